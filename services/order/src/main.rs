@@ -1,0 +1,3 @@
+//! order.
+
+fn main() {}
