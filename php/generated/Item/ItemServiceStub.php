@@ -1,0 +1,64 @@
+<?php
+// GENERATED CODE -- DO NOT EDIT!
+
+namespace Item;
+
+/**
+ * Reads the items that are for sale.
+ */
+class ItemServiceStub {
+
+    /**
+     * Gives one item. NOT_FOUND if there is none of that id.
+     * @param \Item\GetItemRequest $request client request
+     * @param \Grpc\ServerContext $context server request context
+     * @return \Item\Item for response data, null if if error occured
+     *     initial metadata (if any) and status (if not ok) should be set to $context
+     */
+    public function GetItem(
+        \Item\GetItemRequest $request,
+        \Grpc\ServerContext $context
+    ): ?\Item\Item {
+        $context->setStatus(\Grpc\Status::unimplemented());
+        return null;
+    }
+
+    /**
+     * Gives all items, a page at a time.
+     * @param \Item\ListItemsRequest $request client request
+     * @param \Grpc\ServerContext $context server request context
+     * @return \Item\ListItemsResponse for response data, null if if error occured
+     *     initial metadata (if any) and status (if not ok) should be set to $context
+     */
+    public function ListItems(
+        \Item\ListItemsRequest $request,
+        \Grpc\ServerContext $context
+    ): ?\Item\ListItemsResponse {
+        $context->setStatus(\Grpc\Status::unimplemented());
+        return null;
+    }
+
+    /**
+     * Get the method descriptors of the service for server registration
+     *
+     * @return array of \Grpc\MethodDescriptor for the service methods
+     */
+    public final function getMethodDescriptors(): array
+    {
+        return [
+            '/item.ItemService/GetItem' => new \Grpc\MethodDescriptor(
+                $this,
+                'GetItem',
+                '\Item\GetItemRequest',
+                \Grpc\MethodDescriptor::UNARY_CALL
+            ),
+            '/item.ItemService/ListItems' => new \Grpc\MethodDescriptor(
+                $this,
+                'ListItems',
+                '\Item\ListItemsRequest',
+                \Grpc\MethodDescriptor::UNARY_CALL
+            ),
+        ];
+    }
+
+}

@@ -1,0 +1,23 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc;
+
+/** What a generated server stub says of one of its methods. */
+final class MethodDescriptor
+{
+    public const UNARY_CALL = 0;
+    public const SERVER_STREAMING_CALL = 1;
+    public const CLIENT_STREAMING_CALL = 2;
+    public const BIDI_STREAMING_CALL = 3;
+
+    // The names are those of the official class, which the stubs and their users know.
+    public function __construct(
+        public readonly object $service,
+        public readonly string $method_name,
+        public readonly string $request_type,
+        public readonly int $call_type,
+    ) {
+    }
+}

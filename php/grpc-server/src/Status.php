@@ -1,0 +1,41 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc;
+
+/**
+ * Makes the status arrays that ServerContext::setStatus() takes.
+ *
+ * @phpstan-type StatusArray array{code: int, details: string, metadata?: array<string, list<string>>}
+ */
+final class Status
+{
+    /** Trailing metadata of this key carries a serialized google.rpc.Status. */
+    public const DETAILS_KEY = 'grpc-status-details-bin';
+
+    /**
+     * @param array<string, list<string>>|null $metadata trailing metadata
+     * @return StatusArray
+     */
+    public static function status(int $code, string $details, ?array $metadata = null): array
+    {
+        $status = ['code' => $code, 'details' => $details];
+        return $metadata ? $status + ['metadata' => $metadata] : $status;
+    }
+
+    /**
+     * @param array<string, list<string>>|null $metadata trailing metadata
+     * @return StatusArray
+     */
+    public static function ok(?array $metadata = null): array
+    {
+        return self::status(STATUS_OK, 'OK', $metadata);
+    }
+
+    /** @return StatusArray */
+    public static function unimplemented(): array
+    {
+        return self::status(STATUS_UNIMPLEMENTED, 'UNIMPLEMENTED');
+    }
+}

@@ -1,0 +1,13 @@
+<?php
+
+declare(strict_types=1);
+
+use Shop\Database;
+use Shop\Health;
+
+require __DIR__ . '/../autoload.php';
+
+[$status, $text] = Health::check(Database::fromEnvironment(...));
+http_response_code($status);
+header('Content-Type: text/plain');
+echo $text;

@@ -1,0 +1,35 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shop;
+
+/** One line of JSON for a call, so that a trace can be followed into PHP. */
+final class CallLog
+{
+    private const TRACE_HEADERS = [
+        'x-request-id', 'x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-b3-sampled', 'x-b3-flags', 'b3',
+        'x-ot-span-context', 'traceparent', 'tracestate', 'baggage',
+    ];
+
+    /** Long enough for the longest tracestate; a client chooses these values. */
+    private const MAX_VALUE_BYTES = 512;
+
+    /** @param array<string, mixed> $variables as in $_SERVER */
+    public static function line(string $method, int $status, array $variables): string
+    {
+        $entry = ['method' => self::bounded($method), 'status' => $status];
+        foreach (self::TRACE_HEADERS as $name) {
+            $value = $variables['HTTP_' . strtr(strtoupper($name), '-', '_')] ?? null;
+            if (is_string($value)) {
+                $entry[$name] = self::bounded($value);
+            }
+        }
+        return json_encode($entry, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE);
+    }
+
+    private static function bounded(string $value): string
+    {
+        return mb_strcut($value, 0, self::MAX_VALUE_BYTES, 'UTF-8');
+    }
+}

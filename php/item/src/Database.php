@@ -1,0 +1,47 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shop;
+
+use PDO;
+use RuntimeException;
+
+/** Opens the database of items: SQLite or PostgreSQL. */
+final class Database
+{
+    /** How long to wait for another writer (SQLite) or for the connection (PostgreSQL). */
+    private const TIMEOUT_SECONDS = 5;
+
+    private const DEFAULT_FILE = __DIR__ . '/../var/item.sqlite';
+
+    public static function fromEnvironment(): PDO
+    {
+        return self::open(
+            Environment::read('ITEM_DSN') ?? self::defaultDsn(),
+            Environment::read('ITEM_DB_USER'),
+            Environment::read('ITEM_DB_PASSWORD'),
+        );
+    }
+
+    public static function open(string $dsn, ?string $user = null, ?string $password = null): PDO
+    {
+        $database = new PDO($dsn, $user, $password, [
+            PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
+            PDO::ATTR_TIMEOUT => self::TIMEOUT_SECONDS,
+            PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
+        ]);
+        Schema::of($database)->createIfMissing();
+        return $database;
+    }
+
+    private static function defaultDsn(): string
+    {
+        // SQLite says no more than "unable to open database file".
+        $folder = dirname(self::DEFAULT_FILE);
+        if (!is_file(self::DEFAULT_FILE) && !is_writable($folder)) {
+            throw new RuntimeException("$folder must be a folder that this user can write to, or ITEM_DSN be set");
+        }
+        return 'sqlite:' . self::DEFAULT_FILE;
+    }
+}

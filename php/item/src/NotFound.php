@@ -1,0 +1,16 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shop;
+
+use RuntimeException;
+
+/** There is nothing of that name. */
+final class NotFound extends RuntimeException
+{
+    public function __construct(string $name)
+    {
+        parent::__construct("not found: $name");
+    }
+}

@@ -1,0 +1,38 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Tests;
+
+use PHPUnit\Framework\TestCase;
+use Shop\CallLog;
+
+final class CallLogTest extends TestCase
+{
+    public function test_a_line_has_the_trace_headers_that_came(): void
+    {
+        $line = CallLog::line('/item.ItemService/GetItem', 5, [
+            'HTTP_X_REQUEST_ID' => 'r',
+            'HTTP_TRACEPARENT' => '00-1-2-01',
+            'HTTP_B3' => 't-s-1',
+            'HTTP_AUTHORIZATION' => 'secret',
+        ]);
+        self::assertSame(
+            '{"method":"/item.ItemService/GetItem","status":5,"x-request-id":"r","b3":"t-s-1","traceparent":"00-1-2-01"}',
+            $line,
+        );
+    }
+
+    public function test_a_value_cannot_break_out_of_its_line(): void
+    {
+        $line = CallLog::line("/\n", 0, ['HTTP_BAGGAGE' => "a\"\r\n{\"forged\":1}\xff\u{2028}"]);
+        self::assertDoesNotMatchRegularExpression('/[\x00-\x1f\x7f-\xff]/', $line);
+        self::assertSame(['method', 'status', 'baggage'], array_keys(json_decode($line, true)));
+    }
+
+    public function test_a_line_is_bounded(): void
+    {
+        $long = str_repeat('é', 100_000);
+        self::assertLessThan(8_000, strlen(CallLog::line($long, 0, ['HTTP_TRACESTATE' => $long])));
+    }
+}

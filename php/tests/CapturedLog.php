@@ -1,0 +1,31 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Tests;
+
+/** Sends error_log to a file while a test runs. */
+trait CapturedLog
+{
+    private string $logFile;
+    private string|false $logBefore;
+
+    /** @before */
+    protected function captureLog(): void
+    {
+        $this->logFile = tempnam(sys_get_temp_dir(), 'log');
+        $this->logBefore = ini_set('error_log', $this->logFile);
+    }
+
+    /** @after */
+    protected function releaseLog(): void
+    {
+        ini_set('error_log', (string) $this->logBefore);
+        unlink($this->logFile);
+    }
+
+    private function log(): string
+    {
+        return (string) file_get_contents($this->logFile);
+    }
+}

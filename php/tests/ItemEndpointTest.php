@@ -1,0 +1,156 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Tests;
+
+use Google\Protobuf\Internal\Message;
+use Google\Rpc\BadRequest;
+use Google\Rpc\Status as RpcStatus;
+use Grpc\Answer;
+use Grpc\IncomingCall;
+use Grpc\RpcServer;
+use Item\GetItemRequest;
+use Item\Item;
+use Item\ListItemsRequest;
+use Item\ListItemsResponse;
+use PHPUnit\Framework\TestCase;
+use RuntimeException;
+use Shop\Database;
+use Shop\ItemEndpoint;
+use Shop\ItemService;
+use Shop\ItemStore;
+
+/** Calls as the proxy hands them over, from message bytes to header fields. */
+final class ItemEndpointTest extends TestCase
+{
+    use CapturedLog;
+    use SqliteFile;
+
+    private const FIRST = '6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7';
+
+    public function test_get_item_gives_the_item(): void
+    {
+        $answer = $this->call('GetItem', new GetItemRequest(['id' => self::FIRST]));
+        self::assertSame(['Content-Type: application/grpc', 'Grpc-Status: 0'], $answer->fields());
+        $item = new Item();
+        $item->mergeFromString($answer->message);
+        self::assertSame(self::FIRST, $item->getId());
+        self::assertSame('first item', $item->getName());
+        self::assertSame('first item for sell', $item->getDescription());
+    }
+
+    /** The predecessor's application ran GetItem, whatever was called. */
+    public function test_list_items_is_not_get_item(): void
+    {
+        $page = new ListItemsResponse();
+        $page->mergeFromString($this->call('ListItems', new ListItemsRequest())->message);
+        self::assertCount(5, $page->getItems());
+        self::assertSame('', $page->getNextPageToken());
+    }
+
+    public function test_list_items_pages(): void
+    {
+        $seen = 0;
+        $token = '';
+        do {
+            $page = new ListItemsResponse();
+            $request = new ListItemsRequest(['page_size' => 2, 'page_token' => $token]);
+            $page->mergeFromString($this->call('ListItems', $request)->message);
+            $seen += count($page->getItems());
+            $token = $page->getNextPageToken();
+        } while ($token !== '');
+        self::assertSame(5, $seen);
+    }
+
+    public function test_an_unknown_id_is_not_found(): void
+    {
+        $answer = $this->call('GetItem', new GetItemRequest(['id' => 'a☺']));
+        self::assertSame(
+            ['Content-Type: application/grpc', 'Grpc-Status: 5', 'Grpc-Message: not found: item/a%E2%98%BA'],
+            $answer->fields(),
+        );
+        self::assertSame('', $answer->message);
+    }
+
+    /** @dataProvider invalidRequests */
+    public function test_an_invalid_field_is_named_in_a_bad_request(string $method, Message $request, string $field): void
+    {
+        $answer = $this->call($method, $request);
+        self::assertSame(3, $answer->status['code']);
+        $status = self::details($answer);
+        self::assertSame(3, $status->getCode());
+        self::assertSame($answer->status['details'], $status->getMessage());
+        $badRequest = $status->getDetails()[0]->unpack();
+        self::assertInstanceOf(BadRequest::class, $badRequest);
+        self::assertSame($field, $badRequest->getFieldViolations()[0]->getField());
+    }
+
+    /** @return array<string, array{string, Message, string}> */
+    public static function invalidRequests(): array
+    {
+        return [
+            'id' => ['GetItem', new GetItemRequest(['id' => '-']), 'id'],
+            'no id' => ['GetItem', new GetItemRequest(), 'id'],
+            'page size' => ['ListItems', new ListItemsRequest(['page_size' => -1]), 'page_size'],
+            'page token' => ['ListItems', new ListItemsRequest(['page_token' => 'x']), 'page_token'],
+        ];
+    }
+
+    public function test_a_database_that_is_gone_is_unknown_to_the_client(): void
+    {
+        $endpoint = new ItemEndpoint(static fn () => throw new RuntimeException('password=secret'));
+        $answer = $this->callOn($endpoint, 'GetItem', (new GetItemRequest(['id' => 'a']))->serializeToString());
+        self::assertSame(2, $answer->status['code']);
+        self::assertStringNotContainsString('secret', implode($answer->fields()) . $answer->message);
+        self::assertStringContainsString('password=secret', $this->log());
+    }
+
+    public function test_the_entry_script_prints_the_bare_message(): void
+    {
+        $script = new Script(__DIR__ . '/../item/index.php', [
+            'REQUEST_URI' => '/item.ItemService/ListItems',
+            'HTTP_X_REQUEST_ID' => 'a-trace',
+            'ITEM_DSN' => $this->dsn(),
+            'ITEM_CALL_LOG' => '1',
+        ]);
+        [$message, $log] = $script->finish();
+        $page = new ListItemsResponse();
+        $page->mergeFromString($message);
+        self::assertCount(5, $page->getItems());
+        $line = '{"method":"/item.ItemService/ListItems","status":0,"x-request-id":"a-trace"}';
+        self::assertStringContainsString($line, $log);
+    }
+
+    public function test_the_entry_script_logs_no_call_unless_asked(): void
+    {
+        $variables = ['REQUEST_URI' => '/item.ItemService/ListItems', 'ITEM_DSN' => $this->dsn()];
+        self::assertSame('', (new Script(__DIR__ . '/../item/index.php', $variables))->finish()[1]);
+    }
+
+    private function call(string $method, Message $request): Answer
+    {
+        $endpoint = new ItemEndpoint(fn () => new ItemService(new ItemStore(Database::open($this->dsn()))));
+        return $this->callOn($endpoint, $method, $request->serializeToString());
+    }
+
+    private function callOn(ItemEndpoint $endpoint, string $method, string $message): Answer
+    {
+        $server = new RpcServer();
+        $server->handle($endpoint);
+        return $server->answer(
+            IncomingCall::fromVariables(['REQUEST_URI' => "/item.ItemService/$method"]),
+            $message,
+        );
+    }
+
+    private static function details(Answer $answer): RpcStatus
+    {
+        // The runtime finds a packed class by the descriptor, which is there once the class has been used.
+        new BadRequest();
+        $field = preg_grep('/^grpc-status-details-bin: /i', $answer->fields());
+        $status = new RpcStatus();
+        $status->mergeFromString(base64_decode(explode(': ', current($field))[1], true));
+        return $status;
+    }
+}

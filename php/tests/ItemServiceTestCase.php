@@ -1,0 +1,198 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Tests;
+
+use PDO;
+use PDOStatement;
+use PHPUnit\Framework\TestCase;
+use RuntimeException;
+use Shop\Database;
+use Shop\InvalidArgument;
+use Shop\Item;
+use Shop\ItemService;
+use Shop\ItemStore;
+use Shop\NotFound;
+use Shop\Schema;
+
+/** What must hold on every kind of database. */
+abstract class ItemServiceTestCase extends TestCase
+{
+    private const SAMPLE_IDS = [
+        '4415fede-7462-4f12-b87f-ede596ec6ee2',
+        '5d210689-cca7-4e81-8437-05b20f658ad0',
+        '6962f4ff-b752-4103-b90c-1f9bcec30913',
+        '6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7',
+        'dff79aa1-6b13-4aeb-8dca-22a45322a293',
+    ];
+
+    /** Of a database that is empty at the beginning of each test. */
+    abstract protected function dsn(): string;
+
+    public function test_first_use_makes_the_sample_items(): void
+    {
+        $item = $this->service()->getItem('6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7');
+        self::assertSame('first item', $item->name);
+        self::assertSame('first item for sell', $item->description);
+        self::assertSame(self::SAMPLE_IDS, $this->listedIds($this->service(), 0));
+    }
+
+    public function test_first_use_by_many_at_once_seeds_once(): void
+    {
+        $scripts = [];
+        for ($i = 0; $i < 8; $i++) {
+            $scripts[] = new Script(__DIR__ . '/open_database.php', ['ITEM_DSN' => $this->dsn()]);
+        }
+        foreach ($scripts as $script) {
+            self::assertSame("ready\n", $script->readLine());
+        }
+        foreach ($scripts as $script) {
+            $script->release();
+        }
+        foreach ($scripts as $script) {
+            self::assertSame(['5', ''], $script->finish());
+        }
+    }
+
+    public function test_existing_rows_are_never_seeded_over(): void
+    {
+        $database = $this->open();
+        $database->exec('DELETE FROM item');
+        $database->exec("INSERT INTO item (id, name, description) VALUES ('mine', 'my item', '')");
+        self::assertSame(['mine'], $this->listedIds($this->service(), 0));
+    }
+
+    public function test_a_seeding_that_fails_leaves_nothing_behind(): void
+    {
+        $failing = new class ($this->dsn()) extends PDO {
+            public function prepare(string $query, array $options = []): PDOStatement|false
+            {
+                throw new RuntimeException('between the table and its rows');
+            }
+        };
+        try {
+            Schema::of($failing)->createIfMissing();
+            self::fail('it did not fail');
+        } catch (RuntimeException $error) {
+            self::assertSame('between the table and its rows', $error->getMessage());
+        }
+        self::assertSame(self::SAMPLE_IDS, $this->listedIds($this->service(), 0));
+    }
+
+    public function test_pages_follow_each_other(): void
+    {
+        self::assertSame(self::SAMPLE_IDS, $this->listedIds($this->service(), 2));
+        self::assertSame(self::SAMPLE_IDS, $this->listedIds($this->service(), 1));
+    }
+
+    public function test_the_last_page_has_no_token(): void
+    {
+        self::assertSame('', $this->service()->listItems(5, '')->nextPageToken);
+        self::assertNotSame('', $this->service()->listItems(4, '')->nextPageToken);
+    }
+
+    public function test_page_size_is_50_by_default_and_1000_at_most(): void
+    {
+        $this->addItems(1100);
+        self::assertCount(50, $this->service()->listItems(0, '')->items);
+        self::assertCount(1000, $this->service()->listItems(5000, '')->items);
+        self::assertCount(1000, $this->service()->listItems(2147483647, '')->items);
+        self::assertCount(1105, array_unique($this->listedIds($this->service(), 1000)));
+    }
+
+    public function test_a_page_goes_on_where_the_last_item_was_removed(): void
+    {
+        $page = $this->service()->listItems(2, '');
+        $this->open()->exec("DELETE FROM item WHERE id = '{$page->items[1]->id}'");
+        $next = $this->service()->listItems(2, $page->nextPageToken);
+        self::assertSame(self::SAMPLE_IDS[2], $next->items[0]->id);
+    }
+
+    public function test_a_negative_page_size_is_invalid(): void
+    {
+        $this->expectExceptionObject(new InvalidArgument('page_size', 'must not be negative'));
+        $this->service()->listItems(-1, '');
+    }
+
+    public function test_a_bad_token_is_invalid(): void
+    {
+        $this->expectExceptionObject(new InvalidArgument('page_token', 'must be the next_page_token of an answer'));
+        $this->service()->listItems(0, 'bad');
+    }
+
+    public function test_an_unknown_id_is_not_found(): void
+    {
+        $this->expectExceptionObject(new NotFound('item/nothing'));
+        $this->service()->getItem('nothing');
+    }
+
+    /** @dataProvider invalidIds */
+    public function test_an_invalid_id_is_refused(string $id): void
+    {
+        $this->expectException(InvalidArgument::class);
+        $this->service()->getItem($id);
+    }
+
+    /** @return array<string, array{string}> */
+    public static function invalidIds(): array
+    {
+        return [
+            'empty' => [''],
+            'dash' => ['-a'],
+            'newline' => ["\na"],
+            'not ASCII' => ['é'],
+            'not UTF-8' => ["a\xff"],
+            'NUL' => ["6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7\0"],
+            'too long' => [str_repeat('a', 256)],
+        ];
+    }
+
+    /** @dataProvider unusualIds */
+    public function test_an_unusual_id_is_found(string $id): void
+    {
+        $this->open()->prepare("INSERT INTO item (id, name, description) VALUES (?, 'x', '')")->execute([$id]);
+        self::assertSame($id, $this->service()->getItem($id)->id);
+        self::assertContains($id, $this->listedIds($this->service(), 1));
+    }
+
+    /** @return array<string, array{string}> */
+    public static function unusualIds(): array
+    {
+        return ['quote' => ["a'; --"], 'UTF-8' => ['a☺'], 'number' => ['0'], 'longest' => [str_repeat('z', 255)]];
+    }
+
+    private function open(): PDO
+    {
+        return Database::open($this->dsn());
+    }
+
+    private function service(): ItemService
+    {
+        return new ItemService(new ItemStore($this->open()));
+    }
+
+    private function addItems(int $count): void
+    {
+        $database = $this->open();
+        $database->beginTransaction();
+        $insert = $database->prepare("INSERT INTO item (id, name, description) VALUES (?, 'x', '')");
+        for ($i = 0; $i < $count; $i++) {
+            $insert->execute(["item-$i"]);
+        }
+        $database->commit();
+    }
+
+    /** @return list<string> the ids of all pages */
+    private function listedIds(ItemService $service, int $pageSize): array
+    {
+        $ids = [];
+        $token = '';
+        do {
+            $page = $service->listItems($pageSize, $token);
+            $ids = [...$ids, ...array_map(static fn (Item $item): string => $item->id, $page->items)];
+            $token = $page->nextPageToken;
+        } while ($token !== '');
+        return $ids;
+    }
+}

@@ -1,0 +1,30 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Tests;
+
+/** Gives a test a DSN of an SQLite file that is not there yet. */
+trait SqliteFile
+{
+    private string $folder;
+
+    /** @before */
+    protected function makeFolder(): void
+    {
+        $this->folder = sys_get_temp_dir() . '/item-' . bin2hex(random_bytes(8));
+        mkdir($this->folder);
+    }
+
+    /** @after */
+    protected function removeFolder(): void
+    {
+        array_map(unlink(...), glob("$this->folder/*"));
+        rmdir($this->folder);
+    }
+
+    protected function dsn(): string
+    {
+        return "sqlite:$this->folder/item.sqlite";
+    }
+}

@@ -1,0 +1,10 @@
+<?php
+
+declare(strict_types=1);
+
+// Opens the database when its input ends, and prints how many items it sees.
+require __DIR__ . '/../autoload.php';
+
+echo "ready\n";
+stream_get_contents(STDIN);
+echo Shop\Database::fromEnvironment()->query('SELECT count(*) FROM item')->fetchColumn();
