@@ -1,3 +1,51 @@
-//! P.
+//! Parses, validates, binds, runs.
 
-fn main() {}
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Parser;
+use grpc_fcgi_proxy::config::Config;
+use grpc_fcgi_proxy::telemetry;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let config = Config::parse();
+    telemetry::init();
+    match run(config).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let grpc = config
+        .address
+        .bind()
+        .await
+        .with_context(|| format!("cannot listen on {}", config.address))?;
+    let aux = config
+        .aux_address
+        .bind()
+        .await
+        .with_context(|| format!("cannot listen on {}", config.aux_address))?;
+    tracing::info!(
+        address = %grpc.local_addr()?,
+        aux_address = %aux.local_addr()?,
+        fastcgi = %config.fastcgi,
+        entry_script = %config.entry_script.display(),
+        "serving"
+    );
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    grpc_fcgi_proxy::run(config, grpc, aux, shutdown).await
+}

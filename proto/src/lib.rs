@@ -4,19 +4,19 @@
 //! (`script/protoc`).
 
 /// Inventory of items.
-#[allow(missing_docs, reason = "generated")]
+#[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
 pub mod item {
     tonic::include_proto!("item");
 }
 
 /// Who has ordered what.
-#[allow(missing_docs, reason = "generated")]
+#[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
 pub mod order {
     tonic::include_proto!("order");
 }
 
 /// Who orders.
-#[allow(missing_docs, reason = "generated")]
+#[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
 pub mod user {
     tonic::include_proto!("user");
 }

@@ -1,0 +1,122 @@
+//! Why a call failed, and the one table from that to a status.
+//!
+//! The message that a client gets is fixed text. What PHP or the system said of it goes to the log only.
+
+use crate::fcgi::exchange::ExchangeError;
+use crate::fcgi::pair::PairTooLong;
+use crate::fcgi::pool::PoolError;
+use crate::grpc::message::MessageError;
+use crate::grpc::metadata::MetadataTooLarge;
+use crate::grpc::status::{Code, Status};
+use crate::grpc::timeout::InvalidTimeout;
+use crate::response::ResponseError;
+use crate::route::NoMethod;
+
+/// A call that got no status from the application.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// By the client: no such path.
+    #[error(transparent)]
+    NoMethod(#[from] NoMethod),
+    /// By the client: its timeout can't be read.
+    #[error(transparent)]
+    InvalidTimeout(#[from] InvalidTimeout),
+    /// By the client: too many header fields.
+    #[error(transparent)]
+    MetadataTooLarge(#[from] MetadataTooLarge),
+    /// By the client: its message can't be taken.
+    #[error("request: {0}")]
+    RequestMessage(MessageError),
+    /// By the client: none, or several, where one message is due.
+    #[error("the request has {0} messages where one is due")]
+    MessageCount(&'static str),
+    /// By the client: the flag says compressed, and no `grpc-encoding` says how.
+    #[error("the message is compressed, and grpc-encoding does not say how")]
+    CompressedWithoutEncoding,
+    /// By the client: a compression that the proxy does not know.
+    #[error("the message is compressed in a way that is not supported")]
+    EncodingUnknown,
+    /// By the client: its stream broke.
+    #[error("the request broke off: {0}")]
+    RequestBroken(#[source] hyper::Error),
+    /// By time: the deadline is over.
+    #[error("the deadline is over")]
+    DeadlineExceeded,
+    /// By the proxy's limits, or by php-fpm not being there.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// By the client's metadata and the application's paths together.
+    #[error(transparent)]
+    PairTooLong(#[from] PairTooLong),
+    /// By the application, or by what is between.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// By the application: its answer is none.
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+    /// By the application: its message is too large.
+    #[error("answer: {0}")]
+    ResponseMessage(MessageError),
+}
+
+impl CallError {
+    /// What the client is told.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::NoMethod(_) => Status::new(Code::Unimplemented, "no such method"),
+            Self::InvalidTimeout(_) => Status::new(Code::Internal, "malformed grpc-timeout"),
+            Self::MetadataTooLarge(_) | Self::PairTooLong(_) => Status::new(
+                Code::ResourceExhausted,
+                "the metadata is larger than the limit",
+            ),
+            Self::RequestMessage(MessageError::TooLarge { .. }) => Status::new(
+                Code::ResourceExhausted,
+                "the request message is larger than the limit",
+            ),
+            Self::RequestMessage(_) => Status::new(Code::Internal, "malformed request message"),
+            Self::MessageCount(_) => {
+                Status::new(Code::Unimplemented, "the method takes exactly one message")
+            }
+            Self::CompressedWithoutEncoding => {
+                Status::new(Code::Internal, "a compressed message needs grpc-encoding")
+            }
+            Self::EncodingUnknown => {
+                Status::new(Code::Unimplemented, "grpc-encoding is not supported")
+            }
+            Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request broke off"),
+            Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
+            Self::Pool(error) => pool_status(error),
+            Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {
+                Status::new(Code::Unavailable, "the application ended without an answer")
+            }
+            Self::Exchange(ExchangeError::CutShort) => Status::new(
+                Code::Internal,
+                "the application ended before its answer was complete",
+            ),
+            Self::Exchange(ExchangeError::Record(_)) | Self::Response(_) => {
+                Status::new(Code::Internal, "the application's answer is malformed")
+            }
+            Self::ResponseMessage(_) => Status::new(
+                Code::ResourceExhausted,
+                "the application's answer is larger than the limit",
+            ),
+        }
+    }
+}
+
+fn pool_status(error: &PoolError) -> Status {
+    match error {
+        PoolError::TooManyWaiting => Status::new(
+            Code::ResourceExhausted,
+            "too many calls wait for the application",
+        ),
+        PoolError::WaitTooLong => Status::new(
+            Code::ResourceExhausted,
+            "no worker of the application became free in time",
+        ),
+        PoolError::Connect(_) => {
+            Status::new(Code::Unavailable, "the application cannot be reached")
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! One exchange over one connection: STDIN is written while STDOUT is read.
+//!
+//! Owns the order of records both ways and the bound on what is buffered. Does not open the connection, and does
+//! not look into what the records carry. Everything happens inside the task that polls it.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::Stream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::io::{poll_read_buf, poll_write_buf};
+
+use super::record::{self, HEADER_LENGTH, MAX_CONTENT_LENGTH, Record, RecordError, RecordType};
+
+/// No more of STDIN is taken while this much waits to be written.
+const MAX_UNWRITTEN: usize = 64 * 1024;
+/// Room that each read is given at the least.
+const READ_SIZE: usize = 8 * 1024;
+
+/// What the application sends while the exchange lasts.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Output {
+    /// A piece of the answer.
+    Stdout(Bytes),
+    /// A piece of its log.
+    Stderr(Bytes),
+}
+
+/// An exchange that did not come to its END_REQUEST.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The connection broke.
+    #[error("the connection to the application broke: {0}")]
+    Io(#[from] io::Error),
+    /// What came is not FastCGI.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The worker ended before it answered: nothing of an answer came.
+    #[error("the application closed the connection without an answer")]
+    NoAnswer,
+    /// The worker ended in the middle of its answer.
+    #[error("the application closed the connection before its answer was complete")]
+    CutShort,
+}
+
+/// One exchange, from BEGIN_REQUEST to END_REQUEST.
+#[derive(Debug)]
+pub struct Exchange<C, I> {
+    connection: C,
+    /// `None` when STDIN is at its end, or not wanted any more.
+    stdin: Option<I>,
+    unwritten: Segments,
+    unread: BytesMut,
+    answered: bool,
+}
+
+impl<C, I> Exchange<C, I>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    I: Stream<Item = Bytes> + Unpin,
+{
+    /// Prepares the exchange: `opening` is BEGIN_REQUEST and PARAMS, `stdin` is the request's body, piece by piece.
+    pub fn new(connection: C, opening: Bytes, stdin: I) -> Self {
+        let mut unwritten = Segments::default();
+        unwritten.push(opening);
+        Self {
+            connection,
+            stdin: Some(stdin),
+            unwritten,
+            unread: BytesMut::new(),
+            answered: false,
+        }
+    }
+
+    /// Gives the next piece of output, `None` at END_REQUEST; writes the request meanwhile. Can be dropped and
+    /// called again without losing anything.
+    ///
+    /// # Errors
+    ///
+    /// If the exchange can't come to its END_REQUEST any more.
+    pub async fn next(&mut self) -> Result<Option<Output>, ExchangeError> {
+        std::future::poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Output>, ExchangeError>> {
+        if self.poll_write(cx).is_err() {
+            // An application may answer, and close, without having read its input. Whether the answer is whole
+            // shows when it is read.
+            self.stdin = None;
+            self.unwritten.clear();
+        }
+        loop {
+            match record::decode(&mut self.unread)? {
+                Some(Record::Stdout(content) | Record::Stderr(content)) if content.is_empty() => {}
+                Some(Record::Stdout(content)) => {
+                    self.answered = true;
+                    return Poll::Ready(Ok(Some(Output::Stdout(content))));
+                }
+                Some(Record::Stderr(content)) => {
+                    return Poll::Ready(Ok(Some(Output::Stderr(content))));
+                }
+                Some(Record::EndRequest) => return Poll::Ready(Ok(None)),
+                None => ready!(self.poll_read(cx))?,
+            }
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
+        self.unread.reserve(READ_SIZE);
+        let read = ready!(poll_read_buf(
+            Pin::new(&mut self.connection),
+            cx,
+            &mut self.unread
+        ));
+        Poll::Ready(match read {
+            Ok(0) => Err(self.closed()),
+            // How a peer that closed with our input unread shows itself on TCP.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.closed()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(()),
+        })
+    }
+
+    fn closed(&self) -> ExchangeError {
+        if self.answered || !self.unread.is_empty() {
+            ExchangeError::CutShort
+        } else {
+            ExchangeError::NoAnswer
+        }
+    }
+
+    /// Writes as much as the connection takes and STDIN gives.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        loop {
+            self.fill(cx);
+            if !self.unwritten.has_remaining() {
+                return Ok(());
+            }
+            match poll_write_buf(Pin::new(&mut self.connection), cx, &mut self.unwritten) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
+            }
+        }
+    }
+
+    /// Takes from STDIN what is there, before the first write too: so a small request is one write.
+    fn fill(&mut self, cx: &mut Context<'_>) {
+        while let Some(stdin) = &mut self.stdin
+            && self.unwritten.remaining() < MAX_UNWRITTEN
+        {
+            match Pin::new(stdin).poll_next(cx) {
+                Poll::Ready(Some(chunk)) => self.push_stdin(chunk),
+                Poll::Ready(None) => {
+                    self.stdin = None;
+                    self.unwritten.push(stdin_header(0));
+                }
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    fn push_stdin(&mut self, mut chunk: Bytes) {
+        while !chunk.is_empty() {
+            let content = chunk.split_to(chunk.len().min(MAX_CONTENT_LENGTH));
+            self.unwritten.push(stdin_header(
+                u16::try_from(content.len()).unwrap_or(u16::MAX),
+            ));
+            self.unwritten.push(content);
+        }
+    }
+}
+
+fn stdin_header(content_length: u16) -> Bytes {
+    let header: [u8; HEADER_LENGTH] = record::encode_header(RecordType::Stdin, content_length);
+    Bytes::copy_from_slice(&header)
+}
+
+/// Pieces that go out one after the other, without being copied together.
+#[derive(Debug, Default)]
+struct Segments {
+    pieces: VecDeque<Bytes>,
+    remaining: usize,
+}
+
+impl Segments {
+    fn push(&mut self, piece: Bytes) {
+        self.remaining += piece.len();
+        self.pieces.push_back(piece);
+    }
+
+    fn clear(&mut self) {
+        self.pieces.clear();
+        self.remaining = 0;
+    }
+}
+
+impl Buf for Segments {
+    fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.pieces.front().map_or(&[], |piece| piece.as_ref())
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let count = slices.len().min(self.pieces.len());
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(piece);
+        }
+        count
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.remaining -= count;
+        while let Some(front) = self.pieces.front_mut() {
+            if front.len() > count {
+                front.advance(count);
+                return;
+            }
+            count -= front.len();
+            self.pieces.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const END: &[u8] = b"\x01\x03\x00\x01\x00\x08\x00\x00\0\0\0\0\0\0\0\0";
+
+    fn stdout(content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).unwrap();
+        [&record::encode_header(RecordType::Stdout, length), content].concat()
+    }
+
+    fn exchange<C: AsyncRead + AsyncWrite + Unpin>(
+        connection: C,
+        body: Bytes,
+    ) -> Exchange<C, impl Stream<Item = Bytes> + Unpin> {
+        Exchange::new(
+            connection,
+            Bytes::from_static(b"opening"),
+            stream::iter([body]),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_small_request_is_one_write() {
+        let mut application = tokio_test::io::Builder::new()
+            .write(b"opening\x01\x05\x00\x01\x00\x02\x00\x00hi\x01\x05\x00\x01\x00\x00\x00\x00")
+            .read(&stdout(b"yes"))
+            .read(END)
+            .build();
+        let mut exchange = exchange(&mut application, Bytes::from_static(b"hi"));
+        assert_eq!(
+            exchange.next().await.unwrap(),
+            Some(Output::Stdout(Bytes::from_static(b"yes")))
+        );
+        assert_eq!(exchange.next().await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_fills_the_pipe_before_the_input_is_read_does_not_deadlock() {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let application = tokio::spawn(async move {
+            let answer = stdout(&[b'x'; 50_000]);
+            theirs.write_all(&answer).await.unwrap();
+            let mut input = vec![0; 7 + 8 + 65_535 + 8 + 34_465 + 8];
+            theirs.read_exact(&mut input).await.unwrap();
+            theirs.write_all(END).await.unwrap();
+        });
+        let mut exchange = exchange(ours, Bytes::from(vec![b'y'; 100_000]));
+        let Some(Output::Stdout(content)) = exchange.next().await.unwrap() else {
+            panic!("no answer");
+        };
+        assert_eq!(content.len(), 50_000);
+        assert_eq!(exchange.next().await.unwrap(), None);
+        application.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_application_that_answers_without_reading_its_input_is_heard() {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let application = tokio::spawn(async move {
+            theirs
+                .write_all(&[stdout(b"early"), END.to_vec()].concat())
+                .await
+                .unwrap();
+        });
+        let mut exchange = exchange(ours, Bytes::from(vec![b'y'; 100_000]));
+        assert_eq!(
+            exchange.next().await.unwrap(),
+            Some(Output::Stdout(Bytes::from_static(b"early")))
+        );
+        assert_eq!(exchange.next().await.unwrap(), None);
+        application.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_cut_short_is_an_error() {
+        let whole = [stdout(b"half of it"), END.to_vec()].concat();
+        for cut in 0..whole.len() {
+            let (ours, mut theirs) = tokio::io::duplex(1024);
+            theirs.write_all(&whole[..cut]).await.unwrap();
+            drop(theirs);
+            let mut exchange = exchange(ours, Bytes::new());
+            let error = loop {
+                match exchange.next().await {
+                    Ok(Some(_)) => {}
+                    Ok(None) => panic!("cut at {cut} passed as whole"),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(
+                matches!(error, ExchangeError::NoAnswer),
+                cut == 0,
+                "cut at {cut}: {error}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_of_stdin_is_taken_than_the_bound() {
+        let (ours, _theirs) = tokio::io::duplex(16);
+        let taken = std::sync::atomic::AtomicUsize::new(0);
+        let stdin = stream::repeat_with(|| {
+            taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Bytes::from_static(&[b'x'; 1024])
+        });
+        let mut exchange = Exchange::new(ours, Bytes::new(), stdin);
+        let pending = std::future::poll_fn(|cx| Poll::Ready(exchange.poll_next(cx).is_pending()));
+        assert!(pending.await);
+        assert!(taken.into_inner() <= 2 + MAX_UNWRITTEN / 1024);
+    }
+}

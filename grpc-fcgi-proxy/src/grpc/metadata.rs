@@ -1,0 +1,214 @@
+//! Which header fields are metadata, and what their values may be.
+//!
+//! PROTOCOL-HTTP2, "Custom-Metadata". Both ways: what the client sends, and what the application answers.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// "Implementations MUST accept padded and un-padded values and should emit un-padded values."
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Header fields of gRPC and HTTP themselves.
+const PROTOCOL: [&str; 11] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-connection",
+    "status",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// More metadata than is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the metadata has {length} bytes, and {limit} are allowed")]
+pub struct MetadataTooLarge {
+    /// What there is.
+    pub length: usize,
+    /// What is allowed.
+    pub limit: usize,
+}
+
+/// Whether a header field is the caller's own: `[0-9a-z_.-]`, and not one of gRPC's or HTTP's.
+#[must_use]
+pub fn is_metadata(name: &str) -> bool {
+    !name.starts_with("grpc-")
+        && !PROTOCOL.contains(&name)
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'.' | b'-'))
+}
+
+/// Whether the values under a key are base64 of bytes.
+#[must_use]
+pub fn is_binary(name: &str) -> bool {
+    name.ends_with("-bin")
+}
+
+/// Refuses more than `limit` bytes of header fields.
+///
+/// # Errors
+///
+/// If there are more, counted as HTTP/2 does (RFC 9113, section 10.5.1): name, value and 32 for each.
+pub fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), MetadataTooLarge> {
+    let length = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 32)
+        .sum();
+    if length > limit {
+        Err(MetadataTooLarge { length, limit })
+    } else {
+        Ok(())
+    }
+}
+
+/// The values that one header field carries: several under a binary key may have been joined by commas.
+pub fn values<'a>(name: &str, value: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let binary = is_binary(name);
+    value
+        .split(move |byte| binary && *byte == b',')
+        .map(move |part| if binary { part.trim_ascii() } else { part })
+}
+
+/// Adds what the application answers to metadata, if it is valid. "Implementations should not fail the call" over
+/// what is not.
+///
+/// # Errors
+///
+/// If it was left out.
+pub fn append(metadata: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), InvalidMetadata> {
+    let name = name.to_ascii_lowercase();
+    if !is_metadata(&name) {
+        return Err(InvalidMetadata);
+    }
+    let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| InvalidMetadata)?;
+    for part in values(&name, value) {
+        let part = if is_binary(&name) {
+            normalize_base64(part)?
+        } else {
+            ascii(part)?
+        };
+        metadata.append(&key, part);
+    }
+    Ok(())
+}
+
+/// A key or a value that gRPC can't carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key is reserved or invalid, or the value is")]
+pub struct InvalidMetadata;
+
+/// "ASCII-Value → 1*( %x20-%x7E )".
+fn ascii(value: &[u8]) -> Result<HeaderValue, InvalidMetadata> {
+    if !value.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        return Err(InvalidMetadata);
+    }
+    HeaderValue::from_bytes(value).map_err(|_| InvalidMetadata)
+}
+
+/// Base64 without padding, whichever way it came.
+///
+/// # Errors
+///
+/// If it is not base64.
+pub fn normalize_base64(value: &[u8]) -> Result<HeaderValue, InvalidMetadata> {
+    let bytes = BASE64.decode(value).map_err(|_| InvalidMetadata)?;
+    HeaderValue::from_str(&BASE64.encode(bytes)).map_err(|_| InvalidMetadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_protocols_own_fields_are_not_metadata() {
+        for name in [
+            "x-request-id",
+            "authorization",
+            "user-agent",
+            "a_b",
+            "a.b",
+            "x-bin",
+        ] {
+            assert!(is_metadata(name), "{name}");
+        }
+        for name in [
+            "grpc-timeout",
+            "grpc-anything",
+            "te",
+            "content-type",
+            "status",
+            "x!",
+            "X-Upper",
+        ] {
+            assert!(!is_metadata(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn binary_values_come_with_and_without_padding_and_joined() {
+        let mut metadata = HeaderMap::new();
+        append(&mut metadata, "X-Echo-Bin", b"q6ur").unwrap();
+        append(&mut metadata, "x-echo-bin", b"qw==, qw").unwrap();
+        let values: Vec<_> = metadata.get_all("x-echo-bin").iter().collect();
+        assert_eq!(values, ["q6ur", "qw", "qw"]);
+    }
+
+    #[test]
+    fn repeated_keys_keep_their_order() {
+        let mut metadata = HeaderMap::new();
+        for value in ["b", "a", "c, d"] {
+            append(&mut metadata, "x", value.as_bytes()).unwrap();
+        }
+        assert_eq!(
+            metadata.get_all("x").iter().collect::<Vec<_>>(),
+            ["b", "a", "c, d"]
+        );
+    }
+
+    #[test]
+    fn what_is_invalid_is_left_out() {
+        let mut metadata = HeaderMap::new();
+        let table: [(&str, &[u8]); 6] = [
+            ("x", b"a\0b"),
+            ("x", "\u{263a}".as_bytes()),
+            ("x-bin", b"!!"),
+            ("grpc-x", b"1"),
+            ("x y", b"1"),
+            ("connection", b"close"),
+        ];
+        for (name, value) in table {
+            assert_eq!(
+                append(&mut metadata, name, value),
+                Err(InvalidMetadata),
+                "{name}"
+            );
+        }
+        assert!(metadata.is_empty());
+    }
+
+    #[test]
+    fn size_is_counted_as_http2_counts_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert("abc", HeaderValue::from_static("de"));
+        assert_eq!(check_size(&headers, 37), Ok(()));
+        assert_eq!(
+            check_size(&headers, 36),
+            Err(MetadataTooLarge {
+                length: 37,
+                limit: 36
+            })
+        );
+    }
+}

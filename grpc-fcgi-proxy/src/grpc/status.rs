@@ -1,0 +1,175 @@
+//! A call's status, and the header fields that carry it.
+//!
+//! PROTOCOL-HTTP2, "Status" and "Status-Message"; http-grpc-status-mapping.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
+pub use tonic::Code;
+
+/// The decimal code; in the trailers of every call.
+pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// What a developer reads.
+pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// A `google.rpc.Status` in base64.
+pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+/// "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )"; what is not ASCII is encoded anyway.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// One of the 17.
+    pub code: Code,
+    /// Not encoded. Empty if there is nothing to say.
+    pub message: Cow<'static, str>,
+    /// The value of `grpc-status-details-bin`.
+    pub details: Option<HeaderValue>,
+}
+
+impl Status {
+    /// The call did what it should.
+    pub const OK: Self = Self::new(Code::Ok, "");
+
+    /// A status with a fixed message.
+    #[must_use]
+    pub const fn new(code: Code, message: &'static str) -> Self {
+        Self {
+            code,
+            message: Cow::Borrowed(message),
+            details: None,
+        }
+    }
+
+    /// Adds the header fields to the trailers, or to the header of an answer that has no more than that.
+    pub fn write(&self, headers: &mut HeaderMap) {
+        headers.insert(GRPC_STATUS, HeaderValue::from(self.code as i32));
+        if !self.message.is_empty() {
+            headers.insert(GRPC_MESSAGE, encode_message(&self.message));
+        }
+        if let Some(details) = &self.details {
+            headers.insert(GRPC_STATUS_DETAILS, details.clone());
+        }
+    }
+}
+
+fn encode_message(message: &str) -> HeaderValue {
+    let encoded: Cow<'_, str> = percent_encode(message.as_bytes(), ENCODED).into();
+    // What is encoded is always valid: printable ASCII.
+    HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// Reads a `grpc-message`. "When decoding invalid values, implementations MUST NOT error or throw away the message."
+#[must_use]
+pub fn decode_message(value: &[u8]) -> String {
+    percent_decode(value).decode_utf8_lossy().into_owned()
+}
+
+/// Reads a `grpc-status`; a number that is no code is UNKNOWN, as is what is no number.
+#[must_use]
+pub fn decode_code(value: &[u8]) -> Code {
+    Code::from_bytes(value)
+}
+
+/// The code for an answer that has an HTTP status but no `grpc-status` (http-grpc-status-mapping). 200 is OK: the
+/// predecessor's applications print their message and nothing else.
+#[must_use]
+pub fn from_http(status: u16) -> Code {
+    match status {
+        200 => Code::Ok,
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502 | 503 | 504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+/// The code's name as go-grpc-prometheus has it.
+#[must_use]
+pub fn label(code: Code) -> String {
+    match code {
+        Code::Ok => "OK".to_owned(),
+        Code::Cancelled => "Canceled".to_owned(),
+        other => format!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_encoded_outside_the_printable_ascii() {
+        let table = [
+            (
+                "plain text with spaces & <signs>",
+                "plain text with spaces & <signs>",
+            ),
+            ("100% sure", "100%25 sure"),
+            ("\t\r\n", "%09%0D%0A"),
+            ("☺ 😈", "%E2%98%BA %F0%9F%98%88"),
+            ("~\u{7f}", "~%7F"),
+        ];
+        for (text, encoded) in table {
+            assert_eq!(encode_message(text), encoded);
+            assert_eq!(decode_message(encoded.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn decoding_a_message_never_fails() {
+        let table: [(&[u8], &str); 4] = [
+            (b"%", "%"),
+            (b"%4", "%4"),
+            (b"50% off", "50% off"),
+            (b"%FF\xff", "\u{fffd}\u{fffd}"),
+        ];
+        for (value, text) in table {
+            assert_eq!(decode_message(value), text);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_no_code_is_unknown() {
+        for (value, code) in [
+            ("0", Code::Ok),
+            ("5", Code::NotFound),
+            ("17", Code::Unknown),
+            ("x", Code::Unknown),
+        ] {
+            assert_eq!(decode_code(value.as_bytes()), code);
+        }
+    }
+
+    #[test]
+    fn trailers_have_a_decimal_status_always() {
+        let mut trailers = HeaderMap::new();
+        Status::OK.write(&mut trailers);
+        assert_eq!(trailers.len(), 1);
+        assert_eq!(trailers[GRPC_STATUS], "0");
+        Status::new(Code::Unauthenticated, "no").write(&mut trailers);
+        assert_eq!(
+            (
+                trailers[GRPC_STATUS].as_bytes(),
+                trailers[GRPC_MESSAGE].as_bytes()
+            ),
+            (&b"16"[..], &b"no"[..])
+        );
+    }
+
+    #[test]
+    fn labels_are_those_of_go_grpc_prometheus() {
+        let labels = [
+            Code::Ok,
+            Code::Cancelled,
+            Code::NotFound,
+            Code::DeadlineExceeded,
+        ]
+        .map(label);
+        assert_eq!(labels, ["OK", "Canceled", "NotFound", "DeadlineExceeded"]);
+    }
+}

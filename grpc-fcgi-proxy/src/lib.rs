@@ -1,0 +1,94 @@
+//! A gRPC server in front, FastCGI to php-fpm behind.
+//!
+//! # Life of a call
+//!
+//! 1. [`config`]: flags and environment are checked before anything else happens.
+//! 2. [`server`]: accepts the client's connection, and serves HTTP/2 on it.
+//! 3. [`call`]: takes one stream of it from its header fields to its trailers; all that follows is called there.
+//! 4. [`grpc`]: the client's message, metadata and timeout are decoded.
+//! 5. [`route`]: the path names a service and a method.
+//! 6. [`params`]: both become CGI meta-variables, and those FastCGI records.
+//! 7. [`fcgi`]: the call waits for its place, connects to php-fpm, and runs its exchange.
+//! 8. [`response`]: what the script prints becomes status, metadata and message.
+//! 9. [`error`]: what went wrong on the way becomes a status.
+//!
+//! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`] and [`telemetry`] are what an operator sees.
+
+pub mod admin;
+pub mod call;
+pub mod config;
+pub mod error;
+pub mod fcgi;
+pub mod grpc;
+pub mod metrics;
+pub mod params;
+pub mod response;
+pub mod route;
+pub mod server;
+pub mod telemetry;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+use crate::admin::Admin;
+use crate::call::Bridge;
+use crate::config::Config;
+use crate::fcgi::pool::Pool;
+use crate::metrics::Metrics;
+use crate::params::Script;
+use crate::server::ServerLimits;
+
+/// Serves gRPC on `grpc` and the auxiliary paths on `aux` until `shutdown`, then drains.
+///
+/// # Errors
+///
+/// If the metrics can't be set up.
+pub async fn run(
+    config: Config,
+    grpc: TcpListener,
+    aux: TcpListener,
+    shutdown: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new()?);
+    let pool = Pool::new(
+        config.fastcgi.clone(),
+        config.pool_limits(),
+        metrics.waiting.clone(),
+        metrics.running.clone(),
+    );
+    let admin = Arc::new(Admin {
+        target: config.fastcgi.clone(),
+        metrics: Arc::clone(&metrics),
+        draining: AtomicBool::new(false),
+    });
+    let bridge = Arc::new(Bridge {
+        pool,
+        script: Script::new(&config.entry_script),
+        limits: config.call_limits(),
+        metrics,
+    });
+    let limits = ServerLimits {
+        max_header_list_size: config.max_header_list_size(),
+        drain_timeout: config.drain_timeout,
+    };
+
+    let (stop_aux, aux_stopped) = oneshot::channel::<()>();
+    let draining = Arc::clone(&admin);
+    let calls = async {
+        let shutdown = async {
+            shutdown.await;
+            draining.draining.store(true, Ordering::Relaxed);
+        };
+        server::run(grpc, bridge, limits, shutdown).await;
+        drop(stop_aux);
+    };
+    // The auxiliary server answers until the last call has ended, so that the drain can be watched.
+    let auxiliary = admin::run(aux, admin, &config.aux_path, async {
+        let _ = aux_stopped.await;
+    });
+    tokio::join!(calls, auxiliary);
+    Ok(())
+}

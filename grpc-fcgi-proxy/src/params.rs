@@ -1,0 +1,274 @@
+//! The CGI meta-variables of a call.
+//!
+//! RFC 3875, section 4.1, and what gRPC adds: GRPC_SERVICE, GRPC_METHOD, GRPC_CALL_KIND, GRPC_DEADLINE,
+//! GRPC_METADATA. No name of a variable ever comes from a client but behind `HTTP_`, so none can become PHP_VALUE.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderName};
+
+use crate::fcgi::pair::{PairTooLong, Params};
+use crate::fcgi::record;
+use crate::grpc::metadata;
+use crate::route::Method;
+
+/// Enough for BEGIN_REQUEST and the variables of a usual call.
+const USUAL_SIZE: usize = 2048;
+
+/// The entry script, as PHP is told of it.
+#[derive(Clone, Debug)]
+pub struct Script {
+    filename: String,
+    document_root: String,
+}
+
+impl Script {
+    /// The script at `path`, with its folder as the document root.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let document_root = path.parent().unwrap_or(Path::new("/"));
+        Self {
+            filename: path.to_string_lossy().into_owned(),
+            document_root: document_root.to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// What the variables say.
+#[derive(Debug)]
+pub struct Variables<'a> {
+    /// What to run.
+    pub script: &'a Script,
+    /// What is called.
+    pub method: Method<'a>,
+    /// Where the client called it.
+    pub authority: &'a str,
+    /// What the client sent besides the message.
+    pub headers: &'a HeaderMap,
+    /// The length of the message.
+    pub content_length: usize,
+    /// How much longer the client waits.
+    pub time_left: Option<Duration>,
+    /// The client's side of the connection.
+    pub peer: SocketAddr,
+    /// The proxy's side of it.
+    pub local: SocketAddr,
+}
+
+/// Encodes BEGIN_REQUEST and the whole PARAMS stream.
+///
+/// # Errors
+///
+/// If a variable does not fit in a record.
+pub fn encode(variables: &Variables<'_>) -> Result<Bytes, PairTooLong> {
+    let mut out = BytesMut::with_capacity(USUAL_SIZE);
+    record::encode_begin_request(&mut out);
+    let mut params = Params::begin(out);
+    push_request(&mut params, variables)?;
+    push_call(&mut params, variables)?;
+    push_headers(&mut params, variables)?;
+    Ok(params.end().freeze())
+}
+
+fn push_request(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
+    let path = variables.method.path.as_bytes();
+    let content_type = variables.headers.get(http::header::CONTENT_TYPE);
+    params.push("GATEWAY_INTERFACE", b"CGI/1.1")?;
+    params.push(
+        "SERVER_SOFTWARE",
+        concat!("grpc-fcgi-proxy/", env!("CARGO_PKG_VERSION")).as_bytes(),
+    )?;
+    params.push("SERVER_PROTOCOL", b"HTTP/2.0")?;
+    params.push("SERVER_NAME", host(variables.authority).as_bytes())?;
+    params.push("SERVER_ADDR", variables.local.ip().to_string().as_bytes())?;
+    params.push("SERVER_PORT", variables.local.port().to_string().as_bytes())?;
+    params.push("REMOTE_ADDR", variables.peer.ip().to_string().as_bytes())?;
+    params.push("REMOTE_PORT", variables.peer.port().to_string().as_bytes())?;
+    params.push("REQUEST_METHOD", b"POST")?;
+    params.push("REQUEST_URI", path)?;
+    params.push("SCRIPT_NAME", path)?;
+    params.push("SCRIPT_FILENAME", variables.script.filename.as_bytes())?;
+    params.push("DOCUMENT_ROOT", variables.script.document_root.as_bytes())?;
+    params.push("QUERY_STRING", b"")?;
+    params.push(
+        "CONTENT_TYPE",
+        content_type.map_or(b"application/grpc", |value| value.as_bytes()),
+    )?;
+    params.push(
+        "CONTENT_LENGTH",
+        variables.content_length.to_string().as_bytes(),
+    )?;
+    params.push("HTTP_HOST", variables.authority.as_bytes())
+}
+
+fn push_call(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
+    params.push("GRPC_SERVICE", variables.method.service.as_bytes())?;
+    params.push("GRPC_METHOD", variables.method.name.as_bytes())?;
+    params.push("GRPC_CALL_KIND", b"unary")?;
+    if let Some(left) = variables.time_left {
+        let deadline = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .saturating_add(left);
+        params.push("GRPC_DEADLINE", deadline.as_micros().to_string().as_bytes())?;
+    }
+    params.push("GRPC_METADATA", &metadata_list(variables.headers))
+}
+
+/// Every metadata entry on a line of its own, `key: value`. No value can contain the end of a line.
+fn metadata_list(headers: &HeaderMap) -> Vec<u8> {
+    let mut list = Vec::with_capacity(256);
+    for (name, value) in headers
+        .iter()
+        .filter(|(name, _)| metadata::is_metadata(name.as_str()))
+    {
+        for part in metadata::values(name.as_str(), value.as_bytes()) {
+            list.extend_from_slice(name.as_str().as_bytes());
+            list.extend_from_slice(b": ");
+            list.extend_from_slice(part);
+            list.push(b'\n');
+        }
+    }
+    list
+}
+
+/// RFC 3875, section 4.1.18. Several values of a key are joined, as RFC 9110, section 5.3 has it.
+fn push_headers(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
+    let mut variable = String::with_capacity(64);
+    for name in variables
+        .headers
+        .keys()
+        .filter(|name| becomes_variable(name))
+    {
+        variable.clear();
+        variable.push_str("HTTP_");
+        variable.extend(name.as_str().chars().map(|c| {
+            if c == '-' {
+                '_'
+            } else {
+                c.to_ascii_uppercase()
+            }
+        }));
+        let mut values = variables.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(only), None) => params.push(&variable, only.as_bytes())?,
+            _ => params.push(&variable, &joined(variables.headers, name))?,
+        }
+    }
+    Ok(())
+}
+
+fn joined(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
+    let values: Vec<&[u8]> = headers
+        .get_all(name)
+        .iter()
+        .map(|value| value.as_bytes())
+        .collect();
+    values.join(&b", "[..])
+}
+
+/// A key with `_` or `.` could forge another one: `a_b` and `a-b` are both HTTP_A_B. HTTP_PROXY would change what
+/// the application's own HTTP clients do (httpoxy). HTTP_HOST is the authority.
+fn becomes_variable(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    !matches!(name, "host" | "proxy")
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+/// The host of an authority: without the port, and without the brackets of an IPv6 address.
+fn host(authority: &str) -> &str {
+    match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(rest),
+        None => authority.split(':').next().unwrap_or(authority),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(
+                HeaderName::from_static(name),
+                http::HeaderValue::from_static(value),
+            );
+        }
+        headers
+    }
+
+    fn encoded(headers: &HeaderMap) -> String {
+        let script = Script::new(Path::new("/app/index.php"));
+        let variables = Variables {
+            script: &script,
+            method: Method::parse("/item.ItemService/GetItem").unwrap(),
+            authority: "[::1]:8080",
+            headers,
+            content_length: 7,
+            time_left: None,
+            peer: "127.0.0.1:4711".parse().unwrap(),
+            local: "127.0.0.1:8080".parse().unwrap(),
+        };
+        String::from_utf8_lossy(&encode(&variables).unwrap()).into_owned()
+    }
+
+    #[test]
+    fn the_predecessors_variables_are_all_there() {
+        let text = encoded(&headers(&[("content-type", "application/grpc+proto")]));
+        for pair in [
+            "REQUEST_METHODPOST",
+            "REQUEST_URI/item.ItemService/GetItem",
+            "SCRIPT_NAME/item.ItemService/GetItem",
+            "SCRIPT_FILENAME/app/index.php",
+            "DOCUMENT_ROOT/app",
+            "SERVER_PROTOCOLHTTP/2.0",
+            "GATEWAY_INTERFACECGI/1.1",
+            "CONTENT_TYPEapplication/grpc+proto",
+            "CONTENT_LENGTH7",
+            "HTTP_HOST[::1]:8080",
+            "SERVER_NAME::1",
+        ] {
+            assert!(text.contains(pair), "{pair} is not in {text:?}");
+        }
+        assert!(!text.contains("GRPC_DEADLINE"));
+    }
+
+    /// In the predecessor only the first value of a key survived.
+    #[test]
+    fn every_value_of_a_key_arrives_in_order() {
+        let headers = headers(&[("x-a", "1"), ("x-b-bin", "AA==,AQ"), ("x-a", "2, 3")]);
+        assert_eq!(
+            metadata_list(&headers),
+            b"x-a: 1\nx-a: 2, 3\nx-b-bin: AA==\nx-b-bin: AQ\n"
+        );
+        assert!(encoded(&headers).contains("HTTP_X_A1, 2, 3"));
+    }
+
+    #[test]
+    fn no_client_can_forge_a_variable() {
+        let headers = headers(&[
+            ("proxy", "evil"),
+            ("x_a", "forged"),
+            ("x.b", "dot"),
+            ("php-value", "a=b"),
+        ]);
+        let text = encoded(&headers);
+        for name in [
+            "HTTP_PROXY",
+            "HTTP_X_A",
+            "HTTP_X.B",
+            "HTTP_X_B",
+            "\tPHP_VALUE",
+        ] {
+            assert!(!text.contains(name), "{name}");
+        }
+        assert!(text.contains("HTTP_PHP_VALUEa=b"));
+        assert!(text.contains("x_a: forged\nx.b: dot\n"));
+    }
+}

@@ -1,0 +1,285 @@
+//! What a script answers: CGI header fields, a blank line, a body.
+//!
+//! RFC 3875, section 6. The header fields become the call's status and metadata here.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue};
+
+use crate::grpc::metadata;
+use crate::grpc::status::{self, Code, Status};
+
+/// A longer header is refused.
+pub const MAX_HEAD_LENGTH: usize = 64 * 1024;
+/// The fields behind this prefix are trailing metadata.
+const TRAILER_PREFIX: &str = "grpc-trailer-";
+
+/// An answer that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ResponseError {
+    /// No blank line within the limit.
+    #[error("the application's header fields are longer than {MAX_HEAD_LENGTH} bytes")]
+    HeadTooLong,
+    /// The answer ended before the blank line.
+    #[error("the application's answer has no end of its header fields")]
+    NoEndOfHead,
+    /// A line without a colon, or a Status that is no number.
+    #[error("the application's answer has a malformed header field")]
+    Malformed,
+}
+
+/// What the header fields say.
+#[derive(Debug)]
+pub struct Head {
+    /// How the call ended.
+    pub status: Status,
+    /// Initial metadata.
+    pub metadata: HeaderMap,
+    /// Trailing metadata, without the status.
+    pub trailers: HeaderMap,
+    /// Fields that gRPC can't carry, and were left out.
+    pub left_out: usize,
+}
+
+/// Collects the header, however it is split.
+#[derive(Debug, Default)]
+pub struct HeadDecoder {
+    input: BytesMut,
+    /// Where the search for the blank line goes on.
+    searched: usize,
+}
+
+impl HeadDecoder {
+    /// Adds a piece of STDOUT. When the blank line is there: the header, and what there is of the body.
+    ///
+    /// # Errors
+    ///
+    /// If this can't become a header.
+    pub fn push(&mut self, piece: &Bytes) -> Result<Option<(Head, Bytes)>, ResponseError> {
+        self.input.extend_from_slice(piece);
+        let Some((end, body)) = self.find_end() else {
+            return if self.input.len() > MAX_HEAD_LENGTH {
+                Err(ResponseError::HeadTooLong)
+            } else {
+                Ok(None)
+            };
+        };
+        if end > MAX_HEAD_LENGTH {
+            return Err(ResponseError::HeadTooLong);
+        }
+        let mut head = self.input.split_to(body);
+        head.truncate(end);
+        Ok(Some((parse(&head)?, self.input.split().freeze())))
+    }
+
+    /// Where the last line of the header ends, and where the body begins.
+    fn find_end(&mut self) -> Option<(usize, usize)> {
+        let input = &self.input[..];
+        let mut from = self.searched;
+        while let Some(at) = input[from..]
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .map(|at| from + at)
+        {
+            match input[at + 1..] {
+                [b'\n', ..] => return Some((at, at + 2)),
+                [b'\r', b'\n', ..] => return Some((at, at + 3)),
+                // The line after may still turn out to be blank.
+                [] | [b'\r'] => break,
+                _ => from = at + 1,
+            }
+        }
+        self.searched = from;
+        None
+    }
+}
+
+fn parse(head: &[u8]) -> Result<Head, ResponseError> {
+    let mut fields = Fields::default();
+    for line in head.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !line.is_empty() {
+            let colon = line
+                .iter()
+                .position(|byte| *byte == b':')
+                .ok_or(ResponseError::Malformed)?;
+            fields.add(&line[..colon], line[colon + 1..].trim_ascii())?;
+        }
+    }
+    Ok(fields.into_head())
+}
+
+#[derive(Default)]
+struct Fields {
+    http_status: Option<u16>,
+    code: Option<Code>,
+    message: String,
+    details: Option<HeaderValue>,
+    metadata: HeaderMap,
+    trailers: HeaderMap,
+    left_out: usize,
+}
+
+impl Fields {
+    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        match name.as_str() {
+            "status" => self.http_status = Some(http_status(value)?),
+            "grpc-status" => self.code = Some(status::decode_code(value)),
+            "grpc-message" => self.message = status::decode_message(value),
+            "grpc-status-details-bin" => match metadata::normalize_base64(value) {
+                Ok(details) => self.details = Some(details),
+                Err(_) => self.left_out += 1,
+            },
+            // PHP sends these with every answer; they are about the CGI answer, not about the call.
+            "content-type" | "content-length" => {}
+            _ => {
+                let added = match name.strip_prefix(TRAILER_PREFIX) {
+                    Some(key) => metadata::append(&mut self.trailers, key, value),
+                    None => metadata::append(&mut self.metadata, &name, value),
+                };
+                self.left_out += usize::from(added.is_err());
+            }
+        }
+        Ok(())
+    }
+
+    fn into_head(self) -> Head {
+        let http_status = self.http_status.unwrap_or(200);
+        let status = match self.code {
+            Some(code) => Status {
+                code,
+                message: self.message.into(),
+                details: self.details,
+            },
+            None => without_grpc_status(http_status),
+        };
+        Head {
+            status,
+            metadata: self.metadata,
+            trailers: self.trailers,
+            left_out: self.left_out,
+        }
+    }
+}
+
+fn without_grpc_status(http_status: u16) -> Status {
+    let code = status::from_http(http_status);
+    let mut status = Status::new(code, "");
+    if code != Code::Ok {
+        status.message = format!("the application answered with HTTP status {http_status}").into();
+    }
+    status
+}
+
+/// `Status: 404 Not Found`.
+fn http_status(value: &[u8]) -> Result<u16, ResponseError> {
+    let digits = value.first_chunk::<3>().ok_or(ResponseError::Malformed)?;
+    let text = str::from_utf8(digits).map_err(|_| ResponseError::Malformed)?;
+    text.parse().map_err(|_| ResponseError::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(bytes: &'static [u8]) -> Result<Option<(Head, Bytes)>, ResponseError> {
+        HeadDecoder::default().push(&Bytes::from_static(bytes))
+    }
+
+    fn head(bytes: &'static [u8]) -> Head {
+        decode(bytes).unwrap().unwrap().0
+    }
+
+    #[test]
+    fn the_header_ends_wherever_it_is_split() {
+        let answer = b"Grpc-Status: 0\r\nX-A: 1\r\n\r\n\r\n\nbody";
+        for at in 0..answer.len() {
+            let mut decoder = HeadDecoder::default();
+            let mut body = Vec::new();
+            let mut seen = 0;
+            for piece in [&answer[..at], &answer[at..]] {
+                if seen > 0 {
+                    body.extend_from_slice(piece);
+                } else if let Some((head, rest)) =
+                    decoder.push(&Bytes::copy_from_slice(piece)).unwrap()
+                {
+                    assert_eq!(head.metadata["x-a"], "1");
+                    seen += 1;
+                    body.extend_from_slice(&rest);
+                }
+            }
+            assert_eq!((seen, &body[..]), (1, &b"\r\n\nbody"[..]), "split at {at}");
+        }
+    }
+
+    #[test]
+    fn bare_line_feeds_end_lines_too() {
+        let (head, body) = decode(b"Grpc-Status: 5\nGrpc-Message: not%20there\n\nx")
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            (head.status.code, head.status.message.as_ref(), &body[..]),
+            (Code::NotFound, "not there", &b"x"[..])
+        );
+    }
+
+    #[test]
+    fn without_a_grpc_status_the_http_status_decides() {
+        let table = [
+            ("Content-Type: application/grpc\r\n\r\n", Code::Ok),
+            ("Status: 200 OK\r\n\r\n", Code::Ok),
+            ("Status: 400 Bad Request\r\n\r\n", Code::Internal),
+            ("Status: 401\r\n\r\n", Code::Unauthenticated),
+            ("Status: 403 F\r\n\r\n", Code::PermissionDenied),
+            ("Status: 404 Not Found\r\n\r\n", Code::Unimplemented),
+            ("Status: 429 T\r\n\r\n", Code::Unavailable),
+            ("Status: 502 B\r\n\r\n", Code::Unavailable),
+            ("Status: 503 S\r\n\r\n", Code::Unavailable),
+            ("Status: 504 G\r\n\r\n", Code::Unavailable),
+            ("Status: 500 Internal Server Error\r\n\r\n", Code::Unknown),
+            ("Status: 302 Found\r\n\r\n", Code::Unknown),
+        ];
+        for (answer, code) in table {
+            assert_eq!(head(answer.as_bytes()).status.code, code, "{answer:?}");
+        }
+        assert_eq!(
+            head(b"Status: 500 X\r\nGrpc-Status: 0\r\n\r\n").status.code,
+            Code::Ok
+        );
+    }
+
+    #[test]
+    fn metadata_and_trailing_metadata_are_told_apart() {
+        let head = head(
+            b"X-A: 1\r\nx-a: 2\r\nGrpc-Trailer-X-B-Bin: q6s=\r\nX-Bad: \x01\r\nGrpc-Odd: 1\r\n\r\n",
+        );
+        assert_eq!(
+            head.metadata.get_all("x-a").iter().collect::<Vec<_>>(),
+            ["1", "2"]
+        );
+        assert_eq!(head.trailers["x-b-bin"], "q6s");
+        assert_eq!(
+            (head.metadata.len(), head.trailers.len(), head.left_out),
+            (2, 1, 2)
+        );
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused() {
+        assert_eq!(
+            decode(b"PHP Warning without a colon\r\n\r\n").unwrap_err(),
+            ResponseError::Malformed
+        );
+        assert_eq!(
+            decode(b"Status: OK\r\n\r\n").unwrap_err(),
+            ResponseError::Malformed
+        );
+        let mut decoder = HeadDecoder::default();
+        let endless = Bytes::from(vec![b'x'; MAX_HEAD_LENGTH]);
+        assert!(decoder.push(&endless).unwrap().is_none());
+        assert_eq!(
+            decoder.push(&endless).unwrap_err(),
+            ResponseError::HeadTooLong
+        );
+    }
+}

@@ -1,0 +1,107 @@
+//! The gRPC listener: accepts connections, serves HTTP/2 on each, drains them.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use crate::call::{self, Bridge, Ends};
+
+/// Calls that one connection may have open. Envoy and gRPC clients put many on one.
+const MAX_CONCURRENT_STREAMS: u32 = 1024;
+/// A connection that has been silent is asked whether it is alive.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// It is closed if it does not answer.
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// When the system has no file descriptor left, accepting again at once would only burn CPU.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// How connections are served.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerLimits {
+    /// What HTTP/2 refuses of header fields.
+    pub max_header_list_size: u32,
+    /// How long calls may take to end when the server stops.
+    pub drain_timeout: Duration,
+}
+
+/// Serves until `shutdown`, then lets the calls that run come to their end.
+pub async fn run(
+    listener: TcpListener,
+    bridge: Arc<Bridge>,
+    limits: ServerLimits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let http2 = http2(limits);
+    let connections = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = &mut shutdown => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                tokio::spawn(serve(
+                    http2.clone(),
+                    stream,
+                    Arc::clone(&bridge),
+                    connections.watcher(),
+                ));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    drain(connections, limits.drain_timeout).await;
+}
+
+async fn drain(connections: GracefulShutdown, limit: Duration) {
+    tracing::info!(connections = connections.count(), "draining");
+    // Sends GOAWAY on every connection; each closes when its calls have ended.
+    if timeout(limit, connections.shutdown()).await.is_err() {
+        tracing::warn!("calls that did not end in time are broken off");
+    }
+}
+
+fn http2(limits: ServerLimits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
+        .max_header_list_size(limits.max_header_list_size)
+        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .auto_date_header(false);
+    builder
+}
+
+async fn serve(
+    http2: http2::Builder<TokioExecutor>,
+    stream: TcpStream,
+    bridge: Arc<Bridge>,
+    watcher: Watcher,
+) {
+    let ends = stream
+        .set_nodelay(true)
+        .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
+    // Only a connection that is gone already has no ends.
+    let Ok((peer, local)) = ends else { return };
+    let service = service_fn(move |request| {
+        let call = call::serve(Arc::clone(&bridge), Ends { peer, local }, request);
+        async { Ok::<_, std::convert::Infallible>(call.await) }
+    });
+    let connection = http2.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, %error, "connection broke");
+    }
+}
