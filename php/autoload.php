@@ -9,6 +9,8 @@ if (is_file(__DIR__ . '/vendor/autoload.php')) {
     return;
 }
 
+require __DIR__ . '/grpc-server/src/constants.php';
+
 spl_autoload_register(static function (string $class): void {
     $folders = ['Shop\\' => 'item/src', 'Grpc\\' => 'grpc-server/src', 'Tests\\' => 'tests'];
     foreach ($folders as $prefix => $folder) {

@@ -6,8 +6,6 @@ namespace Grpc;
 
 use Throwable;
 
-require_once __DIR__ . '/constants.php';
-
 /** Runs the one call that php-fpm was asked for on a service made from a generated server stub. Unary only. */
 final class RpcServer
 {

@@ -13,8 +13,6 @@ final class Database
     /** How long to wait for another writer (SQLite) or for the connection (PostgreSQL). */
     private const TIMEOUT_SECONDS = 5;
 
-    private const DEFAULT_FILE = __DIR__ . '/../var/item.sqlite';
-
     public static function fromEnvironment(): PDO
     {
         return self::open(
@@ -37,11 +35,12 @@ final class Database
 
     private static function defaultDsn(): string
     {
+        $folder = dirname(__DIR__) . '/var';
+        $file = "$folder/item.sqlite";
         // SQLite says no more than "unable to open database file".
-        $folder = dirname(self::DEFAULT_FILE);
-        if (!is_file(self::DEFAULT_FILE) && !is_writable($folder)) {
+        if (!is_file($file) && !is_writable($folder)) {
             throw new RuntimeException("$folder must be a folder that this user can write to, or ITEM_DSN be set");
         }
-        return 'sqlite:' . self::DEFAULT_FILE;
+        return "sqlite:$file";
     }
 }
