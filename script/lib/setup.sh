@@ -2,6 +2,7 @@
 # Sourced by the other scripts: gets what they need onto a Debian 12 machine, says what it does, and does nothing
 # where it is there already.
 
+# shellcheck disable=SC2034 # used by those who source this
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly root
 
@@ -43,10 +44,22 @@ need_packages() {
   rm -f "$log"
 }
 
-# need_rust [PACKAGE...]: a cargo that is new enough, and with Debian's the named extra packages.
+# as_caller COMMAND...: under sudo, as the user who called it and with the cargo of their home (sudo drops both), so that
+# a build leaves nothing of root's in their checkout.
+as_caller() {
+  if [ "$(id -u)" -ne 0 ] || [ "${SUDO_USER:-root}" = root ]; then
+    "$@"
+    return
+  fi
+  local home
+  home=$(getent passwd "$SUDO_USER" | cut -d: -f6)
+  runuser -u "$SUDO_USER" -- env HOME="$home" PATH="$home/.cargo/bin:$PATH" "$@"
+}
+
+# need_rust [PACKAGE...]: a cargo that is new enough, and with Debian's the named extra packages. Call it with as_caller.
 need_rust() {
   local version
-  if version=$(cargo --version 2>/dev/null) && at_least "$rust_minimum" "$(cut -d' ' -f2 <<<"$version")"; then
+  if version=$(as_caller cargo --version 2>/dev/null) && at_least "$rust_minimum" "$(cut -d' ' -f2 <<<"$version")"; then
     return 0
   fi
   say "Rust ${version:-is missing}: $rust_minimum or newer is needed"

@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# Sourced by script/run: which pods there are, and what is in each: its files as Kubernetes mounts them, and for every
+# program a small script that starts it.
+# shellcheck disable=SC2154 # the folders, subnet, prefix, replicas and envoy come from script/run and its other parts
+
+# In the order in which they can begin to answer.
+readonly apps=(item user order frontend ingress)
+# Neither root nor anyone on the machine: the id that Google's distroless images use.
+readonly pod_user=65532
+pods=()
+declare -A app_of=() address_of=()
+
+plan_pods() {
+  local app number pod next=10
+  for app in "${apps[@]}"; do
+    for ((number = 1; number <= ${replicas[$app]}; number++)); do
+      pod=$app-$number
+      pods+=("$pod")
+      app_of[$pod]=$app
+      address_of[$pod]=$subnet.$((next++))
+    done
+  done
+  rm -rf "$state/pods"
+  install -d -m 755 "$state/pods"
+  for pod in "${pods[@]}"; do
+    printf '%s\t%s\t%s\t%s\n' "$pod" "${app_of[$pod]}" "$prefix$pod" "${address_of[$pod]}"
+  done >"$state/pods.tsv"
+}
+
+# As a headless Service does in the DNS: a name has the address of every pod of that app.
+hosts() {
+  local pod
+  echo 127.0.0.1 localhost
+  for pod in "${pods[@]}"; do
+    echo "${address_of[$pod]} ${app_of[$pod]} $pod"
+  done
+}
+
+# ip netns exec mounts what is in /etc/netns/NAMESPACE over /etc, for the program it starts only. It needs something to
+# mount over.
+make_mount_points() {
+  local point
+  for point in /etc/envoy /etc/certs; do
+    [ -d "$point" ] || { mkdir "$point" && echo "$point" >>"$state/mount-points"; }
+  done
+  mkdir -p /etc/netns
+}
+
+remove_mounts() {
+  local link point
+  for link in /etc/netns/"$prefix"*; do
+    [ ! -L "$link" ] || rm -f "$link"
+  done
+  rmdir /etc/netns 2>/dev/null || true
+  [ -e "$state/mount-points" ] || return 0
+  while read -r point; do
+    rmdir "$point" 2>/dev/null || true
+  done <"$state/mount-points"
+  rm -f "$state/mount-points"
+}
+
+# make_pod POD: its folder, with etc/ as the programs will see it.
+make_pod() {
+  local pod=$1 app=${app_of[$1]} home=$state/pods/$1
+  install -d -m 755 "$home" "$home/etc" "$home/etc/envoy" "$home/etc/certs"
+  hosts >"$home/etc/hosts"
+  install -m 644 "$image/envoy/$app.yaml" "$home/etc/envoy/envoy.yaml"
+  install -m 644 "$image"/envoy/{certificate,authority}.yaml "$home/etc/envoy/"
+  install -m 400 -o "$pod_user" "$state/certs/$app"/* "$home/etc/certs/"
+  ln -sfn "$home/etc" "/etc/netns/$prefix$pod"
+  add_namespace "$pod" "${address_of[$pod]}"
+  "programs_of_$app" "$pod"
+  # One thread: the sidecars of all pods share this machine.
+  write_start "$pod" envoy "$prefix$pod" "$envoy" -c /etc/envoy/envoy.yaml --concurrency 1 --use-dynamic-base-id --log-level warning
+}
+
+programs_of_ingress() {
+  :
+}
+
+programs_of_frontend() {
+  write_start "$1" frontend "$prefix$1" "$image/bin/frontend" --address 127.0.0.1:9090 --endpoint 127.0.0.1:7070
+}
+
+programs_of_user() {
+  write_start "$1" user "$prefix$1" "$image/bin/user" --address 127.0.0.1:9090 --aux-address 127.0.0.1:11111 \
+    --database-url "sqlite:$data/user.sqlite" --sample-data
+}
+
+programs_of_order() {
+  write_start "$1" order "$prefix$1" "$image/bin/order" --address 127.0.0.1:9090 --aux-address 127.0.0.1:11111 \
+    --database-url "sqlite:$data/order.sqlite" --sample-data --endpoint 127.0.0.1:7070
+}
+
+programs_of_item() {
+  write_start "$1" php-fpm "$prefix$1" env "ITEM_DSN=sqlite:$data/item.sqlite" ITEM_DB_USER= ITEM_DB_PASSWORD= ITEM_CALL_LOG=1 \
+    php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf"
+  write_start "$1" grpc-fcgi-proxy "$prefix$1" "$image/bin/grpc-fcgi-proxy" --address 127.0.0.1:9090 \
+    --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 \
+    --aux-path "/healthz=$image/php/item/healthz.php" "$image/php/item/index.php"
+}
+
+# The machine's localhost:PORT is the ingress.
+make_way_in() {
+  install -d -m 755 "$state/pods/way-in"
+  write_start way-in socat "" socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,backlog=1024,max-children=1000" \
+    "TCP:${address_of[ingress-1]}:8080,nodelay"
+}
+
+# write_start POD PROGRAM NAMESPACE COMMAND...: the script that starts it in the foreground, with nothing of the caller's
+# environment. Each step replaces the one before, so the script's process id stays the program's.
+write_start() {
+  local home=$state/pods/$1 program=$2 enter=()
+  [ -z "$3" ] || enter=(ip netns exec "$3")
+  cat >"$home/$program.start" <<END
+#!/bin/bash
+# Starts $program of $1 in the foreground. Its process id goes into $program.pid, what it prints into $program.log.
+exec >>$home/$program.log 2>&1 </dev/null
+echo \$\$ >$home/$program.pid
+cd /
+exec $(printf '%q ' "${enter[@]}" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+    setpriv --reuid "$pod_user" --regid "$pod_user" --clear-groups --no-new-privs --bounding-set=-all "${@:4}")
+END
+  chmod 755 "$home/$program.start"
+}
