@@ -1,3 +1,14 @@
-//! order.
+//! The order service as a program: parse, validate, bind, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use chassis::{process, service::Error};
+use order::{Config, run};
+
+fn main() -> ExitCode {
+    process::main("order", async |config: Config, stop| {
+        let listeners = config.flags.bind().await?;
+        run(config, listeners, stop).await?;
+        Ok::<_, Error>(())
+    })
+}

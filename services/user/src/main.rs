@@ -1,3 +1,14 @@
-//! user.
+//! The user service as a program: parse, validate, bind, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use chassis::{process, service::Error};
+use user::{Config, run};
+
+fn main() -> ExitCode {
+    process::main("user", async |config: Config, stop| {
+        let listeners = config.flags.bind().await?;
+        run(config, listeners, stop).await?;
+        Ok::<_, Error>(())
+    })
+}

@@ -1,0 +1,265 @@
+//! What a call that is being served passes on to the calls made for it: its deadline, and the
+//! headers by which a trace is put together.
+
+use std::{error::Error, future::Future, time::Duration};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tonic::{Code, Extensions, Request, Response, Status, TimeoutExpired, metadata::MetadataMap};
+
+use crate::timeout;
+
+/// The header that names a request in every log.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The headers that are passed on, with all their values.
+pub const TRACE_HEADERS: [&str; 11] = [
+    "x-request-id",
+    "x-b3-traceid",
+    "x-b3-spanid",
+    "x-b3-parentspanid",
+    "x-b3-sampled",
+    "x-b3-flags",
+    "b3",
+    "x-ot-span-context",
+    "traceparent",
+    "tracestate",
+    "baggage",
+];
+
+/// The deadline and the trace headers of a call.
+#[derive(Debug, Clone, Default)]
+pub struct Carried {
+    deadline: Option<Instant>,
+    headers: HeaderMap,
+}
+
+impl Carried {
+    /// Reads them from a call's headers. The time runs from now.
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        let mut carried = Self::default();
+        for name in TRACE_HEADERS {
+            for value in headers.get_all(name) {
+                carried
+                    .headers
+                    .append(HeaderName::from_static(name), value.clone());
+            }
+        }
+        // A time too far away to be told is no deadline.
+        carried.deadline =
+            timeout::requested(headers).and_then(|time| Instant::now().checked_add(time));
+        carried
+    }
+
+    /// Those of the call being served; [`crate::observe`] has put them there.
+    pub fn of<T>(request: &Request<T>) -> Self {
+        request
+            .extensions()
+            .get::<Self>()
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    /// The same, but over at `time` from now if that is earlier.
+    #[must_use]
+    pub fn within(mut self, time: Duration) -> Self {
+        let deadline = Instant::now().checked_add(time);
+        self.deadline = match (self.deadline, deadline) {
+            (Some(first), Some(second)) => Some(first.min(second)),
+            (first, second) => first.or(second),
+        };
+        self
+    }
+
+    /// The same with this request id, unless there is one.
+    #[must_use]
+    pub fn or_request_id(mut self, id: HeaderValue) -> Self {
+        self.headers.entry(REQUEST_ID).or_insert(id);
+        self
+    }
+
+    /// When the call is over, if ever.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The trace headers.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The id of the trace, in whichever way it was told.
+    pub fn trace_id(&self) -> Option<&str> {
+        let text = |name| self.headers.get(name)?.to_str().ok();
+        // version "-" trace-id "-" parent-id "-" flags: https://www.w3.org/TR/trace-context/
+        let w3c = || text("traceparent")?.split('-').nth(1);
+        // trace-id "-" span-id ...: https://github.com/openzipkin/b3-propagation
+        let b3 = || text("b3")?.split_once('-').map(|(trace, _)| trace);
+        w3c().or_else(|| text("x-b3-traceid")).or_else(b3)
+    }
+
+    /// Makes a call with the time that is left and the trace headers.
+    ///
+    /// # Errors
+    ///
+    /// What the peer answered, as it was; DEADLINE_EXCEEDED when the time is over, whoever noticed
+    /// first; UNAVAILABLE when there was no answer.
+    pub async fn call<M, R, F>(
+        &self,
+        message: M,
+        call: impl FnOnce(Request<M>) -> F,
+    ) -> Result<R, Status>
+    where
+        F: Future<Output = Result<Response<R>, Status>>,
+    {
+        let metadata = MetadataMap::from_headers(self.headers.clone());
+        let mut request = Request::from_parts(metadata, Extensions::default(), message);
+        let answer = match self.deadline {
+            None => call(request).await,
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Err(deadline_exceeded());
+                }
+                request.set_timeout(left);
+                tokio::time::timeout_at(deadline, call(request))
+                    .await
+                    .unwrap_or_else(|_| Err(deadline_exceeded()))
+            }
+        };
+        match answer {
+            Ok(response) => Ok(response.into_inner()),
+            Err(status) => Err(self.settle(status)),
+        }
+    }
+
+    /// The peer's status without its metadata, which belongs to that exchange alone; or what a
+    /// failure on our side means.
+    fn settle(&self, status: Status) -> Status {
+        let late = self.deadline.is_some_and(|at| at <= Instant::now());
+        // tonic calls an expired time CANCELLED, in the client and in the server.
+        if status.code() == Code::Cancelled && (late || is_timeout(&status)) {
+            return deadline_exceeded();
+        }
+        // Only a status that no peer sent has a source.
+        if let Some(source) = status.source()
+            && matches!(status.code(), Code::Unknown | Code::Unavailable)
+        {
+            tracing::warn!(error = %chain(source), "peer not reachable");
+            return Status::unavailable("peer not reachable");
+        }
+        let details = status.details().to_vec().into();
+        Status::with_details(status.code(), status.message(), details)
+    }
+}
+
+/// The status of a call whose time is over.
+pub fn deadline_exceeded() -> Status {
+    Status::deadline_exceeded("deadline exceeded")
+}
+
+fn is_timeout(status: &Status) -> bool {
+    let source = status.source();
+    std::iter::successors(source, |&error| error.source()).any(|error| error.is::<TimeoutExpired>())
+}
+
+fn chain(error: &dyn Error) -> String {
+    let all: Vec<String> = std::iter::successors(Some(error), |&error| error.source())
+        .map(ToString::to_string)
+        .collect();
+    all.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|&(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn every_value_of_a_trace_header_is_carried_and_nothing_else() {
+        let mut from = headers(&[("traceparent", "00-1-2-01"), ("cookie", "secret")]);
+        from.append("baggage", HeaderValue::from_static("a=1"));
+        from.append("baggage", HeaderValue::from_static("b=2"));
+        let carried = Carried::from_headers(&from);
+        carried
+            .call((), async |request: Request<()>| {
+                let sent = request.metadata().clone().into_headers();
+                let baggage: Vec<_> = sent.get_all("baggage").iter().collect();
+                assert_eq!(baggage, ["a=1", "b=2"]);
+                assert_eq!(sent.len(), 3);
+                Ok(Response::new(()))
+            })
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_without_an_answer_ends_at_the_deadline() {
+        let carried = Carried::from_headers(&headers(&[("grpc-timeout", "3S")]));
+        let started = Instant::now();
+        let status = carried
+            .call((), |_| {
+                std::future::pending::<Result<Response<()>, Status>>()
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        assert_eq!(started.elapsed(), Duration::from_secs(3));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_after_the_deadline_is_not_made() {
+        let carried = Carried::default().within(Duration::ZERO);
+        let status = carried
+            .call((), async |_| -> Result<Response<()>, Status> {
+                unreachable!("the call was made")
+            })
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+    }
+
+    #[tokio::test]
+    async fn a_status_of_the_peer_is_passed_on_as_it_is() {
+        let mut sent = Status::with_details(Code::ResourceExhausted, "full", vec![1, 2, 3].into());
+        sent.metadata_mut()
+            .insert("server", "envoy".parse().unwrap());
+        let status = Carried::default()
+            .call((), async |_| Err::<Response<()>, _>(sent))
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(status.message(), "full");
+        assert_eq!(status.details(), [1, 2, 3]);
+        assert!(status.metadata().is_empty());
+    }
+
+    #[test]
+    fn an_endless_timeout_is_no_deadline_problem() {
+        let carried = Carried::from_headers(&headers(&[("grpc-timeout", "99999999H")]));
+        assert!(carried.within(Duration::MAX).headers().is_empty());
+    }
+
+    #[test]
+    fn the_trace_id_is_found_in_each_format() {
+        for (name, value) in [
+            ("traceparent", "00-abc-def-01"),
+            ("x-b3-traceid", "abc"),
+            ("b3", "abc-def-1"),
+        ] {
+            let carried = Carried::from_headers(&headers(&[(name, value)]));
+            assert_eq!(carried.trace_id(), Some("abc"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Where a service's peers are, and the connection to them.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use http::Uri;
+use tonic::transport::{Channel, Endpoint};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A peer that has gone without a word is noticed after these two.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The address of a gRPC server, in clear text: TLS is the mesh's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer(Uri);
+
+impl Peer {
+    /// A channel that connects when it is first used, and again when it has to.
+    pub fn channel(&self) -> Channel {
+        Endpoint::from(self.0.clone())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .tcp_nodelay(true)
+            .connect_lazy()
+    }
+}
+
+impl FromStr for Peer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "expected HOST:PORT or http://HOST:PORT, such as 127.0.0.1:7070".to_owned();
+        let authority = text.strip_prefix("http://").unwrap_or(text);
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
+        let uri: Uri = format!("http://{authority}").parse().map_err(|_| wrong())?;
+        let is_plain =
+            uri.path() == "/" && uri.query().is_none() && !authority.contains(['/', '@']);
+        let has_host = uri.host().is_some_and(|host| !host.is_empty());
+        let has_port = uri.port_u16().is_some_and(|port| port != 0);
+        if is_plain && has_host && has_port {
+            Ok(Self(uri))
+        } else {
+            Err(wrong())
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_port_with_or_without_the_scheme() {
+        for (text, expected) in [
+            ("127.0.0.1:7070", "http://127.0.0.1:7070/"),
+            ("http://127.0.0.1:7070", "http://127.0.0.1:7070/"),
+            ("http://envoy:80/", "http://envoy:80/"),
+            ("[::1]:7070", "http://[::1]:7070/"),
+        ] {
+            assert_eq!(text.parse::<Peer>().unwrap().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_an_example() {
+        for text in [
+            "",
+            "envoy",
+            ":7070",
+            "https://envoy:7070",
+            "http://envoy",
+            "envoy:0",
+            "envoy:70700",
+            "envoy:7070/path",
+            "envoy:7070?x=1",
+            "me:secret@envoy:7070",
+            "a b:1",
+        ] {
+            let error = text.parse::<Peer>().expect_err(text);
+            assert!(error.contains("127.0.0.1:7070"), "{text}: {error}");
+        }
+    }
+}

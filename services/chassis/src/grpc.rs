@@ -1,0 +1,123 @@
+//! A gRPC server: one service and its health, the port for machines that watch, and the end.
+
+use std::{convert::Infallible, fmt::Display, future::Future, sync::Arc, time::Duration};
+
+use axum::{middleware::from_fn_with_state, response::IntoResponse};
+use http::Request;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, server::NamedService, service::Routes};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tower::Service;
+
+use crate::{
+    admin,
+    config::{Aux, Listen},
+    listen::{self, BindError, Protocol},
+    metrics::{GrpcMetrics, Method},
+    observe::observe,
+};
+
+const HEALTH: &str = "grpc.health.v1.Health";
+
+/// The ports of a gRPC server.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Where calls come in.
+    pub calls: TcpListener,
+    /// Where `/healthz` and `/metrics` are.
+    pub aux: TcpListener,
+}
+
+impl Listeners {
+    /// Binds both ports.
+    ///
+    /// # Errors
+    ///
+    /// Names the address that cannot be had.
+    pub async fn bind(listen: &Listen, aux: &Aux) -> Result<Self, BindError> {
+        Ok(Self {
+            calls: listen::bind(listen.address).await?,
+            aux: listen::bind(aux.aux_address).await?,
+        })
+    }
+}
+
+/// Serves until told to stop and until all calls are finished, or the drain time is over.
+/// `/healthz` is OK while `check` is.
+///
+/// # Errors
+///
+/// That a metric is wrong, which is a mistake in the program.
+pub async fn serve<S, C, F, E>(
+    service: S,
+    methods: &[&'static str],
+    check: C,
+    listeners: Listeners,
+    drain: Duration,
+    stop: CancellationToken,
+) -> Result<(), prometheus::Error>
+where
+    S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
+    S::Response: IntoResponse,
+    S::Future: Send + 'static,
+    C: Fn() -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<(), E>> + Send + 'static,
+    E: Display + Send + 'static,
+{
+    let registry = admin::registry()?;
+    let metrics = Arc::new(GrpcMetrics::new(&registry, known_methods::<S>(methods))?);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<S>().await;
+    let calls = Routes::new(service)
+        .add_service(health_service)
+        .into_axum_router()
+        .layer(from_fn_with_state(metrics, observe));
+    let aux = admin::router(registry, check);
+
+    tracing::info!(
+        address = %address(&listeners.calls),
+        aux_address = %address(&listeners.aux),
+        "serving {}",
+        S::NAME
+    );
+    // The aux port is there until the last call is finished.
+    let drained = CancellationToken::new();
+    tokio::join!(
+        listen::serve(listeners.aux, Protocol::Http1, aux, drained.clone(), drain),
+        say_farewell(health, ["", S::NAME], stop.clone()),
+        async {
+            listen::serve(listeners.calls, Protocol::Http2, calls, stop, drain).await;
+            drained.cancel();
+        }
+    );
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Tells those who watch, and ends their streams, which would keep the server from stopping.
+async fn say_farewell(mut health: HealthReporter, services: [&str; 2], stop: CancellationToken) {
+    stop.cancelled().await;
+    for service in services {
+        health
+            .set_service_status(service, ServingStatus::NotServing)
+            .await;
+        health.clear_service_status(service).await;
+    }
+}
+
+fn known_methods<S: NamedService>(names: &[&'static str]) -> Vec<Method> {
+    let ours = names.iter().map(|name| Method::unary(S::NAME, name));
+    let watch = Method {
+        kind: "server_stream",
+        ..Method::unary(HEALTH, "Watch")
+    };
+    ours.chain([Method::unary(HEALTH, "Check"), watch])
+        .collect()
+}
+
+fn address(listener: &TcpListener) -> String {
+    listener
+        .local_addr()
+        .map_or_else(|error| error.to_string(), |address| address.to_string())
+}

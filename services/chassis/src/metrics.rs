@@ -1,0 +1,185 @@
+//! The metrics of a gRPC server, by the names of go-grpc-prometheus, which dashboards use.
+//!
+//! A client chooses the path of a call, so only the methods that are known here become labels;
+//! all others are one, `unknown`.
+
+use prometheus::{
+    HistogramVec, IntCounter, IntCounterVec, Registry, register_histogram_vec_with_registry,
+    register_int_counter_vec_with_registry,
+};
+use tonic::Code;
+
+use crate::status::label;
+
+/// The value of a label for all that is not known.
+pub const UNKNOWN: &str = "unknown";
+const LABELS: [&str; 3] = ["grpc_type", "grpc_service", "grpc_method"];
+const LABELS_WITH_CODE: [&str; 4] = ["grpc_type", "grpc_service", "grpc_method", "grpc_code"];
+const LAST_CODE: i32 = 16;
+
+/// A method that this server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Method {
+    /// `unary`, `client_stream`, `server_stream` or `bidi_stream`.
+    pub kind: &'static str,
+    /// With its package: `user.UserService`.
+    pub service: &'static str,
+    /// `GetUser`.
+    pub name: &'static str,
+}
+
+impl Method {
+    /// A method that takes one message and gives one.
+    pub const fn unary(service: &'static str, name: &'static str) -> Self {
+        let kind = "unary";
+        Self {
+            kind,
+            service,
+            name,
+        }
+    }
+
+    /// Whether it is any of ours.
+    pub fn is_known(&self) -> bool {
+        self.service != UNKNOWN
+    }
+
+    fn labels(&self) -> [&'static str; 3] {
+        [self.kind, self.service, self.name]
+    }
+}
+
+/// The counters, and the methods that they know.
+#[derive(Debug)]
+pub struct GrpcMetrics {
+    methods: Vec<Method>,
+    started: IntCounterVec,
+    received: IntCounterVec,
+    sent: IntCounterVec,
+    handled: IntCounterVec,
+    seconds: HistogramVec,
+}
+
+impl GrpcMetrics {
+    /// Registers the counters, each at zero for each method, so that the first failure is seen as
+    /// an increase.
+    ///
+    /// # Errors
+    ///
+    /// That a metric is wrong, which is a mistake in the program.
+    pub fn new(registry: &Registry, methods: Vec<Method>) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            methods,
+            started: register_int_counter_vec_with_registry!(
+                "grpc_server_started_total",
+                "Calls begun.",
+                &LABELS,
+                registry
+            )?,
+            received: register_int_counter_vec_with_registry!(
+                "grpc_server_msg_received_total",
+                "Messages received.",
+                &LABELS,
+                registry
+            )?,
+            sent: register_int_counter_vec_with_registry!(
+                "grpc_server_msg_sent_total",
+                "Messages sent.",
+                &LABELS,
+                registry
+            )?,
+            handled: register_int_counter_vec_with_registry!(
+                "grpc_server_handled_total",
+                "Calls finished.",
+                &LABELS_WITH_CODE,
+                registry
+            )?,
+            seconds: register_histogram_vec_with_registry!(
+                "grpc_server_handling_seconds",
+                "Seconds until calls were finished.",
+                &LABELS,
+                registry
+            )?,
+        };
+        metrics.begin_at_zero();
+        Ok(metrics)
+    }
+
+    /// The method of a path, `/user.UserService/GetUser`.
+    pub fn method(&self, path: &str) -> Method {
+        let (service, name) = path
+            .strip_prefix('/')
+            .and_then(|path| path.split_once('/'))
+            .unwrap_or_default();
+        let found = self
+            .methods
+            .iter()
+            .find(|method| method.service == service && method.name == name);
+        found.copied().unwrap_or(Method::unary(UNKNOWN, UNKNOWN))
+    }
+
+    /// A call has begun.
+    pub fn started(&self, method: Method) {
+        self.started.with_label_values(&method.labels()).inc();
+    }
+
+    /// Counts the messages of a call as they come.
+    pub fn received(&self, method: Method) -> IntCounter {
+        self.received.with_label_values(&method.labels())
+    }
+
+    /// Counts the messages of a call as they go.
+    pub fn sent(&self, method: Method) -> IntCounter {
+        self.sent.with_label_values(&method.labels())
+    }
+
+    /// A call is finished.
+    pub fn handled(&self, method: Method, code: Code, seconds: f64) {
+        self.handled_with(method, code).inc();
+        self.seconds
+            .with_label_values(&method.labels())
+            .observe(seconds);
+    }
+
+    fn handled_with(&self, method: Method, code: Code) -> IntCounter {
+        let [kind, service, name] = method.labels();
+        self.handled
+            .with_label_values(&[kind, service, name, &label(code)])
+    }
+
+    fn begin_at_zero(&self) {
+        for &method in &self.methods {
+            self.started.with_label_values(&method.labels());
+            self.received(method);
+            self.sent(method);
+            self.seconds.with_label_values(&method.labels());
+            for code in 0..=LAST_CODE {
+                self.handled_with(method, Code::from_i32(code));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_cannot_grow_the_set_of_labels() {
+        let known = Method::unary("user.UserService", "GetUser");
+        let metrics = GrpcMetrics::new(&Registry::new(), vec![known]).unwrap();
+        assert_eq!(metrics.method("/user.UserService/GetUser"), known);
+        for path in [
+            "",
+            "/",
+            "/user.UserService",
+            "/user.UserService/getuser",
+            "/user.UserService/GetUser/x",
+            "x/user.UserService/GetUser",
+            "/order.OrderService/GetUser",
+        ] {
+            let method = metrics.method(path);
+            assert_eq!((method.service, method.name), (UNKNOWN, UNKNOWN), "{path}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The layer around every gRPC call: its deadline, what it carries on, its metrics, its log line.
+//!
+//! tonic's own server ends a call that is out of time with CANCELLED; the specification says
+//! DEADLINE_EXCEEDED, so the time is kept here.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http_body_util::BodyExt;
+use prometheus::IntCounter;
+use tokio::time::{Instant, timeout_at};
+use tonic::{Code, Status};
+
+use crate::{
+    carried::{Carried, REQUEST_ID, deadline_exceeded},
+    metrics::{GrpcMetrics, Method},
+    status::canonical,
+    telemetry::bounded,
+};
+
+/// Takes a call through.
+pub async fn observe(
+    State(metrics): State<Arc<GrpcMetrics>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if !is_grpc(request.headers()) {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let carried = Carried::from_headers(request.headers());
+    let mut record = Record::begin(metrics, request.uri().path(), carried.clone());
+    let received = record.metrics.received(record.method);
+    request.extensions_mut().insert(carried.clone());
+    let request = request.map(|body| counted(body, received));
+
+    let response = match carried.deadline() {
+        None => next.run(request).await,
+        Some(deadline) => timeout_at(deadline, next.run(request))
+            .await
+            .unwrap_or_else(|_| deadline_exceeded().into_http()),
+    };
+    record.ended_by(response.headers());
+    let sent = record.metrics.sent(record.method);
+    response.map(|body| until_trailers(counted(body, sent), record))
+}
+
+/// "If Content-Type does not begin with "application/grpc", gRPC servers SHOULD respond with HTTP
+/// status of 415 (Unsupported Media Type)."
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
+    match value.and_then(|value| value.strip_prefix(b"application/grpc")) {
+        Some(rest) => matches!(rest.first(), None | Some(b'+' | b';')),
+        None => false,
+    }
+}
+
+/// A call that is being served. When it is dropped, the call is over: without a status, the client
+/// has left.
+struct Record {
+    metrics: Arc<GrpcMetrics>,
+    method: Method,
+    path: String,
+    carried: Carried,
+    started: Instant,
+    code: Code,
+}
+
+impl Record {
+    fn begin(metrics: Arc<GrpcMetrics>, path: &str, carried: Carried) -> Self {
+        let method = metrics.method(path);
+        metrics.started(method);
+        Self {
+            metrics,
+            method,
+            path: bounded(path).to_owned(),
+            carried,
+            started: Instant::now(),
+            code: Code::Cancelled,
+        }
+    }
+
+    fn ended_by(&mut self, headers: &HeaderMap) {
+        if let Some(status) = Status::from_header_map(headers) {
+            self.code = status.code();
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        self.metrics.handled(self.method, self.code, seconds);
+        let request_id = self.carried.headers().get(REQUEST_ID);
+        let request_id = request_id.and_then(|id| id.to_str().ok()).map(bounded);
+        tracing::info!(
+            method = self.path,
+            status = canonical(self.code),
+            seconds,
+            request_id,
+            trace_id = self.carried.trace_id().map(bounded),
+            "call"
+        );
+    }
+}
+
+/// Keeps the record until the trailers have gone, or the client.
+fn until_trailers(body: Body, mut record: Record) -> Body {
+    Body::new(body.map_frame(move |frame| {
+        if let Some(trailers) = frame.trailers_ref() {
+            record.ended_by(trailers);
+        }
+        frame
+    }))
+}
+
+fn counted(body: Body, counter: IntCounter) -> Body {
+    let mut messages = Messages::default();
+    Body::new(body.map_frame(move |frame| {
+        if let Some(data) = frame.data_ref() {
+            counter.inc_by(messages.begun_in(data));
+        }
+        frame
+    }))
+}
+
+/// Counts messages in a stream that is cut anywhere: one flag byte, four bytes of length, content.
+#[derive(Default)]
+struct Messages {
+    /// Bytes of the prefix that have been seen.
+    prefix: usize,
+    length: u32,
+    /// Bytes of the content that are still to come.
+    content: usize,
+}
+
+impl Messages {
+    const PREFIX: usize = 5;
+
+    fn begun_in(&mut self, mut data: &[u8]) -> u64 {
+        let mut begun = 0;
+        while let [first, rest @ ..] = data {
+            if self.content > 0 {
+                let skip = self.content.min(data.len());
+                self.content -= skip;
+                data = &data[skip..];
+                continue;
+            }
+            if self.prefix > 0 {
+                self.length = self.length << 8 | u32::from(*first);
+            }
+            self.prefix += 1;
+            data = rest;
+            if self.prefix == Self::PREFIX {
+                begun += 1;
+                self.content = self.length as usize;
+                (self.prefix, self.length) = (0, 0);
+            }
+        }
+        begun
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn messages_are_counted_however_the_stream_is_cut() {
+        let stream = [
+            [0, 0, 0, 0, 3].as_slice(),
+            b"abc",
+            &[0, 0, 0, 0, 0],
+            &[1, 0, 0, 1, 4],
+            &[7; 260],
+        ]
+        .concat();
+        for size in 1..=stream.len() {
+            let mut messages = Messages::default();
+            let count: u64 = stream.chunks(size).map(|cut| messages.begun_in(cut)).sum();
+            assert_eq!(count, 3, "cut every {size} bytes");
+        }
+    }
+
+    #[test]
+    fn only_grpc_is_served() {
+        for (value, right) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
+            assert_eq!(is_grpc(&headers), right, "{value}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
+}

@@ -1,0 +1,82 @@
+//! Statuses that services answer with, and how codes are written.
+
+use tonic::{Code, Status};
+
+/// How many things one status names; a status travels in headers, which are bounded.
+pub const MAX_NAMED: usize = 20;
+
+/// NOT_FOUND for a thing of a kind.
+pub fn not_found(kind: &str, id: &str) -> Status {
+    Status::not_found(format!("not found: {kind}/{id}"))
+}
+
+/// NOT_FOUND for several things of a kind.
+pub fn all_not_found(kind: &str, ids: &[&str]) -> Status {
+    let named: Vec<String> = ids
+        .iter()
+        .take(MAX_NAMED)
+        .map(|id| format!("{kind}/{id}"))
+        .collect();
+    let mut message = format!("not found: {}", named.join(", "));
+    if ids.len() > named.len() {
+        message.push_str(&format!(" and {} more", ids.len() - named.len()));
+    }
+    Status::not_found(message)
+}
+
+/// The code as the gRPC specification writes it: `NOT_FOUND`.
+pub fn canonical(code: Code) -> String {
+    if code == Code::Ok {
+        return "OK".to_owned();
+    }
+    let mut name = String::new();
+    for letter in format!("{code:?}").chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+/// The code as go-grpc-prometheus writes it: `NotFound`.
+pub fn label(code: Code) -> String {
+    match code {
+        Code::Ok => "OK".to_owned(),
+        Code::Cancelled => "Canceled".to_owned(),
+        code => format!("{code:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_their_known_names() {
+        for (code, specification, dashboard) in [
+            (Code::Ok, "OK", "OK"),
+            (Code::Cancelled, "CANCELLED", "Canceled"),
+            (Code::NotFound, "NOT_FOUND", "NotFound"),
+            (
+                Code::DeadlineExceeded,
+                "DEADLINE_EXCEEDED",
+                "DeadlineExceeded",
+            ),
+        ] {
+            assert_eq!(canonical(code), specification);
+            assert_eq!(label(code), dashboard);
+        }
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_says_so() {
+        assert_eq!(
+            all_not_found("item", &["a", "b"]).message(),
+            "not found: item/a, item/b"
+        );
+        let ids = vec!["a"; MAX_NAMED + 3];
+        let status = all_not_found("item", &ids);
+        assert!(status.message().ends_with("item/a and 3 more"));
+    }
+}

@@ -1,0 +1,76 @@
+//! Keeps the orders, in SQL, and knows their items from the item service.
+//!
+//! [`service`] checks what a client asks for, [`store`] has the queries, and [`items`] asks the
+//! item service. What every service needs is in `chassis`.
+
+pub mod items;
+pub mod service;
+pub mod store;
+
+use chassis::{
+    channel::Peer,
+    database::{DatabaseUrl, DatabaseUrlParser},
+    grpc::Listeners,
+    service::{Definition, Error, Flags},
+};
+use clap::Parser;
+use proto::order::order_service_server::OrderServiceServer;
+use sqlx::migrate::Migrator;
+use tokio_util::sync::CancellationToken;
+
+use crate::{items::Items, service::Orders, store::Store};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+const DEFINITION: Definition = Definition {
+    methods: &[
+        "CreateOrder",
+        "GetOrder",
+        "GetOrderDetail",
+        "ListOrders",
+        "DeleteOrder",
+        "UpdateOrder",
+    ],
+    migrations: &MIGRATIONS,
+    sample: include_str!("../sample.sql"),
+};
+
+/// Keeps the orders of the sample application, and serves them through gRPC.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "order", version)]
+pub struct Config {
+    /// Those of every service.
+    #[command(flatten)]
+    pub flags: Flags,
+
+    /// Database: sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    #[arg(long, value_name = "URL", default_value = "sqlite:order.sqlite", value_parser = DatabaseUrlParser)]
+    pub database_url: DatabaseUrl,
+
+    /// Address through which the item service is called
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
+    pub endpoint: Peer,
+
+    /// Calls to the item service at a time, for one call
+    #[arg(long, value_name = "CALLS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub concurrency: u16,
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let items = Items::new(config.endpoint.channel(), config.concurrency.into());
+    let service = |pool| OrderServiceServer::new(Orders::new(Store::new(pool), items));
+    let Config {
+        flags,
+        database_url,
+        ..
+    } = config;
+    chassis::service::run(DEFINITION, &flags, &database_url, service, listeners, stop).await
+}

@@ -1,0 +1,201 @@
+//! What the contract promises: arguments are checked, an order has only items that exist, and
+//! what is not there is NOT_FOUND.
+
+use std::collections::BTreeSet;
+
+use chassis::{
+    carried::Carried,
+    database::failed,
+    paging::Page,
+    status::{all_not_found, not_found},
+    validate::Violations,
+};
+use prost::Message;
+use proto::order::{
+    CreateOrderRequest, DeleteOrderRequest, GetOrderDetailRequest, GetOrderDetailResponse,
+    GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order,
+    order_service_server::OrderService,
+};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::{items::Items, store::Store};
+
+/// Items in an order.
+pub const MAX_ITEMS: usize = 1000;
+/// Bytes in a page of orders, which ends early if need be: gRPC clients take 4 MiB by default.
+pub const MAX_PAGE_BYTES: usize = 3 << 20;
+
+/// The service.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    store: Store,
+    items: Items,
+}
+
+impl Orders {
+    /// Serves what is in the store, with what the item service knows of it.
+    pub fn new(store: Store, items: Items) -> Self {
+        Self { store, items }
+    }
+
+    async fn stored(&self, id: &str) -> Result<Order, Status> {
+        Violations::new().id("id", id).check()?;
+        let order = self.store.get(id).await.map_err(failed)?;
+        order.ok_or_else(|| not_found("order", id))
+    }
+
+    async fn items_exist(&self, carried: &Carried, order: &Order) -> Result<(), Status> {
+        let found = self.items.find(carried, &order.items).await?;
+        let mut seen = BTreeSet::new();
+        let missing: Vec<&str> = order
+            .items
+            .iter()
+            .map(String::as_str)
+            .filter(|&id| !found.contains_key(id) && seen.insert(id))
+            .collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(all_not_found("item", &missing))
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl OrderService for Orders {
+    async fn create_order(
+        &self,
+        request: Request<CreateOrderRequest>,
+    ) -> Result<Response<Order>, Status> {
+        let carried = Carried::of(&request);
+        let CreateOrderRequest { user, items } = request.into_inner();
+        let id = Uuid::new_v4().to_string();
+        let order = Order { id, user, items };
+        fields(&order).check()?;
+        self.items_exist(&carried, &order).await?;
+        self.store.insert(&order).await.map_err(failed)?;
+        Ok(Response::new(order))
+    }
+
+    async fn get_order(
+        &self,
+        request: Request<GetOrderRequest>,
+    ) -> Result<Response<Order>, Status> {
+        let order = self.stored(&request.into_inner().id).await?;
+        Ok(Response::new(order))
+    }
+
+    async fn get_order_detail(
+        &self,
+        request: Request<GetOrderDetailRequest>,
+    ) -> Result<Response<GetOrderDetailResponse>, Status> {
+        let carried = Carried::of(&request);
+        let Order {
+            id,
+            user,
+            items: ids,
+        } = self.stored(&request.into_inner().id).await?;
+        let found = self.items.find(&carried, &ids).await?;
+        let (mut items, mut missing_items) = (Vec::new(), Vec::new());
+        for id in ids {
+            match found.get(&id) {
+                Some(item) => items.push(item.clone()),
+                None => missing_items.push(id),
+            }
+        }
+        let detail = GetOrderDetailResponse {
+            id,
+            user,
+            items,
+            missing_items,
+        };
+        Ok(Response::new(detail))
+    }
+
+    async fn list_orders(
+        &self,
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        let ListOrdersRequest {
+            user,
+            page_size,
+            page_token,
+        } = request.into_inner();
+        if !user.is_empty() {
+            Violations::new().id("user", &user).check()?;
+        }
+        let page = Page::new(format!("orders of {user}"), page_size, &page_token)?;
+        let rows = self
+            .store
+            .list(&user, &page.after, page.limit(), MAX_PAGE_BYTES)
+            .await;
+        let mut orders = rows.map_err(failed)?;
+        let size = fitting(&orders);
+        let next_page_token = page.cut_at(&mut orders, size, |order| &order.id);
+        Ok(Response::new(ListOrdersResponse {
+            orders,
+            next_page_token,
+        }))
+    }
+
+    async fn delete_order(
+        &self,
+        request: Request<DeleteOrderRequest>,
+    ) -> Result<Response<Order>, Status> {
+        let id = request.into_inner().id;
+        Violations::new().id("id", &id).check()?;
+        let order = self.store.delete(&id).await.map_err(failed)?;
+        order
+            .map(Response::new)
+            .ok_or_else(|| not_found("order", &id))
+    }
+
+    async fn update_order(&self, request: Request<Order>) -> Result<Response<Order>, Status> {
+        let carried = Carried::of(&request);
+        let order = request.into_inner();
+        fields(&order).id("id", &order.id).check()?;
+        self.stored(&order.id).await?;
+        self.items_exist(&carried, &order).await?;
+        // It may have been deleted while the items were asked for.
+        if self.store.update(&order).await.map_err(failed)? {
+            Ok(Response::new(order))
+        } else {
+            Err(not_found("order", &order.id))
+        }
+    }
+}
+
+fn fields(order: &Order) -> Violations {
+    Violations::new()
+        .id("user", &order.user)
+        .ids("items", &order.items, MAX_ITEMS)
+}
+
+/// How many of the orders fit into a page; at least one, for the next page must be another.
+fn fitting(orders: &[Order]) -> usize {
+    let mut bytes = 0;
+    let fits = orders.iter().take_while(|order| {
+        bytes += order.encoded_len();
+        bytes <= MAX_PAGE_BYTES
+    });
+    fits.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_ends_before_it_is_too_large_for_clients() {
+        let order = Order {
+            items: vec!["a".repeat(128); MAX_ITEMS],
+            ..Order::default()
+        };
+        let orders = vec![order; 100];
+        let count = fitting(&orders);
+        assert!((2..100).contains(&count), "{count}");
+        assert_eq!(fitting(&orders[..5]), 5);
+        assert_eq!(fitting(&[]), 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! The queries. SQLite and PostgreSQL understand each of them.
+
+use futures_util::TryStreamExt;
+use prost::Message;
+use proto::order::Order;
+use sqlx::{AnyPool, Error, FromRow, Row, any::AnyRow};
+
+/// The orders in the database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: AnyPool,
+}
+
+struct OrderRow(Order);
+
+impl FromRow<'_, AnyRow> for OrderRow {
+    fn from_row(row: &AnyRow) -> Result<Self, Error> {
+        let items: String = row.try_get("items")?;
+        Ok(Self(Order {
+            id: row.try_get("id")?,
+            user: row.try_get("user_id")?,
+            items: serde_json::from_str(&items).map_err(|error| Error::Decode(error.into()))?,
+        }))
+    }
+}
+
+impl Store {
+    /// Those of a database that has been migrated.
+    pub fn new(pool: AnyPool) -> Self {
+        Self { pool }
+    }
+
+    /// Adds an order.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn insert(&self, order: &Order) -> Result<(), Error> {
+        sqlx::query("INSERT INTO orders (id, user_id, items) VALUES ($1, $2, $3)")
+            .bind(&order.id)
+            .bind(&order.user)
+            .bind(items(order))
+            .execute(&self.pool)
+            .await
+            .map(drop)
+    }
+
+    /// The order of that id, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn get(&self, id: &str) -> Result<Option<Order>, Error> {
+        let query = sqlx::query_as("SELECT id, user_id, items FROM orders WHERE id = $1");
+        let row = query.bind(id).fetch_optional(&self.pool).await?;
+        Ok(row.map(|OrderRow(order)| order))
+    }
+
+    /// Orders in the order of their ids, after that one; of that user, or of all if it is empty.
+    /// Ends with the one that makes them larger than so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn list(
+        &self,
+        user: &str,
+        after: &str,
+        limit: i64,
+        max_bytes: usize,
+    ) -> Result<Vec<Order>, Error> {
+        let query = if user.is_empty() {
+            sqlx::query_as(
+                "SELECT id, user_id, items FROM orders WHERE id > $1 ORDER BY id LIMIT $2",
+            )
+        } else {
+            sqlx::query_as(
+                "SELECT id, user_id, items FROM orders WHERE id > $1 AND user_id = $3 \
+                 ORDER BY id LIMIT $2",
+            )
+        };
+        let mut query = query.bind(after).bind(limit);
+        if !user.is_empty() {
+            query = query.bind(user);
+        }
+        let mut rows = query.fetch(&self.pool);
+        let (mut orders, mut bytes) = (Vec::new(), 0);
+        while bytes <= max_bytes
+            && let Some(OrderRow(order)) = rows.try_next().await?
+        {
+            bytes += order.encoded_len();
+            orders.push(order);
+        }
+        Ok(orders)
+    }
+
+    /// Removes the order of that id, and gives it if there was one.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn delete(&self, id: &str) -> Result<Option<Order>, Error> {
+        let query = sqlx::query_as("DELETE FROM orders WHERE id = $1 RETURNING id, user_id, items");
+        let row = query.bind(id).fetch_optional(&self.pool).await?;
+        Ok(row.map(|OrderRow(order)| order))
+    }
+
+    /// Replaces the order of that id; false if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What the database says.
+    pub async fn update(&self, order: &Order) -> Result<bool, Error> {
+        let done = sqlx::query("UPDATE orders SET user_id = $2, items = $3 WHERE id = $1")
+            .bind(&order.id)
+            .bind(&order.user)
+            .bind(items(order))
+            .execute(&self.pool)
+            .await?;
+        Ok(done.rows_affected() > 0)
+    }
+}
+
+fn items(order: &Order) -> String {
+    serde_json::json!(order.items).to_string()
+}

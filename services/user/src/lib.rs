@@ -1,0 +1,64 @@
+//! Keeps the users, in SQL.
+//!
+//! [`service`] checks what a client asks for, and [`store`] has the queries. What every service
+//! needs is in `chassis`.
+
+pub mod service;
+pub mod store;
+
+use chassis::{
+    database::{DatabaseUrl, DatabaseUrlParser},
+    grpc::Listeners,
+    service::{Definition, Error, Flags},
+};
+use clap::Parser;
+use proto::user::user_service_server::UserServiceServer;
+use sqlx::migrate::Migrator;
+use tokio_util::sync::CancellationToken;
+
+use crate::{service::Users, store::Store};
+
+static MIGRATIONS: Migrator = sqlx::migrate!();
+const DEFINITION: Definition = Definition {
+    methods: &[
+        "CreateUser",
+        "GetUser",
+        "ListUsers",
+        "DeleteUser",
+        "UpdateUser",
+    ],
+    migrations: &MIGRATIONS,
+    sample: include_str!("../sample.sql"),
+};
+
+/// Keeps the users of the sample application, and serves them through gRPC.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "user", version)]
+pub struct Config {
+    /// Those of every service.
+    #[command(flatten)]
+    pub flags: Flags,
+
+    /// Database: sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    #[arg(long, value_name = "URL", default_value = "sqlite:user.sqlite", value_parser = DatabaseUrlParser)]
+    pub database_url: DatabaseUrl,
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub async fn run(
+    config: Config,
+    listeners: Listeners,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let service = |pool| UserServiceServer::new(Users::new(Store::new(pool)));
+    let Config {
+        flags,
+        database_url,
+        ..
+    } = config;
+    chassis::service::run(DEFINITION, &flags, &database_url, service, listeners, stop).await
+}
