@@ -1,0 +1,57 @@
+//! The auxiliary HTTP server.
+
+use crate::support::{PhpFpm, Proxy, php};
+
+#[tokio::test]
+async fn auxiliary_paths_are_answered_by_php() {
+    let php_fpm = PhpFpm::start().await;
+    let variables = format!(
+        "--aux-path=/variables={}",
+        php("fixtures/variables.php").display()
+    );
+    let healthz = format!("--aux-path=/healthz={}", php("item/healthz.php").display());
+    let flags = [
+        variables.as_str(),
+        &healthz,
+        "--aux-path=/status",
+        "--aux-path=/none.php",
+    ];
+    let script = php("item/index.php");
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &flags).await;
+
+    let (head, body) = proxy.get("/variables?a=b").await;
+    assert!(head.contains("content-type: application/grpc"), "{head}");
+    let variables: serde_json::Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        (&variables["QUERY_STRING"], &variables["HTTP_X_A"]),
+        (&"a=b".into(), &"1".into())
+    );
+    assert_eq!(variables["REQUEST_METHOD"], "GET");
+
+    let (head, body) = proxy.get("/healthz").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(body.trim(), "OK");
+    let (_, body) = proxy.get("/status?json").await;
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()["pool"],
+        "test"
+    );
+    assert!(proxy.get("/none.php").await.0.starts_with("HTTP/1.1 404"));
+    assert!(proxy.get("/unknown").await.0.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn an_auxiliary_path_without_php_fpm_is_503() {
+    let mut php_fpm = PhpFpm::start().await;
+    let script = php("item/index.php");
+    let proxy = Proxy::start(
+        &php_fpm.url(),
+        script.to_str().unwrap(),
+        &["--aux-path=/status"],
+    )
+    .await;
+    php_fpm.stop().await;
+    let (head, body) = proxy.get("/status").await;
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    assert_eq!(body, "no answer from php-fpm\n");
+}

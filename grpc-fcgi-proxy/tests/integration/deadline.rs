@@ -1,0 +1,68 @@
+//! Deadlines and cancellation.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::timeout;
+
+use crate::support::serve;
+
+#[tokio::test]
+async fn a_deadline_that_is_over_is_told_in_time() {
+    let (_php_fpm, proxy, client) = serve("sleep.php", &[]).await;
+    let metadata = [("x-seconds", "5"), ("grpc-timeout", "50m")];
+    let answer = timeout(Duration::from_secs(2), client.call(b"", &metadata))
+        .await
+        .expect("in time");
+    assert_eq!(answer.status(), ("4", "the deadline is over"));
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+}
+
+#[tokio::test]
+async fn php_is_told_the_deadline() {
+    let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let variables = client
+        .call(b"", &[("grpc-timeout", "10S")])
+        .await
+        .variables();
+    let deadline = variables["GRPC_DEADLINE"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let deadline = Duration::from_micros(deadline).saturating_sub(before);
+    assert!(
+        (Duration::from_secs(9)..Duration::from_secs(15)).contains(&deadline),
+        "{deadline:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_timeout_that_cannot_be_read_is_refused() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    for text in ["", "1", "1s", "123456789S", "-1S"] {
+        let answer = client.call(b"", &[("grpc-timeout", text)]).await;
+        assert_eq!(
+            answer.status(),
+            ("13", "malformed grpc-timeout"),
+            "{text:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_frees_its_place() {
+    let (_php_fpm, mut proxy, client) = serve("sleep.php", &["--max-exchanges", "1"]).await;
+    let gone = tokio::spawn(async move { client.call(b"", &[("x-seconds", "1")]).await });
+    proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
+    gone.abort();
+    let ended = proxy.logged(|record| record["message"] == "call").await;
+    assert_eq!(ended["code"], "Canceled");
+    assert_eq!(proxy.metric("fcgi_exchanges_running").await, 0.0);
+    assert_eq!(
+        proxy
+            .metric("fcgi_exchanges_total{outcome=\"abandoned\"}")
+            .await,
+        1.0
+    );
+}

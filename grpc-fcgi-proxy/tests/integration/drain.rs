@@ -1,0 +1,35 @@
+//! SIGTERM.
+
+use crate::support::{Client, serve};
+
+#[tokio::test]
+async fn a_running_call_ends_and_no_new_connection_is_taken() {
+    let (_php_fpm, mut proxy, client) = serve("sleep.php", &[]).await;
+    let running = tokio::spawn(async move { client.call(b"whole", &[("x-seconds", "1")]).await });
+    proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
+    proxy.terminate();
+    proxy.logged(|record| record["message"] == "draining").await;
+    assert!(tokio::net::TcpStream::connect(proxy.address).await.is_err());
+    assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 503"));
+    assert_eq!(running.await.unwrap().content(), b"whole");
+    assert!(proxy.wait().await.success());
+}
+
+#[tokio::test]
+async fn an_idle_connection_does_not_hold_the_end_up() {
+    let (_php_fpm, mut proxy, _client) = serve("echo.php", &[]).await;
+    let _second = Client::connect(proxy.address).await;
+    proxy.terminate();
+    assert!(proxy.wait().await.success());
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_end_in_time_is_broken_off() {
+    let (_php_fpm, mut proxy, client) = serve("sleep.php", &["--drain-timeout", "50ms"]).await;
+    let headers = [("content-type", "application/grpc"), ("x-seconds", "30")];
+    let running = tokio::spawn(async move { client.send("/a.B/C", vec![0; 5], &headers).await });
+    proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
+    proxy.terminate();
+    assert!(proxy.wait().await.success());
+    assert!(running.await.unwrap().is_err());
+}

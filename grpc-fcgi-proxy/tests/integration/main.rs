@@ -1,0 +1,22 @@
+//! The proxy's own program in front of a real php-fpm, one module for each behaviour.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by a panic"
+)]
+
+mod support;
+
+mod aux;
+mod deadline;
+mod drain;
+mod faults;
+mod limits;
+mod log;
+mod metadata;
+mod predecessor;
+mod start;
+mod status;
+mod unary;

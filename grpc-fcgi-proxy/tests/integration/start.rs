@@ -1,0 +1,66 @@
+//! What is refused before a port is bound.
+
+use std::process::Output;
+
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+async fn start(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"))
+        .args(arguments)
+        .output()
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_wrong_flag_is_refused_with_what_it_takes() {
+    let output = start(&["--fastcgi", "127.0.0.1:9000", "/app/index.php"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("it takes tcp://HOST:PORT or unix:///PATH")
+    );
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let _listener = TcpListener::bind(&taken).await.unwrap();
+    let output = start(&[
+        "--address",
+        &taken,
+        "--aux-address",
+        "127.0.0.1:0",
+        "/app/index.php",
+    ])
+    .await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains(&format!("cannot listen on {taken}"))
+    );
+}
+
+#[tokio::test]
+async fn flags_come_from_the_environment_too() {
+    let output = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"))
+        .env("GRPC_FCGI_PROXY_ENTRY_SCRIPT", "/app/index.php")
+        .env("GRPC_FCGI_PROXY_ADDRESS", "nonsense")
+        .output()
+        .await
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8(output.stderr)
+            .unwrap()
+            .contains("invalid value 'nonsense'")
+    );
+}

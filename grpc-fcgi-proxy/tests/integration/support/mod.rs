@@ -1,0 +1,28 @@
+//! Starts php-fpm and the proxy, and calls it as bytes.
+
+mod client;
+mod php_fpm;
+mod proxy;
+
+use std::path::PathBuf;
+
+pub(crate) use client::{Client, message};
+pub(crate) use php_fpm::PhpFpm;
+pub(crate) use proxy::Proxy;
+
+/// A file of the PHP side.
+pub(crate) fn php(path: &str) -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../php"))
+        .join(path)
+        .canonicalize()
+        .unwrap()
+}
+
+/// php-fpm on a Unix socket, the proxy in front of it for one fixture, and a client.
+pub(crate) async fn serve(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
+    let php_fpm = PhpFpm::start().await;
+    let script = php("fixtures").join(fixture);
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), flags).await;
+    let client = Client::connect(proxy.address).await;
+    (php_fpm, proxy, client)
+}

@@ -1,0 +1,109 @@
+//! A php-fpm of the test's own.
+
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// Ends with its owner.
+#[derive(Debug)]
+pub(crate) struct PhpFpm {
+    process: Child,
+    listen: String,
+    folder: TempDir,
+}
+
+impl PhpFpm {
+    /// On a Unix socket.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("fpm.sock").display().to_string();
+        Self::start_at(folder, socket).await
+    }
+
+    /// On a free port of 127.0.0.1.
+    pub(crate) async fn start_on_tcp() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        Self::start_at(tempfile::tempdir().unwrap(), free.to_string()).await
+    }
+
+    async fn start_at(folder: TempDir, listen: String) -> Self {
+        let config = folder.path().join("php-fpm.conf");
+        let database = folder.path().join("item.sqlite");
+        // Two workers: a call that is left behind in one would be noticed.
+        let text = format!(
+            "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\npm.max_children = 2\n\
+             pm.status_path = /status\ncatch_workers_output = no\nuser = {user}\n\
+             env[ITEM_DSN] = sqlite:{database}\nphp_admin_flag[display_errors] = off\n\
+             php_admin_flag[log_errors] = on\n",
+            user = nix::unistd::User::from_uid(nix::unistd::getuid())
+                .unwrap()
+                .unwrap()
+                .name,
+            database = database.display(),
+        );
+        std::fs::write(&config, text).unwrap();
+        let process = spawn(&config).await;
+        Self {
+            process,
+            listen,
+            folder,
+        }
+    }
+
+    /// What `--fastcgi` takes.
+    pub(crate) fn url(&self) -> String {
+        let scheme = if self.listen.starts_with('/') {
+            "unix"
+        } else {
+            "tcp"
+        };
+        format!("{scheme}://{}", self.listen)
+    }
+
+    /// Ends it, with everything that it runs.
+    pub(crate) async fn stop(&mut self) {
+        let pid = nix::unistd::Pid::from_raw(self.process.id().unwrap().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.process.wait().await.unwrap();
+    }
+
+    /// Starts it again where it was.
+    pub(crate) async fn start_again(&mut self) {
+        self.process = spawn(&self.folder.path().join("php-fpm.conf")).await;
+    }
+}
+
+async fn spawn(config: &std::path::Path) -> Child {
+    let mut process = Command::new("php-fpm8.2")
+        .args([
+            "--nodaemonize",
+            "--allow-to-run-as-root",
+            "--force-stderr",
+            "--fpm-config",
+        ])
+        .arg(config)
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("php-fpm8.2 is needed: script/test installs it");
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+    loop {
+        let line = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("php-fpm ended before it was ready");
+        if line.contains("ready to handle connections") {
+            break;
+        }
+    }
+    // What it still says must not block it.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    process
+}

@@ -1,0 +1,114 @@
+//! The proxy's program, started as an operator does.
+
+use std::net::SocketAddr;
+use std::process::{ExitStatus, Stdio};
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+
+/// Ends with its owner.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) aux_address: SocketAddr,
+    process: Child,
+    log: mpsc::UnboundedReceiver<Value>,
+}
+
+impl Proxy {
+    pub(crate) async fn start(fastcgi: &str, script: &str, flags: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"))
+            .args([
+                "--address",
+                "127.0.0.1:0",
+                "--aux-address",
+                "127.0.0.1:0",
+                "--fastcgi",
+                fastcgi,
+            ])
+            .args(flags)
+            .arg(script)
+            .env_remove("RUST_LOG")
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let (records, log) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let record = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                // Nobody listens any more when the test is over.
+                let _ = records.send(record);
+            }
+        });
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut proxy = Self {
+            address: unknown,
+            aux_address: unknown,
+            process,
+            log,
+        };
+        let serving = proxy.logged(|record| record["message"] == "serving").await;
+        proxy.address = serving["address"].as_str().unwrap().parse().unwrap();
+        proxy.aux_address = serving["aux_address"].as_str().unwrap().parse().unwrap();
+        proxy
+    }
+
+    /// The next record of the log that is of a kind.
+    pub(crate) async fn logged(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        loop {
+            let record = self
+                .log
+                .recv()
+                .await
+                .expect("the proxy ended before it logged that");
+            if wanted(&record) {
+                return record;
+            }
+        }
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.process.id().unwrap().try_into().unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        self.process.wait().await.unwrap()
+    }
+
+    /// What the auxiliary server answers: status line and header fields, and body.
+    pub(crate) async fn get(&self, path: &str) -> (String, String) {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let mut stream = tokio::net::TcpStream::connect(self.aux_address)
+            .await
+            .unwrap();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: test\r\nx-a: 1\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+
+    /// The value of a metric; 0 if there is none of that name and labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.get("/metrics").await;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Waits until a metric has a value.
+    pub(crate) async fn metric_becomes(&self, name: &str, value: f64) {
+        while (self.metric(name).await - value).abs() > f64::EPSILON {
+            tokio::task::yield_now().await;
+        }
+    }
+}
