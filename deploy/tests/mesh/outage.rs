@@ -1,0 +1,80 @@
+//! What ends and comes back.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::pods::{self, ITEM_PROGRAMS, address, curl, index_url, report, until};
+
+/// A pod is back when its own health check says so, and callers have found out.
+const RECOVERY: Duration = Duration::from_secs(10);
+
+fn answers(pod: &str) -> bool {
+    curl(&format!("http://{}:6060/healthz", address(pod)), &[]).0 == 200
+}
+
+#[test]
+#[ignore = "needs the pods of script/run, which script/test starts"]
+fn one_item_pod_of_two_killed_fails_no_report() {
+    let expected = report();
+    let stop = AtomicBool::new(false);
+    let reports = std::thread::scope(|scope| {
+        let load = || {
+            let mut count = 0;
+            while !stop.load(Ordering::Relaxed) {
+                assert_eq!(report(), expected);
+                count += 1;
+            }
+            count
+        };
+        let callers = [scope.spawn(load), scope.spawn(load), scope.spawn(load)];
+        std::thread::sleep(Duration::from_secs(2));
+        for program in ITEM_PROGRAMS {
+            pods::end("item-2", program, Signal::SIGKILL);
+        }
+        std::thread::sleep(Duration::from_secs(5));
+        for program in ITEM_PROGRAMS {
+            pods::start("item-2", program);
+        }
+        std::thread::sleep(Duration::from_secs(3));
+        stop.store(true, Ordering::Relaxed);
+        callers
+            .map(|caller| caller.join().unwrap())
+            .iter()
+            .sum::<i32>()
+    });
+    assert!(reports > 20, "a load of {reports} reports shows nothing");
+    until("item-2 is back", || answers("item-2"));
+}
+
+#[test]
+#[ignore = "needs the pods of script/run, which script/test starts"]
+fn without_php_fpm_the_report_is_503_and_soon_back() {
+    let expected = report();
+    for pod in ["item-1", "item-2"] {
+        pods::end(pod, "php-fpm", Signal::SIGQUIT);
+    }
+    for _ in 0..3 {
+        let start = Instant::now();
+        let (status, body) = curl(&index_url(), &[]);
+        assert_eq!(status, 503, "{body}");
+        assert!(
+            start.elapsed() < Duration::from_secs(6),
+            "the frontend's timeout is 5 s"
+        );
+        let error: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (&error["error"]["peer"], &error["error"]["code"]),
+            (&"order".into(), &"UNAVAILABLE".into())
+        );
+    }
+    for pod in ["item-1", "item-2"] {
+        pods::start(pod, "php-fpm");
+    }
+    let recovery = until("the report is back", || curl(&index_url(), &[]).0 == 200);
+    assert!(recovery < RECOVERY, "{recovery:?}");
+    assert_eq!(report(), expected);
+}

@@ -1,0 +1,134 @@
+//! The pods that `script/run` made: where they are, how to be in one, how to end and start what runs there.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sched::{CloneFlags, setns};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+
+/// Where `script/run` keeps what it knows.
+const STATE: &str = "/var/lib/grpc-fcgi-proxy";
+/// Nothing takes longer to come about.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) fn state(path: &str) -> PathBuf {
+    PathBuf::from(STATE).join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(state(path)).unwrap_or_else(|error| {
+        panic!("{path}: {error}; start the pods: script/run --replicas item=2")
+    })
+}
+
+/// The machine's way to the ingress.
+pub(crate) fn index_url() -> String {
+    read("ready").trim().to_owned()
+}
+
+pub(crate) fn address(pod: &str) -> String {
+    let table = read("pods.tsv");
+    let line = table
+        .lines()
+        .find_map(|line| line.strip_prefix(pod)?.strip_prefix('\t'));
+    line.and_then(|line| line.split('\t').nth(2))
+        .unwrap()
+        .to_owned()
+}
+
+/// Runs what `body` gives on a thread that is inside the pod's network namespace.
+pub(crate) fn inside<T, F>(pod: &str, body: impl FnOnce() -> F + Send) -> T
+where
+    F: Future<Output = T>,
+    T: Send,
+{
+    let namespace = File::open(format!("/run/netns/gfp-{pod}")).unwrap();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(body())
+        });
+        thread.join().unwrap()
+    })
+}
+
+/// The way of a pod's program to other services.
+pub(crate) async fn egress() -> Channel {
+    Endpoint::from_static("http://127.0.0.1:7070")
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// What curl gets: the status and the body.
+pub(crate) fn curl(url: &str, headers: &[&str]) -> (u16, String) {
+    let mut command = Command::new("curl");
+    command.args([
+        "--silent",
+        "--show-error",
+        "--noproxy",
+        "*",
+        "--max-time",
+        "10",
+        "--write-out",
+        "\n%{http_code}",
+    ]);
+    for header in headers {
+        command.args(["--header", header]);
+    }
+    let output = command.arg(url).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (body, status) = text.rsplit_once('\n').unwrap();
+    (status.parse().unwrap(), body.to_owned())
+}
+
+/// The report, which must be there.
+pub(crate) fn report() -> Value {
+    let (status, body) = curl(&index_url(), &[]);
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// Waits until something is so.
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{what}: not within {PATIENCE:?}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    start.elapsed()
+}
+
+/// Ends one program of a pod, and waits until it is gone.
+pub(crate) fn end(pod: &str, program: &str, signal: Signal) {
+    let pid = read(&format!("pods/{pod}/{program}.pid")).trim().to_owned();
+    kill(Pid::from_raw(pid.parse().unwrap()), signal).unwrap();
+    until("the program ends", || {
+        !PathBuf::from(format!("/proc/{pid}/exe")).exists()
+    });
+}
+
+/// Starts a program of a pod again, as it was started.
+pub(crate) fn start(pod: &str, program: &str) {
+    Command::new("setsid")
+        .arg("--fork")
+        .arg(state(&format!("pods/{pod}/{program}.start")))
+        .status()
+        .unwrap();
+}
+
+/// The programs of an item pod.
+pub(crate) const ITEM_PROGRAMS: [&str; 3] = ["envoy", "grpc-fcgi-proxy", "php-fpm"];

@@ -1,0 +1,45 @@
+//! Trace headers go all the way.
+
+use std::fs;
+
+use crate::pods::{curl, index_url, state, until};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+/// What PHP logged of the calls with this trace.
+fn logged_by_php() -> String {
+    ["item-1", "item-2"]
+        .iter()
+        .flat_map(|pod| {
+            let log =
+                fs::read_to_string(state(&format!("pods/{pod}/grpc-fcgi-proxy.log"))).unwrap();
+            log.lines().map(str::to_owned).collect::<Vec<_>>()
+        })
+        .filter(|line| line.contains("PHP message") && line.contains(TRACE))
+        .collect()
+}
+
+#[test]
+#[ignore = "needs the pods of script/run, which script/test starts"]
+fn the_trace_of_a_curl_arrives_in_php() {
+    let headers = [
+        "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "tracestate: vendor=value",
+        "x-b3-traceid: 4bf92f3577b34da6a3ce929d0e0e4736",
+        "x-b3-spanid: 00f067aa0ba902b7",
+        "x-b3-parentspanid: 1111111111111111",
+        "x-b3-sampled: 1",
+        "x-b3-flags: 1",
+        "b3: 4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-1",
+        "x-ot-span-context: opaque-context",
+        "baggage: tenant=shop",
+        "x-request-id: 7c4e6e7e-51f0-9a8b-8a0b-2f1d8f6c0a11",
+    ];
+    assert_eq!(curl(&index_url(), &headers).0, 200);
+    until("PHP logs the trace", || !logged_by_php().is_empty());
+    let log = logged_by_php();
+    for header in headers {
+        let (name, value) = header.split_once(": ").unwrap();
+        assert!(log.contains(value), "{name} is not in {log}");
+    }
+}
