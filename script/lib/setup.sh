@@ -56,14 +56,25 @@ as_caller() {
   runuser -u "$SUDO_USER" -- env HOME="$home" PATH="$home/.cargo/bin:$PATH" "$@"
 }
 
-# need_rust [PACKAGE...]: a cargo that is new enough, and with Debian's the named extra packages. Call it with as_caller.
+# need_rust: a cargo that is new enough; Debian's, if there is no other.
 need_rust() {
   local version
   if version=$(as_caller cargo --version 2>/dev/null) && at_least "$rust_minimum" "$(cut -d' ' -f2 <<<"$version")"; then
     return 0
   fi
   say "Rust ${version:-is missing}: $rust_minimum or newer is needed"
-  need_packages build-essential cargo-web rustc-web "$@"
+  need_packages build-essential cargo-web rustc-web
+}
+
+# need_rust_tools: rustfmt and clippy of the same Rust.
+need_rust_tools() {
+  if as_caller cargo fmt --version >/dev/null 2>&1 && as_caller cargo clippy --version >/dev/null 2>&1; then
+    return 0
+  elif as_caller rustup --version >/dev/null 2>&1; then
+    as_caller rustup component add clippy rustfmt
+  else
+    need_packages rust-web-clippy rustfmt-web
+  fi
 }
 
 # at_least WANTED SEEN: true if the version SEEN is not older than WANTED.

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# Sourced by script/test: a PostgreSQL of its own, on a Unix socket in a temporary folder.
+# shellcheck disable=SC2154 # say and die come from setup.sh
+
+postgresql_folder=
+
+# start_postgresql: sets $postgresql_folder, where the socket is; the superuser is postgres.
+start_postgresql() {
+  local bin
+  bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
+  postgresql_folder=$(mktemp -d)
+  chmod 755 "$postgresql_folder"
+  as_postgres_owns "$postgresql_folder"
+  as_postgres "$bin/initdb" --pgdata "$postgresql_folder/data" --username postgres --auth trust --no-sync \
+    --no-instructions >"$postgresql_folder/initdb.log" 2>&1 || die "initdb failed: $(tail -n 5 "$postgresql_folder/initdb.log")"
+  as_postgres "$bin/pg_ctl" --pgdata "$postgresql_folder/data" --log "$postgresql_folder/data/log" --wait --silent \
+    --options "-c listen_addresses= -c unix_socket_directories=$postgresql_folder -c fsync=off -c max_connections=200" start \
+    || die "PostgreSQL did not start: $(tail -n 5 "$postgresql_folder/data/log")"
+}
+
+stop_postgresql() {
+  [ -n "$postgresql_folder" ] || return 0
+  local bin
+  bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
+  as_postgres "$bin/pg_ctl" --pgdata "$postgresql_folder/data" --mode immediate --silent stop || true
+  rm -rf "$postgresql_folder"
+  postgresql_folder=
+}
+
+# PostgreSQL refuses to run as root.
+as_postgres() {
+  if [ "$(id -u)" -eq 0 ]; then
+    (cd / && setpriv --reuid postgres --regid postgres --clear-groups "$@")
+  else
+    "$@"
+  fi
+}
+
+as_postgres_owns() {
+  [ "$(id -u)" -ne 0 ] || chown postgres: "$1"
+}
