@@ -102,7 +102,7 @@ signal_all() {
 # The way in is in no namespace of ours. Its id may have become another's since it was written down.
 find_way_in() {
   way_in=$(cat "$state/pods/way-in/socat.pid" 2>/dev/null) || return 0
-  cat "/proc/$way_in/cmdline" 2>/dev/null | tr '\0' ' ' | grep -q "^socat .*TCP:$subnet\." || way_in=
+  { tr '\0' ' ' <"/proc/$way_in/cmdline"; } 2>/dev/null | grep -q "^socat .*TCP:$subnet\." || way_in=
 }
 
 stop_programs() {
