@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Extensions, Request, Response, Status, TimeoutExpired, metadata::MetadataMap};
 
-use crate::timeout;
+use crate::{telemetry::bounded, timeout};
 
 /// The header that names a request in every log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -35,8 +35,19 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Reads them from a call's headers. The time runs from now.
+    /// Reads both from a call's headers. The time runs from now.
     pub fn from_headers(headers: &HeaderMap) -> Self {
+        // A time too far away to be told is no deadline.
+        let deadline =
+            timeout::requested(headers).and_then(|time| Instant::now().checked_add(time));
+        Self {
+            deadline,
+            ..Self::traced(headers)
+        }
+    }
+
+    /// Reads the trace headers only: a request that is not gRPC has no deadline of its own.
+    pub fn traced(headers: &HeaderMap) -> Self {
         let mut carried = Self::default();
         for name in TRACE_HEADERS {
             for value in headers.get_all(name) {
@@ -45,9 +56,6 @@ impl Carried {
                     .append(HeaderName::from_static(name), value.clone());
             }
         }
-        // A time too far away to be told is no deadline.
-        carried.deadline =
-            timeout::requested(headers).and_then(|time| Instant::now().checked_add(time));
         carried
     }
 
@@ -88,14 +96,20 @@ impl Carried {
         &self.headers
     }
 
-    /// The id of the trace, in whichever way it was told.
+    /// The request's id, as far as a log takes it.
+    pub fn request_id(&self) -> Option<&str> {
+        self.headers.get(REQUEST_ID)?.to_str().ok().map(bounded)
+    }
+
+    /// The id of the trace, as far as a log takes it, in whichever way it was told.
     pub fn trace_id(&self) -> Option<&str> {
         let text = |name| self.headers.get(name)?.to_str().ok();
         // version "-" trace-id "-" parent-id "-" flags: https://www.w3.org/TR/trace-context/
         let w3c = || text("traceparent")?.split('-').nth(1);
         // trace-id "-" span-id ...: https://github.com/openzipkin/b3-propagation
         let b3 = || text("b3")?.split_once('-').map(|(trace, _)| trace);
-        w3c().or_else(|| text("x-b3-traceid")).or_else(b3)
+        let id = w3c().or_else(|| text("x-b3-traceid")).or_else(b3);
+        id.map(bounded)
     }
 
     /// Makes a call with the time that is left and the trace headers.

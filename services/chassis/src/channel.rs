@@ -6,6 +6,8 @@ use http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Bytes of headers and trailers in an answer; a status with its details is in there.
+const MAX_HEADERS: u32 = 64 * 1024;
 /// A peer that has gone without a word is noticed after these two.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -21,6 +23,7 @@ impl Peer {
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .http2_max_header_list_size(MAX_HEADERS)
             .tcp_nodelay(true)
             .connect_lazy()
     }

@@ -255,7 +255,9 @@ fn is_starting(error: &SqlError) -> bool {
 /// <https://www.sqlite.org/rescode.html>
 fn is_unreachable(error: &SqlError) -> bool {
     match error {
+        // sqlx says Protocol of a connection that is closed while it begins.
         SqlError::Io(_)
+        | SqlError::Protocol(_)
         | SqlError::PoolTimedOut
         | SqlError::PoolClosed
         | SqlError::WorkerCrashed => true,

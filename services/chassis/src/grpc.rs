@@ -14,11 +14,9 @@ use crate::{
     admin,
     config::{Aux, Listen},
     listen::{self, BindError, Protocol},
-    metrics::{GrpcMetrics, Method},
+    metrics::{GrpcMetrics, HEALTH, Method},
     observe::observe,
 };
-
-const HEALTH: &str = "grpc.health.v1.Health";
 
 /// The ports of a gRPC server.
 #[derive(Debug)]

@@ -20,6 +20,8 @@ use tokio_util::sync::CancellationToken;
 const MAX_CONNECTIONS: usize = 4096;
 /// Calls at a time on a connection: an Envoy sends all of its calls on a few.
 const MAX_STREAMS: u32 = 1024;
+/// Bytes of headers in a request. Envoy's own limit is about the same.
+const MAX_HEADERS: u32 = 64 * 1024;
 /// A client that has gone without a word is noticed after these two.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -117,6 +119,7 @@ fn builder(protocol: Protocol) -> Builder<TokioExecutor> {
             builder
                 .http1()
                 .timer(TokioTimer::new())
+                .max_buf_size(MAX_HEADERS as usize)
                 .header_read_timeout(HEADER_TIMEOUT);
             builder.http1_only()
         }
@@ -126,6 +129,7 @@ fn builder(protocol: Protocol) -> Builder<TokioExecutor> {
                 .timer(TokioTimer::new())
                 .keep_alive_interval(KEEP_ALIVE_INTERVAL)
                 .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+                .max_header_list_size(MAX_HEADERS)
                 .max_concurrent_streams(MAX_STREAMS);
             builder.http2_only()
         }

@@ -11,6 +11,8 @@ use tonic::Code;
 
 use crate::status::label;
 
+/// The health service, which every server has.
+pub const HEALTH: &str = "grpc.health.v1.Health";
 /// The value of a label for all that is not known.
 pub const UNKNOWN: &str = "unknown";
 const LABELS: [&str; 3] = ["grpc_type", "grpc_service", "grpc_method"];
@@ -39,9 +41,9 @@ impl Method {
         }
     }
 
-    /// Whether it is any of ours.
-    pub fn is_known(&self) -> bool {
-        self.service != UNKNOWN
+    /// Whether it only asks how the server is.
+    pub fn is_probe(&self) -> bool {
+        self.service == HEALTH
     }
 
     fn labels(&self) -> [&'static str; 3] {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
 
 use crate::{
-    carried::{Carried, REQUEST_ID, deadline_exceeded},
+    carried::{Carried, deadline_exceeded},
     metrics::{GrpcMetrics, Method},
     status::canonical,
     telemetry::bounded,
@@ -96,14 +96,16 @@ impl Drop for Record {
     fn drop(&mut self) {
         let seconds = self.started.elapsed().as_secs_f64();
         self.metrics.handled(self.method, self.code, seconds);
-        let request_id = self.carried.headers().get(REQUEST_ID);
-        let request_id = request_id.and_then(|id| id.to_str().ok()).map(bounded);
+        if self.method.is_probe() {
+            tracing::debug!(method = self.path, status = canonical(self.code), "probe");
+            return;
+        }
         tracing::info!(
             method = self.path,
             status = canonical(self.code),
             seconds,
-            request_id,
-            trace_id = self.carried.trace_id().map(bounded),
+            request_id = self.carried.request_id(),
+            trace_id = self.carried.trace_id(),
             "call"
         );
     }
@@ -168,9 +170,46 @@ impl Messages {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use std::{future::pending, time::Duration};
+
+    use axum::{Router, http::HeaderValue, middleware::from_fn_with_state, routing::post};
+    use prometheus::Registry;
+    use tower::ServiceExt;
 
     use super::*;
+
+    async fn post_to_stalled_method(timeout: &'static str) -> Response {
+        let metrics = GrpcMetrics::new(&Registry::new(), Vec::new()).unwrap();
+        Router::new()
+            .route("/a.A/Stall", post(pending::<()>))
+            .layer(from_fn_with_state(Arc::new(metrics), observe))
+            .oneshot(
+                Request::post("/a.A/Stall")
+                    .header(CONTENT_TYPE, "application/grpc")
+                    .header("grpc-timeout", timeout)
+                    .body(Body::empty())
+                    .unwrap(),
+            )
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_out_of_time_is_deadline_exceeded() {
+        let started = Instant::now();
+        let response = post_to_stalled_method("1500m").await;
+        assert_eq!(started.elapsed(), Duration::from_millis(1500));
+        assert_eq!(response.headers()["grpc-status"], "4");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_that_cannot_be_read_is_none() {
+        for timeout in ["", "x", "99999999H", "123456789S"] {
+            let call = post_to_stalled_method(timeout);
+            let ended = tokio::time::timeout(Duration::from_secs(3600), call).await;
+            assert!(ended.is_err(), "{timeout}");
+        }
+    }
 
     #[test]
     fn messages_are_counted_however_the_stream_is_cut() {

@@ -1,1 +1,270 @@
-//! What the tests of services share.
+//! What the tests of services share: databases to begin with, servers on free ports, and a plain
+//! HTTP client. Not part of any program.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "for tests")]
+
+use std::{
+    env,
+    fmt::Debug,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, body::Body};
+use clap::{CommandFactory, FromArgMatches};
+use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt;
+use hyper_util::rt::TokioIo;
+use sqlx::{AnyConnection, Connection};
+use tempfile::TempDir;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::transport::Channel;
+use url::Url;
+use uuid::Uuid;
+
+use crate::{
+    carried::TRACE_HEADERS,
+    channel::Peer,
+    config::command,
+    grpc::Listeners,
+    listen::{Protocol, serve},
+};
+
+/// Names a PostgreSQL server and a role there that may create databases.
+const POSTGRES: &str = "TEST_POSTGRES_URL";
+
+/// An empty database that no other test has.
+#[derive(Debug)]
+pub struct Database {
+    /// Where it is.
+    pub url: String,
+    _folder: Option<TempDir>,
+}
+
+impl Database {
+    /// An SQLite file in a folder of its own, which goes when this is dropped.
+    pub fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}/test.sqlite", folder.path().display());
+        Self {
+            url,
+            _folder: Some(folder),
+        }
+    }
+
+    /// A database of the PostgreSQL server, if the tests are given one.
+    pub async fn postgres() -> Option<Self> {
+        let Ok(server) = env::var(POSTGRES) else {
+            assert!(
+                env::var("CI").is_err(),
+                "{POSTGRES} is not set: in CI, PostgreSQL is tested"
+            );
+            eprintln!("skipped with PostgreSQL: {POSTGRES} is not set");
+            return None;
+        };
+        sqlx::any::install_default_drivers();
+        let name = format!("test_{}", Uuid::new_v4().simple());
+        let mut connection = AnyConnection::connect(&server).await.unwrap();
+        let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::raw_sql(create)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let mut url = Url::parse(&server).unwrap();
+        url.set_path(&name);
+        Some(Self {
+            url: url.into(),
+            _folder: None,
+        })
+    }
+
+    /// One of each kind.
+    pub async fn each() -> Vec<Self> {
+        let sqlite = Some(Self::sqlite());
+        [sqlite, Self::postgres().await]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+/// A service's flags, as its program would parse them.
+pub fn flags<C: CommandFactory + FromArgMatches>(service: &str, flags: &[&str]) -> C {
+    let args = [&[service], flags].concat();
+    let matches = command::<C>(service).try_get_matches_from(args).unwrap();
+    C::from_arg_matches(&matches).unwrap()
+}
+
+/// A server that runs until it is stopped; dropped, it is told to stop.
+#[derive(Debug)]
+pub struct Running<T = ()> {
+    /// Where calls come in.
+    pub address: SocketAddr,
+    /// Where it is watched.
+    pub aux: SocketAddr,
+    stop: DropGuard,
+    task: JoinHandle<T>,
+}
+
+impl<T: Send + 'static> Running<T> {
+    /// Runs a gRPC server.
+    pub async fn start<F>(run: impl FnOnce(Listeners, CancellationToken) -> F) -> Self
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (calls, aux) = (free_port().await, free_port().await);
+        let (address, aux_address) = (calls.local_addr().unwrap(), aux.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(run(Listeners { calls, aux }, stop.clone()));
+        Self {
+            address,
+            aux: aux_address,
+            stop: stop.drop_guard(),
+            task,
+        }
+    }
+
+    /// A channel to it.
+    pub fn channel(&self) -> Channel {
+        let peer: Peer = self.address.to_string().parse().unwrap();
+        peer.channel()
+    }
+
+    /// Stops it, and gives what it ended with.
+    pub async fn stop(self) -> T {
+        drop(self.stop);
+        self.task.await.unwrap()
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn ended(self) -> T {
+        self.task.await.unwrap()
+    }
+
+    /// Tells it to stop, without waiting.
+    pub fn stopping(self) -> JoinHandle<T> {
+        drop(self.stop);
+        self.task
+    }
+}
+
+/// A port that nobody else has.
+pub async fn free_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+/// Serves fakes of gRPC services.
+pub async fn fake(services: Router) -> Running {
+    Running::start(|listeners, stop| {
+        let drain = Duration::from_millis(10);
+        serve(listeners.calls, Protocol::Http2, services, stop, drain)
+    })
+    .await
+}
+
+/// Makes an HTTP/1.1 request.
+pub async fn http(address: SocketAddr, request: Request<Body>) -> Response<String> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let response = sender.send_request(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    drop(sender);
+    connection.await.unwrap().unwrap();
+    Response::from_parts(parts, String::from_utf8(body.into()).unwrap())
+}
+
+/// Gets a page.
+pub async fn get(address: SocketAddr, path: &str) -> Response<String> {
+    http(address, Request::get(path).body(Body::empty()).unwrap()).await
+}
+
+/// A value for each of the trace headers, and two for one of them.
+pub fn trace_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in TRACE_HEADERS {
+        headers.insert(name, format!("value-of-{name}").parse().unwrap());
+    }
+    headers.append("baggage", "another=value".parse().unwrap());
+    headers
+}
+
+/// The trace headers among others.
+pub fn only_trace_headers(headers: &HeaderMap) -> HeaderMap {
+    let ours = headers
+        .iter()
+        .filter(|(name, _)| TRACE_HEADERS.contains(&name.as_str()));
+    ours.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// What a fake has seen.
+#[derive(Debug)]
+pub struct Seen<T>(Arc<Mutex<Vec<T>>>);
+
+impl<T> Seen<T> {
+    /// Adds one.
+    pub fn push(&self, value: T) {
+        self.0.lock().unwrap().push(value);
+    }
+
+    /// Takes all.
+    pub fn take(&self) -> Vec<T> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<T> Clone for Seen<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// A way to a server that can be cut.
+#[derive(Debug)]
+pub struct Cable {
+    /// Its near end.
+    pub address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Cable {
+    /// To a server; the first connections are closed at once.
+    pub async fn to(server: String, closed: usize) -> Self {
+        let listener = free_port().await;
+        let address = listener.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            for _ in 0..closed {
+                drop(listener.accept().await.unwrap());
+            }
+            let mut connections = JoinSet::new();
+            loop {
+                let (mut near, _) = listener.accept().await.unwrap();
+                let mut far = TcpStream::connect(&server).await.unwrap();
+                connections.spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+            }
+        });
+        Self { address, task }
+    }
+
+    /// Cuts it, with all connections.
+    pub async fn cut(self) {
+        self.task.abort();
+        assert!(self.task.await.unwrap_err().is_cancelled());
+    }
+}

@@ -1,3 +1,14 @@
-//! frontend.
+//! The frontend as a program: parse, validate, bind, run, exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use chassis::{listen, process};
+use frontend::{Config, Error, run};
+
+fn main() -> ExitCode {
+    process::main("frontend", async |config: Config, stop| {
+        let listener = listen::bind(config.listen.address).await?;
+        run(config, listener, stop).await?;
+        Ok::<_, Error>(())
+    })
+}

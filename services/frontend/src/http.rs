@@ -1,0 +1,206 @@
+//! Paths, answers and errors; and the layer around every request: its id, its metrics, its log
+//! line.
+
+use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use axum::{
+    Extension, Json, Router,
+    extract::{MatchedPath, Request, State},
+    http::{HeaderValue, Method, StatusCode, header::CONTENT_TYPE},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use chassis::{
+    admin,
+    carried::{Carried, REQUEST_ID},
+    metrics::UNKNOWN,
+    status::canonical,
+    telemetry::bounded,
+};
+use prometheus::{
+    HistogramVec, IntCounterVec, Registry, register_histogram_vec_with_registry,
+    register_int_counter_vec_with_registry,
+};
+use serde_json::json;
+use tokio::time::Instant;
+use tonic::Code;
+use uuid::Uuid;
+
+use crate::{
+    peers::{PeerError, Peers},
+    report,
+};
+
+/// What the log says of a request whose client has left before the answer.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// All paths.
+///
+/// # Errors
+///
+/// That a metric is wrong, which is a mistake in the program.
+pub fn router(
+    peers: Peers,
+    timeout: Duration,
+    registry: Registry,
+) -> Result<Router, prometheus::Error> {
+    let metrics = Arc::new(Metrics::new(&registry)?);
+    let index = async move |Extension(carried): Extension<Carried>| {
+        let report = report::collect(&peers, &carried.within(timeout)).await;
+        report.map(pretty).map_err(IntoResponse::into_response)
+    };
+    // It is healthy without its peers: restarting it would not bring them back.
+    let check = async || Ok::<_, Infallible>(());
+    let admin = admin::router(registry, check).method_not_allowed_fallback(wrong_method);
+    let report = Router::new()
+        .route("/", get(index.clone()))
+        .route("/index", get(index))
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(metrics, observe));
+    Ok(report.merge(admin))
+}
+
+async fn no_such_path() -> Response {
+    refused(StatusCode::NOT_FOUND, "NOT_FOUND", "no such path")
+}
+
+async fn wrong_method() -> Response {
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    refused(
+        status,
+        "METHOD_NOT_ALLOWED",
+        "only GET and HEAD are allowed",
+    )
+}
+
+fn pretty(report: Vec<report::Entry>) -> Response {
+    match serde_json::to_string_pretty(&report) {
+        Ok(json) => ([(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
+        Err(error) => {
+            tracing::error!(%error, "report not encoded");
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            refused(status, "INTERNAL", "report not encoded")
+        }
+    }
+}
+
+fn refused(status: StatusCode, code: &str, message: &str) -> Response {
+    let error = json!({ "error": { "code": code, "message": message } });
+    (status, Json(error)).into_response()
+}
+
+impl IntoResponse for PeerError {
+    fn into_response(self) -> Response {
+        let Self { peer, status } = self;
+        tracing::warn!(
+            peer,
+            code = canonical(status.code()),
+            message = bounded(status.message()),
+            "peer failed"
+        );
+        let http = match status.code() {
+            Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let error = json!({ "error": {
+            "peer": peer,
+            "code": canonical(status.code()),
+            "message": bounded(status.message()),
+        } });
+        (http, Json(error)).into_response()
+    }
+}
+
+#[derive(Debug)]
+struct Metrics {
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+}
+
+impl Metrics {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            requests: register_int_counter_vec_with_registry!(
+                "http_requests_total",
+                "Requests answered.",
+                &["path", "code"],
+                registry
+            )?,
+            seconds: register_histogram_vec_with_registry!(
+                "http_request_duration_seconds",
+                "Seconds until requests were answered.",
+                &["path"],
+                registry
+            )?,
+        })
+    }
+}
+
+/// A request that is being answered. When it is dropped, it is over.
+struct Record {
+    metrics: Arc<Metrics>,
+    method: Method,
+    path: String,
+    /// One of the paths above: a client cannot grow the set of labels.
+    label: String,
+    carried: Carried,
+    started: Instant,
+    code: u16,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let seconds = self.started.elapsed().as_secs_f64();
+        let code = self.code.to_string();
+        self.metrics
+            .requests
+            .with_label_values(&[&self.label, &code])
+            .inc();
+        self.metrics
+            .seconds
+            .with_label_values(&[&self.label])
+            .observe(seconds);
+        tracing::info!(
+            method = bounded(self.method.as_str()),
+            path = self.path,
+            status = self.code,
+            seconds,
+            request_id = self.carried.request_id(),
+            trace_id = self.carried.trace_id(),
+            "request"
+        );
+    }
+}
+
+async fn observe(
+    State(metrics): State<Arc<Metrics>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let carried = Carried::traced(request.headers()).or_request_id(new_id());
+    let matched = request.extensions().get::<MatchedPath>();
+    let mut record = Record {
+        metrics,
+        method: request.method().clone(),
+        path: bounded(request.uri().path()).to_owned(),
+        label: matched.map_or(UNKNOWN, MatchedPath::as_str).to_owned(),
+        carried: carried.clone(),
+        started: Instant::now(),
+        code: CLIENT_CLOSED_REQUEST,
+    };
+    let id = carried.headers().get(REQUEST_ID).cloned();
+    request.extensions_mut().insert(carried);
+    let mut response = next.run(request).await;
+    record.code = response.status().as_u16();
+    response.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
+    response
+}
+
+/// An id for a request that has come without one.
+fn new_id() -> HeaderValue {
+    let id = Uuid::new_v4().to_string();
+    // Hexadecimal digits and hyphens are always right.
+    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+}

@@ -1,0 +1,26 @@
+//! A user service as its program runs it, on free ports.
+
+use chassis::{
+    service::Error,
+    testing::{Running, flags},
+};
+use proto::user::{CreateUserRequest, User, user_service_client::UserServiceClient};
+use tonic::transport::Channel;
+use user::{Config, run};
+
+pub(crate) type Client = UserServiceClient<Channel>;
+pub(crate) type Service = Running<Result<(), Error>>;
+
+pub(crate) async fn start(url: &str, more: &[&str]) -> (Client, Service) {
+    let config: Config = flags("user", &[&["--database-url", url], more].concat());
+    let service = Running::start(|listeners, stop| run(config, listeners, stop)).await;
+    (UserServiceClient::new(service.channel()), service)
+}
+
+pub(crate) async fn create(client: &mut Client, name: &str) -> User {
+    let request = CreateUserRequest {
+        name: name.to_owned(),
+        ..CreateUserRequest::default()
+    };
+    client.create_user(request).await.unwrap().into_inner()
+}
