@@ -115,8 +115,14 @@ write_start() {
   cat >"$home/$program.start" <<END
 #!/bin/bash
 # Starts $program of $1 in the foreground. Its process id goes into $program.pid, what it prints into $program.log.
-exec >>$home/$program.log 2>&1 </dev/null
-echo \$\$ >$home/$program.pid
+cd $home || exit
+exec >>$program.log 2>&1 </dev/null
+# What is left of its last start, as the workers of a killed master, ends as it would with a container.
+last=\$(cat $program.pid 2>/dev/null)
+for pid in \$(${3:+ip netns pids $3}); do
+  read -r _ _ _ _ _ session _ <"/proc/\$pid/stat" && [ "\$session" = "\$last" ] && kill -KILL "\$pid"
+done
+echo \$\$ >$program.pid
 cd /
 exec $(printf '%q ' "${enter[@]}" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
     setpriv --reuid "$pod_user" --regid "$pod_user" --clear-groups --no-new-privs --bounding-set=-all "${@:4}")
