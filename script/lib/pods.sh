@@ -62,16 +62,31 @@ remove_mounts() {
 # make_pod POD: its folder, with etc/ as the programs will see it.
 make_pod() {
   local pod=$1 app=${app_of[$1]} home=$state/pods/$1
-  install -d -m 755 "$home" "$home/etc" "$home/etc/envoy" "$home/etc/certs"
+  install -d -m 755 "$home" "$home/etc" "$home/etc/envoy"
   hosts >"$home/etc/hosts"
   install -m 644 "$image/envoy/$app.yaml" "$home/etc/envoy/envoy.yaml"
   install -m 644 "$image"/envoy/{certificate,authority}.yaml "$home/etc/envoy/"
-  install -m 400 -o "$pod_user" "$state/certs/$app"/* "$home/etc/certs/"
+  mount_secret "$state/certs/$app" "$home/etc/certs"
   ln -sfn "$home/etc" "/etc/netns/$prefix$pod"
   add_namespace "$pod" "${address_of[$pod]}"
   "programs_of_$app" "$pod"
   # One thread: the sidecars of all pods share this machine.
   write_start "$pod" envoy "$prefix$pod" "$envoy" -c /etc/envoy/envoy.yaml --concurrency 1 --use-dynamic-base-id --log-level warning
+}
+
+# mount_secret FOLDER PLACE: laid out as Kubernetes mounts a Secret: when it changes, ..data is moved to another folder,
+# and so all files change at once. Envoy needs that: from a key and a certificate that change one by one it makes nothing.
+mount_secret() {
+  local version file
+  install -d -m 755 "$2"
+  version=$(mktemp -d "$2/..XXXXXX")
+  chmod 755 "$version"
+  install -m 400 -o "$pod_user" "$1"/* "$version/"
+  ln -s "$(basename "$version")" "$2/..new"
+  mv -T "$2/..new" "$2/..data"
+  for file in "$1"/*; do
+    ln -sf "..data/$(basename "$file")" "$2/"
+  done
 }
 
 programs_of_ingress() {
