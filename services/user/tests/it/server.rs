@@ -1,7 +1,4 @@
 //! What every gRPC service of the chassis has: health, metrics, limits.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
-
-mod support;
 
 use chassis::testing::{Database, get};
 use proto::user::{GetUserRequest, ListUsersRequest};
@@ -10,7 +7,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use support::{create, start};
+use crate::support::{create, start};
 
 fn about(service: &str) -> HealthCheckRequest {
     let service = service.to_owned();

@@ -1,13 +1,10 @@
 //! What is kept, what is there at first, and what happens when the database is not.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
-
-mod support;
 
 use chassis::testing::{Cable, Database, get};
 use proto::user::{GetUserRequest, ListUsersRequest, User};
 use tonic::Code;
 
-use support::{Client, create, start};
+use crate::support::{Client, create, start};
 
 async fn all(client: &mut Client) -> Vec<User> {
     let list = client.list_users(ListUsersRequest::default()).await;

@@ -1,14 +1,11 @@
 //! The contract of `UserService`, with each kind of database.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
-
-mod support;
 
 use chassis::testing::Database;
 use proto::user::{CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, User};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use support::{Client, Service, create, start};
+use crate::support::{Client, Service, create, start};
 
 /// A service for each kind of database.
 async fn each() -> Vec<(Client, Service, Database)> {

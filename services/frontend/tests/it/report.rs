@@ -1,0 +1,245 @@
+//! The report: what is in it, and that it is whole or an error.
+
+use axum::body::Body;
+use chassis::testing::{free_port, get, http, only_trace_headers, trace_headers};
+use http::Request;
+use proto::{
+    item::Item,
+    order::{GetOrderDetailResponse, Order},
+    user::User,
+};
+use serde_json::{Value, json};
+use tonic::{Code, Status};
+
+use crate::support::{Script, Stand, start};
+
+fn user(id: &str, email: &str) -> User {
+    User {
+        id: id.to_owned(),
+        name: format!("User {id}"),
+        address: "6th Ave".to_owned(),
+        email: email.to_owned(),
+    }
+}
+
+fn order(id: &str, user: &str, items: &[&str], missing: &[&str]) -> GetOrderDetailResponse {
+    let item = |&id: &&str| Item {
+        id: id.to_owned(),
+        name: format!("item {id}"),
+        description: "for sale".to_owned(),
+    };
+    GetOrderDetailResponse {
+        id: id.to_owned(),
+        user: user.to_owned(),
+        items: items.iter().map(item).collect(),
+        missing_items: missing.iter().map(|&id| id.to_owned()).collect(),
+    }
+}
+
+fn script() -> Script {
+    Script {
+        users: vec![user("1", ""), user("2", "two@example.com")],
+        details: vec![
+            order("a", "2", &["x"], &["y"]),
+            order("b", "1", &["x", "x"], &[]),
+            order("c", "2", &[], &[]),
+        ],
+        ..Script::default()
+    }
+}
+
+const REPORT: &str = r#"[
+  {
+    "user": {
+      "id": "1",
+      "name": "User 1",
+      "address": "6th Ave"
+    },
+    "orders": [
+      {
+        "id": "b",
+        "user": "1",
+        "items": [
+          {
+            "id": "x",
+            "name": "item x",
+            "description": "for sale"
+          },
+          {
+            "id": "x",
+            "name": "item x",
+            "description": "for sale"
+          }
+        ]
+      }
+    ]
+  },
+  {
+    "user": {
+      "id": "2",
+      "name": "User 2",
+      "address": "6th Ave",
+      "email": "two@example.com"
+    },
+    "orders": [
+      {
+        "id": "a",
+        "user": "2",
+        "items": [
+          {
+            "id": "x",
+            "name": "item x",
+            "description": "for sale"
+          }
+        ],
+        "missing_items": [
+          "y"
+        ]
+      },
+      {
+        "id": "c",
+        "user": "2",
+        "items": []
+      }
+    ]
+  }
+]
+"#;
+
+#[tokio::test]
+async fn the_report_is_indented_json_in_a_stable_order() {
+    for page in [0, 1, 2] {
+        let stand = Stand::new(Script { page, ..script() }, &[]).await;
+        for path in ["/", "/index"] {
+            let response = get(stand.service.address, path).await;
+            assert_eq!(response.status(), 200);
+            assert_eq!(response.headers()["content-type"], "application/json");
+            assert_eq!(response.body(), REPORT, "{path} with pages of {page}");
+        }
+        stand.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn without_users_it_is_an_empty_list() {
+    let stand = Stand::new(Script::default(), &[]).await;
+    assert_eq!(get(stand.service.address, "/").await.body(), "[]\n");
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_deleted_meanwhile_is_left_out() {
+    let gone = Order {
+        id: "d".to_owned(),
+        user: "1".to_owned(),
+        items: Vec::new(),
+    };
+    let mut script = Script {
+        deleted: vec![gone],
+        ..script()
+    };
+    script.details.push(order("e", "nobody", &[], &[]));
+    let stand = Stand::new(script, &[]).await;
+    assert_eq!(get(stand.service.address, "/").await.body(), REPORT);
+    stand.stop().await;
+}
+
+async fn error(script: Script, more: &[&str]) -> (u16, Value) {
+    let stand = Stand::new(script, more).await;
+    let response = get(stand.service.address, "/index").await;
+    stand.stop().await;
+    let error = serde_json::from_str(response.body()).unwrap();
+    (response.status().as_u16(), error)
+}
+
+#[tokio::test]
+async fn a_failing_peer_is_named_and_there_is_no_half_report() {
+    let full = || Some(Status::resource_exhausted("no worker"));
+    let lists_users = Script {
+        list_users: full(),
+        ..script()
+    };
+    let lists_orders = Script {
+        list_orders: full(),
+        ..script()
+    };
+    let details = Script {
+        get_order_detail: full(),
+        ..script()
+    };
+    for (script, peer) in [
+        (lists_users, "user"),
+        (lists_orders, "order"),
+        (details, "order"),
+    ] {
+        let expected = json!({ "error": {
+            "peer": peer, "code": "RESOURCE_EXHAUSTED", "message": "no worker",
+        } });
+        assert_eq!(error(script, &[]).await, (503, expected));
+    }
+}
+
+#[tokio::test]
+async fn a_peer_out_of_time_is_504() {
+    let expected = |message| json!({ "error": { "peer": "order", "code": "DEADLINE_EXCEEDED", "message": message } });
+    let stalls = Script {
+        stalls: true,
+        ..script()
+    };
+    let answer = error(stalls, &["--timeout", "100ms"]).await;
+    assert_eq!(answer, (504, expected("deadline exceeded")));
+
+    let late = Status::new(Code::DeadlineExceeded, "php was late");
+    let says_so = Script {
+        get_order_detail: Some(late),
+        ..script()
+    };
+    assert_eq!(error(says_so, &[]).await, (504, expected("php was late")));
+}
+
+#[tokio::test]
+async fn no_peer_at_all_is_503() {
+    let nobody = free_port().await;
+    let address = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let service = start(&address, &[]).await;
+    let response = get(service.address, "/index").await;
+    assert_eq!(response.status(), 503);
+    let error: Value = serde_json::from_str(response.body()).unwrap();
+    assert_eq!(error["error"]["code"], "UNAVAILABLE");
+    assert_eq!(error["error"]["message"], "peer not reachable");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_call_has_the_trace_headers_and_the_deadline() {
+    let stand = Stand::new(script(), &["--timeout", "20s"]).await;
+    let mut request = Request::get("/index").body(Body::empty()).unwrap();
+    *request.headers_mut() = trace_headers();
+    request
+        .headers_mut()
+        .insert("cookie", "secret".parse().unwrap());
+    let response = http(stand.service.address, request).await;
+    assert_eq!(response.headers()["x-request-id"], "value-of-x-request-id");
+    let calls = stand.fakes.calls.take();
+    assert_eq!(calls.len(), 5);
+    for (method, headers) in calls {
+        assert_eq!(only_trace_headers(&headers), trace_headers(), "{method}");
+        assert!(!headers.contains_key("cookie"));
+        let left = chassis::timeout::requested(&headers).unwrap().as_secs();
+        assert!((10..20).contains(&left), "{left}");
+    }
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn a_request_without_an_id_gets_one_for_all_its_calls() {
+    let stand = Stand::new(script(), &[]).await;
+    let response = get(stand.service.address, "/index").await;
+    let id = &response.headers()["x-request-id"];
+    assert_eq!(id.len(), 36);
+    for (method, headers) in stand.fakes.calls.take() {
+        assert_eq!(&headers["x-request-id"], id, "{method}");
+    }
+    stand.stop().await;
+}

@@ -1,0 +1,198 @@
+//! A frontend as its program runs it, on a free port, and peers that answer as they are told.
+
+use std::sync::{Arc, Mutex};
+
+use chassis::testing::{Running, Seen, fake, flags};
+use frontend::{Config, Error, run};
+use http::HeaderMap;
+use proto::{
+    order::{
+        CreateOrderRequest, DeleteOrderRequest, GetOrderDetailRequest, GetOrderDetailResponse,
+        GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order,
+        order_service_server::{OrderService, OrderServiceServer},
+    },
+    user::{
+        CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, ListUsersResponse,
+        User,
+        user_service_server::{UserService, UserServiceServer},
+    },
+};
+use tonic::{Request, Response, Status, service::Routes};
+
+/// What the peers have, and how they fail.
+#[derive(Debug, Default)]
+pub(crate) struct Script {
+    pub(crate) users: Vec<User>,
+    pub(crate) details: Vec<GetOrderDetailResponse>,
+    /// Listed, and gone when asked for.
+    pub(crate) deleted: Vec<Order>,
+    /// Rows in a page; 0 is all.
+    pub(crate) page: usize,
+    pub(crate) list_users: Option<Status>,
+    pub(crate) list_orders: Option<Status>,
+    pub(crate) get_order_detail: Option<Status>,
+    /// GetOrderDetail does not answer.
+    pub(crate) stalls: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fakes {
+    pub(crate) script: Arc<Mutex<Script>>,
+    pub(crate) calls: Seen<(&'static str, HeaderMap)>,
+}
+
+impl Fakes {
+    fn called<T>(&self, method: &'static str, request: &Request<T>) {
+        let headers = request.metadata().clone().into_headers();
+        self.calls.push((method, headers));
+    }
+}
+
+/// The page that a token, the number of its first row, asks for.
+fn page<T: Clone>(rows: &[T], size: usize, token: &str) -> (Vec<T>, String) {
+    let first = token.parse().unwrap_or(0);
+    let size = if size == 0 { rows.len() } else { size };
+    let end = rows.len().min(first + size);
+    let next = if end < rows.len() {
+        end.to_string()
+    } else {
+        String::new()
+    };
+    (rows[first..end].to_vec(), next)
+}
+
+fn fail(status: Option<&Status>) -> Result<(), Status> {
+    status.map_or(Ok(()), |status| Err(status.clone()))
+}
+
+#[tonic::async_trait]
+impl UserService for Fakes {
+    async fn list_users(
+        &self,
+        request: Request<ListUsersRequest>,
+    ) -> Result<Response<ListUsersResponse>, Status> {
+        self.called("ListUsers", &request);
+        let script = self.script.lock().unwrap();
+        fail(script.list_users.as_ref())?;
+        let (users, next_page_token) =
+            page(&script.users, script.page, &request.get_ref().page_token);
+        Ok(Response::new(ListUsersResponse {
+            users,
+            next_page_token,
+        }))
+    }
+
+    async fn create_user(&self, _: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn get_user(&self, _: Request<GetUserRequest>) -> Result<Response<User>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn delete_user(&self, _: Request<DeleteUserRequest>) -> Result<Response<User>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn update_user(&self, _: Request<User>) -> Result<Response<User>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+}
+
+#[tonic::async_trait]
+impl OrderService for Fakes {
+    async fn list_orders(
+        &self,
+        request: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        self.called("ListOrders", &request);
+        let script = self.script.lock().unwrap();
+        fail(script.list_orders.as_ref())?;
+        let listed = script.details.iter().map(|detail| Order {
+            id: detail.id.clone(),
+            user: detail.user.clone(),
+            items: Vec::new(),
+        });
+        let rows: Vec<Order> = listed.chain(script.deleted.iter().cloned()).collect();
+        let (orders, next_page_token) = page(&rows, script.page, &request.get_ref().page_token);
+        Ok(Response::new(ListOrdersResponse {
+            orders,
+            next_page_token,
+        }))
+    }
+
+    async fn get_order_detail(
+        &self,
+        request: Request<GetOrderDetailRequest>,
+    ) -> Result<Response<GetOrderDetailResponse>, Status> {
+        self.called("GetOrderDetail", &request);
+        let stalls = self.script.lock().unwrap().stalls;
+        if stalls {
+            std::future::pending::<()>().await;
+        }
+        let script = self.script.lock().unwrap();
+        fail(script.get_order_detail.as_ref())?;
+        let id = &request.get_ref().id;
+        let found = script.details.iter().find(|detail| detail.id == *id);
+        found
+            .map(|detail| Response::new(detail.clone()))
+            .ok_or_else(|| Status::not_found(format!("not found: order/{id}")))
+    }
+
+    async fn create_order(
+        &self,
+        _: Request<CreateOrderRequest>,
+    ) -> Result<Response<Order>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn get_order(&self, _: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn delete_order(
+        &self,
+        _: Request<DeleteOrderRequest>,
+    ) -> Result<Response<Order>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn update_order(&self, _: Request<Order>) -> Result<Response<Order>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+}
+
+/// All that a test needs.
+pub(crate) struct Stand {
+    pub(crate) service: Running<Result<(), Error>>,
+    pub(crate) fakes: Fakes,
+    peers: Running,
+}
+
+impl Stand {
+    pub(crate) async fn new(script: Script, more: &[&str]) -> Self {
+        let fakes = Fakes {
+            script: Arc::new(Mutex::new(script)),
+            calls: Seen::default(),
+        };
+        let routes = Routes::new(UserServiceServer::new(fakes.clone()))
+            .add_service(OrderServiceServer::new(fakes.clone()));
+        let peers = fake(routes.into_axum_router()).await;
+        let service = start(&peers.address.to_string(), more).await;
+        Self {
+            service,
+            fakes,
+            peers,
+        }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.service.stop().await.unwrap();
+        self.peers.stop().await;
+    }
+}
+
+pub(crate) async fn start(endpoint: &str, more: &[&str]) -> Running<Result<(), Error>> {
+    let config: Config = flags("frontend", &[&["--endpoint", endpoint], more].concat());
+    Running::start(|listeners, stop| run(config, listeners.calls, stop)).await
+}

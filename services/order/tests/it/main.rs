@@ -1,0 +1,6 @@
+//! The order service over real connections and real databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+mod items;
+mod orders;
+mod support;

@@ -1,0 +1,7 @@
+//! The user service over real connections and real databases.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
+
+mod database;
+mod server;
+mod support;
+mod users;
