@@ -73,7 +73,7 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// See [`Error`].
+/// See [`enum@Error`].
 pub async fn run<S>(
     definition: Definition,
     flags: &Flags,

@@ -58,7 +58,7 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// See [`Error`].
+/// See [`enum@Error`].
 pub async fn run(
     config: Config,
     listener: TcpListener,

@@ -48,7 +48,7 @@ pub struct Config {
 ///
 /// # Errors
 ///
-/// See [`Error`].
+/// See [`enum@Error`].
 pub async fn run(
     config: Config,
     listeners: Listeners,
