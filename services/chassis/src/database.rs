@@ -1,11 +1,10 @@
 //! The database: SQLite in a file or PostgreSQL, through one set of queries and migrations.
 //!
-//! Owns the URL, which may hold a password and so is never shown whole, the wait for a database
-//! that is still starting, and what an error means to a client.
+//! Owns the wait for a database that is still starting, and what an error means to a client.
+//! Where it is, is in [`crate::database_url`].
 
-use std::{ffi::OsStr, fmt, path::Path, time::Duration};
+use std::time::Duration;
 
-use clap::builder::TypedValueParser;
 use sqlx::{
     AnyConnection, AnyPool, Connection, Error as SqlError,
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
@@ -14,7 +13,8 @@ use sqlx::{
 use thiserror::Error;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::Status;
-use url::Url;
+
+use crate::database_url::DatabaseUrl;
 
 const MAX_CONNECTIONS: u32 = 10;
 /// How long a call waits for a connection.
@@ -52,94 +52,6 @@ pub enum OpenError {
     /// The sample data cannot be written.
     #[error("cannot insert the sample data: {0}")]
     Sample(SqlError),
-}
-
-/// Where the database is. Shown without the password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct DatabaseUrl(Url);
-
-impl DatabaseUrl {
-    /// # Errors
-    ///
-    /// Says what is expected, and never repeats the text.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let expected = "expected sqlite:FILE, such as sqlite:/var/lib/data.sqlite, \
-                        or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
-        let url = Url::parse(text).map_err(|_| expected)?;
-        match url.scheme() {
-            "postgres" | "postgresql" => {}
-            "sqlite" if sqlite_file(&url).is_empty() => return Err(expected),
-            "sqlite" if is_in_memory(&url) => {
-                return Err("a database in memory would not outlive the program: name a file");
-            }
-            "sqlite" => {}
-            _ => return Err(expected),
-        }
-        let database = Self(url);
-        AnyConnectOptions::try_from(&database).map_err(|_| expected)?;
-        Ok(database)
-    }
-
-    fn folder_exists(&self) -> bool {
-        if self.0.scheme() != "sqlite" {
-            return true;
-        }
-        match Path::new(sqlite_file(&self.0)).parent() {
-            None => true,
-            Some(folder) => folder.as_os_str().is_empty() || folder.is_dir(),
-        }
-    }
-}
-
-impl TryFrom<&DatabaseUrl> for AnyConnectOptions {
-    type Error = SqlError;
-
-    fn try_from(database: &DatabaseUrl) -> Result<Self, SqlError> {
-        let mut url = database.0.clone();
-        if url.scheme() == "sqlite" && !url.query_pairs().any(|(name, _)| name == "mode") {
-            url.query_pairs_mut().append_pair("mode", "rwc");
-        }
-        url.as_str().parse()
-    }
-}
-
-impl fmt::Display for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.scheme() == "sqlite" {
-            return write!(f, "sqlite:{}", sqlite_file(&self.0));
-        }
-        // Neither the user part nor the query: either can hold a password.
-        let host = self.0.host_str().unwrap_or("localhost");
-        let port = self.0.port().unwrap_or(5432);
-        write!(f, "postgres://{host}:{port}{}", self.0.path())
-    }
-}
-
-impl fmt::Debug for DatabaseUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// Parses a [`DatabaseUrl`] flag; clap's own way would repeat a wrong value, password and all.
-#[derive(Debug, Clone, Copy)]
-pub struct DatabaseUrlParser;
-
-impl TypedValueParser for DatabaseUrlParser {
-    type Value = DatabaseUrl;
-
-    fn parse_ref(
-        &self,
-        cmd: &clap::Command,
-        _arg: Option<&clap::Arg>,
-        value: &OsStr,
-    ) -> Result<DatabaseUrl, clap::Error> {
-        let text = value.to_str().unwrap_or_default();
-        DatabaseUrl::parse(text).map_err(|reason| {
-            let message = format!("invalid value for '--database-url': {reason}\n");
-            clap::Error::raw(clap::error::ErrorKind::ValueValidation, message).with_cmd(cmd)
-        })
-    }
 }
 
 /// Flags of a service that has a database, other than its URL, whose default is the service's own.
@@ -272,63 +184,4 @@ fn is_unreachable(error: &SqlError) -> bool {
 
 fn code(error: &SqlError) -> Option<String> {
     Some(error.as_database_error()?.code()?.into_owned())
-}
-
-fn sqlite_file(url: &Url) -> &str {
-    let rest = url.as_str().trim_start_matches("sqlite:");
-    let rest = rest.strip_prefix("//").unwrap_or(rest);
-    rest.split(['?', '#']).next().unwrap_or(rest)
-}
-
-fn is_in_memory(url: &Url) -> bool {
-    sqlite_file(url) == ":memory:"
-        || url
-            .query_pairs()
-            .any(|(name, value)| name == "mode" && value == "memory")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_is_never_shown() {
-        for text in [
-            "postgres://me:s3cret@db:5432/users",
-            "postgresql://db/users?user=me&password=s3cret",
-        ] {
-            let url = DatabaseUrl::parse(text).unwrap();
-            assert_eq!(url.to_string(), "postgres://db:5432/users");
-            assert_eq!(format!("{url:?}"), "postgres://db:5432/users");
-        }
-    }
-
-    #[test]
-    fn a_wrong_url_is_refused_and_not_repeated() {
-        for text in [
-            "",
-            "user.sqlite",
-            "sqlite:",
-            "sqlite::memory:",
-            "sqlite:x?mode=memory",
-            "mysql://me:s3cret@db/users",
-            "postgres//me:s3cret@db/users",
-        ] {
-            let error = DatabaseUrl::parse(text).expect_err(text);
-            assert!(!error.contains("s3cret"));
-        }
-    }
-
-    #[test]
-    fn sqlite_files_are_found_in_every_spelling() {
-        for (text, file) in [
-            ("sqlite:user.db", "user.db"),
-            ("sqlite://user.db", "user.db"),
-            ("sqlite:///var/lib/x.db", "/var/lib/x.db"),
-            ("sqlite:/var/lib/x.db?mode=rwc", "/var/lib/x.db"),
-        ] {
-            let url = DatabaseUrl::parse(text).unwrap();
-            assert_eq!(sqlite_file(&url.0), file);
-        }
-    }
 }

@@ -18,6 +18,7 @@ pub mod carried;
 pub mod channel;
 pub mod config;
 pub mod database;
+pub mod database_url;
 pub mod grpc;
 pub mod listen;
 pub mod metrics;

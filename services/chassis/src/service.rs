@@ -12,7 +12,8 @@ use tower::Service;
 
 use crate::{
     config::{Aux, Listen},
-    database::{self, DatabaseFlags, DatabaseUrl, OpenError},
+    database::{self, DatabaseFlags, OpenError},
+    database_url::DatabaseUrl,
     grpc::{self, Listeners},
     listen::BindError,
 };

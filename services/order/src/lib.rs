@@ -9,7 +9,7 @@ pub mod store;
 
 use chassis::{
     channel::Peer,
-    database::{DatabaseUrl, DatabaseUrlParser},
+    database_url::{DatabaseUrl, DatabaseUrlParser},
     grpc::Listeners,
     service::{Definition, Error, Flags},
 };

@@ -7,7 +7,7 @@ pub mod service;
 pub mod store;
 
 use chassis::{
-    database::{DatabaseUrl, DatabaseUrlParser},
+    database_url::{DatabaseUrl, DatabaseUrlParser},
     grpc::Listeners,
     service::{Definition, Error, Flags},
 };

@@ -1,0 +1,78 @@
+//! The program itself: its exit codes, its signals, and what it says.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Output, Stdio},
+};
+
+use chassis::testing::Database;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_user"));
+    command.env_remove("RUST_LOG");
+    command
+}
+
+fn said(output: Output) -> String {
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn wrong_flags_are_refused_with_what_would_be_right() {
+    for (flag, value, right) in [
+        ("--address", "localhost", "127.0.0.1:9090"),
+        ("--drain-timeout", "soon", "5s"),
+        (
+            "--database-url",
+            "mysql://me:s3cret@db/users",
+            "postgres://",
+        ),
+    ] {
+        let output = program().args([flag, value]).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        let said = said(output);
+        assert!(said.contains(flag) && said.contains(right), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+    }
+}
+
+#[test]
+fn a_flag_can_be_in_the_environment_and_help_does_not_tell_its_value() {
+    let output = program()
+        .env("USER_DATABASE_URL", "postgres://me:s3cret@db/users")
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        help.contains("USER_DATABASE_URL") && !help.contains("s3cret"),
+        "{help}"
+    );
+
+    let output = program().env("USER_AUX_ADDRESS", "here").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn sigterm_ends_it_without_an_error() {
+    let database = Database::sqlite();
+    let mut child = program()
+        .args(["--address", "127.0.0.1:0", "--aux-address", "127.0.0.1:0"])
+        .args(["--database-url", &database.url])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    assert!(lines.any(|line| line["message"] == "serving user.UserService"));
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    assert!(lines.any(|line| line["message"] == "stopped"));
+    assert!(child.wait().unwrap().success());
+}
