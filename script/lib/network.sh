@@ -11,8 +11,9 @@ readonly prefix=gfp-
 readonly switch=${prefix}switch
 readonly uplink=${prefix}uplink
 
+# Asked before ip is installed, too.
 namespaces() {
-  ip netns list | cut -d' ' -f1 | grep "^$prefix" || true
+  find /run/netns -maxdepth 1 -name "$prefix*" -printf '%f\n' 2>/dev/null || true
 }
 
 network_up() {
