@@ -59,6 +59,8 @@ as_caller() {
 # need_rust: a cargo that is new enough; Debian's, if there is no other.
 need_rust() {
   local version
+  # SQLite and the cryptography are C.
+  command -v cc >/dev/null || need_packages build-essential
   if version=$(as_caller cargo --version 2>/dev/null) && at_least "$rust_minimum" "$(cut -d' ' -f2 <<<"$version")"; then
     return 0
   fi
