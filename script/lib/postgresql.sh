@@ -1,12 +1,13 @@
 # shellcheck shell=bash
-# Sourced by script/test: a PostgreSQL of its own, on a Unix socket in a temporary folder.
-# shellcheck disable=SC2154 # say and die come from setup.sh
+# Sourced by script/test: a PostgreSQL of its own, in a temporary folder.
 
 postgresql_folder=
+postgresql_port=
 
-# start_postgresql: sets $postgresql_folder, where the socket is; the superuser is postgres.
+# start_postgresql: on 127.0.0.1 and $postgresql_port; the superuser is postgres.
 start_postgresql() {
   local bin
+  postgresql_port=$(free_port 54320)
   bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
   postgresql_folder=$(mktemp -d)
   chmod 755 "$postgresql_folder"
@@ -14,7 +15,7 @@ start_postgresql() {
   as_postgres "$bin/initdb" --pgdata "$postgresql_folder/data" --username postgres --auth trust --no-sync \
     --no-instructions >"$postgresql_folder/initdb.log" 2>&1 || die "initdb failed: $(tail -n 5 "$postgresql_folder/initdb.log")"
   as_postgres "$bin/pg_ctl" --pgdata "$postgresql_folder/data" --log "$postgresql_folder/data/log" --wait --silent \
-    --options "-c listen_addresses= -c unix_socket_directories=$postgresql_folder -c fsync=off -c max_connections=200" start \
+    --options "-c listen_addresses=127.0.0.1 -c port=$postgresql_port -c unix_socket_directories= -c fsync=off -c max_connections=200" start \
     || die "PostgreSQL did not start: $(tail -n 5 "$postgresql_folder/data/log")"
 }
 
