@@ -9,25 +9,12 @@ if (is_file(__DIR__ . '/vendor/autoload.php')) {
     return;
 }
 
-require __DIR__ . '/grpc-server/src/constants.php';
+require __DIR__ . '/grpc-server/autoload.php';
 
 spl_autoload_register(static function (string $class): void {
-    $folders = ['Shop\\' => 'item/src', 'Grpc\\' => 'grpc-server/src', 'Tests\\' => 'tests'];
-    foreach ($folders as $prefix => $folder) {
-        if (str_starts_with($class, $prefix)) {
-            $file = __DIR__ . "/$folder/" . strtr(substr($class, strlen($prefix)), '\\', '/') . '.php';
-            if (is_file($file)) {
-                require $file;
-            }
-            return;
-        }
-    }
     $path = strtr($class, '\\', '/') . '.php';
-    $file = __DIR__ . "/generated/$path";
-    if (!is_file($file)) {
-        $file = stream_resolve_include_path($path);
-    }
-    if ($file !== false) {
+    $file = __DIR__ . (str_starts_with($class, 'Shop\\') ? '/item/src/' . substr($path, 5) : "/generated/$path");
+    if (is_file($file)) {
         require $file;
     }
 });

@@ -2,7 +2,6 @@
 
 declare(strict_types=1);
 
-use Grpc\IncomingCall;
 use Grpc\RpcServer;
 use Shop\CallLog;
 use Shop\Database;
@@ -18,10 +17,8 @@ $server->handle(new ItemEndpoint(
     static fn (): ItemService => new ItemService(new ItemStore(Database::fromEnvironment())),
 ));
 
-$call = IncomingCall::fromVariables($_SERVER);
-$answer = $server->answer($call, (string) file_get_contents('php://input'));
-$answer->send();
+$status = $server->run();
 
 if (Environment::read('ITEM_CALL_LOG') === '1') {
-    error_log(CallLog::line($call->method, $answer->status['code'], $_SERVER));
+    error_log(CallLog::line($_SERVER['REQUEST_URI'], $status, $_SERVER));
 }

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use Grpc\Tests\CapturedLog;
 use PHPUnit\Framework\TestCase;
 use Shop\Database;
 use Shop\Health;

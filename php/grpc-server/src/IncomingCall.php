@@ -4,40 +4,139 @@ declare(strict_types=1);
 
 namespace Grpc;
 
-/** What the proxy says of a call: CGI meta-variables, decoded. The grpc extension has a class Call already. */
+use UnexpectedValueException;
+
+/** What comes from the proxy: CGI meta-variables, and messages on php://input. The grpc extension has a class Call already. */
 final class IncomingCall
 {
-    /** @param array<string, list<string>> $metadata */
-    private function __construct(
-        public readonly string $method,
-        public readonly string $host,
-        public readonly array $metadata,
-    ) {
+    private const KINDS = [
+        'unary' => MethodDescriptor::UNARY_CALL,
+        'server_stream' => MethodDescriptor::SERVER_STREAMING_CALL,
+        'client_stream' => MethodDescriptor::CLIENT_STREAMING_CALL,
+        'bidi_stream' => MethodDescriptor::BIDI_STREAMING_CALL,
+    ];
+    private const HEADER_BYTES = 5;
+    private const COMPRESSED = 0x01;
+    private const CANCELLED = 0x80;
+
+    /** A length that is wrong must not have that much memory taken for it. */
+    private const READ_BYTES = 1 << 20;
+
+    /** Of php://input, or of a stream in its place. @var resource|null */
+    private $input;
+
+    /** The kind of call that the proxy took it for: a constant of MethodDescriptor. */
+    public readonly int $kind;
+
+    /** The path: /package.Service/Method. */
+    public readonly string $method;
+
+    /** Whether the message that was read last came compressed; what is read is plain. */
+    private bool $messageCompressed;
+
+    /**
+     * @param array<string, mixed> $variables as in $_SERVER
+     * @param resource|null $input
+     */
+    public function __construct(private readonly array $variables, $input = null)
+    {
+        $this->input = $input;
+        $kind = $variables['GRPC_CALL_KIND'] ?? 'unary';
+        $this->kind = self::KINDS[$kind] ?? throw new UnexpectedValueException("unknown GRPC_CALL_KIND $kind");
+        $path = (string) ($variables['REQUEST_URI'] ?? '');
+        $query = strpos($path, '?');
+        $this->method = $query === false ? $path : substr($path, 0, $query);
+        $this->messageCompressed = ($variables['GRPC_MESSAGE_COMPRESSED'] ?? '0') === '1';
     }
 
-    /** @param array<string, mixed> $variables as in $_SERVER */
-    public static function fromVariables(array $variables): self
+    public function host(): string
     {
-        $uri = (string) ($variables['REQUEST_URI'] ?? '');
-        return new self(
-            explode('?', $uri, 2)[0],
-            (string) ($variables['HTTP_HOST'] ?? $variables['SERVER_NAME'] ?? ''),
-            self::decodeMetadata((string) ($variables['GRPC_METADATA'] ?? '')),
-        );
+        return (string) ($this->variables['HTTP_HOST'] ?? '');
     }
 
     /** @return array<string, list<string>> */
-    private static function decodeMetadata(string $lines): array
+    public function metadata(): array
     {
-        $metadata = [];
-        foreach (explode("\n", $lines) as $line) {
-            $entry = explode(': ', $line, 2);
-            if (count($entry) !== 2) {
-                continue;
-            }
-            [$key, $value] = $entry;
-            $metadata[$key][] = str_ends_with($key, '-bin') ? (string) base64_decode($value) : $value;
+        return Metadata::decode((string) ($this->variables['GRPC_METADATA'] ?? ''));
+    }
+
+    /** In microseconds since 1970. */
+    public function deadline(): ?int
+    {
+        $deadline = $this->variables['GRPC_DEADLINE'] ?? null;
+        return $deadline === null ? null : (int) $deadline;
+    }
+
+    public function messageCompressed(): bool
+    {
+        return $this->messageCompressed;
+    }
+
+    /**
+     * The message of a unary call.
+     *
+     * @throws CallCancelled
+     */
+    public function body(): string
+    {
+        $body = $this->input === null ? file_get_contents('php://input') : stream_get_contents($this->input);
+        $length = $this->variables['CONTENT_LENGTH'] ?? null;
+        if ($length !== null && strlen($body) !== (int) $length) {
+            throw new CallCancelled('the message was cut short');
         }
-        return $metadata;
+        return $body;
+    }
+
+    /**
+     * The next message of a streaming call; null if the client has sent all.
+     *
+     * @throws CallCancelled
+     */
+    public function read(): ?string
+    {
+        $header = $this->readBytes(self::HEADER_BYTES);
+        if ($header === '') {
+            return null;
+        }
+        if (strlen($header) < self::HEADER_BYTES) {
+            throw new CallCancelled('the input ended within a frame');
+        }
+        ['flags' => $flags, 'length' => $length] = unpack('Cflags/Nlength', $header);
+        if ($flags === self::CANCELLED) {
+            throw new CallCancelled('the client is gone');
+        }
+        if ($flags > self::COMPRESSED) {
+            throw new UnexpectedValueException("a frame with flags $flags");
+        }
+        $message = $this->readBytes($length);
+        if (strlen($message) < $length) {
+            throw new CallCancelled('the input ended within a message');
+        }
+        $this->messageCompressed = $flags === self::COMPRESSED;
+        return $message;
+    }
+
+    /** Less than $length only at the end of the input. */
+    private function readBytes(int $length): string
+    {
+        $this->input ??= self::openInput();
+        $bytes = '';
+        while (($left = $length - strlen($bytes)) > 0) {
+            $read = fread($this->input, min($left, self::READ_BYTES));
+            if ($read === '' || $read === false) {
+                break;
+            }
+            $bytes .= $read;
+        }
+        return $bytes;
+    }
+
+    /** @return resource */
+    private static function openInput()
+    {
+        $input = fopen('php://input', 'rb');
+        // With a buffer PHP would wait for 8 KiB.
+        stream_set_read_buffer($input, 0);
+        return $input;
     }
 }

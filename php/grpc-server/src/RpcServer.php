@@ -4,52 +4,134 @@ declare(strict_types=1);
 
 namespace Grpc;
 
+use Google\Protobuf\Internal\Message;
 use Throwable;
 
-/** Runs the one call that php-fpm was asked for on a service made from a generated server stub. Unary only. */
+/** Runs the one call that php-fpm was asked for on a service made from a generated server stub. */
 final class RpcServer
 {
     /** @var array<string, MethodDescriptor> */
     private array $methods = [];
 
-    /** @return array<string, MethodDescriptor> */
+    /**
+     * @param object $service with the getMethodDescriptors() of a generated stub
+     * @return array<string, MethodDescriptor> all that this server has
+     */
     public function handle(object $service): array
     {
-        return $this->methods = $service->getMethodDescriptors() + $this->methods;
+        $added = $service->getMethodDescriptors();
+        $twice = array_intersect_key($this->methods, $added);
+        if ($twice !== []) {
+            error_log('registered twice, the later one is called: ' . implode(', ', array_keys($twice)));
+        }
+        return $this->methods = $added + $this->methods;
     }
 
-    public function answer(IncomingCall $call, string $message): Answer
+    /** @return int the status that the call ended with; CANCELLED if there was no client left to tell it to */
+    public function run(): int
     {
-        $method = $this->methods[$call->method] ?? null;
-        if ($method === null || $method->call_type !== MethodDescriptor::UNARY_CALL) {
-            return new Answer(Status::status(STATUS_UNIMPLEMENTED, "unknown method $call->method"));
+        return $this->serve(new IncomingCall($_SERVER), new Output());
+    }
+
+    public function serve(IncomingCall $call, Output $output): int
+    {
+        if (!$output->begin()) {
+            return STATUS_UNKNOWN;
         }
+        $unary = $call->kind === MethodDescriptor::UNARY_CALL;
+        $context = new ServerContext($call, $output);
         try {
-            $request = new $method->request_type();
-            $request->mergeFromString($message);
-        } catch (Throwable $error) {
-            // As gRPC for C++, Go, Python and Node.js have it.
-            error_log("request of $call->method does not parse: {$error->getMessage()}");
-            return new Answer(Status::status(STATUS_INTERNAL, 'request does not parse'));
+            $unary ? $this->serveUnary($call, $context, $output) : $this->serveStream($call, $context, $output);
+        } catch (CallCancelled) {
+            return STATUS_CANCELLED;
         }
+        return $context->status()['code'] ?? STATUS_OK;
+    }
+
+    private function serveUnary(IncomingCall $call, ServerContext $context, Output $output): void
+    {
+        $message = '';
         try {
-            return self::call($method, $request, new ServerContext($call));
+            $method = $this->method($call);
+            $request = ServerCallReader::parse($method->request_type, $call->body());
+            $message = self::oneMessage($context, $method->service->{$method->method_name}($request, $context))
+                ?->serializeToString() ?? '';
         } catch (Throwable $error) {
-            error_log("uncaught in $call->method: $error");
-            return new Answer(Status::status(STATUS_UNKNOWN, 'uncaught exception'));
+            $message = '';
+            self::fail($context, $error);
+        }
+        $output->answer($context, $message);
+    }
+
+    private function serveStream(IncomingCall $call, ServerContext $context, Output $output): void
+    {
+        $writer = new ServerCallWriter($output, $context);
+        $output->onShutdown($writer->abandon(...));
+        try {
+            $this->stream($call, $context, $writer);
+        } catch (Throwable $error) {
+            self::fail($context, $error);
+        }
+        if (!$writer->finished()) {
+            $writer->finish();
         }
     }
 
-    private static function call(MethodDescriptor $method, object $request, ServerContext $context): Answer
+    private function stream(IncomingCall $call, ServerContext $context, ServerCallWriter $writer): void
     {
-        $response = $method->service->{$method->method_name}($request, $context);
-        $status = $context->status() ?? Status::ok();
-        if ($status['code'] !== STATUS_OK) {
-            return new Answer($status, '', $context->initialMetadata());
+        $method = $this->method($call);
+        $serve = [$method->service, $method->method_name];
+        $reader = new ServerCallReader($call, $method->request_type);
+        switch ($method->call_type) {
+            case MethodDescriptor::SERVER_STREAMING_CALL:
+                $request = $reader->read() ?? throw new StatusException(STATUS_UNIMPLEMENTED, 'a request is missing');
+                $serve($request, $writer, $context);
+                break;
+            case MethodDescriptor::CLIENT_STREAMING_CALL:
+                $writer->finish(self::oneMessage($context, $serve($reader, $context)));
+                break;
+            default:
+                $serve($reader, $writer, $context);
+        }
+    }
+
+    /** @throws StatusException */
+    private function method(IncomingCall $call): MethodDescriptor
+    {
+        $method = $this->methods[$call->method]
+            ?? throw new StatusException(STATUS_UNIMPLEMENTED, "unknown method $call->method");
+        if ($method->call_type !== $call->kind) {
+            error_log("$call->method is not of the kind that the proxy takes it for: does it have the descriptor set?");
+            throw new StatusException(STATUS_INTERNAL, 'proxy and application disagree on the kind of this call');
+        }
+        return $method;
+    }
+
+    /** What goes to the client where exactly one message is due. */
+    private static function oneMessage(ServerContext $context, ?Message $response): ?Message
+    {
+        if (($context->status()['code'] ?? STATUS_OK) !== STATUS_OK) {
+            return null;
         }
         if ($response === null) {
-            throw new \LogicException('a method gave neither a response nor a status');
+            // What a client makes of OK without a message, says gRPC's list of status codes.
+            error_log("{$context->method()} gave neither a response nor a status");
+            throw new StatusException(STATUS_UNIMPLEMENTED, 'no response');
         }
-        return new Answer($status, $response->serializeToString(), $context->initialMetadata());
+        return $response;
+    }
+
+    /** @throws CallCancelled */
+    private static function fail(ServerContext $context, Throwable $error): void
+    {
+        if ($error instanceof CallCancelled) {
+            throw $error;
+        }
+        if ($error instanceof StatusException) {
+            $context->setStatus($error->status());
+            return;
+        }
+        error_log("uncaught in {$context->method()}: $error");
+        $context->setStatus(Status::status(STATUS_UNKNOWN, 'uncaught exception'));
     }
 }

@@ -4,19 +4,12 @@ declare(strict_types=1);
 
 namespace Grpc;
 
-/**
- * Makes the status arrays that ServerContext::setStatus() takes.
- *
- * @phpstan-type StatusArray array{code: int, details: string, metadata?: array<string, list<string>>}
- */
+/** Makes the status arrays that ServerContext::setStatus() takes. */
 final class Status
 {
-    /** Trailing metadata of this key carries a serialized google.rpc.Status. */
-    public const DETAILS_KEY = 'grpc-status-details-bin';
-
     /**
      * @param array<string, list<string>>|null $metadata trailing metadata
-     * @return StatusArray
+     * @return array{code: int, details: string, metadata?: array<string, list<string>>}
      */
     public static function status(int $code, string $details, ?array $metadata = null): array
     {
@@ -26,14 +19,14 @@ final class Status
 
     /**
      * @param array<string, list<string>>|null $metadata trailing metadata
-     * @return StatusArray
+     * @return array{code: int, details: string, metadata?: array<string, list<string>>}
      */
     public static function ok(?array $metadata = null): array
     {
         return self::status(STATUS_OK, 'OK', $metadata);
     }
 
-    /** @return StatusArray */
+    /** @return array{code: int, details: string} */
     public static function unimplemented(): array
     {
         return self::status(STATUS_UNIMPLEMENTED, 'UNIMPLEMENTED');

@@ -23,4 +23,6 @@ if (!defined('Grpc\STATUS_OK')) {
     define('Grpc\STATUS_UNAVAILABLE', 14);
     define('Grpc\STATUS_DATA_LOSS', 15);
     define('Grpc\STATUS_UNAUTHENTICATED', 16);
+    define('Grpc\WRITE_BUFFER_HINT', 1);
+    define('Grpc\WRITE_NO_COMPRESS', 2);
 }

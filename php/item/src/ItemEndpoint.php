@@ -5,17 +5,18 @@ declare(strict_types=1);
 namespace Shop;
 
 use Closure;
-use Google\Protobuf\Any;
 use Google\Rpc\BadRequest;
 use Google\Rpc\BadRequest\FieldViolation;
-use Google\Rpc\Status as RpcStatus;
 use Grpc\ServerContext;
-use Grpc\Status;
+use Grpc\StatusException;
 use Item\GetItemRequest;
 use Item\Item as ItemMessage;
 use Item\ItemServiceStub;
 use Item\ListItemsRequest;
 use Item\ListItemsResponse;
+
+use const Grpc\STATUS_INVALID_ARGUMENT;
+use const Grpc\STATUS_NOT_FOUND;
 
 /** Serves ItemService as gRPC: translates messages and errors, nothing else. */
 final class ItemEndpoint extends ItemServiceStub
@@ -25,17 +26,16 @@ final class ItemEndpoint extends ItemServiceStub
     {
     }
 
-    public function GetItem(GetItemRequest $request, ServerContext $context): ?ItemMessage
+    public function GetItem(GetItemRequest $request, ServerContext $context): ItemMessage
     {
         return self::translateErrors(
-            $context,
             fn (): ItemMessage => self::message(($this->service)()->getItem($request->getId())),
         );
     }
 
-    public function ListItems(ListItemsRequest $request, ServerContext $context): ?ListItemsResponse
+    public function ListItems(ListItemsRequest $request, ServerContext $context): ListItemsResponse
     {
-        return self::translateErrors($context, function () use ($request): ListItemsResponse {
+        return self::translateErrors(function () use ($request): ListItemsResponse {
             $page = ($this->service)()->listItems($request->getPageSize(), $request->getPageToken());
             return new ListItemsResponse([
                 'items' => array_map(self::message(...), $page->items),
@@ -47,36 +47,20 @@ final class ItemEndpoint extends ItemServiceStub
     /**
      * @template T
      * @param Closure(): T $answer
-     * @return T|null
+     * @return T
+     * @throws StatusException
      */
-    private static function translateErrors(ServerContext $context, Closure $answer): mixed
+    private static function translateErrors(Closure $answer): mixed
     {
         try {
             return $answer();
         } catch (InvalidArgument $error) {
-            $context->setStatus(self::invalidArgument($error));
+            $violation = new FieldViolation(['field' => $error->field, 'description' => $error->description]);
+            $details = [new BadRequest(['field_violations' => [$violation]])];
+            throw new StatusException(STATUS_INVALID_ARGUMENT, $error->getMessage(), $details);
         } catch (NotFound $error) {
-            $context->setStatus(Status::status(\Grpc\STATUS_NOT_FOUND, $error->getMessage()));
+            throw new StatusException(STATUS_NOT_FOUND, $error->getMessage());
         }
-        return null;
-    }
-
-    /** @return array{code: int, details: string, metadata: array<string, list<string>>} */
-    private static function invalidArgument(InvalidArgument $error): array
-    {
-        $violation = new FieldViolation(['field' => $error->field, 'description' => $error->description]);
-        $detail = new Any();
-        $detail->pack(new BadRequest(['field_violations' => [$violation]]));
-        $status = new RpcStatus([
-            'code' => \Grpc\STATUS_INVALID_ARGUMENT,
-            'message' => $error->getMessage(),
-            'details' => [$detail],
-        ]);
-        return Status::status(
-            \Grpc\STATUS_INVALID_ARGUMENT,
-            $error->getMessage(),
-            [Status::DETAILS_KEY => [$status->serializeToString()]],
-        );
     }
 
     private static function message(Item $item): ItemMessage

@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-namespace Tests;
+namespace Grpc\Tests;
 
 /** Sends error_log to a file while a test runs. */
 trait CapturedLog

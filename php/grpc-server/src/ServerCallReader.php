@@ -1,0 +1,42 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc;
+
+use Google\Protobuf\Internal\Message;
+use Throwable;
+
+/** Reads the messages that a client streams. */
+final class ServerCallReader
+{
+    public function __construct(private readonly IncomingCall $call, private readonly string $request_type)
+    {
+    }
+
+    /**
+     * Waits for the next message.
+     *
+     * @return Message|null of the method's request type; null if the client has sent all
+     * @throws CallCancelled
+     * @throws StatusException
+     */
+    public function read(): ?object
+    {
+        $message = $this->call->read();
+        return $message === null ? null : self::parse($this->request_type, $message);
+    }
+
+    /** @throws StatusException INTERNAL, as gRPC's list of status codes has it */
+    public static function parse(string $type, string $message): Message
+    {
+        $request = new $type();
+        try {
+            $request->mergeFromString($message);
+        } catch (Throwable $error) {
+            error_log("a request of type $type does not parse: {$error->getMessage()}");
+            throw new StatusException(STATUS_INTERNAL, 'request does not parse', previous: $error);
+        }
+        return $request;
+    }
+}

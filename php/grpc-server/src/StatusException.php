@@ -1,0 +1,69 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc;
+
+use Google\Protobuf\Any;
+use Google\Protobuf\Internal\Message;
+use InvalidArgumentException;
+use RuntimeException;
+use Throwable;
+
+/** Ends a call with a status. All of it but $previous goes to the client. */
+final class StatusException extends RuntimeException
+{
+    /**
+     * @param list<Message> $details what google.rpc.Status carries beside the code and the message
+     * @param array<string, list<string>> $trailingMetadata
+     */
+    public function __construct(
+        int $code,
+        string $message = '',
+        private readonly array $details = [],
+        private readonly array $trailingMetadata = [],
+        ?Throwable $previous = null,
+    ) {
+        if ($code === STATUS_OK) {
+            throw new InvalidArgumentException('OK is not an error');
+        }
+        Metadata::check($trailingMetadata);
+        parent::__construct($message, $code, $previous);
+    }
+
+    /** @return array{code: int, details: string, metadata?: array<string, list<string>>} as Status makes it */
+    public function status(): array
+    {
+        $metadata = $this->trailingMetadata;
+        if ($this->details !== []) {
+            $metadata[Metadata::STATUS_DETAILS] = [$this->serializedDetails()];
+        }
+        return Status::status($this->code, $this->message, $metadata);
+    }
+
+    /** A google.rpc.Status; its class is not in the protobuf runtime, but Any is. */
+    private function serializedDetails(): string
+    {
+        $bytes = "\x08" . self::varint($this->code) . "\x12" . self::prefixed($this->message);
+        foreach ($this->details as $detail) {
+            $any = new Any();
+            $any->pack($detail);
+            $bytes .= "\x1a" . self::prefixed($any->serializeToString());
+        }
+        return $bytes;
+    }
+
+    private static function prefixed(string $bytes): string
+    {
+        return self::varint(strlen($bytes)) . $bytes;
+    }
+
+    private static function varint(int $number): string
+    {
+        $bytes = '';
+        for (; $number > 0x7f; $number >>= 7) {
+            $bytes .= chr($number & 0x7f | 0x80);
+        }
+        return $bytes . chr($number);
+    }
+}

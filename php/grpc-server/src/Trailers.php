@@ -1,0 +1,38 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc;
+
+/** How a call ended, as entries of key and value: grpc-status, grpc-message, trailing metadata. */
+final class Trailers
+{
+    /** "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )", says the gRPC protocol of grpc-message. */
+    private const ENCODED = '/[^\x20-\x24\x26-\x7E]/';
+
+    /** @return list<array{string, string}> */
+    public static function of(ServerContext $context): array
+    {
+        $status = $context->status();
+        $code = $status['code'] ?? STATUS_OK;
+        $entries = [['grpc-status', (string) $code]];
+        if ($code !== STATUS_OK) {
+            $entries[] = ['grpc-message', self::percentEncode($status['details'])];
+        }
+        foreach ([$context->trailingMetadata(), $status['metadata'] ?? []] as $metadata) {
+            if ($metadata !== []) {
+                array_push($entries, ...Metadata::encode($metadata));
+            }
+        }
+        return $entries;
+    }
+
+    private static function percentEncode(string $text): string
+    {
+        return preg_replace_callback(
+            self::ENCODED,
+            static fn (array $byte): string => sprintf('%%%02X', ord($byte[0])),
+            $text,
+        );
+    }
+}

@@ -1,0 +1,68 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Tests;
+
+use Closure;
+use Google\Protobuf\StringValue;
+use Grpc\IncomingCall;
+use Grpc\RpcServer;
+
+/** One call of a method of ScriptedService, over streams in memory. */
+final class Call
+{
+    private const KINDS = [
+        'Unary' => 'unary', 'ServerStream' => 'server_stream', 'ClientStream' => 'client_stream', 'BidiStream' => 'bidi_stream',
+    ];
+
+    public readonly RecordedOutput $output;
+    public readonly int $status;
+
+    /**
+     * @param string $input what php://input gives
+     * @param array<string, string> $variables
+     */
+    public function __construct(string $name, string $input, Closure $method, array $variables = [], ?RecordedOutput $output = null)
+    {
+        $this->output = $output ?? new RecordedOutput();
+        $server = new RpcServer();
+        $server->handle(new ScriptedService($method));
+        $variables += ['REQUEST_URI' => "/test.Scripted/$name", 'GRPC_CALL_KIND' => self::KINDS[$name] ?? 'unary'];
+        $this->status = $server->serve(new IncomingCall($variables, self::stream($input)), $this->output);
+    }
+
+    public static function message(string $text): string
+    {
+        return (new StringValue(['value' => $text]))->serializeToString();
+    }
+
+    /** Frames of a message for each text. */
+    public static function messages(string ...$texts): string
+    {
+        return implode(array_map(static fn (string $text): string => Frames::encode(self::message($text)), $texts));
+    }
+
+    /** @return list<string> the text of each message in the answer */
+    public function texts(): array
+    {
+        $texts = [];
+        foreach ($this->output->frames() as [$flags, $content]) {
+            if ($flags < 0x40) {
+                $value = new StringValue();
+                $value->mergeFromString($content);
+                $texts[] = $value->getValue();
+            }
+        }
+        return $texts;
+    }
+
+    /** @return resource */
+    public static function stream(string $bytes)
+    {
+        $stream = fopen('php://memory', 'w+b');
+        fwrite($stream, $bytes);
+        rewind($stream);
+        return $stream;
+    }
+}

@@ -1,0 +1,97 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Tests;
+
+use RuntimeException;
+
+/** A php-fpm of the tests' own, on a Unix socket, as a distribution sets it up: with php.ini, and with its buffers. */
+final class PhpFpm
+{
+    private readonly string $folder;
+
+    /** @var resource */
+    private $process;
+
+    /** @param array<string, string> $environment */
+    public function __construct(array $environment = [])
+    {
+        $this->folder = sys_get_temp_dir() . '/php-fpm-' . bin2hex(random_bytes(8));
+        mkdir($this->folder);
+        file_put_contents("$this->folder/php-fpm.conf", $this->configuration($environment));
+        $program = sprintf('php-fpm%d.%d', PHP_MAJOR_VERSION, PHP_MINOR_VERSION);
+        $this->process = proc_open(
+            [$program, '--nodaemonize', '--allow-to-run-as-root', '--force-stderr', '--fpm-config', "$this->folder/php-fpm.conf"],
+            [2 => ['pipe', 'w']],
+            $pipes,
+        );
+        while (!str_contains($line = (string) fgets($pipes[2]), 'ready to handle connections')) {
+            if ($line === '') {
+                throw new RuntimeException("$program did not start");
+            }
+        }
+    }
+
+    public function stop(): void
+    {
+        proc_terminate($this->process);
+        proc_close($this->process);
+        array_map(unlink(...), glob("$this->folder/*"));
+        rmdir($this->folder);
+    }
+
+    /** A file of this name that the scripts can write to. */
+    public function file(string $name): string
+    {
+        return "$this->folder/$name";
+    }
+
+    /** @param array<string, string> $variables */
+    public function call(string $script, string $path, string $kind = 'unary', array $variables = []): FastCgiCall
+    {
+        [, $service, $method] = explode('/', $path);
+        return new FastCgiCall("unix://$this->folder/socket", $variables + [
+            'GRPC_SERVICE' => $service,
+            'GRPC_METHOD' => $method,
+            'GRPC_CALL_KIND' => $kind,
+            'GRPC_METADATA' => '',
+            'REQUEST_METHOD' => $kind === 'unary' ? 'POST' : 'GRPC',
+            'REQUEST_URI' => $path,
+            'SCRIPT_NAME' => $path,
+            'SCRIPT_FILENAME' => $script,
+            'CONTENT_TYPE' => 'application/grpc',
+            'CONTENT_LENGTH' => (string) PHP_INT_MAX,
+            'QUERY_STRING' => '',
+            'HTTP_HOST' => 'test',
+        ]);
+    }
+
+    /**
+     * @param array<string, string> $variables
+     * @return array{list<string>, string} header fields and body
+     */
+    public function unary(string $script, string $path, string $message, array $variables = []): array
+    {
+        $call = $this->call($script, $path, 'unary', $variables + ['CONTENT_LENGTH' => (string) strlen($message)]);
+        $call->send($message);
+        $call->endInput();
+        return [$call->fields(), $call->rest()];
+    }
+
+    /** @param array<string, string> $environment */
+    private function configuration(array $environment): string
+    {
+        $lines = [
+            '[global]', 'error_log = /dev/null', '[test]', "listen = $this->folder/socket",
+            'user = ' . posix_getpwuid(posix_geteuid())['name'], 'pm = static', 'pm.max_children = 2', 'catch_workers_output = no',
+            // What a service prints must not reach the proxy, not even this.
+            'php_flag[display_errors] = on', 'php_flag[log_errors] = off', 'php_value[memory_limit] = 512M',
+            'php_value[output_buffering] = 4096',
+        ];
+        foreach ($environment as $name => $value) {
+            $lines[] = "env[$name] = $value";
+        }
+        return implode("\n", $lines) . "\n";
+    }
+}

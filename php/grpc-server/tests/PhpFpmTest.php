@@ -1,0 +1,228 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Tests;
+
+use PHPUnit\Framework\TestCase;
+
+/** What only a real php-fpm can show. */
+final class PhpFpmTest extends TestCase
+{
+    private const SCRIPT = __DIR__ . '/application.php';
+
+    private static PhpFpm $phpFpm;
+    private static string $notes;
+
+    public static function setUpBeforeClass(): void
+    {
+        self::$notes = sys_get_temp_dir() . '/notes-' . bin2hex(random_bytes(8));
+        self::$phpFpm = new PhpFpm(['NOTES' => self::$notes]);
+    }
+
+    public static function tearDownAfterClass(): void
+    {
+        self::$phpFpm->stop();
+        unlink(self::$notes);
+    }
+
+    protected function setUp(): void
+    {
+        file_put_contents(self::$notes, '');
+    }
+
+    public function test_a_unary_call(): void
+    {
+        [$fields, $body] = self::unary('anything');
+        self::assertSame(['content-type: application/grpc', 'www-authenticate: basic', 'grpc-status: 0'], $fields);
+        self::assertSame(Call::message('anything'), $body);
+    }
+
+    public function test_a_bidi_stream_is_answered_while_its_client_is_still_sending(): void
+    {
+        $call = self::bidi();
+        $call->send(Call::messages('a'));
+        self::assertSame(['content-type: application/grpc'], $call->fields());
+        self::assertSame([0, Call::message('a')], $call->frame());
+        $call->send(Call::messages('b'));
+        self::assertSame([0, Call::message('b')], $call->frame());
+        $call->endInput();
+        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertNull($call->frame());
+    }
+
+    public function test_a_client_stream_is_read_however_its_frames_are_cut(): void
+    {
+        $call = self::call('ClientStream', 'client_stream');
+        foreach (str_split(Call::messages('a', str_repeat('b', 100), 'c'), 7) as $piece) {
+            $call->send($piece);
+        }
+        $call->endInput();
+        $call->fields();
+        self::assertSame([0, Call::message('102')], $call->frame());
+        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+    }
+
+    public function test_a_message_of_64_mib(): void
+    {
+        $message = Call::message(str_repeat('x', 64 << 20));
+        $call = self::bidi();
+        $call->send(Frames::encode($message));
+        $call->endInput();
+        $call->fields();
+        // Without assertSame(): it would show the difference.
+        self::assertTrue([0, $message] === $call->frame());
+        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+    }
+
+    /** @dataProvider strayOutput */
+    public function test_what_is_printed_goes_to_the_log(string $order, string $logged): void
+    {
+        [$fields, $body, $log] = self::unary($order);
+        self::assertSame(Call::message($order), $body);
+        self::assertContains('grpc-status: 0', $fields);
+        self::assertStringContainsString($logged, $log);
+
+        $call = self::bidi();
+        $call->send(Call::messages($order, $order));
+        $call->endInput();
+        $call->fields();
+        self::assertSame([0, Call::message($order)], $call->frame());
+        self::assertSame([0, Call::message($order)], $call->frame());
+        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame('', $call->rest());
+        self::assertStringContainsString($logged, $call->log);
+    }
+
+    /** @return list<array{string, string}> */
+    public static function strayOutput(): array
+    {
+        return [
+            ['print', 'sent to no one: printed'],
+            ['warn', 'Undefined variable $undefined'],
+            ['buffer', 'sent to no one: buffered'],
+            ['unbuffer', 'printed after the answer'],
+            ['nothing', 'printed after the answer'],
+        ];
+    }
+
+    public function test_what_was_printed_before_the_call_goes_to_the_log(): void
+    {
+        [$fields, $body, $log] = self::unary('a', ['PRINT_BEFORE' => 'early']);
+        self::assertContains('grpc-status: 0', $fields);
+        self::assertSame(Call::message('a'), $body);
+        self::assertStringContainsString('early', $log);
+    }
+
+    public function test_what_was_sent_before_the_call_never_passes_for_a_message(): void
+    {
+        [, $body, $log] = self::unary('a', ['PRINT_BEFORE' => "\n", 'FLUSH_BEFORE' => '1']);
+        self::assertSame("\n\xff", $body);
+        self::assertStringContainsString('no answer is possible: output began at', $log);
+    }
+
+    public function test_header_fields_of_others_are_no_metadata(): void
+    {
+        $fields = self::unary('headers')[0];
+        self::assertSame(['content-type: application/grpc', 'www-authenticate: basic', 'grpc-status: 0'], $fields);
+    }
+
+    /** @dataProvider waysToDie */
+    public function test_a_script_that_dies_is_unknown(string $order): void
+    {
+        [$fields, $body] = self::unary($order);
+        self::assertContains('grpc-status: 2', $fields);
+        self::assertSame('', $body);
+
+        foreach ([[], ['a']] as $before) {
+            $call = self::bidi();
+            $call->send(Call::messages(...[...$before, $order]));
+            $call->fields();
+            foreach ($before as $text) {
+                self::assertSame([0, Call::message($text)], $call->frame());
+            }
+            // The client has not half-closed.
+            self::assertSame([0x80, "grpc-status: 2\r\ngrpc-message: the script ended early\r\n"], $call->frame());
+        }
+    }
+
+    /** @return array<string, array{string}> */
+    public static function waysToDie(): array
+    {
+        return ['exit' => ['exit'], 'memory' => ['exhaust']];
+    }
+
+    public function test_an_exception_in_a_stream_is_in_the_trailers(): void
+    {
+        $call = self::bidi();
+        $call->send(Call::messages('throw'));
+        $call->fields();
+        self::assertSame([0x80, "grpc-status: 2\r\ngrpc-message: uncaught exception\r\n"], $call->frame());
+        $call->endInput();
+        self::assertSame('', $call->rest());
+        self::assertStringContainsString('LogicException: secret', $call->log);
+    }
+
+    public function test_a_client_that_is_gone_ends_a_writer_with_all_that_cleans_up(): void
+    {
+        $call = self::call('ServerStream', 'server_stream');
+        $call->send(Call::messages(''));
+        $call->endInput();
+        $call->fields();
+        $call->frame();
+        $call->close();
+        self::assertNotes(['finally', 'status 1', 'destructor']);
+    }
+
+    public function test_a_client_that_is_gone_ends_a_reader_that_has_answered(): void
+    {
+        $call = self::bidi();
+        $call->send(Call::messages('a') . Frames::encode('', 0x80));
+        $call->fields();
+        $call->frame();
+        $call->close();
+        self::assertNotes(['finally', 'status 1', 'destructor']);
+    }
+
+    public function test_a_cancelled_client_stream_does_not_pass_for_a_whole_one(): void
+    {
+        $call = self::call('ClientStream', 'client_stream');
+        $call->send(Call::messages('a') . Frames::encode('', 0x80));
+        $call->close();
+        self::assertNotes(['finally', 'status 1', 'destructor']);
+    }
+
+    /** @param list<string> $expected */
+    private static function assertNotes(array $expected): void
+    {
+        // Nothing else tells when a script has ended that no one is connected to.
+        for ($i = 0; $i < 500 && !str_contains((string) file_get_contents(self::$notes), end($expected)); $i++) {
+            usleep(10_000);
+        }
+        self::assertSame($expected, file(self::$notes, FILE_IGNORE_NEW_LINES));
+    }
+
+    /**
+     * @param array<string, string> $variables
+     * @return array{list<string>, string, string} header fields, body and log
+     */
+    private static function unary(string $order, array $variables = []): array
+    {
+        $message = Call::message($order);
+        $call = self::call('Unary', 'unary', $variables + ['CONTENT_LENGTH' => (string) strlen($message)]);
+        $call->send($message);
+        $call->endInput();
+        return [$call->fields(), $call->rest(), $call->log];
+    }
+
+    private static function bidi(): FastCgiCall
+    {
+        return self::call('BidiStream', 'bidi_stream');
+    }
+
+    /** @param array<string, string> $variables */
+    private static function call(string $method, string $kind, array $variables = []): FastCgiCall
+    {
+        return self::$phpFpm->call(self::SCRIPT, "/test.Scripted/$method", $kind, $variables);
+    }
+}

@@ -1,0 +1,75 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Tests;
+
+use Closure;
+use Grpc\Output;
+
+/** Keeps what would go to the proxy. */
+final class RecordedOutput extends Output
+{
+    /** @var list<string> those of the answer; PHP sends the ones that were set last */
+    public array $fields = [];
+    public string $bytes = '';
+    public int $flushes = 0;
+
+    /** To be run as PHP would when the script ends. */
+    public Closure $end;
+
+    /** After that many flushes the client is gone. */
+    public int $patience = PHP_INT_MAX;
+
+    /** @return list<array{int, string}> flags and content of each frame */
+    public function frames(): array
+    {
+        return Frames::decode($this->bytes);
+    }
+
+    /** @return list<string> of the frame of trailers, which must be the last one */
+    public function trailerLines(): array
+    {
+        $frames = $this->frames();
+        [$flags, $lines] = end($frames);
+        return $flags === 0x80 ? explode("\r\n", rtrim($lines)) : [];
+    }
+
+    public function onShutdown(Closure $end): void
+    {
+        $this->end = $end;
+    }
+
+    protected function headersSent(): bool
+    {
+        return false;
+    }
+
+    protected function sendFields(array $fields): void
+    {
+        $this->fields = $fields;
+    }
+
+    protected function send(string $first, string $second): void
+    {
+        $this->bytes .= $first . $second;
+    }
+
+    protected function flush(): void
+    {
+        $this->flushes++;
+    }
+
+    protected function aborted(): bool
+    {
+        return $this->flushes >= $this->patience;
+    }
+
+    protected function capture(): void
+    {
+    }
+
+    protected function release(): void
+    {
+    }
+}

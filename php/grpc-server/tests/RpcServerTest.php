@@ -1,0 +1,156 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Tests;
+
+use Closure;
+use Google\Protobuf\StringValue;
+use Grpc\RpcServer;
+use Grpc\ServerContext;
+use Grpc\Status;
+use Grpc\StatusException;
+use LogicException;
+use PHPUnit\Framework\TestCase;
+use TypeError;
+
+use const Grpc\STATUS_PERMISSION_DENIED;
+
+/** Unary calls, and what holds for all. */
+final class RpcServerTest extends TestCase
+{
+    use CapturedLog;
+
+    public function test_a_unary_call_is_a_bare_message_each_way(): void
+    {
+        $call = $this->call(static fn (StringValue $request): StringValue
+            => new StringValue(['value' => strrev($request->getValue())]), Call::message('abc'));
+        self::assertSame(['grpc-status: 0'], $call->output->fields);
+        self::assertSame(Call::message('cba'), $call->output->bytes);
+        self::assertSame(0, $call->status);
+    }
+
+    /** @dataProvider unknownPaths */
+    public function test_an_unknown_method_is_unimplemented(string $path): void
+    {
+        $call = $this->call(static fn () => null, '', ['REQUEST_URI' => $path]);
+        self::assertSame(12, $call->status);
+        self::assertSame('grpc-status: 12', $call->output->fields[0]);
+        self::assertSame('', $call->output->bytes);
+    }
+
+    /** @return list<array{string}> */
+    public static function unknownPaths(): array
+    {
+        return [[''], ['/'], ['/test.Scripted/Nothing'], ['/test.scripted/Unary'], ['/test.Scripted/unary']];
+    }
+
+    public function test_a_kind_that_the_proxy_got_wrong_is_internal(): void
+    {
+        $call = $this->call(static fn () => null, '', ['REQUEST_URI' => '/test.Scripted/BidiStream']);
+        self::assertSame(13, $call->status);
+        self::assertStringContainsString('does it have the descriptor set', $this->log());
+    }
+
+    public function test_a_request_that_does_not_parse_is_internal(): void
+    {
+        $call = $this->call(static fn () => self::fail('it was called'), "\x0a\x7f");
+        self::assertSame(['grpc-status: 13', 'grpc-message: request does not parse'], $call->output->fields);
+        self::assertStringContainsString('does not parse', $this->log());
+    }
+
+    public function test_a_request_that_was_cut_short_is_not_served(): void
+    {
+        $call = $this->call(static fn () => self::fail('it was called'), 'ab', ['CONTENT_LENGTH' => '3']);
+        self::assertSame(1, $call->status);
+        // What stands from the beginning.
+        self::assertSame(['grpc-status: 2'], $call->output->fields);
+    }
+
+    public function test_an_exception_is_unknown_and_its_text_is_for_the_log(): void
+    {
+        foreach ([new LogicException('secret'), new TypeError('secret')] as $error) {
+            $call = $this->call(static fn () => throw $error);
+            self::assertSame(['grpc-status: 2', 'grpc-message: uncaught exception'], $call->output->fields);
+            self::assertSame('', $call->output->bytes);
+            self::assertStringContainsString($error::class . ': secret', $this->log());
+        }
+    }
+
+    public function test_a_status_exception_is_the_answer(): void
+    {
+        $call = $this->call(static function (StringValue $request, ServerContext $context): never {
+            $context->setTrailingMetadata(['x-set' => ['first']]);
+            throw new StatusException(STATUS_PERMISSION_DENIED, 'not you', [], ['x-thrown' => ['second']]);
+        });
+        self::assertSame(
+            ['grpc-status: 7', 'grpc-message: not you', 'grpc-trailer-x-set: first', 'grpc-trailer-x-thrown: second'],
+            $call->output->fields,
+        );
+        self::assertSame('', $this->log());
+    }
+
+    public function test_neither_a_response_nor_a_status_is_unimplemented(): void
+    {
+        self::assertSame(12, $this->call(static fn () => null)->status);
+        self::assertStringContainsString('gave neither a response nor a status', $this->log());
+    }
+
+    public function test_a_stubs_own_method_is_unimplemented(): void
+    {
+        $call = $this->call(static fn ($request, ServerContext $context) => $context->setStatus(Status::unimplemented()));
+        self::assertSame(['grpc-status: 12', 'grpc-message: UNIMPLEMENTED'], $call->output->fields);
+    }
+
+    public function test_metadata_goes_both_ways(): void
+    {
+        $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
+            $metadata = $context->clientMetadata();
+            $context->setInitialMetadata(['x-initial' => $metadata['x-twice']]);
+            $context->setStatus(Status::ok(['x-trailing-bin' => $metadata['x-some-bin']]));
+            return $request;
+        }, '', ['GRPC_METADATA' => "x-twice: one\nx-some-bin: q6ur\nx-twice: two: with a colon\n"]);
+        self::assertSame([
+            'x-initial: one',
+            'x-initial: two: with a colon',
+            'grpc-status: 0',
+            'grpc-trailer-x-trailing-bin: q6ur',
+        ], $call->output->fields);
+    }
+
+    public function test_an_error_has_no_message_and_its_text_is_percent_encoded(): void
+    {
+        $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
+            $context->setStatus(Status::status(7, "\t100%\r\n☺\x7f"));
+            return new StringValue(['value' => 'not to be seen']);
+        });
+        self::assertContains('grpc-message: %09100%25%0D%0A%E2%98%BA%7F', $call->output->fields);
+        self::assertSame('', $call->output->bytes);
+    }
+
+    public function test_a_compressed_answer_is_asked_for(): void
+    {
+        $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
+            $context->setCompression($context->messageCompressed() ? 'zstd' : 'gzip');
+            return $request;
+        }, '', ['GRPC_MESSAGE_COMPRESSED' => '1']);
+        self::assertSame(['grpc-encoding: zstd', 'grpc-status: 0'], $call->output->fields);
+    }
+
+    public function test_a_method_that_is_there_twice_is_told(): void
+    {
+        $server = new RpcServer();
+        $server->handle(new ScriptedService(static fn () => null));
+        $later = new ScriptedService(static fn () => null);
+        $methods = $server->handle($later);
+        self::assertCount(4, $methods);
+        self::assertSame($later, $methods['/test.Scripted/Unary']->service);
+        self::assertStringContainsString('registered twice', $this->log());
+    }
+
+    /** @param array<string, string> $variables */
+    private function call(Closure $method, string $message = '', array $variables = []): Call
+    {
+        return new Call('Unary', $message, $method, $variables);
+    }
+}

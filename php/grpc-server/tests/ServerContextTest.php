@@ -1,0 +1,82 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Tests;
+
+use Grpc\IncomingCall;
+use Grpc\ServerContext;
+use Grpc\Timeval;
+use InvalidArgumentException;
+use PHPUnit\Framework\TestCase;
+use UnexpectedValueException;
+
+final class ServerContextTest extends TestCase
+{
+    public function test_it_says_what_was_called(): void
+    {
+        $context = self::context(['REQUEST_URI' => '/a.B/C?d', 'HTTP_HOST' => 'shop:80']);
+        self::assertSame('/a.B/C', $context->method());
+        self::assertSame('shop:80', $context->host());
+        self::assertSame([], $context->clientMetadata());
+        self::assertFalse($context->messageCompressed());
+    }
+
+    public function test_a_deadline_is_a_point_in_time(): void
+    {
+        $deadline = (int) ((microtime(true) + 10) * 1e6);
+        $context = self::context(['GRPC_DEADLINE' => (string) $deadline]);
+        self::assertSame(0, Timeval::compare(new Timeval($deadline), $context->deadline()));
+        self::assertEqualsWithDelta(10, $context->secondsLeft(), 1);
+        self::assertFalse($context->cancelled());
+    }
+
+    public function test_a_deadline_that_is_over_is_a_cancellation(): void
+    {
+        $context = self::context(['GRPC_DEADLINE' => '1']);
+        self::assertSame(0.0, $context->secondsLeft());
+        self::assertTrue($context->cancelled());
+    }
+
+    public function test_no_deadline_is_infinite(): void
+    {
+        $context = self::context([]);
+        self::assertSame(INF, $context->secondsLeft());
+        self::assertSame(0, Timeval::compare(Timeval::infFuture(), $context->deadline()));
+        self::assertFalse($context->cancelled());
+    }
+
+    /**
+     * @dataProvider wrongStatuses
+     * @param array<mixed> $status
+     */
+    public function test_a_status_that_cannot_be_sent_is_refused(array $status): void
+    {
+        $this->expectException(InvalidArgumentException::class);
+        self::context([])->setStatus($status);
+    }
+
+    /** @return list<array{array<mixed>}> */
+    public static function wrongStatuses(): array
+    {
+        return [[[]], [['code' => '5', 'details' => '']], [['code' => 5]], [['code' => 5, 'details' => '', 'metadata' => ['A' => ['a']]]]];
+    }
+
+    public function test_an_unknown_encoding_is_refused(): void
+    {
+        $this->expectException(InvalidArgumentException::class);
+        self::context([])->setCompression("gzip\r\n");
+    }
+
+    public function test_an_unknown_kind_of_call_is_refused(): void
+    {
+        $this->expectException(UnexpectedValueException::class);
+        self::context(['GRPC_CALL_KIND' => 'other']);
+    }
+
+    /** @param array<string, string> $variables */
+    private static function context(array $variables): ServerContext
+    {
+        return new ServerContext(new IncomingCall($variables));
+    }
+}

@@ -1,0 +1,297 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Tests;
+
+use Google\Protobuf\StringValue;
+use Grpc\CallCancelled;
+use Grpc\ServerCallReader;
+use Grpc\ServerCallWriter;
+use Grpc\ServerContext;
+use Grpc\Status;
+use LogicException;
+use PHPUnit\Framework\TestCase;
+use Throwable;
+
+use const Grpc\WRITE_BUFFER_HINT;
+use const Grpc\WRITE_NO_COMPRESS;
+
+final class StreamTest extends TestCase
+{
+    use CapturedLog;
+
+    public function test_a_server_stream_is_frames_and_trailers(): void
+    {
+        $call = new Call('ServerStream', Call::messages('ab'), static function ($request, $writer): void {
+            foreach (str_split($request->getValue()) as $letter) {
+                $writer->write(new StringValue(['value' => $letter]));
+            }
+            $writer->finish();
+        });
+        self::assertSame([], $call->output->fields);
+        self::assertSame([[0, Call::message('a')], [0, Call::message('b')], [0x80, "grpc-status: 0\r\n"]], $call->output->frames());
+        self::assertSame(3, $call->output->flushes);
+        self::assertSame(0, $call->status);
+    }
+
+    public function test_a_client_stream_has_one_answer(): void
+    {
+        $call = new Call('ClientStream', Call::messages('a', '', 'c'), static function (ServerCallReader $reader): StringValue {
+            $texts = [];
+            while ($request = $reader->read()) {
+                $texts[] = $request->getValue();
+            }
+            return new StringValue(['value' => implode('|', $texts)]);
+        });
+        self::assertSame(['a||c'], $call->texts());
+        self::assertSame(['grpc-status: 0'], $call->output->trailerLines());
+    }
+
+    public function test_a_client_stream_with_an_error_has_no_message(): void
+    {
+        $call = new Call('ClientStream', '', static function (ServerCallReader $reader, ServerContext $context): StringValue {
+            $context->setStatus(Status::status(9, 'not now'));
+            return new StringValue();
+        });
+        self::assertSame([[0x80, "grpc-status: 9\r\ngrpc-message: not now\r\n"]], $call->output->frames());
+    }
+
+    public function test_a_client_stream_without_an_answer_is_unimplemented(): void
+    {
+        $call = new Call('ClientStream', '', static fn () => null);
+        self::assertSame(['grpc-status: 12', 'grpc-message: no response'], $call->output->trailerLines());
+    }
+
+    public function test_a_server_stream_without_a_request_is_unimplemented(): void
+    {
+        self::assertSame(12, (new Call('ServerStream', '', static fn () => self::fail('it was called')))->status);
+    }
+
+    public function test_each_request_of_a_bidi_stream_is_answered_before_the_next_is_read(): void
+    {
+        $output = new RecordedOutput();
+        $seen = [];
+        new Call('BidiStream', Call::messages('a', 'b'), static function ($reader, $writer) use ($output, &$seen): void {
+            while ($request = $reader->read()) {
+                $writer->write($request);
+                $seen[] = count($output->frames());
+            }
+        }, [], $output);
+        self::assertSame([1, 2], $seen);
+        self::assertSame(['grpc-status: 0'], $output->trailerLines());
+    }
+
+    public function test_an_empty_stream_is_ok(): void
+    {
+        $call = new Call('BidiStream', '', static fn (ServerCallReader $reader) => self::assertNull($reader->read()));
+        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $call->output->frames());
+    }
+
+    public function test_start_sends_initial_metadata_at_once(): void
+    {
+        $output = new RecordedOutput();
+        new Call('BidiStream', '', static function ($reader, ServerCallWriter $writer, ServerContext $context) use ($output): void {
+            $context->setInitialMetadata(['x-a-bin' => ["\xab\xab"], 'x-b' => ['1', '2']]);
+            $writer->start();
+            self::assertSame(['x-a-bin: q6s=', 'x-b: 1', 'x-b: 2'], $output->fields);
+            self::assertSame([[0x40, '']], $output->frames());
+            self::assertSame(1, $output->flushes);
+        }, [], $output);
+    }
+
+    public function test_trailing_metadata_is_in_the_trailers(): void
+    {
+        $call = new Call('BidiStream', '', static function ($reader, ServerCallWriter $writer, ServerContext $context): void {
+            $context->setTrailingMetadata(['x-set' => ['1']]);
+            $writer->write(new StringValue());
+            $context->setStatus(Status::status(10, "a\nb", ['x-some-bin' => ["\xab\xab\xab"]]));
+        });
+        self::assertSame(
+            ['grpc-status: 10', 'grpc-message: a%0Ab', 'x-set: 1', 'x-some-bin: q6ur'],
+            $call->output->trailerLines(),
+        );
+    }
+
+    public function test_messages_are_compressed_one_by_one(): void
+    {
+        $call = new Call('ServerStream', Call::messages(''), static function ($request, $writer, ServerContext $context): void {
+            $context->setInitialMetadata(['grpc-internal-encoding-request' => ['gzip']]);
+            $writer->write(new StringValue());
+            $writer->write(new StringValue(), ['flags' => WRITE_NO_COMPRESS]);
+            $writer->finish(new StringValue());
+        });
+        self::assertSame(['grpc-encoding: gzip'], $call->output->fields);
+        self::assertSame([1, 0, 1, 0x80], array_column($call->output->frames(), 0));
+    }
+
+    public function test_a_message_that_came_compressed_is_told(): void
+    {
+        $seen = [];
+        $input = Frames::encode('', 0x01) . Frames::encode('', 0x00);
+        new Call('BidiStream', $input, static function ($reader, $writer, ServerContext $context) use (&$seen): void {
+            while ($reader->read()) {
+                $seen[] = $context->messageCompressed();
+            }
+        });
+        self::assertSame([true, false], $seen);
+    }
+
+    public function test_a_write_that_may_wait_is_not_flushed(): void
+    {
+        $call = new Call('ServerStream', Call::messages(''), static function ($request, $writer): void {
+            $writer->write(new StringValue(), ['flags' => WRITE_BUFFER_HINT]);
+            $writer->write(new StringValue(), ['flags' => WRITE_BUFFER_HINT]);
+        });
+        self::assertSame(1, $call->output->flushes);
+    }
+
+    public function test_an_exception_ends_the_stream_with_unknown(): void
+    {
+        $call = new Call('BidiStream', '', static function ($reader, $writer): never {
+            $writer->write(new StringValue(['value' => 'before']));
+            throw new LogicException('secret');
+        });
+        self::assertSame(['before'], $call->texts());
+        self::assertSame(['grpc-status: 2', 'grpc-message: uncaught exception'], $call->output->trailerLines());
+        self::assertStringContainsString('secret', $this->log());
+    }
+
+    public function test_an_exception_after_the_end_changes_nothing(): void
+    {
+        $call = new Call('BidiStream', '', static function ($reader, $writer): never {
+            $writer->finish();
+            throw new LogicException('too late');
+        });
+        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $call->output->frames());
+        self::assertStringContainsString('too late', $this->log());
+    }
+
+    public function test_a_script_that_dies_ends_the_stream(): void
+    {
+        $output = new RecordedOutput();
+        new Call('BidiStream', '', static function ($reader, $writer) use ($output): void {
+            $writer->write(new StringValue());
+            ($output->end)();
+            self::assertSame(['grpc-status: 2', 'grpc-message: the script ended early'], $output->trailerLines());
+        }, [], $output);
+    }
+
+    public function test_a_script_that_ends_adds_nothing_to_a_stream_that_has_ended(): void
+    {
+        $call = new Call('BidiStream', '', static fn () => null);
+        ($call->output->end)();
+        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $call->output->frames());
+    }
+
+    public function test_nothing_is_written_after_the_end(): void
+    {
+        $this->expectException(LogicException::class);
+        new Call('BidiStream', '', static function ($reader, $writer) use (&$error): void {
+            $writer->finish();
+            try {
+                $writer->write(new StringValue());
+            } catch (LogicException $error) {
+            }
+        });
+        throw $error;
+    }
+
+    public function test_a_request_that_does_not_parse_is_internal(): void
+    {
+        $call = new Call('BidiStream', Frames::encode("\x0a\x7f"), static fn ($reader) => $reader->read());
+        self::assertSame(['grpc-status: 13', 'grpc-message: request does not parse'], $call->output->trailerLines());
+    }
+
+    /** @dataProvider cutInputs */
+    public function test_an_input_that_is_cut_is_a_client_that_is_gone(string $input): void
+    {
+        $seen = null;
+        $call = new Call('ClientStream', Call::messages('whole') . $input, static function ($reader) use (&$seen): StringValue {
+            try {
+                while ($reader->read());
+                self::fail('it passed for the end of the stream');
+            } catch (Throwable $seen) {
+                throw $seen;
+            }
+        });
+        self::assertInstanceOf(CallCancelled::class, $seen);
+        self::assertSame(1, $call->status);
+        self::assertSame('', $call->output->bytes);
+        self::assertSame('', $this->log());
+    }
+
+    /** @return array<string, array{string}> */
+    public static function cutInputs(): array
+    {
+        return [
+            'in the length' => ["\0\0\0"],
+            'before the content' => ["\0\0\0\0\x02"],
+            'in the content' => ["\0\0\0\0\x02a"],
+            'cancelled' => ["\x80\0\0\0\0"],
+        ];
+    }
+
+    public function test_a_frame_of_another_kind_is_an_error(): void
+    {
+        $call = new Call('ClientStream', Frames::encode('', 0x02), static fn ($reader) => $reader->read());
+        self::assertSame(2, $call->status);
+    }
+
+    public function test_a_client_that_is_gone_ends_a_writing_service_with_its_finally_blocks(): void
+    {
+        $output = new RecordedOutput();
+        $output->patience = 2;
+        $ended = false;
+        $call = new Call('ServerStream', Call::messages(''), static function ($request, $writer) use (&$ended): void {
+            try {
+                for ($i = 0; $i < 100; $i++) {
+                    $writer->write(new StringValue());
+                }
+            } finally {
+                $ended = true;
+            }
+        }, [], $output);
+        self::assertTrue($ended);
+        self::assertSame(1, $call->status);
+        self::assertCount(2, $output->frames());
+    }
+
+    public function test_a_service_that_swallows_the_exception_gets_it_again(): void
+    {
+        $output = new RecordedOutput();
+        $output->patience = 1;
+        $call = new Call('ServerStream', Call::messages(''), static function ($request, $writer): void {
+            for ($i = 0; $i < 3; $i++) {
+                try {
+                    $writer->write(new StringValue());
+                    self::fail('it was not told');
+                } catch (CallCancelled) {
+                }
+            }
+        }, [], $output);
+        self::assertSame(1, $call->status);
+    }
+
+    public function test_cancelled_finds_out_by_writing_but_not_each_time(): void
+    {
+        $output = new RecordedOutput();
+        $output->patience = 2;
+        new Call('BidiStream', '', static function ($reader, $writer, ServerContext $context) use ($output): void {
+            self::assertFalse($context->cancelled());
+            self::assertSame([], $output->frames());
+            $writer->start();
+            self::assertTrue($context->cancelled());
+            self::assertTrue($context->cancelled());
+            self::assertSame([[0x40, ''], [0x40, '']], $output->frames());
+        }, [], $output);
+        $output = new RecordedOutput();
+        new Call('BidiStream', '', static function ($reader, $writer, ServerContext $context) use ($output): void {
+            $writer->start();
+            for ($i = 0; $i < 100; $i++) {
+                self::assertFalse($context->cancelled());
+            }
+            self::assertLessThan(5, count($output->frames()));
+        }, [], $output);
+    }
+}

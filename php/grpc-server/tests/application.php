@@ -1,0 +1,86 @@
+<?php
+
+declare(strict_types=1);
+
+// A script under a real php-fpm: a method for each kind of call, which does what its request says.
+
+use Google\Protobuf\StringValue;
+use Grpc\RpcServer;
+use Grpc\ServerCallReader;
+use Grpc\ServerCallWriter;
+use Grpc\ServerContext;
+use Grpc\Tests\ScriptedService;
+
+require __DIR__ . '/../autoload.php';
+require __DIR__ . '/ScriptedService.php';
+
+/** Notes what has run, where nobody reads an answer any more. */
+function note(string $text): void
+{
+    file_put_contents(getenv('NOTES'), "$text\n", FILE_APPEND);
+}
+
+function obey(string $order, ServerCallWriter|ServerContext|null $object = null): StringValue
+{
+    match ($order) {
+        'print' => print('printed'),
+        'warn' => $undefined,
+        'buffer' => [ob_start(), print('buffered')],
+        'unbuffer' => [ob_end_clean(), ob_start()],
+        'exit' => exit,
+        'exhaust' => [ini_set('memory_limit', '16M'), str_repeat('x', 1 << 26)],
+        'headers' => [header('X-Powered-By: me'), header('Location: /elsewhere')],
+        'throw' => throw new LogicException('secret'),
+        default => null,
+    };
+    return new StringValue(['value' => $order]);
+}
+
+$destroyed = new class {
+    public function __destruct()
+    {
+        note('destructor');
+    }
+};
+
+$method = static function (object $first, object $second, ?ServerContext $context = null): ?StringValue {
+    // unary
+    if ($first instanceof StringValue && $second instanceof ServerContext) {
+        $second->setInitialMetadata(['www-authenticate' => ['Basic']]);
+        return obey($first->getValue());
+    }
+    try {
+        if ($first instanceof StringValue) {
+            for ($i = 0; !$context->cancelled(); $i++) {
+                $second->write(new StringValue(['value' => (string) $i]));
+                usleep(1000);
+            }
+        } elseif ($second instanceof ServerContext) {
+            for ($bytes = 0; $request = $first->read();) {
+                $bytes += strlen($request->getValue());
+            }
+            note('whole');
+            return new StringValue(['value' => (string) $bytes]);
+        } else {
+            while ($request = $first->read()) {
+                $second->write(obey($request->getValue()));
+            }
+        }
+    } finally {
+        note('finally');
+    }
+    return null;
+};
+
+if (($_SERVER['PRINT_BEFORE'] ?? '') !== '') {
+    echo $_SERVER['PRINT_BEFORE'];
+    if (isset($_SERVER['FLUSH_BEFORE'])) {
+        ob_end_flush();
+        flush();
+    }
+}
+$server = new RpcServer();
+$server->handle(new ScriptedService($method));
+$status = $server->run();
+note("status $status");
+echo 'printed after the answer';
