@@ -114,7 +114,8 @@ final class FastCgiCall
         match ($type) {
             self::STDOUT => $this->out .= $content,
             self::STDERR => $this->log .= $content,
-            self::END_REQUEST => $this->ended = true,
+            // A worker waits for the connection to be closed.
+            self::END_REQUEST => [$this->ended = true, $this->close()],
         };
         return true;
     }
