@@ -5,11 +5,11 @@ declare(strict_types=1);
 // Finds what composer.json describes without Composer: Debian's php-google-protobuf is on the include_path.
 
 if (is_file(__DIR__ . '/vendor/autoload.php')) {
-    require __DIR__ . '/vendor/autoload.php';
+    require_once __DIR__ . '/vendor/autoload.php';
     return;
 }
 
-require __DIR__ . '/grpc-server/autoload.php';
+require_once __DIR__ . '/grpc-server/autoload.php';
 
 spl_autoload_register(static function (string $class): void {
     $path = strtr($class, '\\', '/') . '.php';

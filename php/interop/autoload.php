@@ -1,0 +1,17 @@
+<?php
+
+declare(strict_types=1);
+
+// Loads the interoperability service, and what it stands on: from Composer, if the folder above has it.
+
+require_once is_file(__DIR__ . '/../vendor/autoload.php')
+    ? __DIR__ . '/../vendor/autoload.php'
+    : __DIR__ . '/../grpc-server/autoload.php';
+
+spl_autoload_register(static function (string $class): void {
+    $path = strtr($class, '\\', '/') . '.php';
+    $file = __DIR__ . (str_starts_with($class, 'Interop\\') ? '/src/' . substr($path, 8) : "/generated/$path");
+    if (is_file($file)) {
+        require $file;
+    }
+});

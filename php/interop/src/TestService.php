@@ -1,0 +1,167 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Interop;
+
+use Grpc\ServerCallReader;
+use Grpc\ServerCallWriter;
+use Grpc\ServerContext;
+use Grpc\Status;
+use Grpc\StatusException;
+use Grpc\Testing\BoolValue;
+use Grpc\Testing\EchoStatus;
+use Grpc\Testing\Payload;
+use Grpc\Testing\PayloadType;
+use Grpc\Testing\PBEmpty;
+use Grpc\Testing\SimpleRequest;
+use Grpc\Testing\SimpleResponse;
+use Grpc\Testing\StreamingInputCallRequest;
+use Grpc\Testing\StreamingInputCallResponse;
+use Grpc\Testing\StreamingOutputCallRequest;
+use Grpc\Testing\StreamingOutputCallResponse;
+use Grpc\Testing\TestServiceStub;
+
+use const Grpc\STATUS_INVALID_ARGUMENT;
+use const Grpc\WRITE_NO_COMPRESS;
+
+/**
+ * The server of gRPC's interoperability tests.
+ * https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md#server
+ */
+final class TestService extends TestServiceStub
+{
+    private const ECHO_INITIAL = 'x-grpc-test-echo-initial';
+    private const ECHO_TRAILING = 'x-grpc-test-echo-trailing-bin';
+
+    /** The one that every client accepts. */
+    private const COMPRESSION = 'gzip';
+
+    public function EmptyCall(PBEmpty $request, ServerContext $context): PBEmpty
+    {
+        self::echoMetadata($context);
+        return new PBEmpty();
+    }
+
+    public function UnaryCall(SimpleRequest $request, ServerContext $context): SimpleResponse
+    {
+        self::echoMetadata($context);
+        self::checkCompression($request->getExpectCompressed(), $context);
+        self::echoStatus($request->getResponseStatus(), $context);
+        if ($request->getResponseCompressed()?->getValue()) {
+            $context->setCompression(self::COMPRESSION);
+        }
+        return new SimpleResponse(['payload' => self::zeros($request->getResponseType(), $request->getResponseSize())]);
+    }
+
+    public function CacheableUnaryCall(SimpleRequest $request, ServerContext $context): SimpleResponse
+    {
+        self::echoMetadata($context, ['cache-control' => ['public, max-age=60']]);
+        $nanoseconds = sprintf('%.0f', microtime(true) * 1e9);
+        return new SimpleResponse(['payload' => new Payload(['body' => $nanoseconds])]);
+    }
+
+    public function StreamingOutputCall(
+        StreamingOutputCallRequest $request,
+        ServerCallWriter $writer,
+        ServerContext $context,
+    ): void {
+        self::echoMetadata($context);
+        $context->setCompression(self::COMPRESSION);
+        self::respond($request, $writer);
+        self::echoStatus($request->getResponseStatus(), $context);
+    }
+
+    public function StreamingInputCall(ServerCallReader $reader, ServerContext $context): StreamingInputCallResponse
+    {
+        self::echoMetadata($context);
+        $size = 0;
+        while (($request = $reader->read()) instanceof StreamingInputCallRequest) {
+            self::checkCompression($request->getExpectCompressed(), $context);
+            $size += strlen($request->getPayload()?->getBody() ?? '');
+        }
+        return new StreamingInputCallResponse(['aggregated_payload_size' => $size]);
+    }
+
+    public function FullDuplexCall(ServerCallReader $reader, ServerCallWriter $writer, ServerContext $context): void
+    {
+        self::echoMetadata($context);
+        $context->setCompression(self::COMPRESSION);
+        while (($request = $reader->read()) instanceof StreamingOutputCallRequest) {
+            if (self::echoStatus($request->getResponseStatus(), $context)) {
+                return;
+            }
+            self::respond($request, $writer);
+        }
+    }
+
+    public function HalfDuplexCall(ServerCallReader $reader, ServerCallWriter $writer, ServerContext $context): void
+    {
+        self::echoMetadata($context);
+        $context->setCompression(self::COMPRESSION);
+        $requests = [];
+        while (($request = $reader->read()) instanceof StreamingOutputCallRequest) {
+            $requests[] = $request;
+        }
+        foreach ($requests as $request) {
+            self::respond($request, $writer);
+        }
+    }
+
+    private static function respond(StreamingOutputCallRequest $request, ServerCallWriter $writer): void
+    {
+        foreach ($request->getResponseParameters() as $parameters) {
+            usleep(max(0, $parameters->getIntervalUs()));
+            $payload = self::zeros($request->getResponseType(), $parameters->getSize());
+            $compressed = $parameters->getCompressed()?->getValue() ?? false;
+            $writer->write(
+                new StreamingOutputCallResponse(['payload' => $payload]),
+                ['flags' => $compressed ? 0 : WRITE_NO_COMPRESS],
+            );
+        }
+    }
+
+    /** @throws StatusException */
+    private static function zeros(int $type, int $size): Payload
+    {
+        if ($type !== PayloadType::COMPRESSABLE) {
+            throw new StatusException(STATUS_INVALID_ARGUMENT, "unsupported response type $type");
+        }
+        if ($size < 0) {
+            throw new StatusException(STATUS_INVALID_ARGUMENT, "a response cannot have $size bytes");
+        }
+        return new Payload(['type' => $type, 'body' => str_repeat("\0", $size)]);
+    }
+
+    /** @throws StatusException */
+    private static function checkCompression(?BoolValue $expected, ServerContext $context): void
+    {
+        if ($expected !== null && $expected->getValue() !== $context->messageCompressed()) {
+            $came = $context->messageCompressed() ? 'compressed' : 'uncompressed';
+            throw new StatusException(STATUS_INVALID_ARGUMENT, "the message came $came");
+        }
+    }
+
+    /** @return bool whether the call is to end so */
+    private static function echoStatus(?EchoStatus $status, ServerContext $context): bool
+    {
+        if ($status === null) {
+            return false;
+        }
+        $context->setStatus(Status::status($status->getCode(), $status->getMessage()));
+        return true;
+    }
+
+    /** @param array<string, list<string>> $initialMetadata sent besides */
+    private static function echoMetadata(ServerContext $context, array $initialMetadata = []): void
+    {
+        $metadata = $context->clientMetadata();
+        if (isset($metadata[self::ECHO_INITIAL])) {
+            $initialMetadata[self::ECHO_INITIAL] = $metadata[self::ECHO_INITIAL];
+        }
+        $context->setInitialMetadata($initialMetadata);
+        if (isset($metadata[self::ECHO_TRAILING])) {
+            $context->setTrailingMetadata([self::ECHO_TRAILING => $metadata[self::ECHO_TRAILING]]);
+        }
+    }
+}
