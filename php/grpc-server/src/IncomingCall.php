@@ -6,7 +6,10 @@ namespace Grpc;
 
 use UnexpectedValueException;
 
-/** What comes from the proxy: CGI meta-variables, and messages on php://input. The grpc extension has a class Call already. */
+/**
+ * What comes from the proxy: CGI meta-variables, and messages on php://input.
+ * (Call is the name of a class of the grpc extension.)
+ */
 final class IncomingCall
 {
     private const KINDS = [
@@ -22,7 +25,7 @@ final class IncomingCall
     /** A length that is wrong must not have that much memory taken for it. */
     private const READ_BYTES = 1 << 20;
 
-    /** Of php://input, or of a stream in its place. @var resource|null */
+    /** @var resource|null opened by the first read */
     private $input;
 
     /** The kind of call that the proxy took it for: a constant of MethodDescriptor. */
@@ -36,7 +39,7 @@ final class IncomingCall
 
     /**
      * @param array<string, mixed> $variables as in $_SERVER
-     * @param resource|null $input
+     * @param resource|null $input in place of php://input
      */
     public function __construct(private readonly array $variables, $input = null)
     {

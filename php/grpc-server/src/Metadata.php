@@ -12,14 +12,15 @@ final class Metadata
     /** Trailing metadata of this key carries a serialized google.rpc.Status. */
     public const STATUS_DETAILS = 'grpc-status-details-bin';
 
-    /** Header fields that say something of the CGI answer itself, or of a connection: no metadata can have these names. */
+    /** Header fields of the CGI answer itself, or of a connection: no metadata can have these names. */
     private const NOT_METADATA = [
         'status', 'location', 'content-type', 'content-length', 'content-encoding', 'connection', 'host', 'keep-alive',
         'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
     ];
 
     private const KEY_CHARACTERS = 'abcdefghijklmnopqrstuvwxyz0123456789-_.';
-    private const VALUE_CHARACTERS = ' !"#$%&\'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~';
+    private const VALUE_CHARACTERS = ' !"#$%&\'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`'
+        . 'abcdefghijklmnopqrstuvwxyz{|}~';
 
     /**
      * @param string $lines GRPC_METADATA
@@ -71,7 +72,7 @@ final class Metadata
                     throw new InvalidArgumentException("metadata $key: a value must be a string");
                 }
                 if (!$binary && strspn($value, self::VALUE_CHARACTERS) !== strlen($value)) {
-                    throw new InvalidArgumentException("metadata $key: a value must be printable ASCII, or the key end in -bin");
+                    throw new InvalidArgumentException("metadata $key: printable ASCII is needed, or a key that ends in -bin");
                 }
             }
         }
@@ -80,9 +81,10 @@ final class Metadata
     private static function checkKey(string $key): void
     {
         if ($key === '' || strspn($key, self::KEY_CHARACTERS) !== strlen($key)) {
-            throw new InvalidArgumentException('a metadata key has characters other than 0-9 a-z _ - . : ' . json_encode($key));
+            throw new InvalidArgumentException("the metadata key \"$key\" is not of 0-9 a-z _ - .");
         }
-        if ((str_starts_with($key, 'grpc-') && $key !== self::STATUS_DETAILS) || in_array($key, self::NOT_METADATA, true)) {
+        $reserved = str_starts_with($key, 'grpc-') && $key !== self::STATUS_DETAILS;
+        if ($reserved || in_array($key, self::NOT_METADATA, true)) {
             throw new InvalidArgumentException("the metadata key $key is reserved");
         }
     }

@@ -8,8 +8,8 @@ use Google\Protobuf\Internal\Message;
 use LogicException;
 
 /**
- * Writes the answer of a streaming call. The option "flags" of a message takes WRITE_NO_COMPRESS and WRITE_BUFFER_HINT: it
- * may wait for the next one.
+ * Writes the answer of a streaming call. The option "flags" of a message takes WRITE_NO_COMPRESS, and WRITE_BUFFER_HINT
+ * if it may wait for the next one.
  */
 final class ServerCallWriter
 {
@@ -69,8 +69,8 @@ final class ServerCallWriter
     }
 
     /**
-     * Ends the call for a script that has died, by exit or by a fatal error. Nothing else would tell the proxy: php-fpm does
-     * not end a request before all of its input has come, and a client may be waiting for an answer before it sends more.
+     * Ends the call for a script that has died, by exit or by a fatal error. Nothing else would tell the proxy: php-fpm
+     * does not end a request before all of its input has come, and a client may wait for an answer before it sends more.
      */
     public function abandon(): void
     {

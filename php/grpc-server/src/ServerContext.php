@@ -118,8 +118,8 @@ final class ServerContext
     }
 
     /**
-     * Asks for compressed answers: gzip, zstd, or identity for none. A client that does not accept the encoding gets plain
-     * ones. Without effect once the first message is written; the flag WRITE_NO_COMPRESS leaves out single messages.
+     * Asks for compressed answers: gzip, zstd, or identity for none. A client that does not accept the encoding gets
+     * plain ones. Without effect once the first message is written; WRITE_NO_COMPRESS leaves out single messages.
      */
     public function setCompression(string $encoding): void
     {

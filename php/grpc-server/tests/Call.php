@@ -13,7 +13,10 @@ use Grpc\RpcServer;
 final class Call
 {
     private const KINDS = [
-        'Unary' => 'unary', 'ServerStream' => 'server_stream', 'ClientStream' => 'client_stream', 'BidiStream' => 'bidi_stream',
+        'Unary' => 'unary',
+        'ServerStream' => 'server_stream',
+        'ClientStream' => 'client_stream',
+        'BidiStream' => 'bidi_stream',
     ];
 
     public readonly RecordedOutput $output;
@@ -23,8 +26,13 @@ final class Call
      * @param string $input what php://input gives
      * @param array<string, string> $variables
      */
-    public function __construct(string $name, string $input, Closure $method, array $variables = [], ?RecordedOutput $output = null)
-    {
+    public function __construct(
+        string $name,
+        string $input,
+        Closure $method,
+        array $variables = [],
+        ?RecordedOutput $output = null,
+    ) {
         $this->output = $output ?? new RecordedOutput();
         $server = new RpcServer();
         $server->handle(new ScriptedService($method));

@@ -21,8 +21,9 @@ final class PhpFpm
         mkdir($this->folder);
         file_put_contents("$this->folder/php-fpm.conf", $this->configuration($environment));
         $program = sprintf('php-fpm%d.%d', PHP_MAJOR_VERSION, PHP_MINOR_VERSION);
+        $command = [$program, '--nodaemonize', '--allow-to-run-as-root', '--force-stderr'];
         $this->process = proc_open(
-            [$program, '--nodaemonize', '--allow-to-run-as-root', '--force-stderr', '--fpm-config', "$this->folder/php-fpm.conf"],
+            [...$command, '--fpm-config', "$this->folder/php-fpm.conf"],
             [2 => ['pipe', 'w']],
             $pipes,
         );
@@ -39,12 +40,6 @@ final class PhpFpm
         proc_close($this->process);
         array_map(unlink(...), glob("$this->folder/*"));
         rmdir($this->folder);
-    }
-
-    /** A file of this name that the scripts can write to. */
-    public function file(string $name): string
-    {
-        return "$this->folder/$name";
     }
 
     /** @param array<string, string> $variables */
@@ -83,10 +78,18 @@ final class PhpFpm
     private function configuration(array $environment): string
     {
         $lines = [
-            '[global]', 'error_log = /dev/null', '[test]', "listen = $this->folder/socket",
-            'user = ' . posix_getpwuid(posix_geteuid())['name'], 'pm = static', 'pm.max_children = 2', 'catch_workers_output = no',
+            '[global]',
+            'error_log = /dev/null',
+            '[test]',
+            "listen = $this->folder/socket",
+            'user = ' . posix_getpwuid(posix_geteuid())['name'],
+            'pm = static',
+            'pm.max_children = 2',
+            'catch_workers_output = no',
             // What a service prints must not reach the proxy, not even this.
-            'php_flag[display_errors] = on', 'php_flag[log_errors] = off', 'php_value[memory_limit] = 512M',
+            'php_flag[display_errors] = on',
+            'php_flag[log_errors] = off',
+            'php_value[memory_limit] = 512M',
             'php_value[output_buffering] = 4096',
         ];
         foreach ($environment as $name => $value) {

@@ -11,7 +11,7 @@ use Grpc\ServerCallReader;
 use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
 
-/** A service with a method of each kind, whose descriptors are as a generated stub has them; a closure is the method. */
+/** A service with a method of each kind, described as in a generated stub; a closure is the method. */
 final class ScriptedService
 {
     /** @param Closure(mixed ...): mixed $method */
@@ -44,7 +44,7 @@ final class ScriptedService
     {
         $methods = [];
         foreach (['Unary', 'ServerStream', 'ClientStream', 'BidiStream'] as $kind => $name) {
-            $methods["/test.Scripted/$name"] = new MethodDescriptor($this, $name, '\Google\Protobuf\StringValue', $kind);
+            $methods["/test.Scripted/$name"] = new MethodDescriptor($this, $name, StringValue::class, $kind);
         }
         return $methods;
     }

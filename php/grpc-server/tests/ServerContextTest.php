@@ -59,7 +59,12 @@ final class ServerContextTest extends TestCase
     /** @return list<array{array<mixed>}> */
     public static function wrongStatuses(): array
     {
-        return [[[]], [['code' => '5', 'details' => '']], [['code' => 5]], [['code' => 5, 'details' => '', 'metadata' => ['A' => ['a']]]]];
+        return [
+            [[]],
+            [['code' => '5', 'details' => '']],
+            [['code' => 5]],
+            [['code' => 5, 'details' => '', 'metadata' => ['A' => ['a']]]],
+        ];
     }
 
     public function test_an_unknown_encoding_is_refused(): void
