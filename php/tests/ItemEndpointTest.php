@@ -11,11 +11,13 @@ use Grpc\IncomingCall;
 use Grpc\RpcServer;
 use Grpc\Tests\Call;
 use Grpc\Tests\CapturedLog;
+use Grpc\Tests\Frames;
 use Grpc\Tests\RecordedOutput;
 use Item\GetItemRequest;
 use Item\Item;
 use Item\ListItemsRequest;
 use Item\ListItemsResponse;
+use Item\LookupItemsResponse;
 use PHPUnit\Framework\TestCase;
 use RuntimeException;
 use Shop\Database;
@@ -63,6 +65,34 @@ final class ItemEndpointTest extends TestCase
             $token = $page->getNextPageToken();
         } while ($token !== '');
         self::assertSame(5, $seen);
+    }
+
+    public function test_lookup_items_answers_each_request_in_order(): void
+    {
+        $answer = $this->lookUp('a', self::FIRST, 'a');
+        self::assertSame(['grpc-status: 0'], $answer->trailerLines());
+        $seen = [];
+        foreach ($answer->frames() as [$flags, $content]) {
+            if ($flags === 0) {
+                $response = new LookupItemsResponse();
+                $response->mergeFromString($content);
+                $seen[] = [$response->getId(), $response->getItem()?->getName()];
+            }
+        }
+        self::assertSame([['a', null], [self::FIRST, 'first item'], ['a', null]], $seen);
+    }
+
+    public function test_lookup_items_ends_at_an_invalid_id(): void
+    {
+        $answer = $this->lookUp(self::FIRST, '-', self::FIRST);
+        self::assertCount(2, $answer->frames());
+        self::assertSame('grpc-status: 3', $answer->trailerLines()[0]);
+        self::assertStringStartsWith('grpc-status-details-bin: ', $answer->trailerLines()[2]);
+    }
+
+    public function test_lookup_items_of_nothing_is_nothing(): void
+    {
+        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $this->lookUp()->frames());
     }
 
     public function test_an_unknown_id_is_not_found(): void
@@ -129,16 +159,30 @@ final class ItemEndpointTest extends TestCase
 
     private function call(string $method, Message $request): RecordedOutput
     {
-        $endpoint = new ItemEndpoint(fn () => new ItemService(new ItemStore(Database::open($this->dsn()))));
-        return $this->callOn($endpoint, $method, $request->serializeToString());
+        return $this->callOn($this->endpoint(), $method, $request->serializeToString());
     }
 
-    private function callOn(ItemEndpoint $endpoint, string $method, string $message): RecordedOutput
+    private function lookUp(string ...$ids): RecordedOutput
+    {
+        $input = '';
+        foreach ($ids as $id) {
+            $input .= Frames::encode((new GetItemRequest(['id' => $id]))->serializeToString());
+        }
+        return $this->callOn($this->endpoint(), 'LookupItems', $input, 'bidi_stream');
+    }
+
+    private function endpoint(): ItemEndpoint
+    {
+        return new ItemEndpoint(fn () => new ItemService(new ItemStore(Database::open($this->dsn()))));
+    }
+
+    private function callOn(ItemEndpoint $endpoint, string $method, string $input, string $kind = 'unary'): RecordedOutput
     {
         $server = new RpcServer();
         $server->handle($endpoint);
         $output = new RecordedOutput();
-        $server->serve(new IncomingCall(['REQUEST_URI' => "/item.ItemService/$method"], Call::stream($message)), $output);
+        $variables = ['REQUEST_URI' => "/item.ItemService/$method", 'GRPC_CALL_KIND' => $kind];
+        $server->serve(new IncomingCall($variables, Call::stream($input)), $output);
         return $output;
     }
 

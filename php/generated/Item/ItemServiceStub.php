@@ -39,6 +39,23 @@ class ItemServiceStub {
     }
 
     /**
+     * Looks up items as they are asked for: an answer to each request, in the order of the requests. An id that is not
+     * valid ends the call with INVALID_ARGUMENT.
+     * @param \Grpc\ServerCallReader $reader read client request data of \Item\GetItemRequest
+     * @param \Grpc\ServerCallWriter $writer write response data of \Item\LookupItemsResponse
+     * @param \Grpc\ServerContext $context server request context
+     * @return void
+     */
+    public function LookupItems(
+        \Grpc\ServerCallReader $reader,
+        \Grpc\ServerCallWriter $writer,
+        \Grpc\ServerContext $context
+    ): void {
+        $context->setStatus(\Grpc\Status::unimplemented());
+        $writer->finish();
+    }
+
+    /**
      * Get the method descriptors of the service for server registration
      *
      * @return array of \Grpc\MethodDescriptor for the service methods
@@ -57,6 +74,12 @@ class ItemServiceStub {
                 'ListItems',
                 '\Item\ListItemsRequest',
                 \Grpc\MethodDescriptor::UNARY_CALL
+            ),
+            '/item.ItemService/LookupItems' => new \Grpc\MethodDescriptor(
+                $this,
+                'LookupItems',
+                '\Item\GetItemRequest',
+                \Grpc\MethodDescriptor::BIDI_STREAMING_CALL
             ),
         ];
     }

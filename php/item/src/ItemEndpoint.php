@@ -7,6 +7,8 @@ namespace Shop;
 use Closure;
 use Google\Rpc\BadRequest;
 use Google\Rpc\BadRequest\FieldViolation;
+use Grpc\ServerCallReader;
+use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
 use Grpc\StatusException;
 use Item\GetItemRequest;
@@ -14,6 +16,7 @@ use Item\Item as ItemMessage;
 use Item\ItemServiceStub;
 use Item\ListItemsRequest;
 use Item\ListItemsResponse;
+use Item\LookupItemsResponse;
 
 use const Grpc\STATUS_INVALID_ARGUMENT;
 use const Grpc\STATUS_NOT_FOUND;
@@ -42,6 +45,16 @@ final class ItemEndpoint extends ItemServiceStub
                 'next_page_token' => $page->nextPageToken,
             ]);
         });
+    }
+
+    public function LookupItems(ServerCallReader $reader, ServerCallWriter $writer, ServerContext $context): void
+    {
+        $service = ($this->service)();
+        while (($request = $reader->read()) instanceof GetItemRequest) {
+            $id = $request->getId();
+            $item = self::translateErrors(static fn (): ?Item => $service->lookUpItem($id));
+            $writer->write(new LookupItemsResponse(['id' => $id, 'item' => $item === null ? null : self::message($item)]));
+        }
     }
 
     /**

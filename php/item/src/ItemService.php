@@ -23,8 +23,14 @@ final class ItemService
      */
     public function getItem(string $id): Item
     {
+        return $this->lookUpItem($id) ?? throw new NotFound("item/$id");
+    }
+
+    /** @throws InvalidArgument */
+    public function lookUpItem(string $id): ?Item
+    {
         self::checkId($id);
-        return $this->store->find($id) ?? throw new NotFound("item/$id");
+        return $this->store->find($id);
     }
 
     /** @throws InvalidArgument */

@@ -5,20 +5,24 @@ declare(strict_types=1);
 namespace Shop;
 
 use PDO;
+use PDOStatement;
 
 /** Reads items from the database. */
 final class ItemStore
 {
+    private ?PDOStatement $findQuery = null;
+
     public function __construct(private readonly PDO $database)
     {
     }
 
     public function find(string $id): ?Item
     {
-        $query = $this->database->prepare('SELECT id, name, description FROM item WHERE id = ?');
+        $query = $this->findQuery ??= $this->database->prepare('SELECT id, name, description FROM item WHERE id = ?');
         $query->execute([$id]);
-        $row = $query->fetch();
-        return $row ? new Item(...$row) : null;
+        // All of it, though it is one row at most: SQLite would stay locked until the next use of the query.
+        $row = $query->fetchAll()[0] ?? null;
+        return $row === null ? null : new Item(...$row);
     }
 
     /** @return list<Item> at most $limit items with ids after $id, in the order of their ids */

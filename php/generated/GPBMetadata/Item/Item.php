@@ -16,7 +16,7 @@ class Item
         }
         $pool->internalAddGeneratedFile(
             '
-ò
+ô
 item/item.protoitem"5
 Item
 
@@ -33,11 +33,17 @@ page_token (	"G
 ListItemsResponse
 items (2
 .item.Item
-next_page_token (	2x
+next_page_token (	";
+LookupItemsResponse
+
+id (	
+item (2
+.item.Item2¼
 ItemService+
 GetItem.item.GetItemRequest
 .item.Item<
-	ListItems.item.ListItemsRequest.item.ListItemsResponsebproto3'
+	ListItems.item.ListItemsRequest.item.ListItemsResponseB
+LookupItems.item.GetItemRequest.item.LookupItemsResponse(0bproto3'
         , true);
 
         static::$is_initialized = true;

@@ -14,14 +14,17 @@ use http::HeaderMap;
 use order::{Config, run, store::Store};
 use proto::{
     item::{
-        GetItemRequest, Item, ListItemsRequest, ListItemsResponse,
+        GetItemRequest, Item, ListItemsRequest, ListItemsResponse, LookupItemsResponse,
         item_service_server::{ItemService, ItemServiceServer},
     },
     order::{CreateOrderRequest, Order, order_service_client::OrderServiceClient},
 };
 use sqlx::AnyPool;
 use tokio::sync::{Barrier, Notify};
-use tonic::{Code, Request, Response, Status, service::Routes, transport::Channel};
+use tonic::{
+    Code, Request, Response, Status, Streaming, codegen::BoxStream, service::Routes,
+    transport::Channel,
+};
 
 pub(crate) type Client = OrderServiceClient<Channel>;
 
@@ -84,6 +87,15 @@ impl ItemService for FakeItems {
         &self,
         _: Request<ListItemsRequest>,
     ) -> Result<Response<ListItemsResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    type LookupItemsStream = BoxStream<LookupItemsResponse>;
+
+    async fn lookup_items(
+        &self,
+        _: Request<Streaming<GetItemRequest>>,
+    ) -> Result<Response<Self::LookupItemsStream>, Status> {
         Err(Status::unimplemented("not asked for"))
     }
 }
