@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 use std::process::Stdio;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -68,14 +70,27 @@ impl PhpFpm {
 
     /// Ends it, with everything that it runs.
     pub(crate) async fn stop(&mut self) {
-        let pid = nix::unistd::Pid::from_raw(self.process.id().unwrap().try_into().unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.terminate();
         self.process.wait().await.unwrap();
+    }
+
+    /// Its workers end with it only if it is asked to end: they outlive a master that is killed.
+    fn terminate(&self) {
+        if let Some(id) = self.process.id() {
+            let pid = Pid::from_raw(id.try_into().unwrap());
+            kill(pid, Signal::SIGTERM).unwrap();
+        }
     }
 
     /// Starts it again where it was.
     pub(crate) async fn start_again(&mut self) {
         self.process = spawn(&self.folder.path().join("php-fpm.conf")).await;
+    }
+}
+
+impl Drop for PhpFpm {
+    fn drop(&mut self) {
+        self.terminate();
     }
 }
 
@@ -89,7 +104,6 @@ async fn spawn(config: &std::path::Path) -> Child {
         ])
         .arg(config)
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
         .spawn()
         .expect("php-fpm8.2 is needed: script/test installs it");
     let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
