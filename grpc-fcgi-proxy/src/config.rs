@@ -5,11 +5,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::Parser;
+use prost::Message;
+use prost_types::FileDescriptorSet;
 use tokio::net::TcpListener;
 
 use crate::call::CallLimits;
 use crate::fcgi::pool::{Limits, Target};
+use crate::route::MethodKinds;
 
 const KIB: usize = 1024;
 /// More header fields do not fit in one FastCGI record as GRPC_METADATA.
@@ -68,9 +72,24 @@ pub struct Config {
     )]
     pub aux_path: Vec<AuxPath>,
 
+    /// FileDescriptorSet of the services, as from protoc --descriptor_set_out; it says which methods stream, and a
+    /// method that is in none is unary; repeatable, or separated by commas
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GRPC_FCGI_PROXY_DESCRIPTOR_SET",
+        value_delimiter = ','
+    )]
+    pub descriptor_set: Vec<PathBuf>,
+
     /// Calls that php-fpm runs at once; with more than its workers the rest waits in its own queue
     #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_EXCHANGES", default_value = "8", value_parser = count(1, 65_536))]
     pub max_exchanges: usize,
+
+    /// Streaming calls among them; one more is refused with RESOURCE_EXHAUSTED at once [default: half of
+    /// --max-exchanges]
+    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_STREAMS", value_parser = count(0, 65_536))]
+    pub max_streams: Option<usize>,
 
     /// Calls that wait for one of these to end; one more is refused with RESOURCE_EXHAUSTED
     #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_WAITING", default_value = "1000", value_parser = count(0, 1_000_000))]
@@ -103,9 +122,30 @@ impl Config {
     pub fn pool_limits(&self) -> Limits {
         Limits {
             max_exchanges: self.max_exchanges,
+            max_streams: self
+                .max_streams
+                .unwrap_or(self.max_exchanges.div_ceil(2))
+                .min(self.max_exchanges),
             max_waiting: self.max_waiting,
             max_wait: self.max_wait,
         }
+    }
+
+    /// What the descriptor sets say.
+    ///
+    /// # Errors
+    ///
+    /// If a file can't be read, or is no descriptor set.
+    pub fn method_kinds(&self) -> anyhow::Result<MethodKinds> {
+        let mut kinds = MethodKinds::default();
+        for file in &self.descriptor_set {
+            let bytes =
+                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let set = FileDescriptorSet::decode(&bytes[..])
+                .with_context(|| format!("{} is not a FileDescriptorSet", file.display()))?;
+            kinds.add(&set);
+        }
+        Ok(kinds)
     }
 
     /// The bounds of a call.

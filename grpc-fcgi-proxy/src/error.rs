@@ -5,6 +5,7 @@
 use crate::fcgi::exchange::ExchangeError;
 use crate::fcgi::pair::PairTooLong;
 use crate::fcgi::pool::PoolError;
+use crate::grpc::encoding::EncodingError;
 use crate::grpc::message::MessageError;
 use crate::grpc::metadata::MetadataTooLarge;
 use crate::grpc::status::{Code, Status};
@@ -28,14 +29,11 @@ pub enum CallError {
     #[error("request: {0}")]
     RequestMessage(MessageError),
     /// By the client: none, or several, where one message is due.
-    #[error("the request has {0} messages where one is due")]
-    MessageCount(&'static str),
-    /// By the client: the flag says compressed, and no `grpc-encoding` says how.
-    #[error("the message is compressed, and grpc-encoding does not say how")]
-    CompressedWithoutEncoding,
-    /// By the client: a compression that the proxy does not know.
-    #[error("the message is compressed in a way that is not supported")]
-    EncodingUnknown,
+    #[error("the request does not have exactly one message")]
+    MessageCount,
+    /// By the client: its message can't be had plain.
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
     /// By the client: its stream broke.
     #[error("the request broke off: {0}")]
     RequestBroken(#[source] hyper::Error),
@@ -54,6 +52,9 @@ pub enum CallError {
     /// By the application: its answer is none.
     #[error(transparent)]
     Response(#[from] ResponseError),
+    /// By the application: its script ended without trailers.
+    #[error("the script ended before it had sent the trailers")]
+    EndedEarly,
     /// By the application: its message is too large.
     #[error("answer: {0}")]
     ResponseMessage(MessageError),
@@ -75,15 +76,10 @@ impl CallError {
                 "the request message is larger than the limit",
             ),
             Self::RequestMessage(_) => Status::new(Code::Internal, "malformed request message"),
-            Self::MessageCount(_) => {
+            Self::MessageCount => {
                 Status::new(Code::Unimplemented, "the method takes exactly one message")
             }
-            Self::CompressedWithoutEncoding => {
-                Status::new(Code::Internal, "a compressed message needs grpc-encoding")
-            }
-            Self::EncodingUnknown => {
-                Status::new(Code::Unimplemented, "grpc-encoding is not supported")
-            }
+            Self::Encoding(error) => encoding_status(error),
             Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request broke off"),
             Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
             Self::Pool(error) => pool_status(error),
@@ -97,6 +93,12 @@ impl CallError {
             Self::Exchange(ExchangeError::Record(_)) | Self::Response(_) => {
                 Status::new(Code::Internal, "the application's answer is malformed")
             }
+            Self::EndedEarly => {
+                Status::new(Code::Unknown, "the application ended before the call did")
+            }
+            Self::ResponseMessage(MessageError::Flags(_)) => {
+                Status::new(Code::Internal, "the application's answer is malformed")
+            }
             Self::ResponseMessage(_) => Status::new(
                 Code::ResourceExhausted,
                 "the application's answer is larger than the limit",
@@ -105,8 +107,29 @@ impl CallError {
     }
 }
 
+fn encoding_status(error: &EncodingError) -> Status {
+    match error {
+        EncodingError::NotNamed => {
+            Status::new(Code::Internal, "a compressed message needs grpc-encoding")
+        }
+        EncodingError::Unknown => {
+            Status::new(Code::Unimplemented, "grpc-encoding is not supported")
+        }
+        EncodingError::Malformed(_) => {
+            Status::new(Code::Internal, "the message cannot be decompressed")
+        }
+        EncodingError::TooLarge { .. } => Status::new(
+            Code::ResourceExhausted,
+            "the request message is larger than the limit",
+        ),
+    }
+}
+
 fn pool_status(error: &PoolError) -> Status {
     match error {
+        PoolError::TooManyStreams => {
+            Status::new(Code::ResourceExhausted, "too many streaming calls run")
+        }
         PoolError::TooManyWaiting => Status::new(
             Code::ResourceExhausted,
             "too many calls wait for the application",

@@ -39,15 +39,17 @@ use crate::config::Config;
 use crate::fcgi::pool::Pool;
 use crate::metrics::Metrics;
 use crate::params::Script;
+use crate::route::MethodKinds;
 use crate::server::ServerLimits;
 
-/// Serves gRPC on `grpc` and the auxiliary paths on `aux` until `shutdown`, then drains.
+/// Serves gRPC on `grpc`, with the methods of these kinds, and the auxiliary paths on `aux` until `shutdown`, then drains.
 ///
 /// # Errors
 ///
 /// If the metrics can't be set up.
 pub async fn run(
     config: Config,
+    kinds: MethodKinds,
     grpc: TcpListener,
     aux: TcpListener,
     shutdown: impl Future<Output = ()>,
@@ -67,6 +69,7 @@ pub async fn run(
     let bridge = Arc::new(Bridge {
         pool,
         script: Script::new(&config.entry_script),
+        kinds,
         limits: config.call_limits(),
         metrics,
     });

@@ -22,6 +22,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
+    let kinds = config.method_kinds()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let grpc = config
@@ -47,5 +48,5 @@ async fn run(config: Config) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    grpc_fcgi_proxy::run(config, grpc, aux, shutdown).await
+    grpc_fcgi_proxy::run(config, kinds, grpc, aux, shutdown).await
 }

@@ -14,7 +14,7 @@ use prometheus::{
 use tokio::time::Instant;
 
 use crate::grpc::status::{self, Code};
-use crate::route::Method;
+use crate::route::{CallKind, Method};
 
 /// More methods than this share the label `unknown`.
 const MAX_METHODS: usize = 500;
@@ -81,7 +81,7 @@ impl Metrics {
         registry.register(Box::new(waiting.clone()))?;
         registry.register(Box::new(running.clone()))?;
         registry.register(Box::new(exchanges.clone()))?;
-        let unknown = Arc::new(families.method(UNKNOWN, UNKNOWN)?);
+        let unknown = Arc::new(families.method(CallKind::Unary, UNKNOWN, UNKNOWN)?);
         Ok(Self {
             registry,
             families,
@@ -106,7 +106,7 @@ impl Metrics {
 
     /// Begins to count a call of the method at `path`.
     #[must_use]
-    pub fn begin(&self, path: &str) -> CallMetrics {
+    pub fn begin(&self, path: &str, kind: CallKind) -> CallMetrics {
         let known = self
             .methods
             .read()
@@ -118,6 +118,7 @@ impl Metrics {
         }
         CallMetrics {
             method: known,
+            kind,
             start: Instant::now(),
             received: 0,
             sent: 0,
@@ -130,7 +131,7 @@ impl Metrics {
             let shown = answered && code != Code::Unimplemented;
             let metrics = method
                 .filter(|_| shown)
-                .and_then(|method| self.learn(method));
+                .and_then(|method| self.learn(method, call.kind));
             let metrics = metrics.unwrap_or_else(|| Arc::clone(&self.unknown));
             metrics.started.inc();
             metrics
@@ -143,7 +144,7 @@ impl Metrics {
         }
     }
 
-    fn learn(&self, method: Method<'_>) -> Option<Arc<MethodMetrics>> {
+    fn learn(&self, method: Method<'_>, kind: CallKind) -> Option<Arc<MethodMetrics>> {
         let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = methods.get(method.path) {
             return Some(Arc::clone(known));
@@ -151,7 +152,11 @@ impl Metrics {
         if methods.len() >= MAX_METHODS {
             return None;
         }
-        let metrics = Arc::new(self.families.method(method.service, method.name).ok()?);
+        let metrics = Arc::new(
+            self.families
+                .method(kind, method.service, method.name)
+                .ok()?,
+        );
         methods.insert(method.path.to_owned(), Arc::clone(&metrics));
         Some(metrics)
     }
@@ -191,12 +196,17 @@ impl Families {
         })
     }
 
-    fn method(&self, service: &str, method: &str) -> prometheus::Result<MethodMetrics> {
-        let labels = ["unary", service, method];
+    fn method(
+        &self,
+        kind: CallKind,
+        service: &str,
+        method: &str,
+    ) -> prometheus::Result<MethodMetrics> {
+        let labels = [kind.name(), service, method];
         let handled = (0i32..).take(CODES).map(|code| {
             let code = status::label(Code::from(code));
             self.handled
-                .get_metric_with_label_values(&["unary", service, method, &code])
+                .get_metric_with_label_values(&[kind.name(), service, method, &code])
         });
         Ok(MethodMetrics {
             started: self.started.get_metric_with_label_values(&labels)?,
@@ -212,6 +222,7 @@ impl Families {
 #[derive(Debug)]
 pub struct CallMetrics {
     method: Option<Arc<MethodMetrics>>,
+    kind: CallKind,
     /// When the call began.
     pub start: Instant,
     /// Messages from the client.
@@ -225,7 +236,7 @@ mod tests {
     use super::*;
 
     fn call(metrics: &Metrics, path: &str, code: Code, answered: bool) {
-        let call = metrics.begin(path);
+        let call = metrics.begin(path, CallKind::Unary);
         metrics.end(&call, Method::parse(path).ok(), code, answered);
     }
 

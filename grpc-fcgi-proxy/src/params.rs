@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName};
 use crate::fcgi::pair::{PairTooLong, Params};
 use crate::fcgi::record;
 use crate::grpc::metadata;
-use crate::route::Method;
+use crate::route::{CallKind, Method};
 
 /// Enough for BEGIN_REQUEST and the variables of a usual call.
 const USUAL_SIZE: usize = 2048;
@@ -37,19 +37,48 @@ impl Script {
     }
 }
 
+/// What PHP finds on its input.
+#[derive(Clone, Copy, Debug)]
+pub enum Input {
+    /// One bare message.
+    Message {
+        /// Its length.
+        length: usize,
+        /// Whether it came compressed; it is not any more.
+        compressed: bool,
+    },
+    /// Messages with their prefixes, as they come.
+    Stream,
+}
+
+impl Input {
+    /// php-fpm reads the whole body of a POST before it runs the script, and of no other method.
+    const fn request_method(self) -> &'static [u8] {
+        match self {
+            Self::Message { .. } => b"POST",
+            Self::Stream => b"GRPC",
+        }
+    }
+}
+
+/// Stands for a length that is not known: php-fpm lets a script read no more than CONTENT_LENGTH says.
+const UNKNOWN_LENGTH: &[u8] = b"9223372036854775807";
+
 /// What the variables say.
 #[derive(Debug)]
 pub struct Variables<'a> {
     /// What to run.
     pub script: &'a Script,
+    /// What kind of call it is.
+    pub kind: CallKind,
     /// What is called.
     pub method: Method<'a>,
     /// Where the client called it.
     pub authority: &'a str,
     /// What the client sent besides the message.
     pub headers: &'a HeaderMap,
-    /// The length of the message.
-    pub content_length: usize,
+    /// What is on STDIN.
+    pub input: Input,
     /// How much longer the client waits.
     pub time_left: Option<Duration>,
     /// The client's side of the connection.
@@ -87,7 +116,7 @@ fn push_request(params: &mut Params, variables: &Variables<'_>) -> Result<(), Pa
     params.push("SERVER_PORT", variables.local.port().to_string().as_bytes())?;
     params.push("REMOTE_ADDR", variables.peer.ip().to_string().as_bytes())?;
     params.push("REMOTE_PORT", variables.peer.port().to_string().as_bytes())?;
-    params.push("REQUEST_METHOD", b"POST")?;
+    params.push("REQUEST_METHOD", variables.input.request_method())?;
     params.push("REQUEST_URI", path)?;
     params.push("SCRIPT_NAME", path)?;
     params.push("SCRIPT_FILENAME", variables.script.filename.as_bytes())?;
@@ -97,17 +126,25 @@ fn push_request(params: &mut Params, variables: &Variables<'_>) -> Result<(), Pa
         "CONTENT_TYPE",
         content_type.map_or(b"application/grpc", |value| value.as_bytes()),
     )?;
-    params.push(
-        "CONTENT_LENGTH",
-        variables.content_length.to_string().as_bytes(),
-    )?;
+    match variables.input {
+        Input::Message { length, .. } => {
+            params.push("CONTENT_LENGTH", length.to_string().as_bytes())?
+        }
+        Input::Stream => params.push("CONTENT_LENGTH", UNKNOWN_LENGTH)?,
+    }
     params.push("HTTP_HOST", variables.authority.as_bytes())
 }
 
 fn push_call(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
     params.push("GRPC_SERVICE", variables.method.service.as_bytes())?;
     params.push("GRPC_METHOD", variables.method.name.as_bytes())?;
-    params.push("GRPC_CALL_KIND", b"unary")?;
+    params.push("GRPC_CALL_KIND", variables.kind.name().as_bytes())?;
+    if let Input::Message { compressed, .. } = variables.input {
+        params.push(
+            "GRPC_MESSAGE_COMPRESSED",
+            if compressed { b"1" } else { b"0" },
+        )?;
+    }
     if let Some(left) = variables.time_left {
         let deadline = SystemTime::now()
             .duration_since(UNIX_EPOCH)
@@ -210,7 +247,11 @@ mod tests {
             method: Method::parse("/item.ItemService/GetItem").unwrap(),
             authority: "[::1]:8080",
             headers,
-            content_length: 7,
+            input: Input::Message {
+                length: 7,
+                compressed: false,
+            },
+            kind: CallKind::Unary,
             time_left: None,
             peer: "127.0.0.1:4711".parse().unwrap(),
             local: "127.0.0.1:8080".parse().unwrap(),

@@ -5,6 +5,7 @@
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue};
 
+use crate::grpc::encoding::Encoding;
 use crate::grpc::metadata;
 use crate::grpc::status::{self, Code, Status};
 
@@ -22,6 +23,9 @@ pub enum ResponseError {
     /// The answer ended before the blank line.
     #[error("the application's answer has no end of its header fields")]
     NoEndOfHead,
+    /// A trailers frame that does not say how the call ended.
+    #[error("the application's trailers have no grpc-status")]
+    NoStatus,
     /// A line without a colon, or a Status that is no number.
     #[error("the application's answer has a malformed header field")]
     Malformed,
@@ -30,8 +34,10 @@ pub enum ResponseError {
 /// What the header fields say.
 #[derive(Debug)]
 pub struct Head {
-    /// How the call ended.
-    pub status: Status,
+    /// How the call ended, if they say it: by a `Grpc-Status`, or by an HTTP status other than 200.
+    pub status: Option<Status>,
+    /// What the answer is to be compressed with.
+    pub encoding: Option<Encoding>,
     /// Initial metadata.
     pub metadata: HeaderMap,
     /// Trailing metadata, without the status.
@@ -95,16 +101,7 @@ impl HeadDecoder {
 
 fn parse(head: &[u8]) -> Result<Head, ResponseError> {
     let mut fields = Fields::default();
-    for line in head.split(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if !line.is_empty() {
-            let colon = line
-                .iter()
-                .position(|byte| *byte == b':')
-                .ok_or(ResponseError::Malformed)?;
-            fields.add(&line[..colon], line[colon + 1..].trim_ascii())?;
-        }
-    }
+    fields.add_lines(head)?;
     Ok(fields.into_head())
 }
 
@@ -114,17 +111,33 @@ struct Fields {
     code: Option<Code>,
     message: String,
     details: Option<HeaderValue>,
+    encoding: Option<Encoding>,
     metadata: HeaderMap,
     trailers: HeaderMap,
     left_out: usize,
 }
 
 impl Fields {
+    fn add_lines(&mut self, lines: &[u8]) -> Result<(), ResponseError> {
+        for line in lines.split(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.is_empty() {
+                let colon = line
+                    .iter()
+                    .position(|byte| *byte == b':')
+                    .ok_or(ResponseError::Malformed)?;
+                self.add(&line[..colon], line[colon + 1..].trim_ascii())?;
+            }
+        }
+        Ok(())
+    }
+
     fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match name.as_str() {
             "status" => self.http_status = Some(http_status(value)?),
             "grpc-status" => self.code = Some(status::decode_code(value)),
+            "grpc-encoding" => self.encoding = HeaderValue::from_bytes(value).ok().and_then(named),
             "grpc-message" => self.message = status::decode_message(value),
             "grpc-status-details-bin" => match metadata::normalize_base64(value) {
                 Ok(details) => self.details = Some(details),
@@ -144,17 +157,18 @@ impl Fields {
     }
 
     fn into_head(self) -> Head {
-        let http_status = self.http_status.unwrap_or(200);
-        let status = match self.code {
-            Some(code) => Status {
+        let status = match (self.code, self.http_status) {
+            (Some(code), _) => Some(Status {
                 code,
                 message: self.message.into(),
                 details: self.details,
-            },
-            None => without_grpc_status(http_status),
+            }),
+            (None, None | Some(200)) => None,
+            (None, Some(http_status)) => Some(without_grpc_status(http_status)),
         };
         Head {
             status,
+            encoding: self.encoding,
             metadata: self.metadata,
             trailers: self.trailers,
             left_out: self.left_out,
@@ -163,12 +177,34 @@ impl Fields {
 }
 
 fn without_grpc_status(http_status: u16) -> Status {
-    let code = status::from_http(http_status);
-    let mut status = Status::new(code, "");
-    if code != Code::Ok {
-        status.message = format!("the application answered with HTTP status {http_status}").into();
+    let message = format!("the application answered with HTTP status {http_status}");
+    Status {
+        code: status::from_http(http_status),
+        message: message.into(),
+        details: None,
     }
-    status
+}
+
+/// Reads the trailers frame of a streaming call: lines as in a header, names in lower case, and a status.
+///
+/// # Errors
+///
+/// If it is malformed, or has no status.
+pub fn parse_trailers(block: &[u8]) -> Result<(Status, HeaderMap), ResponseError> {
+    let mut fields = Fields::default();
+    fields.add_lines(block)?;
+    let code = fields.code.ok_or(ResponseError::NoStatus)?;
+    let status = Status {
+        code,
+        message: fields.message.into(),
+        details: fields.details,
+    };
+    Ok((status, fields.metadata))
+}
+
+/// An encoding that is not known can't be used: the answer goes out plain.
+fn named(value: HeaderValue) -> Option<Encoding> {
+    Encoding::named(Some(&value)).ok().flatten()
 }
 
 /// `Status: 404 Not Found`.
@@ -218,8 +254,8 @@ mod tests {
             .unwrap()
             .unwrap();
         assert_eq!(
-            (head.status.code, head.status.message.as_ref(), &body[..]),
-            (Code::NotFound, "not there", &b"x"[..])
+            (head.status, &body[..]),
+            (Some(Status::new(Code::NotFound, "not there")), &b"x"[..])
         );
     }
 
@@ -240,10 +276,17 @@ mod tests {
             ("Status: 302 Found\r\n\r\n", Code::Unknown),
         ];
         for (answer, code) in table {
-            assert_eq!(head(answer.as_bytes()).status.code, code, "{answer:?}");
+            assert_eq!(
+                head(answer.as_bytes()).status.unwrap_or_default().code,
+                code,
+                "{answer:?}"
+            );
         }
         assert_eq!(
-            head(b"Status: 500 X\r\nGrpc-Status: 0\r\n\r\n").status.code,
+            head(b"Status: 500 X\r\nGrpc-Status: 0\r\n\r\n")
+                .status
+                .unwrap()
+                .code,
             Code::Ok
         );
     }
@@ -261,6 +304,28 @@ mod tests {
         assert_eq!(
             (head.metadata.len(), head.trailers.len(), head.left_out),
             (2, 1, 2)
+        );
+    }
+
+    #[test]
+    fn a_trailers_frame_says_the_status() {
+        let block =
+            b"grpc-status: 9\r\ngrpc-message: no%0A\r\nx-a: 1\r\nx-a: 2\r\nx-b-bin: qw==\r\n";
+        let (status, trailers) = parse_trailers(block).unwrap();
+        assert_eq!(
+            status,
+            Status {
+                message: "no\n".into(),
+                ..Status::new(Code::FailedPrecondition, "")
+            }
+        );
+        assert_eq!(
+            (trailers.len(), &trailers["x-b-bin"]),
+            (3, &HeaderValue::from_static("qw"))
+        );
+        assert_eq!(
+            parse_trailers(b"x-a: 1\r\n").unwrap_err(),
+            ResponseError::NoStatus
         );
     }
 

@@ -1,6 +1,10 @@
-//! Which method a request calls.
+//! Which method a request calls, and what kind of call that is.
 //!
 //! PROTOCOL-HTTP2: `Path → ":path" "/" Service-Name "/" {method name}`, case-sensitive.
+
+use std::collections::HashMap;
+
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 /// A longer path is no method's.
 const MAX_PATH_LENGTH: usize = 1024;
@@ -52,6 +56,70 @@ fn is_identifier(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// How many messages each side sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CallKind {
+    /// One, and one.
+    #[default]
+    Unary,
+    /// Any number, and one.
+    ClientStream,
+    /// One, and any number.
+    ServerStream,
+    /// Any number both ways.
+    BidiStream,
+}
+
+impl CallKind {
+    /// Its name, as in metrics and for PHP.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unary => "unary",
+            Self::ClientStream => "client_stream",
+            Self::ServerStream => "server_stream",
+            Self::BidiStream => "bidi_stream",
+        }
+    }
+}
+
+/// What kind each method is, as descriptor sets have it.
+#[derive(Clone, Debug, Default)]
+pub struct MethodKinds {
+    by_path: HashMap<String, CallKind>,
+}
+
+impl MethodKinds {
+    /// Adds the methods of a set.
+    pub fn add(&mut self, set: &FileDescriptorSet) {
+        for file in &set.file {
+            for service in &file.service {
+                for method in &service.method {
+                    let package = file.package();
+                    let dot = if package.is_empty() { "" } else { "." };
+                    let path = format!("/{package}{dot}{}/{}", service.name(), method.name());
+                    self.by_path.insert(path, kind(method));
+                }
+            }
+        }
+    }
+
+    /// The kind of the method at `path`; one that is in no descriptor set is unary.
+    #[must_use]
+    pub fn of(&self, path: &str) -> CallKind {
+        self.by_path.get(path).copied().unwrap_or_default()
+    }
+}
+
+fn kind(method: &MethodDescriptorProto) -> CallKind {
+    match (method.client_streaming(), method.server_streaming()) {
+        (false, false) => CallKind::Unary,
+        (true, false) => CallKind::ClientStream,
+        (false, true) => CallKind::ServerStream,
+        (true, true) => CallKind::BidiStream,
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The log: JSON, a record a line, on standard error; and what PHP writes to STDERR in it.
 
 use std::fmt;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
@@ -27,8 +27,8 @@ pub fn init() {
 }
 
 /// Names a call in the log: the client's `x-request-id`, or a number of our own.
-#[derive(Debug)]
-pub struct RequestId(String);
+#[derive(Clone, Debug)]
+pub struct RequestId(Arc<str>);
 
 impl RequestId {
     /// Takes it from the request.
@@ -38,8 +38,10 @@ impl RequestId {
             .get("x-request-id")
             .map(|value| String::from_utf8_lossy(value.as_bytes()));
         match given {
-            Some(id) if !id.is_empty() => Self(id.chars().take(MAX_REQUEST_ID).collect()),
-            _ => Self(format!("{:016x}", next_id())),
+            Some(id) if !id.is_empty() => {
+                Self(id.chars().take(MAX_REQUEST_ID).collect::<String>().into())
+            }
+            _ => Self(format!("{:016x}", next_id()).into()),
         }
     }
 }
@@ -64,18 +66,18 @@ fn next_id() -> u64 {
 /// Makes log records of the lines that one exchange writes to STDERR. The boundaries of FastCGI records are not
 /// those of lines.
 #[derive(Debug)]
-pub struct ApplicationLog<'a> {
-    method: &'a str,
-    request_id: &'a RequestId,
+pub struct ApplicationLog {
+    method: Arc<str>,
+    request_id: RequestId,
     line: Vec<u8>,
     logged: usize,
     left_out: usize,
 }
 
-impl<'a> ApplicationLog<'a> {
+impl ApplicationLog {
     /// For one exchange.
     #[must_use]
-    pub fn new(method: &'a str, request_id: &'a RequestId) -> Self {
+    pub fn new(method: Arc<str>, request_id: RequestId) -> Self {
         Self {
             method,
             request_id,
@@ -105,17 +107,17 @@ impl<'a> ApplicationLog<'a> {
         let line = self.line.trim_ascii_end();
         if !line.is_empty() {
             let text = String::from_utf8_lossy(line);
-            tracing::warn!(target: "application", method = self.method, request_id = %self.request_id, "{text}");
+            tracing::warn!(target: "application", method = &*self.method, request_id = %self.request_id, "{text}");
         }
         self.line.clear();
     }
 }
 
-impl Drop for ApplicationLog<'_> {
+impl Drop for ApplicationLog {
     fn drop(&mut self) {
         self.write_line();
         if self.left_out > 0 {
-            let (method, request_id, bytes) = (self.method, self.request_id, self.left_out);
+            let (method, request_id, bytes) = (&*self.method, &self.request_id, self.left_out);
             tracing::warn!(target: "application", method, %request_id, bytes, "more was written to STDERR, and left out");
         }
     }
@@ -127,8 +129,8 @@ mod tests {
 
     #[test]
     fn lines_are_put_together_across_records_and_bounded() {
-        let id = RequestId("id".to_owned());
-        let mut log = ApplicationLog::new("/a.B/C", &id);
+        let id = RequestId("id".into());
+        let mut log = ApplicationLog::new("/a.B/C".into(), id);
         log.push(b"first\nsec");
         assert_eq!(log.line, b"sec");
         log.push(b"ond\n");
@@ -153,7 +155,7 @@ mod tests {
     fn a_clients_id_is_taken_and_bounded() {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", "abc".parse().unwrap());
-        assert_eq!(RequestId::of(&headers).0, "abc");
+        assert_eq!(&*RequestId::of(&headers).0, "abc");
         headers.insert("x-request-id", "x".repeat(1000).parse().unwrap());
         assert_eq!(RequestId::of(&headers).0.len(), MAX_REQUEST_ID);
     }

@@ -4,9 +4,10 @@
 //! not look into what the records carry. Everything happens inside the task that polls it.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::Stream;
@@ -53,14 +54,16 @@ pub struct Exchange<C, I> {
     /// `None` when STDIN is at its end, or not wanted any more.
     stdin: Option<I>,
     unwritten: Segments,
+    /// Whether our side of the connection is closed behind STDIN; `None` if it is to stay open.
+    half_closed: Option<bool>,
     unread: BytesMut,
     answered: bool,
 }
 
-impl<C, I> Exchange<C, I>
+impl<C, I, E> Exchange<C, I>
 where
     C: AsyncRead + AsyncWrite + Unpin,
-    I: Stream<Item = Bytes> + Unpin,
+    I: Stream<Item = Result<Bytes, E>> + Unpin,
 {
     /// Prepares the exchange: `opening` is BEGIN_REQUEST and PARAMS, `stdin` is the request's body, piece by piece.
     pub fn new(connection: C, opening: Bytes, stdin: I) -> Self {
@@ -70,28 +73,29 @@ where
             connection,
             stdin: Some(stdin),
             unwritten,
+            half_closed: None,
             unread: BytesMut::new(),
             answered: false,
         }
     }
 
-    /// Gives the next piece of output, `None` at END_REQUEST; writes the request meanwhile. Can be dropped and
-    /// called again without losing anything.
+    /// For input of unknown length: php-fpm may read on behind the record that ends STDIN, and would wait for ever for
+    /// another one.
+    #[must_use]
+    pub fn half_closing(mut self) -> Self {
+        self.half_closed = Some(false);
+        self
+    }
+
+    /// Gives the next piece of output, `None` at END_REQUEST. The request is not written meanwhile.
     ///
     /// # Errors
     ///
     /// If the exchange can't come to its END_REQUEST any more.
-    pub async fn next(&mut self) -> Result<Option<Output>, ExchangeError> {
-        std::future::poll_fn(|cx| self.poll_next(cx)).await
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Output>, ExchangeError>> {
-        if self.poll_write(cx).is_err() {
-            // An application may answer, and close, without having read its input. Whether the answer is whole
-            // shows when it is read.
-            self.stdin = None;
-            self.unwritten.clear();
-        }
+    pub fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Output>, ExchangeError>> {
         loop {
             match record::decode(&mut self.unread)? {
                 Some(Record::Stdout(content) | Record::Stderr(content)) if content.is_empty() => {}
@@ -132,36 +136,71 @@ where
         }
     }
 
-    /// Writes as much as the connection takes and STDIN gives.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    /// Writes as much of the request as the connection takes and STDIN gives; ready when nothing is left to write.
+    ///
+    /// # Errors
+    ///
+    /// If STDIN fails. That the application does not take its input is no error: it may answer, and close, without
+    /// having read it, and whether the answer is whole shows when it is read.
+    pub fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         loop {
-            self.fill(cx);
+            self.fill(cx)?;
             if !self.unwritten.has_remaining() {
-                return Ok(());
+                return if self.stdin.is_some() {
+                    Poll::Pending
+                } else {
+                    self.poll_half_close(cx).map(Ok)
+                };
             }
-            match poll_write_buf(Pin::new(&mut self.connection), cx, &mut self.unwritten) {
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => return Ok(()),
+            let connection = Pin::new(&mut self.connection);
+            if let Ok(0) | Err(_) = ready!(poll_write_buf(connection, cx, &mut self.unwritten)) {
+                self.stdin = None;
+                self.unwritten = Segments::default();
             }
         }
     }
 
+    fn poll_half_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.half_closed == Some(false) {
+            // A connection that is gone already is closed enough.
+            let _ = ready!(Pin::new(&mut self.connection).poll_shutdown(cx));
+            self.half_closed = Some(true);
+        }
+        Poll::Ready(())
+    }
+
+    /// Sends as much as the connection takes at once of what tells the application that its client is gone: to it the
+    /// mere end of its input would look like a half-close.
+    pub fn abandon(&mut self, last_words: Bytes) {
+        if self.stdin.take().is_some() {
+            self.push_stdin(last_words);
+            let mut cx = Context::from_waker(Waker::noop());
+            let _ = poll_write_buf(Pin::new(&mut self.connection), &mut cx, &mut self.unwritten);
+        }
+    }
+
+    /// Ends STDIN, whatever would still come. php-fpm ends a request only when it has read all of its input.
+    pub fn end_input(&mut self) {
+        if self.stdin.take().is_some() {
+            self.unwritten.push(stdin_header(0));
+        }
+    }
+
     /// Takes from STDIN what is there, before the first write too: so a small request is one write.
-    fn fill(&mut self, cx: &mut Context<'_>) {
+    fn fill(&mut self, cx: &mut Context<'_>) -> Result<(), E> {
         while let Some(stdin) = &mut self.stdin
             && self.unwritten.remaining() < MAX_UNWRITTEN
         {
             match Pin::new(stdin).poll_next(cx) {
-                Poll::Ready(Some(chunk)) => self.push_stdin(chunk),
+                Poll::Ready(Some(chunk)) => self.push_stdin(chunk?),
                 Poll::Ready(None) => {
                     self.stdin = None;
                     self.unwritten.push(stdin_header(0));
                 }
-                Poll::Pending => return,
+                Poll::Pending => break,
             }
         }
+        Ok(())
     }
 
     fn push_stdin(&mut self, mut chunk: Bytes) {
@@ -172,6 +211,26 @@ where
             ));
             self.unwritten.push(content);
         }
+    }
+}
+
+impl<C, I> Exchange<C, I>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    I: Stream<Item = Result<Bytes, Infallible>> + Unpin,
+{
+    /// Gives the next piece of output, `None` at END_REQUEST; writes the request meanwhile. Can be dropped and
+    /// called again without losing anything.
+    ///
+    /// # Errors
+    ///
+    /// If the exchange can't come to its END_REQUEST any more.
+    pub async fn next(&mut self) -> Result<Option<Output>, ExchangeError> {
+        std::future::poll_fn(|cx| {
+            let (Poll::Ready(Ok(())) | Poll::Pending) = self.poll_request(cx);
+            self.poll_answer(cx)
+        })
+        .await
     }
 }
 
@@ -191,11 +250,6 @@ impl Segments {
     fn push(&mut self, piece: Bytes) {
         self.remaining += piece.len();
         self.pieces.push_back(piece);
-    }
-
-    fn clear(&mut self) {
-        self.pieces.clear();
-        self.remaining = 0;
     }
 }
 
@@ -246,11 +300,11 @@ mod tests {
     fn exchange<C: AsyncRead + AsyncWrite + Unpin>(
         connection: C,
         body: Bytes,
-    ) -> Exchange<C, impl Stream<Item = Bytes> + Unpin> {
+    ) -> Exchange<C, impl Stream<Item = Result<Bytes, Infallible>> + Unpin> {
         Exchange::new(
             connection,
             Bytes::from_static(b"opening"),
-            stream::iter([body]),
+            stream::iter([Ok(body)]),
         )
     }
 
@@ -335,10 +389,11 @@ mod tests {
         let taken = std::sync::atomic::AtomicUsize::new(0);
         let stdin = stream::repeat_with(|| {
             taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Bytes::from_static(&[b'x'; 1024])
+            Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 1024]))
         });
         let mut exchange = Exchange::new(ours, Bytes::new(), stdin);
-        let pending = std::future::poll_fn(|cx| Poll::Ready(exchange.poll_next(cx).is_pending()));
+        let pending =
+            std::future::poll_fn(|cx| Poll::Ready(exchange.poll_request(cx).is_pending()));
         assert!(pending.await);
         assert!(taken.into_inner() <= 2 + MAX_UNWRITTEN / 1024);
     }

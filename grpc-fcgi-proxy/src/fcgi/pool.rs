@@ -37,6 +37,8 @@ pub enum Target {
 pub struct Limits {
     /// Exchanges at once.
     pub max_exchanges: usize,
+    /// Those of them that may be streaming calls.
+    pub max_streams: usize,
     /// Calls that wait for one.
     pub max_waiting: usize,
     /// How long one waits.
@@ -46,6 +48,9 @@ pub struct Limits {
 /// Why there is no connection. In no case has a script seen anything of the call.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
+    /// No more streaming calls may run.
+    #[error("too many streaming calls run")]
+    TooManyStreams,
     /// The queue is full.
     #[error("too many calls wait for the application")]
     TooManyWaiting,
@@ -63,6 +68,7 @@ pub struct Pool {
     target: Target,
     limits: Limits,
     permits: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     waiting: IntGauge,
     running: IntGauge,
 }
@@ -72,13 +78,30 @@ impl Pool {
     #[must_use]
     pub fn new(target: Target, limits: Limits, waiting: IntGauge, running: IntGauge) -> Self {
         let permits = Arc::new(Semaphore::new(limits.max_exchanges));
+        let streams = Arc::new(Semaphore::new(limits.max_streams));
         Self {
             target,
             limits,
             permits,
+            streams,
             waiting,
             running,
         }
+    }
+
+    /// Connects for a streaming call, which has its worker for long: it must not take one of the last, and does not
+    /// wait for another streaming call to end.
+    ///
+    /// # Errors
+    ///
+    /// If too many streaming calls run; and as `acquire`.
+    pub async fn acquire_stream(&self) -> Result<Connection, PoolError> {
+        let stream = Arc::clone(&self.streams)
+            .try_acquire_owned()
+            .map_err(|_| PoolError::TooManyStreams)?;
+        let mut connection = self.acquire().await?;
+        connection.place.stream = Some(stream);
+        Ok(connection)
     }
 
     /// Waits for a place, and connects.
@@ -90,14 +113,12 @@ impl Pool {
         let give_up = Instant::now() + self.limits.max_wait;
         let permit = self.permit(give_up).await?;
         let place = Place {
-            _permit: permit,
+            permit,
+            stream: None,
             running: Increment::new(&self.running),
         };
         let stream = self.target.connect(give_up).await?;
-        Ok(Connection {
-            stream,
-            _place: place,
-        })
+        Ok(Connection { stream, place })
     }
 
     async fn permit(&self, give_up: Instant) -> Result<OwnedSemaphorePermit, PoolError> {
@@ -168,13 +189,14 @@ pub type Stream = Either<TcpStream, UnixStream>;
 #[derive(Debug)]
 pub struct Connection {
     stream: Stream,
-    _place: Place,
+    place: Place,
 }
 
 #[derive(Debug)]
+#[allow(dead_code, reason = "held until it is dropped")]
 struct Place {
-    _permit: OwnedSemaphorePermit,
-    #[allow(dead_code, reason = "held until it is dropped")]
+    permit: OwnedSemaphorePermit,
+    stream: Option<OwnedSemaphorePermit>,
     running: Increment,
 }
 
@@ -252,6 +274,7 @@ mod tests {
     fn pool(target: Target, max_waiting: usize, max_wait: Duration) -> Pool {
         let limits = Limits {
             max_exchanges: 1,
+            max_streams: 1,
             max_waiting,
             max_wait,
         };
@@ -266,7 +289,7 @@ mod tests {
 
     /// In the predecessor four failed dials used up the four places for ever.
     #[tokio::test]
-    async fn a_failed_dial_gives_its_place_back() {
+    async fn a_failed_dial_gives_itsplace_back() {
         let missing = tempfile::tempdir().unwrap().path().join("no.sock");
         let pool = pool(Target::Unix(missing), 0, Duration::from_millis(10));
         for _ in 0..5 {
@@ -277,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_connection_frees_its_place() {
+    async fn a_dropped_connection_frees_itsplace() {
         let (_listener, target) = listening().await;
         let pool = pool(target, 1, Duration::from_secs(60));
         let first = pool.acquire().await.unwrap();

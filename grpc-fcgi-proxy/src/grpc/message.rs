@@ -4,6 +4,9 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use super::encoding::{Encoding, EncodingError};
+use super::frame::COMPRESSED;
+
 /// One byte of flags, four bytes of length.
 pub const PREFIX_LENGTH: usize = 5;
 
@@ -106,6 +109,16 @@ impl Decoder {
     }
 }
 
+/// Puts a prefix before a content.
+#[must_use]
+pub fn encode(flags: u8, content: &[u8]) -> Bytes {
+    let mut out = BytesMut::with_capacity(PREFIX_LENGTH + content.len());
+    out.put_u8(flags);
+    out.put_u32(u32::try_from(content.len()).unwrap_or(u32::MAX));
+    out.put_slice(content);
+    out.freeze()
+}
+
 /// A message being put together behind its own prefix, so that it goes out without another copy.
 #[derive(Debug)]
 pub struct Encoder {
@@ -137,6 +150,16 @@ impl Encoder {
         }
         self.out.extend_from_slice(piece);
         Ok(())
+    }
+
+    /// The same, with the content compressed.
+    ///
+    /// # Errors
+    ///
+    /// Not for want of anything but memory.
+    pub fn finish_compressed(self, encoding: Encoding) -> Result<Bytes, EncodingError> {
+        let content = encoding.compress(&self.out[PREFIX_LENGTH..])?;
+        Ok(encode(COMPRESSED, &content))
     }
 
     /// The prefix, with the length that the content has now, and the content.

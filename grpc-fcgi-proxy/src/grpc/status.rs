@@ -29,6 +29,12 @@ pub struct Status {
     pub details: Option<HeaderValue>,
 }
 
+impl Default for Status {
+    fn default() -> Self {
+        Self::OK
+    }
+}
+
 impl Status {
     /// The call did what it should.
     pub const OK: Self = Self::new(Code::Ok, "");

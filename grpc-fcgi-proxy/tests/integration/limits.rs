@@ -101,5 +101,5 @@ async fn a_unary_call_has_exactly_one_whole_message() {
         .await
         .unwrap();
     assert_eq!(answer.status(), ("12", "grpc-encoding is not supported"));
-    assert_eq!(answer.headers["grpc-accept-encoding"], "identity");
+    assert_eq!(answer.headers["grpc-accept-encoding"], "identity,gzip,zstd");
 }

@@ -10,6 +10,7 @@
 mod support;
 
 mod aux;
+mod compression;
 mod deadline;
 mod drain;
 mod faults;
@@ -19,4 +20,5 @@ mod metadata;
 mod predecessor;
 mod start;
 mod status;
+mod streaming;
 mod unary;

@@ -1,23 +1,29 @@
 //! A client that sends and sees a call as HTTP/2 has it.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::unfold;
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-/// No call of a test takes longer.
-const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+use super::TEST_TIMEOUT;
+
+type Requests = UnsyncBoxBody<Bytes, Infallible>;
 
 /// One HTTP/2 connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    connection: SendRequest<Full<Bytes>>,
+    connection: SendRequest<Requests>,
 }
 
 /// What came back.
@@ -74,7 +80,7 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(body.into())).unwrap();
+        let request = request.body(Full::new(body.into()).boxed_unsync()).unwrap();
         let exchange = async {
             let mut connection = self.connection.clone();
             connection.ready().await?;
@@ -125,5 +131,128 @@ impl Answer {
     /// The message of `variables.php`.
     pub(crate) fn variables(&self) -> serde_json::Value {
         serde_json::from_slice(self.content()).unwrap()
+    }
+}
+
+/// A streaming call. What was sent is on its way at once, and so is what comes back.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// `None` after the half-close.
+    requests: Option<mpsc::UnboundedSender<Bytes>>,
+    response: tokio::task::JoinHandle<http::Response<Incoming>>,
+    head: Option<http::response::Parts>,
+    body: Option<Incoming>,
+    unread: Vec<u8>,
+    trailers: HeaderMap,
+}
+
+impl Client {
+    pub(crate) fn stream(&self, method: &str, metadata: &[(&str, &str)]) -> Stream {
+        let (requests, received) = mpsc::unbounded_channel();
+        let body = unfold(received, |mut received| async move {
+            Some((Ok(Frame::data(received.recv().await?)), received))
+        });
+        let mut request = Request::post(format!("http://test.example/test.Service/{method}"))
+            .header("te", "trailers")
+            .header("content-type", "application/grpc");
+        for (name, value) in metadata {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(StreamBody::new(body).boxed_unsync()).unwrap();
+        let mut connection = self.connection.clone();
+        let response = tokio::spawn(async move { connection.send_request(request).await.unwrap() });
+        Stream {
+            requests: Some(requests),
+            response,
+            head: None,
+            body: None,
+            unread: Vec::new(),
+            trailers: HeaderMap::new(),
+        }
+    }
+}
+
+impl Stream {
+    /// Sends bytes as they are.
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) {
+        // Nobody takes them any more if the call is over.
+        let _ = self
+            .requests
+            .as_ref()
+            .unwrap()
+            .send(Bytes::copy_from_slice(bytes));
+    }
+
+    pub(crate) fn send(&self, content: &[u8]) {
+        self.send_bytes(&message(content));
+    }
+
+    pub(crate) fn half_close(&mut self) {
+        self.requests = None;
+    }
+
+    /// The header fields, which come before anything else.
+    pub(crate) async fn headers(&mut self) -> &HeaderMap {
+        if self.head.is_none() {
+            let response = timeout(TEST_TIMEOUT, &mut self.response)
+                .await
+                .expect("no header in time");
+            let (head, body) = response.unwrap().into_parts();
+            self.head = Some(head);
+            self.body = Some(body);
+        }
+        &self.head.as_ref().unwrap().headers
+    }
+
+    /// The flags and the content of the next message; `None` when the trailers have come.
+    pub(crate) async fn next_flagged(&mut self) -> Option<(u8, Vec<u8>)> {
+        self.headers().await;
+        loop {
+            if let Some(&[flags, a, b, c, d]) = self.unread.first_chunk::<5>() {
+                let length = u32::from_be_bytes([a, b, c, d]) as usize;
+                if self.unread.len() >= 5 + length {
+                    let content = self.unread.drain(..5 + length).skip(5).collect();
+                    return Some((flags, content));
+                }
+            }
+            let frame = timeout(TEST_TIMEOUT, self.body.as_mut().unwrap().frame())
+                .await
+                .expect("nothing in time");
+            let frame = frame?;
+            let frame = frame.unwrap();
+            match frame.into_trailers() {
+                Ok(trailers) => {
+                    self.trailers = trailers;
+                    return None;
+                }
+                Err(frame) => self.unread.extend_from_slice(&frame.into_data().unwrap()),
+            }
+        }
+    }
+
+    /// The content of the next message.
+    pub(crate) async fn next(&mut self) -> Option<Vec<u8>> {
+        self.next_flagged().await.map(|(_, content)| content)
+    }
+
+    /// The trailers, or the only header block. No message may be left.
+    pub(crate) async fn end(&mut self) -> &HeaderMap {
+        assert_eq!(self.next().await, None);
+        if self.trailers.is_empty() {
+            self.headers().await
+        } else {
+            &self.trailers
+        }
+    }
+
+    /// `grpc-status` and `grpc-message`, when the call has ended.
+    pub(crate) async fn status(&mut self) -> (String, String) {
+        let end = self.end().await;
+        let field = |name| {
+            end.get(name)
+                .map_or("", |value| value.to_str().unwrap())
+                .to_owned()
+        };
+        (field("grpc-status"), field("grpc-message"))
     }
 }

@@ -1,14 +1,19 @@
 //! Starts php-fpm and the proxy, and calls it as bytes.
 
 mod client;
+mod descriptors;
 mod php_fpm;
 mod proxy;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub(crate) use client::{Client, message};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
+
+/// Nothing that a test waits for takes longer.
+const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A file of the PHP side.
 pub(crate) fn php(path: &str) -> PathBuf {
@@ -25,4 +30,14 @@ pub(crate) async fn serve(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Clie
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), flags).await;
     let client = Client::connect(proxy.address).await;
     (php_fpm, proxy, client)
+}
+
+/// The same, with a descriptor set in which `/test.Service/ClientStream`, `ServerStream` and `BidiStream` are what
+/// their names say.
+pub(crate) async fn serve_streams(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), descriptors::test_service()).unwrap();
+    let descriptor_set = ["--descriptor-set", file.path().to_str().unwrap()];
+    // The proxy has read the file when this returns.
+    serve(fixture, &[&descriptor_set, flags].concat()).await
 }

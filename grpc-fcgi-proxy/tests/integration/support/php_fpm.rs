@@ -1,6 +1,7 @@
 //! A php-fpm of the test's own.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
@@ -41,13 +42,15 @@ impl PhpFpm {
         let text = format!(
             "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\npm.max_children = 2\n\
              pm.status_path = /status\ncatch_workers_output = no\nuser = {user}\n\
-             env[ITEM_DSN] = sqlite:{database}\nphp_admin_flag[display_errors] = off\n\
+             env[ITEM_DSN] = sqlite:{database}\n\
+             env[ENDED_FILE] = {ended}\nphp_admin_flag[display_errors] = off\n\
              php_admin_flag[log_errors] = on\n",
             user = nix::unistd::User::from_uid(nix::unistd::getuid())
                 .unwrap()
                 .unwrap()
                 .name,
             database = database.display(),
+            ended = folder.path().join("ended").display(),
         );
         std::fs::write(&config, text).unwrap();
         let process = spawn(&config).await;
@@ -66,6 +69,11 @@ impl PhpFpm {
             "tcp"
         };
         format!("{scheme}://{}", self.listen)
+    }
+
+    /// The file that `stream_slow.php` makes when it has noticed that nobody takes what it writes.
+    pub(crate) fn ended_file(&self) -> PathBuf {
+        self.folder.path().join("ended")
     }
 
     /// Ends it, with everything that it runs.

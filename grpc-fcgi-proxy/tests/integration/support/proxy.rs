@@ -7,6 +7,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::TEST_TIMEOUT;
 
 /// Ends with its owner.
 #[derive(Debug)]
@@ -59,16 +62,21 @@ impl Proxy {
 
     /// The next record of the log that is of a kind.
     pub(crate) async fn logged(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
-        loop {
-            let record = self
-                .log
-                .recv()
-                .await
-                .expect("the proxy ended before it logged that");
-            if wanted(&record) {
-                return record;
+        let found = async {
+            loop {
+                let record = self
+                    .log
+                    .recv()
+                    .await
+                    .expect("the proxy ended before it logged that");
+                if wanted(&record) {
+                    return record;
+                }
             }
-        }
+        };
+        timeout(TEST_TIMEOUT, found)
+            .await
+            .expect("the proxy did not log that")
     }
 
     /// Asks it to stop.
@@ -107,8 +115,13 @@ impl Proxy {
 
     /// Waits until a metric has a value.
     pub(crate) async fn metric_becomes(&self, name: &str, value: f64) {
-        while (self.metric(name).await - value).abs() > f64::EPSILON {
-            tokio::task::yield_now().await;
-        }
+        let becomes = async {
+            while (self.metric(name).await - value).abs() > f64::EPSILON {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(TEST_TIMEOUT, becomes)
+            .await
+            .expect("the metric has another value");
     }
 }

@@ -1,0 +1,226 @@
+//! One call from end to end: the only place that names every step.
+//!
+//! A unary call runs inside the task of its HTTP/2 stream; a streaming call's exchange has a task of its own, since
+//! both directions must go on while the client takes nothing. Either is dropped, and the connection to php-fpm with
+//! it, when the client goes away.
+
+mod answer;
+mod answers;
+mod observed;
+mod requests;
+mod streaming;
+mod unary;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode, header};
+use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
+
+pub use self::answer::Answer;
+use self::answer::respond;
+use self::observed::Observed;
+use crate::error::CallError;
+use crate::fcgi::pair::PairTooLong;
+use crate::fcgi::pool::Pool;
+use crate::grpc::encoding::{Encoding, EncodingError, GRPC_ENCODING};
+use crate::grpc::{metadata, timeout};
+use crate::metrics::Metrics;
+use crate::params::{self, Input, Script, Variables};
+use crate::route::{CallKind, Method, MethodKinds};
+
+/// What every call needs.
+#[derive(Debug)]
+pub struct Bridge {
+    /// The way to php-fpm.
+    pub pool: Pool,
+    /// What it runs.
+    pub script: Script,
+    /// What kind each method is.
+    pub kinds: MethodKinds,
+    /// Bounds on what a call may carry.
+    pub limits: CallLimits,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// Bounds on what a call may carry, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// A message from the client.
+    pub receive_message: usize,
+    /// A message of the application.
+    pub send_message: usize,
+    /// All header fields of a request.
+    pub metadata: usize,
+}
+
+/// Both ends of the client's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// The client's.
+    pub peer: SocketAddr,
+    /// The proxy's.
+    pub local: SocketAddr,
+}
+
+/// Serves one request.
+pub async fn serve(
+    bridge: Arc<Bridge>,
+    ends: Ends,
+    request: Request<Incoming>,
+) -> Response<Answer> {
+    if !is_grpc(request.headers()) {
+        return unsupported_media_type();
+    }
+    let (head, body) = request.into_parts();
+    let kind = bridge.kinds.of(head.uri.path());
+    let mut observed = Observed::begin(&bridge, head.uri.path(), kind, &head.headers);
+    let call = match Call::read(&bridge, ends, &head, kind, observed.start()) {
+        Ok(call) => call,
+        Err(error) => {
+            let outcome = observed.fail(&error);
+            observed.end(outcome.status.code);
+            return respond(outcome);
+        }
+    };
+    match kind {
+        CallKind::Unary => {
+            let result = call.in_time(unary::run(&call, &mut observed, body)).await;
+            let outcome = result.unwrap_or_else(|error| observed.fail(&error));
+            observed.end(outcome.status.code);
+            respond(outcome)
+        }
+        _ => streaming::run(&call, observed, body).await,
+    }
+}
+
+/// PROTOCOL-HTTP2: "Content-Type → "content-type" "application/grpc" [("+proto" / "+json" / {custom})]"; for
+/// anything else "gRPC servers should respond with HTTP status of 415 (Unsupported Media Type)".
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let subtype = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    matches!(subtype, Some([] | [b'+' | b';', ..]))
+}
+
+fn unsupported_media_type() -> Response<Answer> {
+    let mut response = Response::new(Answer::default());
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
+}
+
+/// What a call's request says, before its messages.
+struct Call<'a> {
+    bridge: &'a Arc<Bridge>,
+    kind: CallKind,
+    method: Method<'a>,
+    head: &'a Parts,
+    ends: Ends,
+    deadline: Option<Instant>,
+}
+
+impl<'a> Call<'a> {
+    fn read(
+        bridge: &'a Arc<Bridge>,
+        ends: Ends,
+        head: &'a Parts,
+        kind: CallKind,
+        start: Instant,
+    ) -> Result<Self, CallError> {
+        let method = Method::parse(head.uri.path())?;
+        metadata::check_size(&head.headers, bridge.limits.metadata)?;
+        let deadline = match head.headers.get("grpc-timeout") {
+            Some(value) => start.checked_add(timeout::decode(value.as_bytes())?),
+            None => None,
+        };
+        Ok(Self {
+            bridge,
+            kind,
+            method,
+            head,
+            ends,
+            deadline,
+        })
+    }
+
+    fn headers(&self) -> &'a HeaderMap {
+        &self.head.headers
+    }
+
+    /// What the client's compressed messages are compressed with.
+    fn encoding(&self) -> Result<Option<Encoding>, CallError> {
+        Ok(Encoding::named(self.headers().get(GRPC_ENCODING))?)
+    }
+
+    fn time_left(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// BEGIN_REQUEST and PARAMS.
+    fn opening(&self, input: Input) -> Result<Bytes, PairTooLong> {
+        params::encode(&Variables {
+            script: &self.bridge.script,
+            kind: self.kind,
+            method: self.method,
+            authority: self
+                .head
+                .uri
+                .authority()
+                .map_or("", |authority| authority.as_str()),
+            headers: self.headers(),
+            input,
+            time_left: self.time_left(),
+            peer: self.ends.peer,
+            local: self.ends.local,
+        })
+    }
+
+    /// A message that came compressed.
+    fn decompress(&self, content: &[u8]) -> Result<Bytes, CallError> {
+        let encoding = self.encoding()?.ok_or(EncodingError::NotNamed)?;
+        Ok(encoding.decompress(content, self.bridge.limits.receive_message)?)
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, CallError> {
+        match self.deadline {
+            Some(deadline) => timeout_at(deadline, work)
+                .await
+                .unwrap_or(Err(CallError::DeadlineExceeded)),
+            None => work.await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_grpc_content_types_pass() {
+        let table = [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc;charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/grpcx", false),
+            ("application/json", false),
+        ];
+        for (value, passes) in table {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            assert_eq!(is_grpc(&headers), passes, "{value}");
+        }
+        assert!(!is_grpc(&HeaderMap::new()));
+    }
+}

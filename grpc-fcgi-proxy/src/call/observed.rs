@@ -1,0 +1,130 @@
+//! What is told of a call when it ends, even if the client breaks it off: metrics, and a record of the log.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+use super::Bridge;
+use super::answer::Outcome;
+use crate::error::CallError;
+use crate::grpc::status::{self, Code};
+use crate::metrics::{CallMetrics, Metrics};
+use crate::route::{CallKind, Method};
+use crate::telemetry::{ApplicationLog, RequestId};
+
+/// A call that runs. Dropped before its end, it was cancelled.
+#[derive(Debug)]
+pub(super) struct Observed {
+    all: Arc<Metrics>,
+    path: Arc<str>,
+    request_id: RequestId,
+    metrics: CallMetrics,
+    /// The application gave the status.
+    answered: bool,
+    error: Option<String>,
+    ended: bool,
+}
+
+impl Observed {
+    pub(super) fn begin(bridge: &Bridge, path: &str, kind: CallKind, headers: &HeaderMap) -> Self {
+        Self {
+            all: Arc::clone(&bridge.metrics),
+            path: path.into(),
+            request_id: RequestId::of(headers),
+            metrics: bridge.metrics.begin(path, kind),
+            answered: false,
+            error: None,
+            ended: false,
+        }
+    }
+
+    pub(super) fn start(&self) -> Instant {
+        self.metrics.start
+    }
+
+    /// For what PHP writes to its log meanwhile.
+    pub(super) fn application_log(&self) -> ApplicationLog {
+        ApplicationLog::new(Arc::clone(&self.path), self.request_id.clone())
+    }
+
+    /// The application itself has given a status.
+    pub(super) fn set_answered(&mut self) {
+        self.answered = true;
+    }
+
+    pub(super) fn set_messages(&mut self, received: u64, sent: u64) {
+        self.metrics.received = received;
+        self.metrics.sent = sent;
+    }
+
+    /// Keeps for the log why the call failed, and gives what the client is told.
+    pub(super) fn fail(&mut self, error: &CallError) -> Outcome {
+        self.error = Some(error.to_string());
+        Outcome::failed(error.status())
+    }
+
+    /// Fields of the answer that gRPC can't carry.
+    pub(super) fn left_out(&self, fields: usize) {
+        if fields > 0 {
+            tracing::warn!(
+                method = &*self.path,
+                request_id = %self.request_id,
+                fields,
+                "header fields of the application that gRPC cannot carry were left out"
+            );
+        }
+    }
+
+    pub(super) fn end(&mut self, code: Code) {
+        self.ended = true;
+        let method = Method::parse(&self.path).ok();
+        self.all.end(&self.metrics, method, code, self.answered);
+        let code = status::label(code);
+        let seconds = self.metrics.start.elapsed().as_secs_f64();
+        let (method, request_id) = (
+            method.map_or("unknown", |method| method.path),
+            &self.request_id,
+        );
+        match &self.error {
+            Some(error) => tracing::warn!(method, %request_id, code, seconds, error, "call failed"),
+            None => tracing::info!(method, %request_id, code, seconds, "call"),
+        }
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.end(Code::Cancelled);
+        }
+    }
+}
+
+/// Counts how an exchange ended; one that is dropped was abandoned.
+pub(super) struct CountedExchange {
+    metrics: Arc<Metrics>,
+    pub(super) outcome: &'static str,
+}
+
+impl CountedExchange {
+    pub(super) fn begin(bridge: &Bridge) -> Self {
+        Self {
+            metrics: Arc::clone(&bridge.metrics),
+            outcome: "abandoned",
+        }
+    }
+
+    pub(super) fn ended<T, E>(&mut self, result: &Result<T, E>) {
+        self.outcome = if result.is_ok() { "complete" } else { "failed" };
+    }
+}
+
+impl Drop for CountedExchange {
+    fn drop(&mut self) {
+        self.metrics
+            .exchanges
+            .with_label_values(&[self.outcome])
+            .inc();
+    }
+}

@@ -1,0 +1,113 @@
+//! What the client sends in a streaming call, as PHP reads it.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::Call;
+use crate::error::CallError;
+use crate::grpc::encoding::{Encoding, EncodingError};
+use crate::grpc::frame::{COMPRESSED, FrameScanner, Piece};
+use crate::grpc::message::{self, MessageError};
+use crate::route::CallKind;
+
+/// STDIN of the exchange.
+#[derive(Debug)]
+pub(super) struct Requests {
+    body: Incoming,
+    scanner: FrameScanner,
+    pieces: VecDeque<Piece>,
+    /// `None` if it is none of ours.
+    encoding: Option<Option<Encoding>>,
+    limit: usize,
+    /// Exactly one message is due.
+    one_message: bool,
+    received: Arc<AtomicU64>,
+}
+
+impl Requests {
+    /// Counts the messages in `received`.
+    pub(super) fn new(call: &Call<'_>, body: Incoming, received: Arc<AtomicU64>) -> Self {
+        let limit = call.bridge.limits.receive_message;
+        Self {
+            body,
+            scanner: FrameScanner::new(limit),
+            pieces: VecDeque::new(),
+            encoding: call.encoding().ok(),
+            limit,
+            one_message: call.kind == CallKind::ServerStream,
+            received,
+        }
+    }
+
+    fn push(&mut self, bytes: Bytes) -> Result<(), CallError> {
+        self.scanner
+            .push(bytes, &mut self.pieces)
+            .map_err(CallError::RequestMessage)?;
+        self.received
+            .store(self.scanner.messages(), Ordering::Relaxed);
+        if self.one_message && self.scanner.messages() > 1 {
+            Err(CallError::MessageCount)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn finish(&self) -> Result<(), CallError> {
+        self.scanner.finish().map_err(CallError::RequestMessage)?;
+        if self.one_message && self.scanner.messages() != 1 {
+            Err(CallError::MessageCount)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// PHP sees plain messages; the flag tells it how they came.
+    fn plain(&self, piece: Piece) -> Result<Bytes, CallError> {
+        match piece {
+            Piece::Plain(bytes) => Ok(bytes),
+            Piece::Flagged(COMPRESSED, content) => {
+                let encoding = self
+                    .encoding
+                    .ok_or(EncodingError::Unknown)?
+                    .ok_or(EncodingError::NotNamed)?;
+                Ok(message::encode(
+                    COMPRESSED,
+                    &encoding.decompress(&content, self.limit)?,
+                ))
+            }
+            Piece::Flagged(flags, _) => Err(CallError::RequestMessage(MessageError::Flags(flags))),
+        }
+    }
+}
+
+impl Stream for Requests {
+    type Item = Result<Bytes, CallError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(piece) = self.pieces.pop_front() {
+                return Poll::Ready(Some(self.plain(piece)));
+            }
+            let this = &mut *self;
+            match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data()
+                        && let Err(error) = this.push(bytes)
+                    {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(CallError::RequestBroken(error)))),
+                None => return Poll::Ready(this.finish().err().map(Err)),
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! A streaming call: messages pass both ways as they come.
+//!
+//! The exchange runs in a task of its own. What it holds of a call is bounded: 64 KiB that are still to be written to
+//! php-fpm, one FastCGI record that is being read, and `PIECES` of these on their way to the client. A message that is
+//! compressed, or to be compressed, is held whole besides; its size has a limit of its own.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use http_body::Frame;
+use hyper::body::Incoming;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::Call;
+use super::answer::{self, Outcome, respond};
+use super::answers::{Answer, Answers};
+use super::observed::{CountedExchange, Observed};
+use super::requests::Requests;
+use crate::error::CallError;
+use crate::fcgi::exchange::{Exchange, Output};
+use crate::fcgi::pool::Connection;
+use crate::grpc::encoding::Encoding;
+use crate::grpc::frame::CANCELLED;
+use crate::grpc::message;
+use crate::grpc::status::{Code, Status};
+use crate::params::Input;
+use crate::response::{Head, HeadDecoder, ResponseError};
+use crate::telemetry::ApplicationLog;
+
+/// Pieces of messages on their way to the client.
+const PIECES: usize = 2;
+
+/// Serves the call until its header fields can go out.
+pub(super) async fn run(
+    call: &Call<'_>,
+    mut observed: Observed,
+    body: Incoming,
+) -> Response<answer::Answer> {
+    let task = match call.in_time(start(call, &observed, body)).await {
+        Ok(task) => task,
+        Err(error) => {
+            let outcome = observed.fail(&error);
+            observed.end(outcome.status.code);
+            return respond(outcome);
+        }
+    };
+    let (head, opening) = oneshot::channel();
+    let (frames, rest) = mpsc::channel(PIECES);
+    tokio::spawn(task.run(
+        observed,
+        Client {
+            head: Some(head),
+            frames,
+        },
+    ));
+    match opening.await {
+        Ok(Opening::Stream(metadata, encoding)) => answer::stream(metadata, encoding, rest),
+        Ok(Opening::Whole(outcome)) => respond(*outcome),
+        Err(_) => respond(Outcome::failed(Status::new(
+            Code::Unavailable,
+            "the proxy is stopping",
+        ))),
+    }
+}
+
+async fn start(call: &Call<'_>, observed: &Observed, body: Incoming) -> Result<Task, CallError> {
+    let opening = call.opening(Input::Stream)?;
+    let connection = call.bridge.pool.acquire_stream().await?;
+    let received = Arc::new(AtomicU64::new(0));
+    let requests = Requests::new(call, body, Arc::clone(&received));
+    Ok(Task {
+        exchange: Exchange::new(connection, opening, requests).half_closing(),
+        counted: CountedExchange::begin(call.bridge),
+        log: observed.application_log(),
+        request_headers: call.headers().clone(),
+        send_limit: call.bridge.limits.send_message,
+        received,
+        sent: 0,
+        answered: false,
+        deadline: call.deadline,
+    })
+}
+
+/// How the response begins.
+enum Opening {
+    /// With header fields; messages follow.
+    Stream(HeaderMap, Option<Encoding>),
+    /// It ends at once.
+    Whole(Box<Outcome>),
+}
+
+/// The way to the client.
+struct Client {
+    /// Until the header fields have gone out.
+    head: Option<oneshot::Sender<Opening>>,
+    frames: mpsc::Sender<Frame<Bytes>>,
+}
+
+impl Client {
+    fn begin(&mut self, opening: Opening) {
+        if let Some(head) = self.head.take() {
+            // Nobody waits for it any more if the client is gone.
+            let _ = head.send(opening);
+        }
+    }
+
+    async fn end(mut self, outcome: Outcome) {
+        if self.head.is_some() {
+            self.begin(Opening::Whole(Box::new(outcome)));
+            return;
+        }
+        let mut trailers = outcome.trailers;
+        outcome.status.write(&mut trailers);
+        let _ = self.frames.send(Frame::trailers(trailers)).await;
+    }
+}
+
+/// The exchange of one call.
+struct Task {
+    exchange: Exchange<Connection, Requests>,
+    counted: CountedExchange,
+    log: ApplicationLog,
+    request_headers: HeaderMap,
+    send_limit: usize,
+    received: Arc<AtomicU64>,
+    sent: u64,
+    answered: bool,
+    deadline: Option<Instant>,
+}
+
+impl Task {
+    async fn run(mut self, mut observed: Observed, mut client: Client) {
+        let frames = client.frames.clone();
+        let deadline = self.deadline;
+        let result = tokio::select! {
+            // With the response, whoever waits for it is gone.
+            () = frames.closed() => None,
+            () = until(deadline) => Some(Err(CallError::DeadlineExceeded)),
+            result = self.run_exchange(&mut client) => match result {
+                // The client has reset its stream.
+                Err(CallError::RequestBroken(_)) => None,
+                result => Some(result),
+            },
+        };
+        observed.set_messages(self.received.load(Ordering::Relaxed), self.sent);
+        if self.answered {
+            observed.set_answered();
+        }
+        if let None | Some(Err(CallError::DeadlineExceeded)) = result {
+            self.exchange.abandon(message::encode(CANCELLED, &[]));
+        }
+        let Some(result) = result else { return };
+        self.counted.ended(&result);
+        let outcome = result.unwrap_or_else(|error| observed.fail(&error));
+        // The connection is closed, and its place free, before the client learns that the call has ended.
+        drop(self);
+        observed.end(outcome.status.code);
+        client.end(outcome).await;
+    }
+
+    async fn run_exchange(&mut self, client: &mut Client) -> Result<Outcome, CallError> {
+        let (head, body) = self.head().await?;
+        if let Some(status) = head.status {
+            // The header fields have said it all; what follows is an error page.
+            self.answered = true;
+            self.rest().await;
+            return Ok(Outcome {
+                status,
+                metadata: head.metadata,
+                trailers: head.trailers,
+                ..Outcome::default()
+            });
+        }
+        let encoding = head
+            .encoding
+            .filter(|encoding| encoding.is_accepted(&self.request_headers));
+        client.begin(Opening::Stream(head.metadata, encoding));
+        let mut answers = Answers::new(self.send_limit, encoding);
+        answers.push(body)?;
+        loop {
+            while let Some(answer) = answers.next()? {
+                self.sent = answers.messages();
+                match answer {
+                    Answer::Messages(bytes) => self.send(&client.frames, bytes).await?,
+                    Answer::Trailers(status, trailers) => {
+                        self.answered = true;
+                        self.rest().await;
+                        return Ok(Outcome {
+                            status,
+                            trailers,
+                            ..Outcome::default()
+                        });
+                    }
+                }
+            }
+            let bytes = self.output().await?.ok_or(CallError::EndedEarly)?;
+            answers.push(bytes)?;
+        }
+    }
+
+    async fn head(&mut self) -> Result<(Head, Bytes), CallError> {
+        let mut decoder = HeadDecoder::default();
+        loop {
+            let piece = self.output().await?.ok_or(ResponseError::NoEndOfHead)?;
+            if let Some(found) = decoder.push(&piece)? {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Waits for the script's end, when nothing can come of it any more.
+    async fn rest(&mut self) {
+        self.exchange.end_input();
+        while let Ok(Some(_)) = self.output().await {}
+    }
+
+    /// The next piece of STDOUT; the requests go on meanwhile.
+    async fn output(&mut self) -> Result<Option<Bytes>, CallError> {
+        loop {
+            let output = poll_fn(|cx| match self.exchange.poll_request(cx) {
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                _ => self.exchange.poll_answer(cx).map_err(CallError::from),
+            });
+            match output.await? {
+                Some(Output::Stdout(piece)) => return Ok(Some(piece)),
+                Some(Output::Stderr(piece)) => self.log.push(&piece),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Passes bytes to the client as soon as it takes them; the requests go on meanwhile.
+    async fn send(
+        &mut self,
+        frames: &mpsc::Sender<Frame<Bytes>>,
+        bytes: Bytes,
+    ) -> Result<(), CallError> {
+        let mut sent = pin!(frames.send(Frame::data(bytes)));
+        poll_fn(|cx| match self.exchange.poll_request(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            // That the client is gone is seen elsewhere.
+            _ => sent.as_mut().poll(cx).map(|_| Ok(())),
+        })
+        .await
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

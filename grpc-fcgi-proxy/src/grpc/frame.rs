@@ -1,0 +1,250 @@
+//! The frames of a streaming call between the proxy and PHP: gRPC's messages, and a few that are none.
+//!
+//! See `BINDING.md`. A plain message passes as it comes, piece by piece; anything else is collected whole first.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::message::{MessageError, PREFIX_LENGTH};
+
+/// A message that is, or was, or is to be compressed.
+pub const COMPRESSED: u8 = 0x01;
+/// Nothing.
+pub const VOID: u8 = 0x40;
+/// To PHP: the client is gone, or its deadline is over. The same flag as that of the trailers, the other way.
+pub const CANCELLED: u8 = 0x80;
+/// From PHP, the end: header fields as gRPC-Web has them.
+pub const TRAILERS: u8 = 0x80;
+
+/// Part of a stream of frames.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Bytes of plain messages, prefixes and contents, that may pass.
+    Plain(Bytes),
+    /// A whole frame with flags.
+    Flagged(u8, Bytes),
+}
+
+/// Cuts a stream of bytes into pieces, however it comes.
+#[derive(Debug)]
+pub struct FrameScanner {
+    limit: usize,
+    /// The bytes of a prefix that has begun.
+    prefix: BytesMut,
+    /// How much of the frame's content is still to come.
+    left: usize,
+    /// The frame with flags that is being collected.
+    flagged: Option<(u8, BytesMut)>,
+    messages: u64,
+}
+
+impl FrameScanner {
+    /// Frames of more than `limit` bytes are refused by their prefix alone.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            prefix: BytesMut::new(),
+            left: 0,
+            flagged: None,
+            messages: 0,
+        }
+    }
+
+    /// How many messages have begun, of those that are messages.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
+    }
+
+    /// Cuts the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// If a frame is larger than allowed.
+    pub fn push(
+        &mut self,
+        mut bytes: Bytes,
+        out: &mut VecDeque<Piece>,
+    ) -> Result<(), MessageError> {
+        while !bytes.is_empty() {
+            if self.flagged.is_some() {
+                self.collect(&mut bytes, out);
+                continue;
+            }
+            let run = self.plain_run(&bytes)?;
+            if run > 0 {
+                out.push_back(Piece::Plain(bytes.split_to(run)));
+            }
+            self.take_prefix(&mut bytes, out)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the stream may end here.
+    ///
+    /// # Errors
+    ///
+    /// If a frame has begun and is not whole.
+    pub fn finish(&self) -> Result<(), MessageError> {
+        if self.prefix.is_empty() && self.left == 0 && self.flagged.is_none() {
+            Ok(())
+        } else {
+            Err(MessageError::CutShort)
+        }
+    }
+
+    /// How many of the bytes belong to plain messages whose prefixes are whole.
+    fn plain_run(&mut self, bytes: &[u8]) -> Result<usize, MessageError> {
+        let mut run = 0;
+        loop {
+            let content = self.left.min(bytes.len() - run);
+            run += content;
+            self.left -= content;
+            if self.left > 0 || !self.prefix.is_empty() {
+                return Ok(run);
+            }
+            match bytes[run..].first_chunk::<PREFIX_LENGTH>() {
+                Some(prefix @ [0, ..]) => {
+                    self.left = self.begin(*prefix)?;
+                    run += PREFIX_LENGTH;
+                }
+                _ => return Ok(run),
+            }
+        }
+    }
+
+    /// Completes a prefix that is split, or has flags.
+    fn take_prefix(
+        &mut self,
+        bytes: &mut Bytes,
+        out: &mut VecDeque<Piece>,
+    ) -> Result<(), MessageError> {
+        if self.left > 0 {
+            return Ok(());
+        }
+        let missing = PREFIX_LENGTH - self.prefix.len();
+        self.prefix
+            .extend_from_slice(&bytes.split_to(missing.min(bytes.len())));
+        let Some(prefix) = self.prefix.first_chunk::<PREFIX_LENGTH>().copied() else {
+            return Ok(());
+        };
+        let content = self.begin(prefix)?;
+        let prefix_bytes = self.prefix.split().freeze();
+        match prefix[0] {
+            0 => {
+                self.left = content;
+                out.push_back(Piece::Plain(prefix_bytes));
+            }
+            flags if content == 0 => out.push_back(Piece::Flagged(flags, Bytes::new())),
+            flags => {
+                self.left = content;
+                self.flagged = Some((flags, BytesMut::new()));
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, prefix: [u8; PREFIX_LENGTH]) -> Result<usize, MessageError> {
+        let [flags, a, b, c, d] = prefix;
+        let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
+        if length > self.limit {
+            return Err(MessageError::TooLarge {
+                length,
+                limit: self.limit,
+            });
+        }
+        self.messages += u64::from(flags <= COMPRESSED);
+        Ok(length)
+    }
+
+    fn collect(&mut self, bytes: &mut Bytes, out: &mut VecDeque<Piece>) {
+        let count = self.left.min(bytes.remaining());
+        self.left -= count;
+        if let Some((flags, mut content)) = self.flagged.take() {
+            content.extend_from_slice(&bytes.split_to(count));
+            if self.left > 0 {
+                self.flagged = Some((flags, content));
+            } else {
+                out.push_back(Piece::Flagged(flags, content.freeze()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Flagged = Vec<(u8, Vec<u8>)>;
+
+    fn scan(pieces: &[&[u8]]) -> (Vec<u8>, Flagged, FrameScanner) {
+        let mut scanner = FrameScanner::new(1000);
+        let mut out = VecDeque::new();
+        for piece in pieces {
+            scanner
+                .push(Bytes::copy_from_slice(piece), &mut out)
+                .unwrap();
+        }
+        let (mut plain, mut flagged) = (Vec::new(), Vec::new());
+        for piece in out {
+            match piece {
+                Piece::Plain(bytes) => plain.extend_from_slice(&bytes),
+                Piece::Flagged(flags, content) => flagged.push((flags, content.to_vec())),
+            }
+        }
+        (plain, flagged, scanner)
+    }
+
+    #[test]
+    fn plain_messages_pass_and_others_are_collected_wherever_they_are_split() {
+        let plain = b"\0\0\0\0\x03one\0\0\0\0\0";
+        let more = b"\0\0\0\0\x04more";
+        let bytes = [
+            &plain[..],
+            b"\x01\0\0\0\x02zz\x40\0\0\0\0",
+            more,
+            b"\x80\0\0\0\x03a:b",
+        ]
+        .concat();
+        for at in 0..bytes.len() {
+            for then in at..bytes.len() {
+                let (passed, flagged, scanner) =
+                    scan(&[&bytes[..at], &bytes[at..then], &bytes[then..]]);
+                assert_eq!(
+                    passed,
+                    [&plain[..], more].concat(),
+                    "split at {at} and {then}"
+                );
+                let expected = [(1, b"zz".to_vec()), (0x40, vec![]), (0x80, b"a:b".to_vec())];
+                assert_eq!(flagged, expected);
+                assert_eq!((scanner.messages(), scanner.finish()), (4, Ok(())));
+            }
+        }
+    }
+
+    #[test]
+    fn a_run_of_messages_is_one_piece() {
+        let mut out = VecDeque::new();
+        let bytes = Bytes::from_static(b"\0\0\0\0\x01a\0\0\0\0\x01b");
+        FrameScanner::new(10).push(bytes.clone(), &mut out).unwrap();
+        assert_eq!(out, [Piece::Plain(bytes)]);
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_and_half_a_frame_are_errors() {
+        let mut scanner = FrameScanner::new(2);
+        let error = scanner.push(Bytes::from_static(b"\0\0\0\0\x03"), &mut VecDeque::new());
+        assert_eq!(
+            error,
+            Err(MessageError::TooLarge {
+                length: 3,
+                limit: 2
+            })
+        );
+        for half in [&b"\0"[..], b"\0\0\0\0\x02a", b"\x80\0\0\0\x02a"] {
+            assert_eq!(scan(&[half]).2.finish(), Err(MessageError::CutShort));
+        }
+    }
+}

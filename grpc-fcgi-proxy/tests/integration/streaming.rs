@@ -1,0 +1,231 @@
+//! The streaming kinds of call, in full duplex.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::support::serve_streams;
+
+fn ok() -> (String, String) {
+    ("0".into(), String::new())
+}
+
+#[tokio::test]
+async fn each_message_is_answered_before_the_next_is_sent() {
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    for size in [1, 0, 10, 8192, 100_000, 5] {
+        let content = vec![b'x'; size];
+        call.send(&content);
+        assert_eq!(call.next().await, Some(content));
+    }
+    call.half_close();
+    assert_eq!(call.status().await, ok());
+    let labels = r#"grpc_method="BidiStream",grpc_service="test.Service",grpc_type="bidi_stream""#;
+    for name in ["msg_received_total", "msg_sent_total"] {
+        proxy
+            .metric_becomes(&format!("grpc_server_{name}{{{labels}}}"), 6.0)
+            .await;
+    }
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+}
+
+#[tokio::test]
+async fn a_message_may_come_in_any_pieces() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    for byte in b"\0\0\0\0\x05hello\0\0\0\0\0" {
+        call.send_bytes(&[*byte]);
+    }
+    call.half_close();
+    assert_eq!(call.next().await.unwrap(), b"hello");
+    assert_eq!(call.next().await.unwrap(), b"");
+    assert_eq!(call.status().await, ok());
+}
+
+#[tokio::test]
+async fn an_empty_stream_is_a_call() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    call.half_close();
+    assert_eq!(call.status().await, ok());
+}
+
+#[tokio::test]
+async fn a_client_streams() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_sum.php", &[]).await;
+    let mut call = client.stream("ClientStream", &[]);
+    for size in [27_182, 8, 1_828, 45_904] {
+        call.send(&vec![b'x'; size]);
+    }
+    call.half_close();
+    assert_eq!(
+        String::from_utf8(call.next().await.unwrap()).unwrap(),
+        "4 74922"
+    );
+    assert_eq!(call.status().await, ok());
+}
+
+#[tokio::test]
+async fn a_server_streams() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_count.php", &[]).await;
+    let mut call = client.stream("ServerStream", &[("x-count", "1000"), ("x-size", "1000")]);
+    call.send(b"");
+    call.half_close();
+    for _ in 0..1000 {
+        assert_eq!(call.next().await.unwrap().len(), 1000);
+    }
+    assert_eq!(call.status().await, ok());
+}
+
+#[tokio::test]
+async fn a_server_streaming_call_has_exactly_one_message() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_count.php", &[]).await;
+    for count in [0, 2] {
+        let mut call = client.stream("ServerStream", &[("x-count", "1"), ("x-size", "1")]);
+        for _ in 0..count {
+            call.send(b"");
+        }
+        call.half_close();
+        while call.next().await.is_some() {}
+        assert_eq!(call.status().await.0, "12", "{count} messages");
+    }
+}
+
+#[tokio::test]
+async fn trailers_carry_status_and_metadata() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_trailers.php", &[]).await;
+    let mut call = client.stream(
+        "BidiStream",
+        &[("x-status", "9"), ("x-message", "not%20now")],
+    );
+    assert_eq!(call.headers().await["x-initial"], "first");
+    assert_eq!(call.next().await.unwrap(), b"before the trailers");
+    // The client has not half-closed.
+    assert_eq!(call.status().await, ("9".into(), "not now".into()));
+    let trailers = call.end().await;
+    assert_eq!(
+        trailers.get_all("x-trailing").iter().collect::<Vec<_>>(),
+        ["one", "two"]
+    );
+    assert_eq!(trailers["x-trailing-bin"], "q6ur");
+}
+
+#[tokio::test]
+async fn without_trailers_the_call_has_failed() {
+    let (_php_fpm, mut proxy, client) = serve_streams("stream_no_trailers.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    call.half_close();
+    assert!(call.next().await.is_some());
+    assert_eq!(
+        call.status().await,
+        (
+            "2".into(),
+            "the application ended before the call did".into()
+        )
+    );
+    let logged = proxy
+        .logged(|record| record["message"] == "call failed")
+        .await;
+    assert_eq!(
+        logged["error"],
+        "the script ended before it had sent the trailers"
+    );
+}
+
+#[tokio::test]
+async fn a_script_may_answer_without_reading() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_never_reads.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    for _ in 0..50 {
+        call.send(&[b'x'; 100_000]);
+    }
+    for _ in 0..10 {
+        assert!(call.next().await.is_some());
+    }
+    assert_eq!(call.status().await, ok());
+}
+
+#[tokio::test]
+async fn an_http_status_before_any_message_is_the_calls() {
+    let (_php_fpm, _proxy, client) = serve_streams("http_status.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[("x-http-status", "403")]);
+    // php-fpm sends what is not flushed only when it has read all of its input.
+    call.half_close();
+    assert_eq!(
+        call.status().await,
+        (
+            "7".into(),
+            "the application answered with HTTP status 403".into()
+        )
+    );
+}
+
+#[tokio::test]
+async fn too_many_streams_are_refused_at_once_and_unary_calls_still_run() {
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &["--max-streams", "1"]).await;
+    let mut first = client.stream("BidiStream", &[]);
+    first.send(b"here");
+    assert_eq!(first.next().await.unwrap(), b"here");
+    let mut second = client.stream("BidiStream", &[]);
+    assert_eq!(
+        second.status().await,
+        ("8".into(), "too many streaming calls run".into())
+    );
+    first.half_close();
+    assert_eq!(first.status().await, ok());
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+    let mut third = client.stream("BidiStream", &[]);
+    third.half_close();
+    assert_eq!(third.status().await, ok());
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_stream_in_time() {
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[("grpc-timeout", "200m")]);
+    call.send(b"one");
+    assert_eq!(call.next().await.unwrap(), b"one");
+    let status = timeout(Duration::from_secs(5), call.status())
+        .await
+        .expect("in time");
+    assert_eq!(status, ("4".into(), "the deadline is over".into()));
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_ends_a_script_that_writes() {
+    let (php_fpm, mut proxy, client) = serve_streams("stream_slow.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    assert!(call.next().await.is_some());
+    drop(call);
+    let logged = proxy.logged(|record| record["message"] == "call").await;
+    assert_eq!(logged["code"], "Canceled");
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+    let ended = async {
+        while !php_fpm.ended_file().exists() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(5), ended)
+        .await
+        .expect("the script has noticed");
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_ends_the_call() {
+    let (_php_fpm, proxy, client) =
+        serve_streams("stream_echo.php", &["--max-receive-message-size", "1000"]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    call.send(&[b'x'; 1000]);
+    assert_eq!(call.next().await.unwrap().len(), 1000);
+    call.send(&[b'x'; 1001]);
+    assert_eq!(
+        call.status().await,
+        (
+            "8".into(),
+            "the request message is larger than the limit".into()
+        )
+    );
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+}
