@@ -2,7 +2,12 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] = ["item/item.proto", "order/order.proto", "user/user.proto"];
+const FILES: [&str; 4] = [
+    "grpc/testing/test.proto",
+    "item/item.proto",
+    "order/order.proto",
+    "user/user.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {

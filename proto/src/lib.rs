@@ -3,6 +3,12 @@
 //! Those files are the one source of the contracts; the PHP classes come from the same ones
 //! (`script/protoc`).
 
+/// gRPC's interoperability tests.
+#[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
+pub mod grpc_testing {
+    tonic::include_proto!("grpc.testing");
+}
+
 /// Inventory of items.
 #[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
 pub mod item {

@@ -1,0 +1,383 @@
+"""gRPC's interoperability cases, with grpcio, the client on gRPC's C core.
+
+https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md
+
+Usage: conformance.py HOST:PORT, with testing.test_pb2 and testing.test_pb2_grpc, generated from test.proto, on PYTHONPATH.
+Prints a line for each case: its name, a tab, and "ok" or what is wrong.
+"""
+
+import asyncio
+import sys
+import threading
+from unittest import mock
+
+import grpc
+import grpc._channel
+from testing import test_pb2 as pb
+from testing import test_pb2_grpc as stubs
+
+REQUEST_SIZES = [27182, 8, 1828, 45904]
+RESPONSE_SIZES = [31415, 9, 2653, 58979]
+LARGE_REQUEST = 271828
+LARGE_RESPONSE = 314159
+SPECIAL = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
+INITIAL = ("x-grpc-test-echo-initial", "test_initial_metadata_value")
+TRAILING = ("x-grpc-test-echo-trailing-bin", b"\xab\xab\xab")
+# Of the C core's grpc_types.h.
+WRITE_NO_COMPRESS = 2
+# Nothing that a case waits for takes longer.
+PATIENCE = 20
+
+cases = {}
+
+
+def case(function):
+    cases[function.__name__] = function
+    return function
+
+
+def check_equal(seen, expected, what):
+    if seen != expected:
+        raise AssertionError(f"{what}: {seen!r} instead of {expected!r}")
+
+
+def zeros(size):
+    return pb.Payload(body=bytes(size))
+
+
+def large_request(**fields):
+    return pb.SimpleRequest(response_size=LARGE_RESPONSE, payload=zeros(LARGE_REQUEST), **fields)
+
+
+def output_request(response_size, request_size):
+    return pb.StreamingOutputCallRequest(
+        response_parameters=[pb.ResponseParameters(size=response_size)], payload=zeros(request_size)
+    )
+
+
+def check_large(response):
+    check_equal(response.payload, zeros(LARGE_RESPONSE), "payload")
+
+
+def expect_status(call, code, message=None):
+    """The status that a call, or the iterator of a streaming one, ends with."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        check_equal(error.code(), code, "code")
+        if message is not None:
+            check_equal(error.details(), message, "message")
+    else:
+        raise AssertionError(f"OK instead of {code}")
+
+
+class Requests:
+    """Of a stream: sent one by one, until the half-close."""
+
+    def __init__(self):
+        self.ready = threading.Semaphore(0)
+        self.queue = []
+
+    def send(self, request):
+        self.queue.append(request)
+        self.ready.release()
+
+    def half_close(self):
+        self.send(None)
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.ready.acquire()
+        request = self.queue.pop(0)
+        if request is None:
+            raise StopIteration
+        return request
+
+
+@case
+def empty_unary(server):
+    check_equal(server.stub.EmptyCall(pb.Empty(), timeout=PATIENCE), pb.Empty(), "answer")
+
+
+@case
+def large_unary(server):
+    check_large(server.stub.UnaryCall(large_request(), timeout=PATIENCE))
+
+
+@case
+def client_streaming(server):
+    requests = (pb.StreamingInputCallRequest(payload=zeros(size)) for size in REQUEST_SIZES)
+    response = server.stub.StreamingInputCall(requests, timeout=PATIENCE)
+    check_equal(response.aggregated_payload_size, 74922, "aggregated_payload_size")
+
+
+@case
+def server_streaming(server):
+    parameters = [pb.ResponseParameters(size=size) for size in RESPONSE_SIZES]
+    request = pb.StreamingOutputCallRequest(response_parameters=parameters)
+    responses = server.stub.StreamingOutputCall(request, timeout=PATIENCE)
+    check_equal([len(response.payload.body) for response in responses], RESPONSE_SIZES, "sizes")
+
+
+@case
+def ping_pong(server):
+    requests = Requests()
+    responses = server.stub.FullDuplexCall(requests, timeout=PATIENCE)
+    for request_size, response_size in zip(REQUEST_SIZES, RESPONSE_SIZES):
+        requests.send(output_request(response_size, request_size))
+        check_equal(len(next(responses).payload.body), response_size, "size")
+    requests.half_close()
+    check_equal(list(responses), [], "the rest")
+    check_equal(responses.code(), grpc.StatusCode.OK, "code")
+
+
+@case
+def empty_stream(server):
+    responses = server.stub.FullDuplexCall(iter([]), timeout=PATIENCE)
+    check_equal(list(responses), [], "answers")
+    check_equal(responses.code(), grpc.StatusCode.OK, "code")
+
+
+@case
+def custom_metadata(server):
+    metadata = [INITIAL, TRAILING]
+    _, unary = server.stub.UnaryCall.with_call(large_request(), metadata=metadata, timeout=PATIENCE)
+    duplex = server.stub.FullDuplexCall(
+        iter([output_request(LARGE_RESPONSE, LARGE_REQUEST)]), metadata=metadata, timeout=PATIENCE
+    )
+    check_equal(len(next(duplex).payload.body), LARGE_RESPONSE, "size")
+    check_equal(list(duplex), [], "the rest")
+    for call in (unary, duplex):
+        initial = dict(call.initial_metadata())
+        trailing = dict(call.trailing_metadata())
+        check_equal(initial.get(INITIAL[0]), INITIAL[1], "initial metadata")
+        check_equal(trailing.get(TRAILING[0]), TRAILING[1], "trailing metadata")
+
+
+def check_echoed_status(server, code, message):
+    status = pb.EchoStatus(code=code.value[0], message=message)
+    expect_status(
+        lambda: server.stub.UnaryCall(pb.SimpleRequest(response_status=status), timeout=PATIENCE), code, message
+    )
+    requests = iter([pb.StreamingOutputCallRequest(response_status=status)])
+    expect_status(lambda: list(server.stub.FullDuplexCall(requests, timeout=PATIENCE)), code, message)
+
+
+@case
+def status_code_and_message(server):
+    check_echoed_status(server, grpc.StatusCode.UNKNOWN, "test status message")
+
+
+@case
+def special_status_message(server):
+    check_echoed_status(server, grpc.StatusCode.UNKNOWN, SPECIAL)
+
+
+@case
+def unimplemented_method(server):
+    expect_status(
+        lambda: server.stub.UnimplementedCall(pb.Empty(), timeout=PATIENCE), grpc.StatusCode.UNIMPLEMENTED
+    )
+
+
+@case
+def unimplemented_service(server):
+    stub = stubs.UnimplementedServiceStub(server.channel)
+    expect_status(lambda: stub.UnimplementedCall(pb.Empty(), timeout=PATIENCE), grpc.StatusCode.UNIMPLEMENTED)
+
+
+@case
+def cancel_after_begin(server):
+    call = server.stub.StreamingInputCall.future(Requests(), timeout=PATIENCE)
+    call.cancel()
+    check_equal(call.cancelled(), True, "cancelled")
+    check_equal(call.code(), grpc.StatusCode.CANCELLED, "code")
+
+
+@case
+def cancel_after_first_response(server):
+    requests = Requests()
+    responses = server.stub.FullDuplexCall(requests, timeout=PATIENCE)
+    requests.send(output_request(31415, 27182))
+    check_equal(len(next(responses).payload.body), 31415, "size")
+    responses.cancel()
+    expect_status(lambda: next(responses), grpc.StatusCode.CANCELLED)
+
+
+@case
+def timeout_on_sleeping_server(server):
+    requests = Requests()
+    requests.send(pb.StreamingOutputCallRequest(payload=zeros(27182)))
+    expect_status(
+        lambda: next(server.stub.FullDuplexCall(requests, timeout=0.001)), grpc.StatusCode.DEADLINE_EXCEEDED
+    )
+    requests.half_close()
+
+
+@case
+def client_compressed_unary(server):
+    expect = {"expect_compressed": pb.BoolValue(value=True)}
+    # The probe: a server that does not see the difference cannot pass.
+    expect_status(
+        lambda: server.stub.UnaryCall(large_request(**expect), timeout=PATIENCE), grpc.StatusCode.INVALID_ARGUMENT
+    )
+    check_large(
+        server.stub.UnaryCall(large_request(**expect), compression=grpc.Compression.Gzip, timeout=PATIENCE)
+    )
+    expect = {"expect_compressed": pb.BoolValue(value=False)}
+    check_large(server.stub.UnaryCall(large_request(**expect), timeout=PATIENCE))
+
+
+@case
+def client_compressed_streaming(server):
+    def requests():
+        yield pb.StreamingInputCallRequest(expect_compressed=pb.BoolValue(value=True), payload=zeros(27182))
+        # The core takes flags for each message; only grpcio's public interface has no place for them.
+        with mock.patch.object(grpc._channel, "_EMPTY_FLAGS", WRITE_NO_COMPRESS):
+            yield pb.StreamingInputCallRequest(expect_compressed=pb.BoolValue(value=False), payload=zeros(45904))
+
+    call = server.stub.StreamingInputCall
+    expect_status(lambda: call(requests(), timeout=PATIENCE), grpc.StatusCode.INVALID_ARGUMENT)
+    response = call(requests(), compression=grpc.Compression.Gzip, timeout=PATIENCE)
+    check_equal(response.aggregated_payload_size, 73086, "aggregated_payload_size")
+
+
+@case
+def server_compressed_unary(server):
+    for compressed in (True, False):
+        with server.measured() as (stub, received):
+            request = large_request(response_compressed=pb.BoolValue(value=compressed))
+            check_large(stub.UnaryCall(request, timeout=PATIENCE))
+            check_equal(received() < LARGE_RESPONSE, compressed, "compressed")
+
+
+@case
+def server_compressed_streaming(server):
+    with server.measured() as (stub, received):
+        parameters = [
+            pb.ResponseParameters(size=31415, compressed=pb.BoolValue(value=True)),
+            pb.ResponseParameters(size=92653, compressed=pb.BoolValue(value=False)),
+        ]
+        responses = stub.StreamingOutputCall(
+            pb.StreamingOutputCallRequest(response_parameters=parameters), timeout=PATIENCE
+        )
+        check_equal([len(response.payload.body) for response in responses], [31415, 92653], "sizes")
+        check_equal(92653 < received() < 92653 + 31415, True, "only the first one compressed")
+
+
+def soak(call):
+    for _ in range(100):
+        call()
+
+
+@case
+def rpc_soak(server):
+    soak(lambda: large_unary(server))
+
+
+@case
+def channel_soak(server):
+    def call():
+        with Server(server.address) as fresh:
+            large_unary(fresh)
+
+    soak(call)
+
+
+class Relay:
+    """Passes a connection on, and counts what comes from the server: grpcio tells nobody what was compressed."""
+
+    def __init__(self, address):
+        self.host, self.port = address.rsplit(":", 1)
+        self.received = 0
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        starting = asyncio.start_server(self.relay, "127.0.0.1", 0)
+        self.listener = asyncio.run_coroutine_threadsafe(starting, self.loop).result()
+        host, port = self.listener.sockets[0].getsockname()
+        self.address = f"{host}:{port}"
+        return self
+
+    def __exit__(self, *_):
+        asyncio.run_coroutine_threadsafe(self.stop(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+    async def stop(self):
+        self.listener.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+    async def relay(self, reader, writer):
+        server_reader, server_writer = await asyncio.open_connection(self.host, self.port)
+        try:
+            await asyncio.gather(self.copy(reader, server_writer), self.copy(server_reader, writer, counted=True))
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+            server_writer.close()
+
+    async def copy(self, reader, writer, counted=False):
+        while content := await reader.read(65536):
+            self.received += len(content) if counted else 0
+            writer.write(content)
+            await writer.drain()
+        writer.write_eof()
+
+
+class Measured:
+    def __init__(self, address):
+        self.relay = Relay(address)
+
+    def __enter__(self):
+        self.relay.__enter__()
+        self.server = Server(self.relay.address).__enter__()
+        return self.server.stub, lambda: self.relay.received
+
+    def __exit__(self, *error):
+        self.server.__exit__(*error)
+        self.relay.__exit__(*error)
+
+
+class Server:
+    def __init__(self, address):
+        self.address = address
+
+    def __enter__(self):
+        # A pool shares connections between channels with the same settings.
+        self.channel = grpc.insecure_channel(self.address, options=[("grpc.use_local_subchannel_pool", 1)])
+        self.stub = stubs.TestServiceStub(self.channel)
+        return self
+
+    def __exit__(self, *_):
+        self.channel.close()
+
+    def measured(self):
+        return Measured(self.address)
+
+
+def main():
+    failed = False
+    with Server(sys.argv[1]) as server:
+        for name, run in cases.items():
+            outcome = "ok"
+            try:
+                run(server)
+            except Exception as error:  # whatever it is, the other cases run
+                outcome = " ".join(str(error).split()) or type(error).__name__
+                failed = True
+            print(name, outcome, sep="\t", flush=True)
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
