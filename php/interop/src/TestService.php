@@ -51,7 +51,12 @@ final class TestService extends TestServiceStub
         if ($request->getResponseCompressed()?->getValue()) {
             $context->setCompression(self::COMPRESSION);
         }
-        return new SimpleResponse(['payload' => self::zeros($request->getResponseType(), $request->getResponseSize())]);
+        $payload = self::zeros($request->getResponseType(), $request->getResponseSize());
+        $response = new SimpleResponse(['payload' => $payload]);
+        if ($request->getFillServerId()) {
+            $response->setServerId(self::serverId());
+        }
+        return $response;
     }
 
     public function CacheableUnaryCall(SimpleRequest $request, ServerContext $context): SimpleResponse
@@ -106,6 +111,12 @@ final class TestService extends TestServiceStub
         foreach ($requests as $request) {
             self::respond($request, $writer);
         }
+    }
+
+    /** Of the proxy and all workers behind it: to a client they are one server. */
+    private static function serverId(): string
+    {
+        return sprintf('%s:%s', gethostname(), $_SERVER['SERVER_PORT'] ?? '');
     }
 
     private static function respond(StreamingOutputCallRequest $request, ServerCallWriter $writer): void

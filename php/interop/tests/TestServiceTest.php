@@ -67,6 +67,17 @@ final class TestServiceTest extends TestCase
         self::assertSame(['grpc-status: 0'], self::unary('UnaryCall', $request)[0]);
     }
 
+    public function test_pick_first_unary(): void
+    {
+        $ids = [];
+        for ($call = 0; $call < 3; $call++) {
+            [, $body] = self::unary('UnaryCall', new SimpleRequest(['fill_server_id' => true]));
+            $ids[] = self::response($body)->getServerId();
+        }
+        self::assertNotSame('', $ids[0]);
+        self::assertCount(1, array_unique($ids));
+    }
+
     public function test_cacheable_unary(): void
     {
         [$fields, $body] = self::unary('CacheableUnaryCall', new SimpleRequest());

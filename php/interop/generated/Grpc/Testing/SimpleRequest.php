@@ -53,6 +53,12 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
      * Generated from protobuf field <code>.grpc.testing.BoolValue expect_compressed = 8;</code>
      */
     protected $expect_compressed = null;
+    /**
+     * Whether the response should name the server.
+     *
+     * Generated from protobuf field <code>bool fill_server_id = 9;</code>
+     */
+    protected $fill_server_id = false;
 
     /**
      * Constructor.
@@ -72,6 +78,8 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
      *     @type \Grpc\Testing\EchoStatus $response_status
      *     @type \Grpc\Testing\BoolValue $expect_compressed
      *           Whether this message must have come compressed.
+     *     @type bool $fill_server_id
+     *           Whether the response should name the server.
      * }
      */
     public function __construct($data = NULL) {
@@ -307,6 +315,32 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     {
         GPBUtil::checkMessage($var, \Grpc\Testing\BoolValue::class);
         $this->expect_compressed = $var;
+
+        return $this;
+    }
+
+    /**
+     * Whether the response should name the server.
+     *
+     * Generated from protobuf field <code>bool fill_server_id = 9;</code>
+     * @return bool
+     */
+    public function getFillServerId()
+    {
+        return $this->fill_server_id;
+    }
+
+    /**
+     * Whether the response should name the server.
+     *
+     * Generated from protobuf field <code>bool fill_server_id = 9;</code>
+     * @param bool $var
+     * @return $this
+     */
+    public function setFillServerId($var)
+    {
+        GPBUtil::checkBool($var);
+        $this->fill_server_id = $var;
 
         return $this;
     }

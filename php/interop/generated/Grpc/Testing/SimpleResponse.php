@@ -25,6 +25,12 @@ class SimpleResponse extends \Google\Protobuf\Internal\Message
      * Generated from protobuf field <code>string oauth_scope = 3;</code>
      */
     protected $oauth_scope = '';
+    /**
+     * The same for all calls that one server answers.
+     *
+     * Generated from protobuf field <code>string server_id = 4;</code>
+     */
+    protected $server_id = '';
 
     /**
      * Constructor.
@@ -35,6 +41,8 @@ class SimpleResponse extends \Google\Protobuf\Internal\Message
      *     @type \Grpc\Testing\Payload $payload
      *     @type string $username
      *     @type string $oauth_scope
+     *     @type string $server_id
+     *           The same for all calls that one server answers.
      * }
      */
     public function __construct($data = NULL) {
@@ -114,6 +122,32 @@ class SimpleResponse extends \Google\Protobuf\Internal\Message
     {
         GPBUtil::checkString($var, True);
         $this->oauth_scope = $var;
+
+        return $this;
+    }
+
+    /**
+     * The same for all calls that one server answers.
+     *
+     * Generated from protobuf field <code>string server_id = 4;</code>
+     * @return string
+     */
+    public function getServerId()
+    {
+        return $this->server_id;
+    }
+
+    /**
+     * The same for all calls that one server answers.
+     *
+     * Generated from protobuf field <code>string server_id = 4;</code>
+     * @param string $var
+     * @return $this
+     */
+    public function setServerId($var)
+    {
+        GPBUtil::checkString($var, True);
+        $this->server_id = $var;
 
         return $this;
     }
