@@ -16,6 +16,7 @@ mod drain;
 mod faults;
 mod limits;
 mod log;
+mod memory;
 mod metadata;
 mod predecessor;
 mod start;

@@ -79,6 +79,11 @@ impl Proxy {
             .expect("the proxy did not log that")
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
         let pid = nix::unistd::Pid::from_raw(self.process.id().unwrap().try_into().unwrap());
