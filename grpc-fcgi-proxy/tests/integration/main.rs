@@ -22,4 +22,5 @@ mod predecessor;
 mod start;
 mod status;
 mod streaming;
+mod turnover;
 mod unary;
