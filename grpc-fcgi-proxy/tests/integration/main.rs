@@ -18,6 +18,7 @@ mod limits;
 mod log;
 mod memory;
 mod metadata;
+mod overload;
 mod predecessor;
 mod start;
 mod status;

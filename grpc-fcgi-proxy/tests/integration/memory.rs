@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Proxy, message, serve, serve_streams};
+use crate::support::{message, serve, serve_streams};
 
 /// Everything that the proxy is, in KiB.
 const FLAT: u64 = 64 * 1024;
@@ -10,16 +10,6 @@ const MESSAGE: usize = 64 * 1024;
 const GIB: usize = 1 << 30;
 /// What PHP takes to read as much, on a slow disk.
 const LONG: Duration = Duration::from_secs(120);
-
-/// The most memory that the proxy has had resident, in KiB.
-fn peak(proxy: &Proxy) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id())).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
-}
 
 #[tokio::test]
 async fn a_server_stream_of_1_gib_needs_no_memory() {
@@ -36,7 +26,7 @@ async fn a_server_stream_of_1_gib_needs_no_memory() {
         bytes += message.len();
     }
     assert_eq!((bytes, call.status().await.0.as_str()), (GIB, "0"));
-    assert!(peak(&proxy) < FLAT, "{} KiB", peak(&proxy));
+    assert!(proxy.peak_memory() < FLAT, "{} KiB", proxy.peak_memory());
 }
 
 /// PHP keeps what it has read of its input in a file besides.
@@ -49,7 +39,7 @@ async fn a_client_stream_of_1_gib_needs_no_memory() {
     let sum = format!("{} {GIB}", GIB / MESSAGE);
     assert_eq!(call.next_within(LONG).await.unwrap(), sum.as_bytes());
     assert_eq!(call.status().await.0, "0");
-    assert!(peak(&proxy) < FLAT, "{} KiB", peak(&proxy));
+    assert!(proxy.peak_memory() < FLAT, "{} KiB", proxy.peak_memory());
 }
 
 #[tokio::test]
@@ -65,7 +55,7 @@ async fn a_slow_client_stops_php() {
     // PHP would be through with it in the meantime.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(proxy.metric("fcgi_exchanges_running").await, 1.0);
-    assert!(peak(&proxy) < FLAT, "{} KiB", peak(&proxy));
+    assert!(proxy.peak_memory() < FLAT, "{} KiB", proxy.peak_memory());
 }
 
 #[tokio::test]
