@@ -38,7 +38,6 @@ use crate::call::Bridge;
 use crate::config::Config;
 use crate::fcgi::pool::Pool;
 use crate::metrics::Metrics;
-use crate::params::Script;
 use crate::route::MethodKinds;
 use crate::server::ServerLimits;
 
@@ -68,7 +67,7 @@ pub async fn run(
     });
     let bridge = Arc::new(Bridge {
         pool,
-        script: Script::new(&config.entry_script),
+        routes: config.routes(),
         kinds,
         limits: config.call_limits(),
         metrics,

@@ -147,3 +147,23 @@ async fn metrics_have_the_names_of_go_grpc_prometheus() {
         1.0
     );
 }
+
+#[tokio::test]
+async fn one_proxy_fronts_several_applications() {
+    let shop = format!("--route=shop.v1.*={}", php("fixtures/early.php").display());
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[&shop]).await;
+    assert_eq!(
+        client
+            .call_method("/shop.v1.Cart/Add", b"x", &[])
+            .await
+            .content(),
+        b"0123456789"
+    );
+    assert_eq!(
+        client
+            .call_method("/shop.v2.Cart/Add", b"x", &[])
+            .await
+            .content(),
+        b"x"
+    );
+}
