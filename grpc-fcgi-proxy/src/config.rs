@@ -95,7 +95,7 @@ pub struct Config {
     )]
     pub descriptor_set: Vec<PathBuf>,
 
-    /// Calls that php-fpm runs at once; with more than its workers the rest waits in its own queue
+    /// Calls that php-fpm runs at once: as many as it has workers; more would only wait in php-fpm's own queue
     #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_EXCHANGES", default_value = "8", value_parser = count(1, 65_536))]
     pub max_exchanges: usize,
 
