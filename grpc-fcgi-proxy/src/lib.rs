@@ -57,8 +57,7 @@ pub async fn run(
     let pool = Pool::new(
         config.fastcgi.clone(),
         config.pool_limits(),
-        metrics.waiting.clone(),
-        metrics.running.clone(),
+        metrics.pool.clone(),
     );
     let admin = Arc::new(Admin {
         target: config.fastcgi.clone(),

@@ -133,6 +133,9 @@ async fn metrics_have_the_names_of_go_grpc_prometheus() {
             "{name}"
         );
     }
+    for name in ["fcgi_wait_seconds_count", "fcgi_exchange_seconds_count"] {
+        assert_eq!(proxy.metric(name).await, 1.0, "{name}");
+    }
     let handled = |code: &str, method: &str, service: &str| {
         format!(
             "grpc_server_handled_total{{grpc_code=\"{code}\",grpc_method=\"{method}\",\
