@@ -38,7 +38,6 @@ use crate::call::Bridge;
 use crate::config::Config;
 use crate::fcgi::pool::Pool;
 use crate::metrics::Metrics;
-use crate::params::Script;
 use crate::route::MethodKinds;
 use crate::server::ServerLimits;
 
@@ -58,8 +57,7 @@ pub async fn run(
     let pool = Pool::new(
         config.fastcgi.clone(),
         config.pool_limits(),
-        metrics.waiting.clone(),
-        metrics.running.clone(),
+        metrics.pool.clone(),
     );
     let admin = Arc::new(Admin {
         target: config.fastcgi.clone(),
@@ -68,7 +66,7 @@ pub async fn run(
     });
     let bridge = Arc::new(Bridge {
         pool,
-        script: Script::new(&config.entry_script),
+        routes: config.routes(),
         kinds,
         limits: config.call_limits(),
         metrics,
