@@ -5,15 +5,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Parser;
-use prost::Message;
-use prost_types::FileDescriptorSet;
 use tokio::net::TcpListener;
 
 use crate::call::CallLimits;
 use crate::fcgi::pool::{Limits, Target};
-use crate::route::MethodKinds;
+use crate::health;
 
 const KIB: usize = 1024;
 /// More header fields do not fit in one FastCGI record as GRPC_METADATA.
@@ -82,6 +79,11 @@ pub struct Config {
     )]
     pub descriptor_set: Vec<PathBuf>,
 
+    /// Path of php-fpm's ping page (the pool's ping.path), such as /ping; what it answers decides what the service
+    /// grpc.health.v1.Health tells [default: whether php-fpm accepts a connection]
+    #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = health::ping_path)]
+    pub ping_path: Option<String>,
+
     /// Calls that php-fpm runs at once; with more than its workers the rest waits in its own queue
     #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_EXCHANGES", default_value = "8", value_parser = count(1, 65_536))]
     pub max_exchanges: usize,
@@ -129,23 +131,6 @@ impl Config {
             max_waiting: self.max_waiting,
             max_wait: self.max_wait,
         }
-    }
-
-    /// What the descriptor sets say.
-    ///
-    /// # Errors
-    ///
-    /// If a file can't be read, or is no descriptor set.
-    pub fn method_kinds(&self) -> anyhow::Result<MethodKinds> {
-        let mut kinds = MethodKinds::default();
-        for file in &self.descriptor_set {
-            let bytes =
-                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let set = FileDescriptorSet::decode(&bytes[..])
-                .with_context(|| format!("{} is not a FileDescriptorSet", file.display()))?;
-            kinds.add(&set);
-        }
-        Ok(kinds)
     }
 
     /// The bounds of a call.
@@ -366,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 10] = [
+        let table: [(&[&str], &str); 12] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -374,6 +359,8 @@ mod tests {
             (&["-f", "unix://fpm.sock"], "the whole path of a socket"),
             (&["--aux-path", "healthz"], "it takes /PATH"),
             (&["--aux-path", "/metrics"], "/metrics is the proxy's own"),
+            (&["--ping-path", "ping"], "it takes the pool's ping.path"),
+            (&["--ping-path", "/a?b"], "it takes the pool's ping.path"),
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),

@@ -12,14 +12,20 @@
 //! 8. [`response`]: what the script prints becomes status, metadata and message.
 //! 9. [`error`]: what went wrong on the way becomes a status.
 //!
+//! The services that [`local`] has are answered by the proxy itself: [`health`] follows the state of php-fpm.
+//! What services and methods there are, [`descriptors`] knows.
+//!
 //! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`] and [`telemetry`] are what an operator sees.
 
 pub mod admin;
 pub mod call;
 pub mod config;
+pub mod descriptors;
 pub mod error;
 pub mod fcgi;
 pub mod grpc;
+pub mod health;
+pub mod local;
 pub mod metrics;
 pub mod params;
 pub mod response;
@@ -31,25 +37,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::admin::Admin;
 use crate::call::Bridge;
 use crate::config::Config;
+use crate::descriptors::Descriptors;
 use crate::fcgi::pool::Pool;
+use crate::health::{HealthService, Probe};
+use crate::local::Local;
 use crate::metrics::Metrics;
 use crate::params::Script;
-use crate::route::MethodKinds;
 use crate::server::ServerLimits;
 
-/// Serves gRPC on `grpc`, with the methods of these kinds, and the auxiliary paths on `aux` until `shutdown`, then drains.
+/// Serves gRPC on `grpc`, with the services of these descriptors, and the auxiliary paths on `aux` until `shutdown`,
+/// then drains.
 ///
 /// # Errors
 ///
 /// If the metrics can't be set up.
 pub async fn run(
     config: Config,
-    kinds: MethodKinds,
+    descriptors: Descriptors,
     grpc: TcpListener,
     aux: TcpListener,
     shutdown: impl Future<Output = ()>,
@@ -66,10 +75,20 @@ pub async fn run(
         metrics: Arc::clone(&metrics),
         draining: AtomicBool::new(false),
     });
+    let probe = Probe {
+        target: config.fastcgi.clone(),
+        ping_path: config.ping_path.clone(),
+    };
+    // Not until php-fpm has been asked.
+    let (serving, health) = watch::channel(false);
+    let local = Local {
+        health: HealthService::server(health, descriptors.services),
+    };
     let bridge = Arc::new(Bridge {
         pool,
         script: Script::new(&config.entry_script),
-        kinds,
+        kinds: descriptors.kinds,
+        local,
         limits: config.call_limits(),
         metrics,
     });
@@ -82,8 +101,14 @@ pub async fn run(
     let draining = Arc::clone(&admin);
     let calls = async {
         let shutdown = async {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                never = probe.follow(&serving) => match never {},
+            }
             draining.draining.store(true, Ordering::Relaxed);
+            serving.send_replace(false);
+            // Who watches the health is let go.
+            drop(serving);
         };
         server::run(grpc, bridge, limits, shutdown).await;
         drop(stop_aux);

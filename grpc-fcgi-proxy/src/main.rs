@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use grpc_fcgi_proxy::config::Config;
+use grpc_fcgi_proxy::descriptors::Descriptors;
 use grpc_fcgi_proxy::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +23,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
-    let kinds = config.method_kinds()?;
+    let descriptors = Descriptors::read(&config.descriptor_set)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let grpc = config
@@ -48,5 +49,5 @@ async fn run(config: Config) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    grpc_fcgi_proxy::run(config, kinds, grpc, aux, shutdown).await
+    grpc_fcgi_proxy::run(config, descriptors, grpc, aux, shutdown).await
 }

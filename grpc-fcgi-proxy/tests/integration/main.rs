@@ -14,6 +14,7 @@ mod compression;
 mod deadline;
 mod drain;
 mod faults;
+mod health;
 mod limits;
 mod log;
 mod metadata;

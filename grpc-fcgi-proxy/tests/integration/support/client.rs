@@ -148,11 +148,15 @@ pub(crate) struct Stream {
 
 impl Client {
     pub(crate) fn stream(&self, method: &str, metadata: &[(&str, &str)]) -> Stream {
+        self.stream_at(&format!("/test.Service/{method}"), metadata)
+    }
+
+    pub(crate) fn stream_at(&self, path: &str, metadata: &[(&str, &str)]) -> Stream {
         let (requests, received) = mpsc::unbounded_channel();
         let body = unfold(received, |mut received| async move {
             Some((Ok(Frame::data(received.recv().await?)), received))
         });
-        let mut request = Request::post(format!("http://test.example/test.Service/{method}"))
+        let mut request = Request::post(format!("http://test.example{path}"))
             .header("te", "trailers")
             .header("content-type", "application/grpc");
         for (name, value) in metadata {

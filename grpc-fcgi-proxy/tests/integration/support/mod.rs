@@ -8,7 +8,7 @@ mod proxy;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use client::{Client, message};
+pub(crate) use client::{Answer, Client, Stream, message};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
 

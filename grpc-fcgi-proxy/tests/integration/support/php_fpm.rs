@@ -41,7 +41,7 @@ impl PhpFpm {
         // Two workers: a call that is left behind in one would be noticed.
         let text = format!(
             "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\npm.max_children = 2\n\
-             pm.status_path = /status\ncatch_workers_output = no\nuser = {user}\n\
+             pm.status_path = /status\nping.path = /ping\ncatch_workers_output = no\nuser = {user}\n\
              env[ITEM_DSN] = sqlite:{database}\n\
              env[ENDED_FILE] = {ended}\nphp_admin_flag[display_errors] = off\n\
              php_admin_flag[log_errors] = on\n",
