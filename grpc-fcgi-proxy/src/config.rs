@@ -79,6 +79,11 @@ pub struct Config {
     )]
     pub descriptor_set: Vec<PathBuf>,
 
+    /// Don't answer the service grpc.reflection.v1.ServerReflection (and v1alpha) from the descriptor sets; without a
+    /// set it is never answered
+    #[arg(long, env = "GRPC_FCGI_PROXY_NO_REFLECTION")]
+    pub no_reflection: bool,
+
     /// Path of php-fpm's ping page (the pool's ping.path), such as /ping; what it answers decides what the service
     /// grpc.health.v1.Health tells [default: whether php-fpm accepts a connection]
     #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = health::ping_path)]
@@ -131,6 +136,12 @@ impl Config {
             max_waiting: self.max_waiting,
             max_wait: self.max_wait,
         }
+    }
+
+    /// Whether the proxy answers reflection.
+    #[must_use]
+    pub fn reflection(&self) -> bool {
+        !self.no_reflection && !self.descriptor_set.is_empty()
     }
 
     /// The bounds of a call.

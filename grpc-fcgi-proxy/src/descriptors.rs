@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use prost::Message;
+use bytes::Bytes;
+use prost::{DecodeError, Message};
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
+use crate::reflection::index::Index;
 use crate::route::MethodKinds;
 
 /// What all sets say together.
@@ -16,6 +18,8 @@ pub struct Descriptors {
     pub kinds: MethodKinds,
     /// The full names of the services.
     pub services: BTreeSet<String>,
+    /// For reflection.
+    pub index: Index,
 }
 
 impl Descriptors {
@@ -29,16 +33,18 @@ impl Descriptors {
         for file in files {
             let bytes =
                 std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let set = FileDescriptorSet::decode(&bytes[..])
+            descriptors
+                .add(bytes.into())
                 .with_context(|| format!("{} is not a FileDescriptorSet", file.display()))?;
-            descriptors.add(&set);
         }
         Ok(descriptors)
     }
 
-    fn add(&mut self, set: &FileDescriptorSet) {
-        self.kinds.add(set);
+    fn add(&mut self, bytes: Bytes) -> Result<(), DecodeError> {
+        let set = FileDescriptorSet::decode(bytes.clone())?;
+        self.kinds.add(&set);
         self.services.extend(set.file.iter().flat_map(services));
+        self.index.add(bytes)
     }
 }
 

@@ -12,7 +12,8 @@
 //! 8. [`response`]: what the script prints becomes status, metadata and message.
 //! 9. [`error`]: what went wrong on the way becomes a status.
 //!
-//! The services that [`local`] has are answered by the proxy itself: [`health`] follows the state of php-fpm.
+//! The services that [`local`] has are answered by the proxy itself: [`health`] follows the state of php-fpm,
+//! [`reflection`] shows the descriptor sets.
 //! What services and methods there are, [`descriptors`] knows.
 //!
 //! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`] and [`telemetry`] are what an operator sees.
@@ -28,6 +29,7 @@ pub mod health;
 pub mod local;
 pub mod metrics;
 pub mod params;
+pub mod reflection;
 pub mod response;
 pub mod route;
 pub mod server;
@@ -48,6 +50,7 @@ use crate::health::{HealthService, Probe};
 use crate::local::Local;
 use crate::metrics::Metrics;
 use crate::params::Script;
+use crate::reflection::Reflection;
 use crate::server::ServerLimits;
 
 /// Serves gRPC on `grpc`, with the services of these descriptors, and the auxiliary paths on `aux` until `shutdown`,
@@ -83,6 +86,10 @@ pub async fn run(
     let (serving, health) = watch::channel(false);
     let local = Local {
         health: HealthService::server(health, descriptors.services),
+        reflection: match config.reflection() {
+            true => Some(Reflection::server(descriptors.index)?),
+            false => None,
+        },
     };
     let bridge = Arc::new(Bridge {
         pool,

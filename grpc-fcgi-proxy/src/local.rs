@@ -5,14 +5,20 @@ use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic_health::pb::health_server::HealthServer;
+use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use crate::health::HealthService;
+use crate::reflection::{self, Reflection, V1, V1ALPHA};
+
+const HEALTH: &str = "grpc.health.v1.Health";
 
 /// Those services.
 #[derive(Clone, Debug)]
 pub struct Local {
     /// `grpc.health.v1.Health`.
     pub health: HealthServer<HealthService>,
+    /// `grpc.reflection.v1.ServerReflection` and its predecessor; the application may have them instead.
+    pub reflection: Option<ServerReflectionServer<Reflection>>,
 }
 
 impl Local {
@@ -23,10 +29,15 @@ impl Local {
     /// If the path is of none of these services.
     pub async fn serve(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> Result<Response<Body>, Request<Incoming>> {
-        match service(request.uri().path()) {
-            "grpc.health.v1.Health" => Ok(call(self.health.clone(), request).await),
+        match (service(request.uri().path()), &self.reflection) {
+            (HEALTH, _) => Ok(call(self.health.clone(), request).await),
+            (V1, Some(reflection)) => Ok(call(reflection.clone(), request).await),
+            (V1ALPHA, Some(reflection)) => {
+                reflection::rename_to_v1(request.uri_mut());
+                Ok(call(reflection.clone(), request).await)
+            }
             _ => Err(request),
         }
     }

@@ -24,6 +24,12 @@ async fn main() -> ExitCode {
 
 async fn run(config: Config) -> anyhow::Result<()> {
     let descriptors = Descriptors::read(&config.descriptor_set)?;
+    if config.reflection() {
+        descriptors
+            .index
+            .check_imports()
+            .context("reflection is not possible; --no-reflection does without it")?;
+    }
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let grpc = config

@@ -19,6 +19,7 @@ mod limits;
 mod log;
 mod metadata;
 mod predecessor;
+mod reflection;
 mod start;
 mod status;
 mod streaming;

@@ -2,6 +2,8 @@
 
 use std::process::Output;
 
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
@@ -62,5 +64,29 @@ async fn flags_come_from_the_environment_too() {
         String::from_utf8(output.stderr)
             .unwrap()
             .contains("invalid value 'nonsense'")
+    );
+}
+
+#[tokio::test]
+async fn a_descriptor_set_without_its_imports_is_refused() {
+    let file = FileDescriptorProto {
+        name: Some("shop.proto".into()),
+        dependency: vec!["base.proto".into()],
+        ..FileDescriptorProto::default()
+    };
+    let set = FileDescriptorSet { file: vec![file] }.encode_to_vec();
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(path.path(), set).unwrap();
+    let output = start(&[
+        "--descriptor-set",
+        path.path().to_str().unwrap(),
+        "/app/index.php",
+    ])
+    .await;
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        log.contains("shop.proto imports base.proto, which is in no descriptor set"),
+        "{log}"
     );
 }

@@ -35,8 +35,17 @@ pub(crate) async fn serve(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Clie
 /// The same, with a descriptor set in which `/test.Service/ClientStream`, `ServerStream` and `BidiStream` are what
 /// their names say.
 pub(crate) async fn serve_streams(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
+    serve_descriptors(&descriptors::test_service(), fixture, flags).await
+}
+
+/// The same, with this descriptor set.
+pub(crate) async fn serve_descriptors(
+    set: &[u8],
+    fixture: &str,
+    flags: &[&str],
+) -> (PhpFpm, Proxy, Client) {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), descriptors::test_service()).unwrap();
+    std::fs::write(file.path(), set).unwrap();
     let descriptor_set = ["--descriptor-set", file.path().to_str().unwrap()];
     // The proxy has read the file when this returns.
     serve(fixture, &[&descriptor_set, flags].concat()).await
