@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use crate::call::CallLimits;
 use crate::fcgi::pool::{Limits, Target};
 use crate::health;
+use crate::tls::TlsFlags;
 
 const KIB: usize = 1024;
 /// More header fields do not fit in one FastCGI record as GRPC_METADATA.
@@ -28,7 +29,8 @@ pub struct Config {
     #[arg(value_name = "ENTRY_SCRIPT", env = "GRPC_FCGI_PROXY_ENTRY_SCRIPT", value_parser = absolute)]
     pub entry_script: PathBuf,
 
-    /// Address to serve gRPC on (HTTP/2 without TLS); a port alone, as in :8080, is on all addresses
+    /// Address to serve gRPC on (HTTP/2, without TLS unless there is --tls-cert); a port alone, as in :8080, is on all
+    /// addresses
     #[arg(
         short,
         long,
@@ -121,6 +123,10 @@ pub struct Config {
     /// How long running calls may take to end after SIGTERM
     #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
+
+    /// TLS for the gRPC listener.
+    #[command(flatten)]
+    pub tls: TlsFlags,
 }
 
 impl Config {
@@ -362,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 12] = [
+        let table: [(&[&str], &str); 15] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -372,6 +378,9 @@ mod tests {
             (&["--aux-path", "/metrics"], "/metrics is the proxy's own"),
             (&["--ping-path", "ping"], "it takes the pool's ping.path"),
             (&["--ping-path", "/a?b"], "it takes the pool's ping.path"),
+            (&["--tls-cert", "a.pem"], "--tls-key <FILE>"),
+            (&["--tls-key", "a.pem"], "--tls-cert <FILE>"),
+            (&["--tls-client-ca", "a.pem"], "--tls-cert <FILE>"),
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),

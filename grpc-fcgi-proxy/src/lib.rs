@@ -3,7 +3,7 @@
 //! # Life of a call
 //!
 //! 1. [`config`]: flags and environment are checked before anything else happens.
-//! 2. [`server`]: accepts the client's connection, and serves HTTP/2 on it.
+//! 2. [`server`]: accepts the client's connection, and serves HTTP/2 on it, inside [`tls`] if that is wanted.
 //! 3. [`call`]: takes one stream of it from its header fields to its trailers; all that follows is called there.
 //! 4. [`grpc`]: the client's message, metadata and timeout are decoded.
 //! 5. [`route`]: the path names a service and a method.
@@ -34,12 +34,14 @@ pub mod response;
 pub mod route;
 pub mod server;
 pub mod telemetry;
+pub mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::admin::Admin;
 use crate::call::Bridge;
@@ -62,6 +64,7 @@ use crate::server::ServerLimits;
 pub async fn run(
     config: Config,
     descriptors: Descriptors,
+    tls: Option<TlsAcceptor>,
     grpc: TcpListener,
     aux: TcpListener,
     shutdown: impl Future<Output = ()>,
@@ -117,7 +120,7 @@ pub async fn run(
             // Who watches the health is let go.
             drop(serving);
         };
-        server::run(grpc, bridge, limits, shutdown).await;
+        server::run(grpc, tls, bridge, limits, shutdown).await;
         drop(stop_aux);
     };
     // The auxiliary server answers until the last call has ended, so that the drain can be watched.

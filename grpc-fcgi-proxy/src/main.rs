@@ -30,6 +30,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
             .check_imports()
             .context("reflection is not possible; --no-reflection does without it")?;
     }
+    let tls = config.tls.acceptor()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let grpc = config
@@ -45,6 +46,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(
         address = %grpc.local_addr()?,
         aux_address = %aux.local_addr()?,
+        tls = tls.is_some(),
         fastcgi = %config.fastcgi,
         entry_script = %config.entry_script.display(),
         "serving"
@@ -55,5 +57,5 @@ async fn run(config: Config) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    grpc_fcgi_proxy::run(config, descriptors, grpc, aux, shutdown).await
+    grpc_fcgi_proxy::run(config, descriptors, tls, grpc, aux, shutdown).await
 }

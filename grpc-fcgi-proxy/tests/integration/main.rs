@@ -23,4 +23,5 @@ mod reflection;
 mod start;
 mod status;
 mod streaming;
+mod tls;
 mod unary;

@@ -1,5 +1,6 @@
 //! Starts php-fpm and the proxy, and calls it as bytes.
 
+mod certificates;
 mod client;
 mod descriptors;
 mod php_fpm;
@@ -8,12 +9,13 @@ mod proxy;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use certificates::{Authority, Pair};
 pub(crate) use client::{Answer, Client, Stream, message};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
 
 /// Nothing that a test waits for takes longer.
-const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A file of the PHP side.
 pub(crate) fn php(path: &str) -> PathBuf {
