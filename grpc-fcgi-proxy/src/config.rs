@@ -11,6 +11,8 @@ use tokio::net::TcpListener;
 use crate::call::CallLimits;
 use crate::fcgi::pool::{Limits, Target};
 use crate::health;
+use crate::params::Script;
+use crate::route::{Routes, ServicePattern};
 use crate::tls::TlsFlags;
 
 const KIB: usize = 1024;
@@ -71,6 +73,18 @@ pub struct Config {
     )]
     pub aux_path: Vec<AuxPath>,
 
+    /// Services, and the PHP file to run for their calls instead: one service, as in shop.v1.Cart=/app/cart.php, or
+    /// all of a package, as in 'shop.v1.*=/app/shop.php'; the first that matches wins; repeatable, or separated by
+    /// commas
+    #[arg(
+        long,
+        value_name = "SERVICE=FILE",
+        env = "GRPC_FCGI_PROXY_ROUTE",
+        value_delimiter = ',',
+        value_parser = Route::from_str
+    )]
+    pub route: Vec<Route>,
+
     /// FileDescriptorSet of the services, as from protoc --descriptor_set_out; it says which methods stream, and a
     /// method that is in none is unary; repeatable, or separated by commas
     #[arg(
@@ -91,7 +105,7 @@ pub struct Config {
     #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = health::ping_path)]
     pub ping_path: Option<String>,
 
-    /// Calls that php-fpm runs at once; with more than its workers the rest waits in its own queue
+    /// Calls that php-fpm runs at once: as many as it has workers; more would only wait in php-fpm's own queue
     #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_EXCHANGES", default_value = "8", value_parser = count(1, 65_536))]
     pub max_exchanges: usize,
 
@@ -148,6 +162,16 @@ impl Config {
     #[must_use]
     pub fn reflection(&self) -> bool {
         !self.no_reflection && !self.descriptor_set.is_empty()
+    }
+
+    /// Which script runs what.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        let routes = self
+            .route
+            .iter()
+            .map(|route| (route.pattern.clone(), Script::new(&route.file)));
+        Routes::new(Script::new(&self.entry_script), routes.collect())
     }
 
     /// The bounds of a call.
@@ -266,6 +290,29 @@ impl FromStr for Target {
     }
 }
 
+/// A route to another script than the entry script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// For which services.
+    pub pattern: ServicePattern,
+    /// The PHP file.
+    pub file: PathBuf,
+}
+
+impl FromStr for Route {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (pattern, file) = text
+            .split_once('=')
+            .ok_or("it takes SERVICE=FILE, such as 'shop.v1.*=/app/shop.php'")?;
+        Ok(Self {
+            pattern: pattern.parse()?,
+            file: absolute(file)?,
+        })
+    }
+}
+
 /// A path of the auxiliary server that PHP answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuxPath {
@@ -368,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 15] = [
+        let table: [(&[&str], &str); 17] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -381,6 +428,8 @@ mod tests {
             (&["--tls-cert", "a.pem"], "--tls-key <FILE>"),
             (&["--tls-key", "a.pem"], "--tls-cert <FILE>"),
             (&["--tls-client-ca", "a.pem"], "--tls-cert <FILE>"),
+            (&["--route", "shop"], "it takes SERVICE=FILE"),
+            (&["--route", "shop*=a.php"], "a route is for a service"),
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),

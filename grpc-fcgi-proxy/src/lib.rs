@@ -51,7 +51,6 @@ use crate::fcgi::pool::Pool;
 use crate::health::{HealthService, Probe};
 use crate::local::Local;
 use crate::metrics::Metrics;
-use crate::params::Script;
 use crate::reflection::Reflection;
 use crate::server::ServerLimits;
 
@@ -73,8 +72,7 @@ pub async fn run(
     let pool = Pool::new(
         config.fastcgi.clone(),
         config.pool_limits(),
-        metrics.waiting.clone(),
-        metrics.running.clone(),
+        metrics.pool.clone(),
     );
     let admin = Arc::new(Admin {
         target: config.fastcgi.clone(),
@@ -96,7 +94,7 @@ pub async fn run(
     };
     let bridge = Arc::new(Bridge {
         pool,
-        script: Script::new(&config.entry_script),
+        routes: config.routes(),
         kinds: descriptors.kinds,
         local,
         limits: config.call_limits(),

@@ -33,12 +33,44 @@ pub struct Metrics {
     families: Families,
     methods: RwLock<HashMap<String, Arc<MethodMetrics>>>,
     unknown: Arc<MethodMetrics>,
-    /// Calls that wait for a place to run.
+    /// What the pool counts.
+    pub pool: PoolMetrics,
+    /// Exchanges with php-fpm, by how they ended.
+    pub exchanges: IntCounterVec,
+    /// Seconds from a connection to the end of its exchange.
+    pub exchange_seconds: Histogram,
+}
+
+/// Of the places in which calls run.
+#[derive(Clone, Debug)]
+pub struct PoolMetrics {
+    /// Calls that wait for a place.
     pub waiting: IntGauge,
     /// Exchanges with php-fpm that run.
     pub running: IntGauge,
-    /// Exchanges with php-fpm, by how they ended.
-    pub exchanges: IntCounterVec,
+    /// Seconds until a call has its place, and its connection.
+    pub wait_seconds: Histogram,
+}
+
+impl PoolMetrics {
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self {
+            waiting: IntGauge::new("fcgi_calls_waiting", "Calls that wait for a free exchange.")?,
+            running: IntGauge::new("fcgi_exchanges_running", "Exchanges with php-fpm that run.")?,
+            wait_seconds: histogram(
+                "fcgi_wait_seconds",
+                "Seconds until a call has a connection to php-fpm.",
+            )?,
+        };
+        registry.register(Box::new(metrics.waiting.clone()))?;
+        registry.register(Box::new(metrics.running.clone()))?;
+        registry.register(Box::new(metrics.wait_seconds.clone()))?;
+        Ok(metrics)
+    }
+}
+
+fn histogram(name: &str, help: &str) -> prometheus::Result<Histogram> {
+    Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()))
 }
 
 #[derive(Debug)]
@@ -69,8 +101,7 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let families = Families::register(&registry)?;
-        let waiting = IntGauge::new("fcgi_calls_waiting", "Calls that wait for a free exchange.")?;
-        let running = IntGauge::new("fcgi_exchanges_running", "Exchanges with php-fpm that run.")?;
+        let pool = PoolMetrics::register(&registry)?;
         let exchanges = IntCounterVec::new(
             Opts::new(
                 "fcgi_exchanges_total",
@@ -78,8 +109,11 @@ impl Metrics {
             ),
             &["outcome"],
         )?;
-        registry.register(Box::new(waiting.clone()))?;
-        registry.register(Box::new(running.clone()))?;
+        let exchange_seconds = histogram(
+            "fcgi_exchange_seconds",
+            "Seconds that exchanges with php-fpm have taken.",
+        )?;
+        registry.register(Box::new(exchange_seconds.clone()))?;
         registry.register(Box::new(exchanges.clone()))?;
         let unknown = Arc::new(families.method(CallKind::Unary, UNKNOWN, UNKNOWN)?);
         Ok(Self {
@@ -87,9 +121,9 @@ impl Metrics {
             families,
             methods: RwLock::default(),
             unknown,
-            waiting,
-            running,
+            pool,
             exchanges,
+            exchange_seconds,
         })
     }
 

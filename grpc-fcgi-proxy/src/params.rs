@@ -18,8 +18,8 @@ use crate::route::{CallKind, Method};
 /// Enough for BEGIN_REQUEST and the variables of a usual call.
 const USUAL_SIZE: usize = 2048;
 
-/// The entry script, as PHP is told of it.
-#[derive(Clone, Debug)]
+/// A script, as PHP is told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     filename: String,
     document_root: String,

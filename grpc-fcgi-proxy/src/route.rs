@@ -1,10 +1,13 @@
-//! Which method a request calls, and what kind of call that is.
+//! Which method a request calls, what kind of call that is, and which script runs it.
 //!
 //! PROTOCOL-HTTP2: `Path → ":path" "/" Service-Name "/" {method name}`, case-sensitive.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use prost_types::{FileDescriptorSet, MethodDescriptorProto};
+
+use crate::params::Script;
 
 /// A longer path is no method's.
 const MAX_PATH_LENGTH: usize = 1024;
@@ -49,6 +52,10 @@ impl<'a> Method<'a> {
             Err(NoMethod)
         }
     }
+}
+
+fn is_service(text: &str) -> bool {
+    text.split('.').all(is_identifier)
 }
 
 fn is_identifier(text: &str) -> bool {
@@ -122,8 +129,73 @@ fn kind(method: &MethodDescriptorProto) -> CallKind {
     }
 }
 
+/// Which services a route is for: one by its full name, or all whose names begin so, as in `shop.v1.*`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServicePattern {
+    name: String,
+    is_prefix: bool,
+}
+
+impl FromStr for ServicePattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let prefix = text.strip_suffix('*');
+        let name = prefix.unwrap_or(text);
+        let valid = match prefix {
+            Some("") => true,
+            Some(prefix) => prefix.strip_suffix('.').is_some_and(is_service),
+            None => is_service(name),
+        };
+        if !valid {
+            return Err("a route is for a service, such as shop.v1.Cart, or for a package, such as shop.v1.*".to_owned());
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            is_prefix: prefix.is_some(),
+        })
+    }
+}
+
+impl ServicePattern {
+    fn matches(&self, service: &str) -> bool {
+        if self.is_prefix {
+            service.starts_with(&self.name)
+        } else {
+            service == self.name
+        }
+    }
+}
+
+/// Which script runs the methods of a service.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    entry: Script,
+    routes: Vec<(ServicePattern, Script)>,
+}
+
+impl Routes {
+    /// The first route that matches wins; the entry script has the rest.
+    #[must_use]
+    pub fn new(entry: Script, routes: Vec<(ServicePattern, Script)>) -> Self {
+        Self { entry, routes }
+    }
+
+    /// The script for a service.
+    #[must_use]
+    pub fn script(&self, service: &str) -> &Script {
+        let route = self
+            .routes
+            .iter()
+            .find(|(pattern, _)| pattern.matches(service));
+        route.map_or(&self.entry, |(_, script)| script)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
@@ -150,5 +222,37 @@ mod tests {
         ] {
             assert_eq!(Method::parse(path), Err(NoMethod), "{path}");
         }
+    }
+
+    #[test]
+    fn the_first_route_that_matches_has_the_service() {
+        let script = |path: &str| Script::new(Path::new(path));
+        let route = |pattern: &str, path| (pattern.parse().unwrap(), script(path));
+        let routes = Routes::new(
+            script("/app/index.php"),
+            vec![
+                route("shop.v1.Cart", "/cart.php"),
+                route("shop.v1.*", "/shop.php"),
+                route("shop.*", "/any.php"),
+            ],
+        );
+        let table = [
+            ("shop.v1.Cart", "/cart.php"),
+            ("shop.v1.Till", "/shop.php"),
+            ("shop.v1.sub.Till", "/shop.php"),
+            ("shop.v2.Till", "/any.php"),
+            ("shopping.v1.Cart", "/app/index.php"),
+        ];
+        for (service, path) in table {
+            assert_eq!(routes.script(service), &script(path), "{service}");
+        }
+        for wrong in ["", ".*", "shop*", "shop.*.Cart", "a/b", "shop.v1.", "**"] {
+            assert!(wrong.parse::<ServicePattern>().is_err(), "{wrong}");
+        }
+        assert!(
+            "*".parse::<ServicePattern>()
+                .unwrap()
+                .matches("anything.At.all")
+        );
     }
 }

@@ -7,8 +7,8 @@ use http::HeaderMap;
 
 use crate::error::CallError;
 use crate::grpc::encoding::{Encoding, EncodingError};
-use crate::grpc::frame::{COMPRESSED, FrameScanner, Piece, TRAILERS, VOID};
-use crate::grpc::message::{self, MessageError};
+use crate::grpc::frame::{FrameScanner, Piece, TRAILERS, VOID};
+use crate::grpc::message::{self, COMPRESSED, MessageError};
 use crate::grpc::status::Status;
 use crate::response;
 

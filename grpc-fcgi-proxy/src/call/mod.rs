@@ -31,8 +31,8 @@ use crate::grpc::encoding::{Encoding, EncodingError, GRPC_ENCODING};
 use crate::grpc::{metadata, timeout};
 use crate::local::Local;
 use crate::metrics::Metrics;
-use crate::params::{self, Input, Script, Variables};
-use crate::route::{CallKind, Method, MethodKinds};
+use crate::params::{self, Input, Variables};
+use crate::route::{CallKind, Method, MethodKinds, Routes};
 
 /// What every call needs.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct Bridge {
     /// The way to php-fpm.
     pub pool: Pool,
     /// What it runs.
-    pub script: Script,
+    pub routes: Routes,
     /// What kind each method is.
     pub kinds: MethodKinds,
     /// What the proxy answers itself.
@@ -172,7 +172,7 @@ impl<'a> Call<'a> {
     /// BEGIN_REQUEST and PARAMS.
     fn opening(&self, input: Input) -> Result<Bytes, PairTooLong> {
         params::encode(&Variables {
-            script: &self.bridge.script,
+            script: self.bridge.routes.script(self.method.service),
             kind: self.kind,
             method: self.method,
             authority: self

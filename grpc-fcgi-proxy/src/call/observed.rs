@@ -104,13 +104,15 @@ impl Drop for Observed {
 /// Counts how an exchange ended; one that is dropped was abandoned.
 pub(super) struct CountedExchange {
     metrics: Arc<Metrics>,
-    pub(super) outcome: &'static str,
+    start: Instant,
+    outcome: &'static str,
 }
 
 impl CountedExchange {
     pub(super) fn begin(bridge: &Bridge) -> Self {
         Self {
             metrics: Arc::clone(&bridge.metrics),
+            start: Instant::now(),
             outcome: "abandoned",
         }
     }
@@ -126,5 +128,7 @@ impl Drop for CountedExchange {
             .exchanges
             .with_label_values(&[self.outcome])
             .inc();
+        let seconds = self.start.elapsed().as_secs_f64();
+        self.metrics.exchange_seconds.observe(seconds);
     }
 }

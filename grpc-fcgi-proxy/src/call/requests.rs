@@ -14,8 +14,8 @@ use hyper::body::Incoming;
 use super::Call;
 use crate::error::CallError;
 use crate::grpc::encoding::{Encoding, EncodingError};
-use crate::grpc::frame::{COMPRESSED, FrameScanner, Piece};
-use crate::grpc::message::{self, MessageError};
+use crate::grpc::frame::{FrameScanner, Piece};
+use crate::grpc::message::{self, COMPRESSED, MessageError};
 use crate::route::CallKind;
 
 /// STDIN of the exchange.

@@ -18,6 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::either::Either;
 
+use crate::metrics::PoolMetrics;
+
 /// A connection is made within this time, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two tries at a Unix socket whose backlog is full.
@@ -69,14 +71,13 @@ pub struct Pool {
     limits: Limits,
     permits: Arc<Semaphore>,
     streams: Arc<Semaphore>,
-    waiting: IntGauge,
-    running: IntGauge,
+    metrics: PoolMetrics,
 }
 
 impl Pool {
-    /// A pool without any connection yet. The gauges follow how many calls wait and run.
+    /// A pool without any connection yet. The metrics follow how many calls wait and run.
     #[must_use]
-    pub fn new(target: Target, limits: Limits, waiting: IntGauge, running: IntGauge) -> Self {
+    pub fn new(target: Target, limits: Limits, metrics: PoolMetrics) -> Self {
         let permits = Arc::new(Semaphore::new(limits.max_exchanges));
         let streams = Arc::new(Semaphore::new(limits.max_streams));
         Self {
@@ -84,8 +85,7 @@ impl Pool {
             limits,
             permits,
             streams,
-            waiting,
-            running,
+            metrics,
         }
     }
 
@@ -110,14 +110,18 @@ impl Pool {
     ///
     /// If the queue is full, the wait too long, or php-fpm not there.
     pub async fn acquire(&self) -> Result<Connection, PoolError> {
-        let give_up = Instant::now() + self.limits.max_wait;
+        let start = Instant::now();
+        let give_up = start + self.limits.max_wait;
         let permit = self.permit(give_up).await?;
         let place = Place {
             permit,
             stream: None,
-            running: Increment::new(&self.running),
+            running: Increment::new(&self.metrics.running),
         };
         let stream = self.target.connect(give_up).await?;
+        self.metrics
+            .wait_seconds
+            .observe(start.elapsed().as_secs_f64());
         Ok(Connection { stream, place })
     }
 
@@ -125,7 +129,7 @@ impl Pool {
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
-        let waiting = Increment::new(&self.waiting);
+        let waiting = Increment::new(&self.metrics.waiting);
         if usize::try_from(waiting.gauge.get()).unwrap_or(0) > self.limits.max_waiting {
             return Err(PoolError::TooManyWaiting);
         }
@@ -266,10 +270,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-
-    fn gauge(name: &str) -> IntGauge {
-        IntGauge::new(name, "test").unwrap()
-    }
+    use crate::metrics::Metrics;
 
     fn pool(target: Target, max_waiting: usize, max_wait: Duration) -> Pool {
         let limits = Limits {
@@ -278,7 +279,7 @@ mod tests {
             max_waiting,
             max_wait,
         };
-        Pool::new(target, limits, gauge("waiting"), gauge("running"))
+        Pool::new(target, limits, Metrics::new().unwrap().pool)
     }
 
     async fn listening() -> (TcpListener, Target) {
@@ -295,7 +296,7 @@ mod tests {
         for _ in 0..5 {
             assert!(matches!(pool.acquire().await, Err(PoolError::Connect(_))));
         }
-        assert_eq!(pool.running.get(), 0);
+        assert_eq!(pool.metrics.running.get(), 0);
         assert_eq!(pool.permits.available_permits(), 1);
     }
 
@@ -304,13 +305,16 @@ mod tests {
         let (_listener, target) = listening().await;
         let pool = pool(target, 1, Duration::from_secs(60));
         let first = pool.acquire().await.unwrap();
-        assert_eq!(pool.running.get(), 1);
+        assert_eq!(pool.metrics.running.get(), 1);
         let mut second = std::pin::pin!(pool.acquire());
         assert!(futures_util::poll!(&mut second).is_pending());
-        assert_eq!(pool.waiting.get(), 1);
+        assert_eq!(pool.metrics.waiting.get(), 1);
         drop(first);
         second.await.unwrap();
-        assert_eq!((pool.waiting.get(), pool.running.get()), (0, 0));
+        assert_eq!(
+            (pool.metrics.waiting.get(), pool.metrics.running.get()),
+            (0, 0)
+        );
     }
 
     #[tokio::test]
@@ -325,6 +329,6 @@ mod tests {
             Err(PoolError::TooManyWaiting)
         ));
         assert!(matches!(waiting.await, Err(PoolError::WaitTooLong)));
-        assert_eq!(pool.waiting.get(), 0);
+        assert_eq!(pool.metrics.waiting.get(), 0);
     }
 }

@@ -6,10 +6,8 @@ use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::message::{MessageError, PREFIX_LENGTH};
+use super::message::{COMPRESSED, MessageError, PREFIX_LENGTH};
 
-/// A message that is, or was, or is to be compressed.
-pub const COMPRESSED: u8 = 0x01;
 /// Nothing.
 pub const VOID: u8 = 0x40;
 /// To PHP: the client is gone, or its deadline is over. The same flag as that of the trailers, the other way.

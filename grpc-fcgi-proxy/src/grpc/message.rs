@@ -5,10 +5,12 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::encoding::{Encoding, EncodingError};
-use super::frame::COMPRESSED;
 
 /// One byte of flags, four bytes of length.
 pub const PREFIX_LENGTH: usize = 5;
+
+/// The flag of a message that is compressed; towards PHP, that was, and from PHP, that is to be.
+pub const COMPRESSED: u8 = 0x01;
 
 /// A message as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -133,6 +133,9 @@ async fn metrics_have_the_names_of_go_grpc_prometheus() {
             "{name}"
         );
     }
+    for name in ["fcgi_wait_seconds_count", "fcgi_exchange_seconds_count"] {
+        assert_eq!(proxy.metric(name).await, 1.0, "{name}");
+    }
     let handled = |code: &str, method: &str, service: &str| {
         format!(
             "grpc_server_handled_total{{grpc_code=\"{code}\",grpc_method=\"{method}\",\
@@ -145,5 +148,25 @@ async fn metrics_have_the_names_of_go_grpc_prometheus() {
             .metric(&handled("Unimplemented", "unknown", "unknown"))
             .await,
         1.0
+    );
+}
+
+#[tokio::test]
+async fn one_proxy_fronts_several_applications() {
+    let shop = format!("--route=shop.v1.*={}", php("fixtures/early.php").display());
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[&shop]).await;
+    assert_eq!(
+        client
+            .call_method("/shop.v1.Cart/Add", b"x", &[])
+            .await
+            .content(),
+        b"0123456789"
+    );
+    assert_eq!(
+        client
+            .call_method("/shop.v2.Cart/Add", b"x", &[])
+            .await
+            .content(),
+        b"x"
     );
 }

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
@@ -183,6 +184,13 @@ impl Client {
 }
 
 impl Stream {
+    /// Sends the same bytes many times, without so many copies of them.
+    pub(crate) fn send_repeated(&self, bytes: &Bytes, count: usize) {
+        for _ in 0..count {
+            let _ = self.requests.as_ref().unwrap().send(bytes.clone());
+        }
+    }
+
     /// Sends bytes as they are.
     pub(crate) fn send_bytes(&self, bytes: &[u8]) {
         // Nobody takes them any more if the call is over.
@@ -201,15 +209,28 @@ impl Stream {
         self.requests = None;
     }
 
+    /// The next message, which may take longer than usual.
+    pub(crate) async fn next_within(&mut self, time: Duration) -> Option<Vec<u8>> {
+        let response = timeout(time, &mut self.response)
+            .await
+            .expect("no header in time");
+        self.receive(response.unwrap());
+        self.next().await
+    }
+
+    fn receive(&mut self, response: http::Response<Incoming>) {
+        let (head, body) = response.into_parts();
+        self.head = Some(head);
+        self.body = Some(body);
+    }
+
     /// The header fields, which come before anything else.
     pub(crate) async fn headers(&mut self) -> &HeaderMap {
         if self.head.is_none() {
             let response = timeout(TEST_TIMEOUT, &mut self.response)
                 .await
                 .expect("no header in time");
-            let (head, body) = response.unwrap().into_parts();
-            self.head = Some(head);
-            self.body = Some(body);
+            self.receive(response.unwrap());
         }
         &self.head.as_ref().unwrap().headers
     }

@@ -19,11 +19,16 @@ pub(crate) struct PhpFpm {
 }
 
 impl PhpFpm {
-    /// On a Unix socket.
+    /// On a Unix socket, with two workers: a call that is left behind in one would be noticed.
     pub(crate) async fn start() -> Self {
+        Self::start_with("pm.max_children = 2\n").await
+    }
+
+    /// On a Unix socket, with these lines about the pool.
+    pub(crate) async fn start_with(pool: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("fpm.sock").display().to_string();
-        Self::start_at(folder, socket).await
+        Self::start_at(folder, socket, pool).await
     }
 
     /// On a free port of 127.0.0.1.
@@ -32,18 +37,22 @@ impl PhpFpm {
             .unwrap()
             .local_addr()
             .unwrap();
-        Self::start_at(tempfile::tempdir().unwrap(), free.to_string()).await
+        Self::start_at(
+            tempfile::tempdir().unwrap(),
+            free.to_string(),
+            "pm.max_children = 2\n",
+        )
+        .await
     }
 
-    async fn start_at(folder: TempDir, listen: String) -> Self {
+    async fn start_at(folder: TempDir, listen: String, pool: &str) -> Self {
         let config = folder.path().join("php-fpm.conf");
         let database = folder.path().join("item.sqlite");
-        // Two workers: a call that is left behind in one would be noticed.
         let text = format!(
-            "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\npm.max_children = 2\n\
+            "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\n{pool}\
              pm.status_path = /status\nping.path = /ping\ncatch_workers_output = no\nuser = {user}\n\
              env[ITEM_DSN] = sqlite:{database}\n\
-             env[ENDED_FILE] = {ended}\nphp_admin_flag[display_errors] = off\n\
+             env[ENDED_FILE] = {ended}\nenv[COUNTER_DB] = {counter}\nphp_admin_flag[display_errors] = off\n\
              php_admin_flag[log_errors] = on\n",
             user = nix::unistd::User::from_uid(nix::unistd::getuid())
                 .unwrap()
@@ -51,6 +60,7 @@ impl PhpFpm {
                 .name,
             database = database.display(),
             ended = folder.path().join("ended").display(),
+            counter = folder.path().join("counter.sqlite").display(),
         );
         std::fs::write(&config, text).unwrap();
         let process = spawn(&config).await;
@@ -74,6 +84,20 @@ impl PhpFpm {
     /// The file that `stream_slow.php` makes when it has noticed that nobody takes what it writes.
     pub(crate) fn ended_file(&self) -> PathBuf {
         self.folder.path().join("ended")
+    }
+
+    /// How many calls `counter.php` has noted, and of how many messages.
+    pub(crate) async fn counted(&self) -> String {
+        let query = "$database = new PDO('sqlite:' . $argv[1]); \
+                     echo implode(' ', $database->query('SELECT count(*), count(DISTINCT message) FROM call')->fetch(PDO::FETCH_NUM));";
+        let file = self.folder.path().join("counter.sqlite");
+        let output = Command::new("php")
+            .args(["-r", query, "--"])
+            .arg(file)
+            .output()
+            .await
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Ends it, with everything that it runs.

@@ -79,6 +79,18 @@ impl Proxy {
             .expect("the proxy did not log that")
     }
 
+    /// The most memory that it has had resident, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap()))
+                .unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))
+            .unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
         let pid = nix::unistd::Pid::from_raw(self.process.id().unwrap().try_into().unwrap());
