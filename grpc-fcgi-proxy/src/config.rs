@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::Context;
 use clap::Parser;
-use prost::Message;
-use prost_types::FileDescriptorSet;
 use tokio::net::TcpListener;
 
 use crate::call::CallLimits;
 use crate::fcgi::pool::{Limits, Target};
+use crate::health;
 use crate::params::Script;
-use crate::route::{MethodKinds, Routes, ServicePattern};
+use crate::route::{Routes, ServicePattern};
+use crate::tls::TlsFlags;
 
 const KIB: usize = 1024;
 /// More header fields do not fit in one FastCGI record as GRPC_METADATA.
@@ -32,7 +31,8 @@ pub struct Config {
     #[arg(value_name = "ENTRY_SCRIPT", env = "GRPC_FCGI_PROXY_ENTRY_SCRIPT", value_parser = absolute)]
     pub entry_script: PathBuf,
 
-    /// Address to serve gRPC on (HTTP/2 without TLS); a port alone, as in :8080, is on all addresses
+    /// Address to serve gRPC on (HTTP/2, without TLS unless there is --tls-cert); a port alone, as in :8080, is on all
+    /// addresses
     #[arg(
         short,
         long,
@@ -95,6 +95,16 @@ pub struct Config {
     )]
     pub descriptor_set: Vec<PathBuf>,
 
+    /// Don't answer the service grpc.reflection.v1.ServerReflection (and v1alpha) from the descriptor sets; without a
+    /// set it is never answered
+    #[arg(long, env = "GRPC_FCGI_PROXY_NO_REFLECTION")]
+    pub no_reflection: bool,
+
+    /// Path of php-fpm's ping page (the pool's ping.path), such as /ping; what it answers decides what the service
+    /// grpc.health.v1.Health tells [default: whether php-fpm accepts a connection]
+    #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = health::ping_path)]
+    pub ping_path: Option<String>,
+
     /// Calls that php-fpm runs at once: as many as it has workers; more would only wait in php-fpm's own queue
     #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_EXCHANGES", default_value = "8", value_parser = count(1, 65_536))]
     pub max_exchanges: usize,
@@ -127,6 +137,10 @@ pub struct Config {
     /// How long running calls may take to end after SIGTERM
     #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
+
+    /// TLS for the gRPC listener.
+    #[command(flatten)]
+    pub tls: TlsFlags,
 }
 
 impl Config {
@@ -144,6 +158,12 @@ impl Config {
         }
     }
 
+    /// Whether the proxy answers reflection.
+    #[must_use]
+    pub fn reflection(&self) -> bool {
+        !self.no_reflection && !self.descriptor_set.is_empty()
+    }
+
     /// Which script runs what.
     #[must_use]
     pub fn routes(&self) -> Routes {
@@ -152,23 +172,6 @@ impl Config {
             .iter()
             .map(|route| (route.pattern.clone(), Script::new(&route.file)));
         Routes::new(Script::new(&self.entry_script), routes.collect())
-    }
-
-    /// What the descriptor sets say.
-    ///
-    /// # Errors
-    ///
-    /// If a file can't be read, or is no descriptor set.
-    pub fn method_kinds(&self) -> anyhow::Result<MethodKinds> {
-        let mut kinds = MethodKinds::default();
-        for file in &self.descriptor_set {
-            let bytes =
-                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let set = FileDescriptorSet::decode(&bytes[..])
-                .with_context(|| format!("{} is not a FileDescriptorSet", file.display()))?;
-            kinds.add(&set);
-        }
-        Ok(kinds)
     }
 
     /// The bounds of a call.
@@ -412,7 +415,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 12] = [
+        let table: [(&[&str], &str); 17] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -420,6 +423,11 @@ mod tests {
             (&["-f", "unix://fpm.sock"], "the whole path of a socket"),
             (&["--aux-path", "healthz"], "it takes /PATH"),
             (&["--aux-path", "/metrics"], "/metrics is the proxy's own"),
+            (&["--ping-path", "ping"], "it takes the pool's ping.path"),
+            (&["--ping-path", "/a?b"], "it takes the pool's ping.path"),
+            (&["--tls-cert", "a.pem"], "--tls-key <FILE>"),
+            (&["--tls-key", "a.pem"], "--tls-cert <FILE>"),
+            (&["--tls-client-ca", "a.pem"], "--tls-cert <FILE>"),
             (&["--route", "shop"], "it takes SERVICE=FILE"),
             (&["--route", "shop*=a.php"], "a route is for a service"),
             (&["--max-exchanges", "0"], "from 1 to 65536"),

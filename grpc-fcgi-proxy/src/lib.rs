@@ -3,7 +3,7 @@
 //! # Life of a call
 //!
 //! 1. [`config`]: flags and environment are checked before anything else happens.
-//! 2. [`server`]: accepts the client's connection, and serves HTTP/2 on it.
+//! 2. [`server`]: accepts the client's connection, and serves HTTP/2 on it, inside [`tls`] if that is wanted.
 //! 3. [`call`]: takes one stream of it from its header fields to its trailers; all that follows is called there.
 //! 4. [`grpc`]: the client's message, metadata and timeout are decoded.
 //! 5. [`route`]: the path names a service and a method.
@@ -12,43 +12,58 @@
 //! 8. [`response`]: what the script prints becomes status, metadata and message.
 //! 9. [`error`]: what went wrong on the way becomes a status.
 //!
+//! The services that [`local`] has are answered by the proxy itself: [`health`] follows the state of php-fpm,
+//! [`reflection`] shows the descriptor sets.
+//! What services and methods there are, [`descriptors`] knows.
+//!
 //! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`] and [`telemetry`] are what an operator sees.
 
 pub mod admin;
 pub mod call;
 pub mod config;
+pub mod descriptors;
 pub mod error;
 pub mod fcgi;
 pub mod grpc;
+pub mod health;
+pub mod local;
 pub mod metrics;
 pub mod params;
+pub mod reflection;
 pub mod response;
 pub mod route;
 pub mod server;
 pub mod telemetry;
+pub mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
+use tokio_rustls::TlsAcceptor;
 
 use crate::admin::Admin;
 use crate::call::Bridge;
 use crate::config::Config;
+use crate::descriptors::Descriptors;
 use crate::fcgi::pool::Pool;
+use crate::health::{HealthService, Probe};
+use crate::local::Local;
 use crate::metrics::Metrics;
-use crate::route::MethodKinds;
+use crate::reflection::Reflection;
 use crate::server::ServerLimits;
 
-/// Serves gRPC on `grpc`, with the methods of these kinds, and the auxiliary paths on `aux` until `shutdown`, then drains.
+/// Serves gRPC on `grpc`, with the services of these descriptors, and the auxiliary paths on `aux` until `shutdown`,
+/// then drains.
 ///
 /// # Errors
 ///
 /// If the metrics can't be set up.
 pub async fn run(
     config: Config,
-    kinds: MethodKinds,
+    descriptors: Descriptors,
+    tls: Option<TlsAcceptor>,
     grpc: TcpListener,
     aux: TcpListener,
     shutdown: impl Future<Output = ()>,
@@ -64,10 +79,24 @@ pub async fn run(
         metrics: Arc::clone(&metrics),
         draining: AtomicBool::new(false),
     });
+    let probe = Probe {
+        target: config.fastcgi.clone(),
+        ping_path: config.ping_path.clone(),
+    };
+    // Not until php-fpm has been asked.
+    let (serving, health) = watch::channel(false);
+    let local = Local {
+        health: HealthService::server(health, descriptors.services),
+        reflection: match config.reflection() {
+            true => Some(Reflection::server(descriptors.index)?),
+            false => None,
+        },
+    };
     let bridge = Arc::new(Bridge {
         pool,
         routes: config.routes(),
-        kinds,
+        kinds: descriptors.kinds,
+        local,
         limits: config.call_limits(),
         metrics,
     });
@@ -80,10 +109,16 @@ pub async fn run(
     let draining = Arc::clone(&admin);
     let calls = async {
         let shutdown = async {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                never = probe.follow(&serving) => match never {},
+            }
             draining.draining.store(true, Ordering::Relaxed);
+            serving.send_replace(false);
+            // Who watches the health is let go.
+            drop(serving);
         };
-        server::run(grpc, bridge, limits, shutdown).await;
+        server::run(grpc, tls, bridge, limits, shutdown).await;
         drop(stop_aux);
     };
     // The auxiliary server answers until the last call has ended, so that the drain can be watched.

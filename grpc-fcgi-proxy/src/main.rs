@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 use grpc_fcgi_proxy::config::Config;
+use grpc_fcgi_proxy::descriptors::Descriptors;
 use grpc_fcgi_proxy::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -22,7 +23,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
-    let kinds = config.method_kinds()?;
+    let descriptors = Descriptors::read(&config.descriptor_set)?;
+    if config.reflection() {
+        descriptors
+            .index
+            .check_imports()
+            .context("reflection is not possible; --no-reflection does without it")?;
+    }
+    let tls = config.tls.acceptor()?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let grpc = config
@@ -38,6 +46,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
     tracing::info!(
         address = %grpc.local_addr()?,
         aux_address = %aux.local_addr()?,
+        tls = tls.is_some(),
         fastcgi = %config.fastcgi,
         entry_script = %config.entry_script.display(),
         "serving"
@@ -48,5 +57,5 @@ async fn run(config: Config) -> anyhow::Result<()> {
             _ = interrupt.recv() => {}
         }
     };
-    grpc_fcgi_proxy::run(config, kinds, grpc, aux, shutdown).await
+    grpc_fcgi_proxy::run(config, descriptors, tls, grpc, aux, shutdown).await
 }

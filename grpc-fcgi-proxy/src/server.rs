@@ -8,8 +8,10 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 
 use crate::call::{self, Bridge, Ends};
 
@@ -19,6 +21,8 @@ const MAX_CONCURRENT_STREAMS: u32 = 1024;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// It is closed if it does not answer.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+/// Who has connected must begin to speak TLS, and come to an end with it.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// When the system has no file descriptor left, accepting again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -34,6 +38,7 @@ pub struct ServerLimits {
 /// Serves until `shutdown`, then lets the calls that run come to their end.
 pub async fn run(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     bridge: Arc<Bridge>,
     limits: ServerLimits,
     shutdown: impl Future<Output = ()>,
@@ -48,12 +53,12 @@ pub async fn run(
         };
         match accepted {
             Ok((stream, _)) => {
-                tokio::spawn(serve(
-                    http2.clone(),
-                    stream,
-                    Arc::clone(&bridge),
-                    connections.watcher(),
-                ));
+                let connection = Connection {
+                    http2: http2.clone(),
+                    bridge: Arc::clone(&bridge),
+                    watcher: connections.watcher(),
+                };
+                tokio::spawn(connection.accept(stream, tls.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -85,23 +90,40 @@ fn http2(limits: ServerLimits) -> http2::Builder<TokioExecutor> {
     builder
 }
 
-async fn serve(
+/// What a connection is served with.
+struct Connection {
     http2: http2::Builder<TokioExecutor>,
-    stream: TcpStream,
     bridge: Arc<Bridge>,
     watcher: Watcher,
-) {
-    let ends = stream
-        .set_nodelay(true)
-        .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
-    // Only a connection that is gone already has no ends.
-    let Ok((peer, local)) = ends else { return };
-    let service = service_fn(move |request| {
-        let call = call::serve(Arc::clone(&bridge), Ends { peer, local }, request);
-        async { Ok::<_, std::convert::Infallible>(call.await) }
-    });
-    let connection = http2.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%peer, %error, "connection broke");
+}
+
+impl Connection {
+    async fn accept(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        let ends = stream
+            .set_nodelay(true)
+            .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
+        // Only a connection that is gone already has no ends.
+        let Ok((peer, local)) = ends else { return };
+        let ends = Ends { peer, local };
+        let Some(tls) = tls else {
+            return self.serve(stream, ends).await;
+        };
+        match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve(stream, ends).await,
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+        }
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ends: Ends) {
+        let bridge = self.bridge;
+        let service = service_fn(move |request| {
+            let call = call::serve(Arc::clone(&bridge), ends, request);
+            async { Ok::<_, std::convert::Infallible>(call.await) }
+        });
+        let connection = self.http2.serve_connection(TokioIo::new(stream), service);
+        if let Err(error) = self.watcher.watch(connection).await {
+            tracing::debug!(peer = %ends.peer, %error, "connection broke");
+        }
     }
 }

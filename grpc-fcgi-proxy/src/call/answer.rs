@@ -91,6 +91,14 @@ enum Content {
     },
     /// As they come; the last frame is the trailers.
     Stream(mpsc::Receiver<Frame<Bytes>>),
+    /// Of a service that the proxy has itself.
+    Local(tonic::body::Body),
+}
+
+impl From<tonic::body::Body> for Answer {
+    fn from(body: tonic::body::Body) -> Self {
+        Self(Content::Local(body))
+    }
 }
 
 impl Default for Content {
@@ -128,17 +136,18 @@ impl Body for Answer {
                 // Its task was ended before it could send the trailers.
                 None => Some(Err(BrokenOff)),
             }),
+            Content::Local(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|_| BrokenOff))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(
-            self.0,
-            Content::Whole {
-                message: None,
-                trailers: None
-            }
-        )
+        match &self.0 {
+            Content::Whole { message, trailers } => message.is_none() && trailers.is_none(),
+            Content::Stream(_) => false,
+            Content::Local(body) => body.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {

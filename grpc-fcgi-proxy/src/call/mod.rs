@@ -29,6 +29,7 @@ use crate::fcgi::pair::PairTooLong;
 use crate::fcgi::pool::Pool;
 use crate::grpc::encoding::{Encoding, EncodingError, GRPC_ENCODING};
 use crate::grpc::{metadata, timeout};
+use crate::local::Local;
 use crate::metrics::Metrics;
 use crate::params::{self, Input, Variables};
 use crate::route::{CallKind, Method, MethodKinds, Routes};
@@ -42,6 +43,8 @@ pub struct Bridge {
     pub routes: Routes,
     /// What kind each method is.
     pub kinds: MethodKinds,
+    /// What the proxy answers itself.
+    pub local: Local,
     /// Bounds on what a call may carry.
     pub limits: CallLimits,
     /// What is counted.
@@ -77,6 +80,10 @@ pub async fn serve(
     if !is_grpc(request.headers()) {
         return unsupported_media_type();
     }
+    let request = match bridge.local.serve(request).await {
+        Ok(response) => return response.map(Answer::from),
+        Err(request) => request,
+    };
     let (head, body) = request.into_parts();
     let kind = bridge.kinds.of(head.uri.path());
     let mut observed = Observed::begin(&bridge, head.uri.path(), kind, &head.headers);

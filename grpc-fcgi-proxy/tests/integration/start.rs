@@ -2,8 +2,12 @@
 
 use std::process::Output;
 
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
 use tokio::net::TcpListener;
 use tokio::process::Command;
+
+use crate::support::Authority;
 
 async fn start(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"))
@@ -63,4 +67,59 @@ async fn flags_come_from_the_environment_too() {
             .unwrap()
             .contains("invalid value 'nonsense'")
     );
+}
+
+#[tokio::test]
+async fn a_descriptor_set_without_its_imports_is_refused() {
+    let file = FileDescriptorProto {
+        name: Some("shop.proto".into()),
+        dependency: vec!["base.proto".into()],
+        ..FileDescriptorProto::default()
+    };
+    let set = FileDescriptorSet { file: vec![file] }.encode_to_vec();
+    let path = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(path.path(), set).unwrap();
+    let output = start(&[
+        "--descriptor-set",
+        path.path().to_str().unwrap(),
+        "/app/index.php",
+    ])
+    .await;
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        log.contains("shop.proto imports base.proto, which is in no descriptor set"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_certificate_that_cannot_be_used_is_refused() {
+    let authority = Authority::new();
+    let (pair, other) = (authority.sign("one"), authority.sign("two"));
+    let (cert, key) = (&pair.certificate_file, &pair.key_file);
+    let missing = cert.with_extension("missing");
+    let table = [
+        (cert, &other.key_file, cert, "cannot use"),
+        (cert, cert, cert, "has no private key"),
+        (key, key, cert, "has no certificate"),
+        (&missing, key, cert, "cannot read"),
+        (cert, key, key, "has no certificate"),
+    ];
+    for (cert, key, client_ca, expected) in table {
+        let [cert, key, client_ca] = [cert, key, client_ca].map(|file| file.to_str().unwrap());
+        let output = start(&[
+            "--tls-cert",
+            cert,
+            "--tls-key",
+            key,
+            "--tls-client-ca",
+            client_ca,
+            "/app/index.php",
+        ])
+        .await;
+        assert_eq!(output.status.code(), Some(1));
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains(expected), "{expected}: {log}");
+    }
 }

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -46,11 +47,16 @@ pub(crate) fn message(content: &[u8]) -> Vec<u8> {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
-        let (connection, driver) = handshake(TokioExecutor::new(), TokioIo::new(stream))
-            .await
-            .unwrap();
+        Self::over(stream).await.unwrap()
+    }
+
+    /// On a stream that there is already.
+    pub(crate) async fn over(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> hyper::Result<Self> {
+        let (connection, driver) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         tokio::spawn(driver);
-        Self { connection }
+        Ok(Self { connection })
     }
 
     /// A unary call with this message and metadata.
@@ -149,11 +155,15 @@ pub(crate) struct Stream {
 
 impl Client {
     pub(crate) fn stream(&self, method: &str, metadata: &[(&str, &str)]) -> Stream {
+        self.stream_at(&format!("/test.Service/{method}"), metadata)
+    }
+
+    pub(crate) fn stream_at(&self, path: &str, metadata: &[(&str, &str)]) -> Stream {
         let (requests, received) = mpsc::unbounded_channel();
         let body = unfold(received, |mut received| async move {
             Some((Ok(Frame::data(received.recv().await?)), received))
         });
-        let mut request = Request::post(format!("http://test.example/test.Service/{method}"))
+        let mut request = Request::post(format!("http://test.example{path}"))
             .header("te", "trailers")
             .header("content-type", "application/grpc");
         for (name, value) in metadata {

@@ -1,5 +1,6 @@
 //! Starts php-fpm and the proxy, and calls it as bytes.
 
+mod certificates;
 mod client;
 mod descriptors;
 mod php_fpm;
@@ -8,12 +9,13 @@ mod proxy;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use client::{Client, message};
+pub(crate) use certificates::{Authority, Pair};
+pub(crate) use client::{Answer, Client, Stream, message};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
 
 /// Nothing that a test waits for takes longer.
-const TEST_TIMEOUT: Duration = Duration::from_secs(20);
+pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A file of the PHP side.
 pub(crate) fn php(path: &str) -> PathBuf {
@@ -35,8 +37,17 @@ pub(crate) async fn serve(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Clie
 /// The same, with a descriptor set in which `/test.Service/ClientStream`, `ServerStream` and `BidiStream` are what
 /// their names say.
 pub(crate) async fn serve_streams(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
+    serve_descriptors(&descriptors::test_service(), fixture, flags).await
+}
+
+/// The same, with this descriptor set.
+pub(crate) async fn serve_descriptors(
+    set: &[u8],
+    fixture: &str,
+    flags: &[&str],
+) -> (PhpFpm, Proxy, Client) {
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), descriptors::test_service()).unwrap();
+    std::fs::write(file.path(), set).unwrap();
     let descriptor_set = ["--descriptor-set", file.path().to_str().unwrap()];
     // The proxy has read the file when this returns.
     serve(fixture, &[&descriptor_set, flags].concat()).await

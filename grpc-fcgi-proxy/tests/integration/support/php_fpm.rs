@@ -50,7 +50,7 @@ impl PhpFpm {
         let database = folder.path().join("item.sqlite");
         let text = format!(
             "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\n{pool}\
-             pm.status_path = /status\ncatch_workers_output = no\nuser = {user}\n\
+             pm.status_path = /status\nping.path = /ping\ncatch_workers_output = no\nuser = {user}\n\
              env[ITEM_DSN] = sqlite:{database}\n\
              env[ENDED_FILE] = {ended}\nenv[COUNTER_DB] = {counter}\nphp_admin_flag[display_errors] = off\n\
              php_admin_flag[log_errors] = on\n",

@@ -1,0 +1,207 @@
+//! The service grpc.health.v1.Health, and the state of php-fpm that it tells.
+//!
+//! It is the proxy that answers: a check must not wait for a worker, nor fail because there is none.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use fastcgi_client::{Client, Params, io};
+use futures_util::stream::{BoxStream, StreamExt, unfold};
+use http::StatusCode;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use crate::fcgi::pool::{PoolError, Target};
+
+/// From one question to php-fpm to the next.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+/// The ping page needs a worker, so when all are busy its answer takes as long as one needs to become free.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where php-fpm's state is learned.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Where php-fpm listens.
+    pub target: Target,
+    /// Its `ping.path`; without one, php-fpm is well if it can be connected to.
+    pub ping_path: Option<String>,
+}
+
+/// Why php-fpm is not well.
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error(transparent)]
+    Connect(#[from] PoolError),
+    #[error(transparent)]
+    Exchange(#[from] fastcgi_client::ClientError),
+    #[error(transparent)]
+    Answer(#[from] fastcgi_client::HttpConversionError),
+    #[error("the ping page answers with HTTP status {0}")]
+    Status(StatusCode),
+    #[error("the ping page does not answer in time")]
+    Timeout(#[from] tokio::time::error::Elapsed),
+}
+
+impl Probe {
+    /// Asks again and again, and tells `serving`.
+    pub async fn follow(&self, serving: &watch::Sender<bool>) -> Infallible {
+        let mut reported = None;
+        loop {
+            let result = self.ask().await;
+            let well = result.is_ok();
+            serving.send_if_modified(|serving| std::mem::replace(serving, well) != well);
+            if reported.replace(well) != Some(well) {
+                match result {
+                    Ok(()) => tracing::info!("php-fpm is well"),
+                    Err(error) => tracing::warn!(%error, "php-fpm is not well"),
+                }
+            }
+            sleep(ASK_INTERVAL).await;
+        }
+    }
+
+    async fn ask(&self) -> Result<(), ProbeError> {
+        match &self.ping_path {
+            Some(path) => timeout(ANSWER_TIMEOUT, self.ping(path)).await?,
+            None => {
+                self.target.connect(Instant::now()).await?;
+                Ok(())
+            }
+        }
+    }
+
+    async fn ping(&self, path: &str) -> Result<(), ProbeError> {
+        let stream = self.target.connect(Instant::now() + ANSWER_TIMEOUT).await?;
+        let params = Params::default()
+            .request_method("GET")
+            .request_uri(path)
+            .document_uri(path)
+            .script_name(path)
+            .script_filename(path)
+            .query_string("")
+            .server_protocol("HTTP/1.1")
+            .content_length(0);
+        let request = fastcgi_client::Request::new(params, io::Cursor::new(Vec::new()));
+        let answer = Client::new_tokio(tokio::io::BufStream::new(stream))
+            .execute_once(request)
+            .await?;
+        let answer: http::Response<Vec<u8>> = answer.try_into()?;
+        match answer.status() {
+            StatusCode::OK => Ok(()),
+            status => Err(ProbeError::Status(status)),
+        }
+    }
+}
+
+/// Reads the path of the ping page.
+///
+/// # Errors
+///
+/// If it is no path.
+pub fn ping_path(text: &str) -> Result<String, String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
+    if text.starts_with('/') && text.len() > 1 && text.bytes().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("it takes the pool's ping.path, such as /ping".to_owned())
+    }
+}
+
+/// The service. Its stream of a Watch ends when the sender of `serving` is dropped.
+#[derive(Debug)]
+pub struct HealthService {
+    serving: watch::Receiver<bool>,
+    services: BTreeSet<String>,
+}
+
+impl HealthService {
+    /// For these services, and for "", which is the server itself.
+    #[must_use]
+    pub fn server(
+        serving: watch::Receiver<bool>,
+        mut services: BTreeSet<String>,
+    ) -> HealthServer<Self> {
+        services.insert(String::new());
+        HealthServer::new(Self { serving, services })
+    }
+}
+
+#[tonic::async_trait]
+impl Health for HealthService {
+    type WatchStream = BoxStream<'static, Result<HealthCheckResponse, Status>>;
+
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        if !self.services.contains(&request.get_ref().service) {
+            return Err(Status::not_found("unknown service"));
+        }
+        Ok(Response::new(response(state(*self.serving.borrow()))))
+    }
+
+    /// health-checking.md: "The server will immediately send back a message indicating the current serving status.
+    /// It will then subsequently send a new message whenever the service's serving status changes."
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let known = self.services.contains(&request.get_ref().service);
+        let states = unfold(
+            Some(Watch {
+                serving: self.serving.clone(),
+                known,
+                last: None,
+            }),
+            |watch| async { watch?.next().await },
+        );
+        Ok(Response::new(states.boxed()))
+    }
+}
+
+struct Watch {
+    serving: watch::Receiver<bool>,
+    known: bool,
+    last: Option<ServingStatus>,
+}
+
+impl Watch {
+    async fn next(mut self) -> Option<(Result<HealthCheckResponse, Status>, Option<Self>)> {
+        loop {
+            let status = if self.known {
+                state(*self.serving.borrow_and_update())
+            } else {
+                ServingStatus::ServiceUnknown
+            };
+            if self.last.replace(status) != Some(status) {
+                return Some((Ok(response(status)), Some(self)));
+            }
+            if self.serving.changed().await.is_err() {
+                // A stream that stayed open would hold the drain up.
+                return Some((
+                    Err(Status::unavailable("the server is shutting down")),
+                    None,
+                ));
+            }
+        }
+    }
+}
+
+fn state(serving: bool) -> ServingStatus {
+    if serving {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    }
+}
+
+fn response(status: ServingStatus) -> HealthCheckResponse {
+    HealthCheckResponse {
+        status: status.into(),
+    }
+}

@@ -1,0 +1,102 @@
+//! TLS on the gRPC listener, for use without a proxy such as Envoy in front.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
+
+/// RFC 9113, 3.2: "The string "h2" identifies the protocol where HTTP/2 uses Transport Layer Security".
+const HTTP2: &[u8] = b"h2";
+
+/// What is served with.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TlsFlags {
+    /// Serve gRPC with TLS: PEM file of the certificate, and of those between it and its authority; read at the start
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GRPC_FCGI_PROXY_TLS_CERT",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// PEM file of its private key
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GRPC_FCGI_PROXY_TLS_KEY",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+
+    /// PEM file of the authorities of clients; a client without a certificate of one of them is refused
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "GRPC_FCGI_PROXY_TLS_CLIENT_CA",
+        requires = "tls_cert"
+    )]
+    pub tls_client_ca: Option<PathBuf>,
+}
+
+impl TlsFlags {
+    /// Reads the files; `None` without TLS.
+    ///
+    /// # Errors
+    ///
+    /// If a file can't be read or used, or the key is not that of the certificate.
+    pub fn acceptor(&self) -> anyhow::Result<Option<TlsAcceptor>> {
+        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else {
+            return Ok(None);
+        };
+        let provider = Arc::new(ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let builder = match &self.tls_client_ca {
+            Some(file) => builder.with_client_cert_verifier(client_verifier(file, provider)?),
+            None => builder.with_no_client_auth(),
+        };
+        let private_key = PrivateKeyDer::from_pem_file(key)
+            .with_context(|| format!("{} has no private key", key.display()))?;
+        let mut config = builder
+            .with_single_cert(certificates(cert)?, private_key)
+            .with_context(|| format!("cannot use {} with {}", cert.display(), key.display()))?;
+        config.alpn_protocols = vec![HTTP2.to_vec()];
+        Ok(Some(TlsAcceptor::from(Arc::new(config))))
+    }
+}
+
+fn client_verifier(
+    file: &Path,
+    provider: Arc<CryptoProvider>,
+) -> anyhow::Result<Arc<dyn ClientCertVerifier>> {
+    let mut authorities = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        authorities
+            .add(certificate)
+            .with_context(|| format!("cannot use {}", file.display()))?;
+    }
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
+        .build()
+        .with_context(|| format!("cannot use {}", file.display()))
+}
+
+fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    anyhow::ensure!(
+        !certificates.is_empty(),
+        "{} has no certificate",
+        file.display()
+    );
+    Ok(certificates)
+}
