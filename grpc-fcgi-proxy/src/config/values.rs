@@ -1,0 +1,171 @@
+//! What the flags take: addresses, files, routes. Wrong ones are refused with what would be right.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use tokio::net::TcpListener;
+
+use crate::fcgi::pool::Target;
+use crate::route::ServicePattern;
+
+/// A number within bounds.
+pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, String> + Clone {
+    move |text| match text.parse::<u64>() {
+        Ok(number) if (least..=most).contains(&number) => {
+            usize::try_from(number).map_err(|error| error.to_string())
+        }
+        _ => Err(format!("it takes a number from {least} to {most}")),
+    }
+}
+
+/// The whole path of a file; a relative one is below the current folder.
+pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("it takes the path of a PHP file".to_owned());
+    }
+    std::path::absolute(text).map_err(|error| error.to_string())
+}
+
+/// An address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    host: String,
+    port: u16,
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "it takes HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or :8080".to_owned();
+        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
+        let port = port.parse().map_err(|_| wrong())?;
+        let bare = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        if bare.is_none() && host.contains(':') {
+            return Err(wrong());
+        }
+        Ok(Self {
+            host: bare.unwrap_or(host).to_owned(),
+            port,
+        })
+    }
+}
+
+impl Address {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    ///
+    /// If the address is taken, or not this machine's.
+    pub async fn bind(&self) -> std::io::Result<TcpListener> {
+        if !self.host.is_empty() {
+            return TcpListener::bind((self.host.as_str(), self.port)).await;
+        }
+        // All addresses: those of IPv6 too, where there is IPv6.
+        match TcpListener::bind(SocketAddr::from(([0u16; 8], self.port))).await {
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+                TcpListener::bind(SocketAddr::from(([0u8; 4], self.port))).await
+            }
+            bound => bound,
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("unix://") {
+            return if path.starts_with('/') {
+                Ok(Self::Unix(path.into()))
+            } else {
+                Err(
+                    "it takes the whole path of a socket, such as unix:///run/php-fpm.sock"
+                        .to_owned(),
+                )
+            };
+        }
+        let address = text
+            .strip_prefix("tcp://")
+            .map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+        match address.map(str::parse::<Address>) {
+            Some(Ok(address)) if !address.host.is_empty() => Ok(Self::Tcp(address.to_string())),
+            _ => Err(
+                "it takes tcp://HOST:PORT or unix:///PATH, such as tcp://127.0.0.1:9000".to_owned(),
+            ),
+        }
+    }
+}
+
+/// A route to another script than the entry script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// For which services.
+    pub pattern: ServicePattern,
+    /// The PHP file.
+    pub file: PathBuf,
+}
+
+impl FromStr for Route {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (pattern, file) = text
+            .split_once('=')
+            .ok_or("it takes SERVICE=FILE, such as 'shop.v1.*=/app/shop.php'")?;
+        Ok(Self {
+            pattern: pattern.parse()?,
+            file: absolute(file)?,
+        })
+    }
+}
+
+/// A path of the auxiliary server that PHP answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuxPath {
+    /// The path in the URL.
+    pub path: String,
+    /// The PHP file.
+    pub file: PathBuf,
+}
+
+impl FromStr for AuxPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (path, file) = text
+            .split_once('=')
+            .map_or((text, None), |(path, file)| (path, Some(file)));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
+        if !path.starts_with('/') || path.len() < 2 || !path.bytes().all(plain) {
+            return Err(
+                "it takes /PATH or /PATH=FILE, such as /healthz.php=/app/healthz.php".to_owned(),
+            );
+        }
+        if path == "/metrics" {
+            return Err("/metrics is the proxy's own".to_owned());
+        }
+        let file = match file {
+            Some(file) => absolute(file)?,
+            None => std::path::absolute(Path::new(path.trim_start_matches('/')))
+                .map_err(|error| error.to_string())?,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+        })
+    }
+}
