@@ -1,6 +1,4 @@
 //! The auxiliary HTTP server: `/healthz`, `/metrics`, and the paths that php-fpm answers.
-//!
-//! A whole HTTP-like exchange is what the fastcgi-client crate is good at, so it does those.
 
 use std::future::Future;
 use std::path::Path;
@@ -13,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use fastcgi_client::{Client, Params, io};
+use fastcgi_client::Params;
 use http::request::Parts;
 use http::{StatusCode, header};
 use tokio::net::TcpListener;
@@ -22,6 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::AuxPath;
 use crate::fcgi::pool::Target;
+use crate::fcgi::whole::{self, WholeError};
 use crate::metrics::Metrics;
 
 /// What a client may send to an auxiliary path.
@@ -125,19 +124,6 @@ async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
-/// Why an auxiliary path has no answer.
-#[derive(Debug, thiserror::Error)]
-enum ForwardError {
-    #[error(transparent)]
-    Connect(#[from] crate::fcgi::pool::PoolError),
-    #[error(transparent)]
-    Exchange(#[from] fastcgi_client::ClientError),
-    #[error(transparent)]
-    Answer(#[from] fastcgi_client::HttpConversionError),
-    #[error("no answer in time")]
-    Timeout(#[from] tokio::time::error::Elapsed),
-}
-
 async fn forward(
     admin: &Admin,
     places: &Semaphore,
@@ -145,22 +131,24 @@ async fn forward(
     parts: Parts,
     body: Bytes,
 ) -> Response {
-    let path = parts.uri.path().to_owned();
+    let path = parts.uri.path();
+    let params = params(script, &parts, body.len());
     let exchange = async {
         let _place = places.acquire().await;
-        exchange(admin, script, parts, body).await
+        whole::exchange(&admin.target, params, body, TIMEOUT).await
     };
-    let result = timeout(TIMEOUT, exchange)
-        .await
-        .map_err(ForwardError::from)
-        .and_then(|result| result);
-    match result {
-        Ok(response) => response,
+    // The wait for a place counts too.
+    let result = timeout(TIMEOUT, exchange).await;
+    match result.unwrap_or(Err(WholeError::Timeout)) {
+        Ok((answer, stderr)) => {
+            log(path, &stderr);
+            answer.map(Body::from)
+        }
         Err(error) => {
             tracing::warn!(%error, path, "auxiliary path failed");
             let code = match error {
-                ForwardError::Connect(_) => StatusCode::SERVICE_UNAVAILABLE,
-                ForwardError::Timeout(_) => StatusCode::GATEWAY_TIMEOUT,
+                WholeError::Connect(_) => StatusCode::SERVICE_UNAVAILABLE,
+                WholeError::Timeout => StatusCode::GATEWAY_TIMEOUT,
                 _ => StatusCode::BAD_GATEWAY,
             };
             (code, "no answer from php-fpm\n").into_response()
@@ -168,30 +156,14 @@ async fn forward(
     }
 }
 
-async fn exchange(
-    admin: &Admin,
-    script: &Path,
-    parts: Parts,
-    body: Bytes,
-) -> Result<Response, ForwardError> {
-    let params = params(script, &parts, body.len());
-    let stream = admin.target.connect(Instant::now() + TIMEOUT).await?;
-    let request = fastcgi_client::Request::new(params, io::Cursor::new(body));
-    let answer = Client::new_tokio(tokio::io::BufStream::new(stream))
-        .execute_once(request)
-        .await?;
-    for line in answer
-        .stderr
-        .iter()
-        .flat_map(|stderr| stderr.split(|byte| *byte == b'\n'))
+fn log(path: &str, stderr: &[u8]) {
+    for line in stderr
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
     {
-        if !line.is_empty() {
-            let text = String::from_utf8_lossy(line);
-            tracing::warn!(target: "application", path = parts.uri.path(), "{text}");
-        }
+        let text = String::from_utf8_lossy(line);
+        tracing::warn!(target: "application", path, "{text}");
     }
-    let answer: http::Response<Vec<u8>> = answer.try_into()?;
-    Ok(answer.map(Body::from))
 }
 
 /// As the crate has them, less what a client could forge: see `params`.

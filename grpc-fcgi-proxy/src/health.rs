@@ -6,17 +6,19 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use fastcgi_client::{Client, Params, io};
+use bytes::Bytes;
+use fastcgi_client::Params;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use http::StatusCode;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 use crate::fcgi::pool::{PoolError, Target};
+use crate::fcgi::whole::{self, WholeError};
 
 /// From one question to php-fpm to the next.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
@@ -38,13 +40,9 @@ enum ProbeError {
     #[error(transparent)]
     Connect(#[from] PoolError),
     #[error(transparent)]
-    Exchange(#[from] fastcgi_client::ClientError),
-    #[error(transparent)]
-    Answer(#[from] fastcgi_client::HttpConversionError),
+    Ping(#[from] WholeError),
     #[error("the ping page answers with HTTP status {0}")]
     Status(StatusCode),
-    #[error("the ping page does not answer in time")]
-    Timeout(#[from] tokio::time::error::Elapsed),
 }
 
 impl Probe {
@@ -67,7 +65,7 @@ impl Probe {
 
     async fn ask(&self) -> Result<(), ProbeError> {
         match &self.ping_path {
-            Some(path) => timeout(ANSWER_TIMEOUT, self.ping(path)).await?,
+            Some(path) => self.ping(path).await,
             None => {
                 self.target.connect(Instant::now()).await?;
                 Ok(())
@@ -76,7 +74,6 @@ impl Probe {
     }
 
     async fn ping(&self, path: &str) -> Result<(), ProbeError> {
-        let stream = self.target.connect(Instant::now() + ANSWER_TIMEOUT).await?;
         let params = Params::default()
             .request_method("GET")
             .request_uri(path)
@@ -86,11 +83,8 @@ impl Probe {
             .query_string("")
             .server_protocol("HTTP/1.1")
             .content_length(0);
-        let request = fastcgi_client::Request::new(params, io::Cursor::new(Vec::new()));
-        let answer = Client::new_tokio(tokio::io::BufStream::new(stream))
-            .execute_once(request)
-            .await?;
-        let answer: http::Response<Vec<u8>> = answer.try_into()?;
+        let (answer, _) =
+            whole::exchange(&self.target, params, Bytes::new(), ANSWER_TIMEOUT).await?;
         match answer.status() {
             StatusCode::OK => Ok(()),
             status => Err(ProbeError::Status(status)),

@@ -8,3 +8,4 @@ pub mod exchange;
 pub mod pair;
 pub mod pool;
 pub mod record;
+pub mod whole;
