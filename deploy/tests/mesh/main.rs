@@ -9,7 +9,9 @@
     reason = "a test fails by a panic"
 )]
 
+mod dashboards;
 mod identity;
+mod observability;
 mod outage;
 mod pods;
 mod report;
