@@ -16,10 +16,10 @@ use http::request::Parts;
 use http::{StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::config::AuxPath;
-use crate::fcgi::pool::Target;
+use crate::fcgi::pool::Pool;
 use crate::fcgi::whole::{self, WholeError};
 use crate::metrics::Metrics;
 
@@ -35,8 +35,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// What the handlers need.
 #[derive(Debug)]
 pub struct Admin {
-    /// Where php-fpm listens.
-    pub target: Target,
+    /// The way to php-fpm.
+    pub pool: Arc<Pool>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
     /// Set when the proxy stops taking calls.
@@ -111,8 +111,8 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 
 /// Healthy is who could take a call: php-fpm listens.
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.target.connect(Instant::now()).await {
-        Ok(_) => "OK\n".into_response(),
+    match admin.pool.reach().await {
+        Ok(()) => "OK\n".into_response(),
         Err(error) => {
             tracing::warn!(%error, "not healthy");
             (
@@ -135,7 +135,7 @@ async fn forward(
     let params = params(script, &parts, body.len());
     let exchange = async {
         let _place = places.acquire().await;
-        whole::exchange(&admin.target, params, body, TIMEOUT).await
+        whole::exchange(admin.pool.least_loaded(), params, body, TIMEOUT).await
     };
     // The wait for a place counts too.
     let result = timeout(TIMEOUT, exchange).await;

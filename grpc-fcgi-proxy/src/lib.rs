@@ -69,18 +69,19 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
+    let targets = config.fastcgi.targets.clone();
     let pool = Pool::new(
-        config.fastcgi.clone(),
-        config.pool_limits(),
+        targets.clone(),
+        config.fastcgi.limits(),
         metrics.pool.clone(),
     );
     let admin = Arc::new(Admin {
-        target: config.fastcgi.clone(),
+        pool: Arc::clone(&pool),
         metrics: Arc::clone(&metrics),
         draining: AtomicBool::new(false),
     });
     let probe = Probe {
-        target: config.fastcgi.clone(),
+        targets,
         ping_path: config.ping_path.clone(),
     };
     // Not until php-fpm has been asked.

@@ -1,5 +1,6 @@
 //! Flags and environment: read, checked, and refused before a port is bound.
 
+mod fastcgi;
 mod values;
 
 use std::path::PathBuf;
@@ -8,11 +9,11 @@ use std::time::Duration;
 
 use clap::Parser;
 
+pub use self::fastcgi::FastcgiFlags;
 pub use self::values::{Address, AuxPath, Route};
 use self::values::{absolute, count};
 
 use crate::call::CallLimits;
-use crate::fcgi::pool::{Limits, Target};
 use crate::health;
 use crate::params::Script;
 use crate::route::Routes;
@@ -55,15 +56,9 @@ pub struct Config {
     )]
     pub aux_address: Address,
 
-    /// Where php-fpm listens: tcp://HOST:PORT or unix:///PATH
-    #[arg(
-        short,
-        long,
-        value_name = "URL",
-        env = "GRPC_FCGI_PROXY_FASTCGI",
-        default_value = "tcp://127.0.0.1:9000"
-    )]
-    pub fastcgi: Target,
+    /// The way to php-fpm.
+    #[command(flatten)]
+    pub fastcgi: FastcgiFlags,
 
     /// Path on the auxiliary address that php-fpm answers, with the PHP file to run [default: the path below the
     /// current folder]; repeatable, or separated by commas
@@ -108,23 +103,6 @@ pub struct Config {
     #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = health::ping_path)]
     pub ping_path: Option<String>,
 
-    /// Calls that php-fpm runs at once: as many as it has workers; more would only wait in php-fpm's own queue
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_EXCHANGES", default_value = "8", value_parser = count(1, 65_536))]
-    pub max_exchanges: usize,
-
-    /// Streaming calls among them; one more is refused with RESOURCE_EXHAUSTED at once [default: half of
-    /// --max-exchanges]
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_STREAMS", value_parser = count(0, 65_536))]
-    pub max_streams: Option<usize>,
-
-    /// Calls that wait for one of these to end; one more is refused with RESOURCE_EXHAUSTED
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_WAITING", default_value = "1000", value_parser = count(0, 1_000_000))]
-    pub max_waiting: usize,
-
-    /// How long a call waits, before it is refused with RESOURCE_EXHAUSTED
-    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_MAX_WAIT", default_value = "10s", value_parser = humantime::parse_duration)]
-    pub max_wait: Duration,
-
     /// Bytes of a message that a client may send
     #[arg(long, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_RECEIVE_MESSAGE_SIZE", default_value = "4194304", value_parser = count(0, u32::MAX.into()))]
     pub max_receive_message_size: usize,
@@ -147,20 +125,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// The bounds of the pool.
-    #[must_use]
-    pub fn pool_limits(&self) -> Limits {
-        Limits {
-            max_exchanges: self.max_exchanges,
-            max_streams: self
-                .max_streams
-                .unwrap_or(self.max_exchanges.div_ceil(2))
-                .min(self.max_exchanges),
-            max_waiting: self.max_waiting,
-            max_wait: self.max_wait,
-        }
-    }
-
     /// Whether the proxy answers reflection.
     #[must_use]
     pub fn reflection(&self) -> bool {
@@ -199,6 +163,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::fcgi::target::Target;
 
     fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
         Config::try_parse_from([&["grpc-fcgi-proxy"], arguments].concat())
@@ -209,7 +174,10 @@ mod tests {
         let config = parse(&["/app/index.php"]).unwrap();
         assert_eq!(config.address.to_string(), "127.0.0.1:8080");
         assert_eq!(config.aux_address.to_string(), "127.0.0.1:7070");
-        assert_eq!(config.fastcgi, Target::Tcp("127.0.0.1:9000".to_owned()));
+        assert_eq!(
+            config.fastcgi.targets,
+            [Target::Tcp("127.0.0.1:9000".to_owned())]
+        );
     }
 
     #[test]
@@ -246,7 +214,10 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(short.address.to_string(), ":80");
-        assert_eq!(short.fastcgi, Target::Unix("/run/fpm.sock".into()));
+        assert_eq!(
+            short.fastcgi.targets,
+            [Target::Unix("/run/fpm.sock".into())]
+        );
         assert_eq!(
             short.entry_script,
             std::env::current_dir().unwrap().join("index.php")

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use tokio::net::TcpListener;
 
-use crate::fcgi::pool::Target;
+use crate::fcgi::target::Target;
 use crate::route::ServicePattern;
 
 /// A number within bounds.

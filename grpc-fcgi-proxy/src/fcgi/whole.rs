@@ -8,14 +8,14 @@ use fastcgi_client::{Client, ClientError, HttpConversionError, Params, Request, 
 use http::Response;
 use tokio::time::{Instant, timeout};
 
-use super::pool::{PoolError, Target};
+use super::target::{ConnectError, Target};
 
 /// Why there is no whole answer.
 #[derive(Debug, thiserror::Error)]
 pub enum WholeError {
     /// php-fpm is not there.
     #[error(transparent)]
-    Connect(#[from] PoolError),
+    Connect(#[from] ConnectError),
     /// The exchange broke.
     #[error(transparent)]
     Exchange(#[from] ClientError),

@@ -81,6 +81,11 @@ impl PhpFpm {
         format!("{scheme}://{}", self.listen)
     }
 
+    /// The process id of its master.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// The file that `stream_slow.php` makes when it has noticed that nobody takes what it writes.
     pub(crate) fn ended_file(&self) -> PathBuf {
         self.folder.path().join("ended")
@@ -106,11 +111,21 @@ impl PhpFpm {
         self.process.wait().await.unwrap();
     }
 
+    /// Ends it when what it runs has ended.
+    pub(crate) async fn quit(&mut self) {
+        self.signal(Signal::SIGQUIT);
+        self.process.wait().await.unwrap();
+    }
+
     /// Its workers end with it only if it is asked to end: they outlive a master that is killed.
     fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    fn signal(&self, signal: Signal) {
         if let Some(id) = self.process.id() {
             let pid = Pid::from_raw(id.try_into().unwrap());
-            kill(pid, Signal::SIGTERM).unwrap();
+            kill(pid, signal).unwrap();
         }
     }
 
