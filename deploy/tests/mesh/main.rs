@@ -11,6 +11,7 @@
 
 mod dashboards;
 mod identity;
+mod logs;
 mod observability;
 mod outage;
 mod pods;
