@@ -16,7 +16,8 @@
 //! [`reflection`] shows the descriptor sets.
 //! What services and methods there are, [`descriptors`] knows.
 //!
-//! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`] and [`telemetry`] are what an operator sees.
+//! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`], [`phpfpm`] and [`telemetry`] are what an operator
+//! sees.
 
 pub mod admin;
 pub mod call;
@@ -29,6 +30,7 @@ pub mod health;
 pub mod local;
 pub mod metrics;
 pub mod params;
+pub mod phpfpm;
 pub mod reflection;
 pub mod response;
 pub mod route;
@@ -51,6 +53,7 @@ use crate::fcgi::pool::Pool;
 use crate::health::{HealthService, Probe};
 use crate::local::Local;
 use crate::metrics::Metrics;
+use crate::phpfpm::Scraper;
 use crate::reflection::Reflection;
 use crate::server::ServerLimits;
 
@@ -78,6 +81,7 @@ pub async fn run(
     let admin = Arc::new(Admin {
         pool: Arc::clone(&pool),
         metrics: Arc::clone(&metrics),
+        php_fpm: Scraper::new(config.status.pages(&targets)),
         draining: AtomicBool::new(false),
     });
     let probe = Probe {

@@ -21,6 +21,7 @@ mod log;
 mod memory;
 mod metadata;
 mod overload;
+mod phpfpm;
 mod predecessor;
 mod reflection;
 mod start;
