@@ -174,7 +174,7 @@ fn log(path: &str, stderr: &[u8]) {
 }
 
 /// As the crate has them, less what a client could forge: see `params`.
-fn params(script: &Path, parts: &Parts, content_length: usize) -> Params<'static> {
+pub(crate) fn params(script: &Path, parts: &Parts, content_length: usize) -> Params<'static> {
     let mut params = Params::default()
         .request_method(parts.method.as_str().to_owned())
         .request_uri(parts.uri.to_string())

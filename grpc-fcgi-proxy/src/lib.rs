@@ -16,11 +16,14 @@
 //! [`reflection`] shows the descriptor sets.
 //! What services and methods there are, [`descriptors`] knows.
 //!
+//! [`check`] does none of this: it tests the configuration and the way to php-fpm.
+//!
 //! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`], [`phpfpm`] and [`telemetry`] are what an operator
 //! sees.
 
 pub mod admin;
 pub mod call;
+pub mod check;
 pub mod config;
 pub mod descriptors;
 pub mod error;

@@ -1,5 +1,6 @@
 //! Flags and environment: read, checked, and refused before a port is bound.
 
+mod command;
 mod fastcgi;
 mod status;
 mod values;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+pub use self::command::CommandLine;
 pub use self::fastcgi::FastcgiFlags;
 pub use self::status::StatusFlags;
 pub use self::values::{Address, AuxPath, Route};

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::support::{Answer, Client, PhpFpm, Proxy, php};
+use crate::support::{Client, PhpFpm, Proxy, php};
 
 async fn proxy(php_fpm: &PhpFpm, fixture: &str, flags: &[&str]) -> Proxy {
     let script = php("fixtures").join(fixture);
@@ -18,16 +17,14 @@ fn named(name: &str, target: &str) -> String {
     format!(r#"phpfpm_{name}{{pool="test",scrape_uri="{target};/status"}}"#)
 }
 
-/// Has both workers busy until the calls are over.
-async fn keep_busy(proxy: &Proxy) -> Vec<JoinHandle<Answer>> {
+/// Begins calls that keep both workers busy for as long as a test may take.
+async fn keep_busy(proxy: &Proxy) {
     let client = Client::connect(proxy.address).await;
-    let calls = (0..2).map(|_| {
+    for _ in 0..2 {
         let client = client.clone();
-        tokio::spawn(async move { client.call(b"done", &[("x-seconds", "3")]).await })
-    });
-    let calls = calls.collect();
+        tokio::spawn(async move { client.call(b"", &[("x-seconds", "60")]).await });
+    }
     proxy.metric_becomes("fcgi_exchanges_running", 2.0).await;
-    calls
 }
 
 #[tokio::test]
@@ -58,7 +55,7 @@ async fn the_names_and_types_are_those_of_the_exporter() {
     }
     assert_eq!(proxy.metric(&named("up", &php_fpm.url())).await, 1.0);
     let total = named("total_processes", &php_fpm.url());
-    assert_eq!(proxy.metric(&total).await, 2.0);
+    proxy.metric_becomes(&total, 2.0).await;
     let accepted = named("accepted_connections", &php_fpm.url());
     let before = proxy.metric(&accepted).await;
     let client = Client::connect(proxy.address).await;
@@ -86,15 +83,12 @@ async fn a_listener_of_the_page_own_tells_that_all_workers_are_busy() {
     let php_fpm = PhpFpm::start_with(&pool).await;
     let page = format!("unix://{socket}");
     let proxy = proxy(&php_fpm, "sleep.php", &["--status-fastcgi", &page]).await;
-    let calls = keep_busy(&proxy).await;
+    keep_busy(&proxy).await;
     proxy
         .metric_becomes(&named("active_processes", &page), 2.0)
         .await;
     assert_eq!(proxy.metric(&named("idle_processes", &page)).await, 0.0);
     assert_eq!(proxy.metric(&named("up", &page)).await, 1.0);
-    for call in calls {
-        assert_eq!(call.await.unwrap().content(), b"done");
-    }
 }
 
 #[tokio::test]
@@ -103,28 +97,19 @@ async fn a_page_that_waits_for_a_worker_is_down_and_holds_nothing_up() {
     let proxy = proxy(&php_fpm, "sleep.php", &[]).await;
     let up = named("up", &php_fpm.url());
     assert_eq!(proxy.metric(&up).await, 1.0);
-    let client = Client::connect(proxy.address).await;
-    let calls: Vec<_> = (0..2)
-        .map(|_| {
-            let client = client.clone();
-            tokio::spawn(async move { client.call(b"done", &[("x-seconds", "3")]).await })
-        })
-        .collect();
+    keep_busy(&proxy).await;
     let start = Instant::now();
-    let (head, text) = loop {
-        let (head, text) = proxy.get("/metrics").await;
-        if text.contains(&format!("{up} 0")) {
-            break (head, text);
-        }
-        assert!(start.elapsed() < Duration::from_secs(3), "{text}");
-    };
+    let (head, text) = proxy.get("/metrics").await;
+    assert!(start.elapsed() < Duration::from_secs(5));
     assert!(head.starts_with("HTTP/1.1 200"), "{head}");
     assert!(text.contains("fcgi_exchanges_running 2"), "{text}");
-    let failures = named("scrape_failures", &php_fpm.url());
-    assert!(text.contains(&format!("{failures} 1")), "{text}");
-    for call in calls {
-        assert_eq!(call.await.unwrap().content(), b"done");
-    }
+    assert!(text.contains(&format!("{up} 0")), "{text}");
+    assert!(
+        proxy
+            .metric(&named("scrape_failures", &php_fpm.url()))
+            .await
+            > 0.0
+    );
 }
 
 #[tokio::test]
