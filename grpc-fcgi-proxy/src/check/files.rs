@@ -31,7 +31,10 @@ fn check_descriptor_sets(report: &mut Report, config: &Config) {
             Ok(()) => report.ok("reflection", "the descriptor sets have all of their imports"),
             Err(error) => report.error(
                 "reflection",
-                format_args!("{error}; have protoc write them with --include_imports, or do without reflection: --no-reflection"),
+                format_args!(
+                    "{error}; have protoc write them with --include_imports, or do without reflection: \
+                     --no-reflection"
+                ),
             ),
         }
     }

@@ -17,7 +17,10 @@ pub(super) async fn check_ping(report: &mut Report, target: &Target, path: &str)
         Ok((answer, _)) if answer.status() == StatusCode::OK => report.ok(subject, "it answers"),
         Ok((answer, _)) => report.error(
             subject,
-            format_args!("it answers with HTTP status {}: set the pool's ping.path to {path}, or --ping-path to what that is", answer.status()),
+            format_args!(
+                "it answers with HTTP status {}: set the pool's ping.path to {path}, or --ping-path to what that is",
+                answer.status()
+            ),
         ),
         Err(error) => report.error(subject, error),
     }

@@ -46,32 +46,49 @@ pub(super) fn connect_words(error: &ConnectError, target: &Target) -> String {
 }
 
 fn socket_words(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::NotFound => "there is no such socket: start php-fpm, or take the path from the pool's listen".to_owned(),
-        ErrorKind::PermissionDenied => "this user may not connect to the socket: set the pool's listen.owner, listen.group and listen.mode, and let the user enter the folders above it".to_owned(),
-        ErrorKind::ConnectionRefused => "nobody listens on it: it is no socket, or that of a php-fpm which has ended; start php-fpm".to_owned(),
-        _ => error.to_string(),
-    }
+    let words = match error.kind() {
+        ErrorKind::NotFound => {
+            "there is no such socket: start php-fpm, or take the path from the pool's listen"
+        }
+        ErrorKind::PermissionDenied => {
+            "this user may not connect to the socket: set the pool's listen.owner, listen.group and listen.mode, \
+             and let the user enter the folders above it"
+        }
+        ErrorKind::ConnectionRefused => {
+            "nobody listens on it: it is no socket, or that of a php-fpm which has ended; start php-fpm"
+        }
+        _ => return error.to_string(),
+    };
+    words.to_owned()
 }
 
 fn address_words(error: &io::Error) -> String {
-    match error.kind() {
+    let words = match error.kind() {
         ErrorKind::ConnectionRefused => {
             "nobody listens there: start php-fpm, or take the address from the pool's listen"
-                .to_owned()
         }
         ErrorKind::TimedOut => {
             "no answer to the attempt to connect: the address is wrong, or a firewall is between"
-                .to_owned()
         }
-        _ => error.to_string(),
-    }
+        _ => return error.to_string(),
+    };
+    words.to_owned()
 }
 
 fn answer_words(error: &WholeError) -> String {
-    match error {
-        WholeError::Timeout => "it takes connections, and does not answer: all workers of php-fpm are busy, or it does not speak FastCGI".to_owned(),
-        WholeError::Exchange(ClientError::Io(_)) => "it closes connections without an answer: the pool's listen.allowed_clients leaves this address out, or it does not speak FastCGI".to_owned(),
-        error => format!("it does not speak FastCGI ({error}): name the address of php-fpm itself, not that of a web server"),
-    }
+    let words = match error {
+        WholeError::Timeout => {
+            "it takes connections, and does not answer: all workers of php-fpm are busy, or it does not speak FastCGI"
+        }
+        WholeError::Exchange(ClientError::Io(_)) => {
+            "it closes connections without an answer: the pool's listen.allowed_clients leaves this address out, \
+             or it does not speak FastCGI"
+        }
+        error => {
+            return format!(
+                "it does not speak FastCGI ({error}): name the address of php-fpm itself, not that of a web server"
+            );
+        }
+    };
+    words.to_owned()
 }

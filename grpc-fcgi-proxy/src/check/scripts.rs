@@ -1,6 +1,7 @@
 //! Whether the scripts run.
 
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fastcgi_client::Params;
@@ -8,7 +9,7 @@ use http::{Method, Request, Response, StatusCode};
 
 use super::report::{Level, Report};
 use crate::admin;
-use crate::config::Config;
+use crate::config::{AuxPath, Config};
 use crate::fcgi::target::Target;
 use crate::fcgi::whole::{self, WholeError};
 use crate::grpc::status::{self, Code};
@@ -17,7 +18,11 @@ use crate::grpc::status::{self, Code};
 const SERVICE: &str = "grpc.fcgi.proxy.Check";
 const METHOD: &str = "Check";
 /// A script may take longer than php-fpm itself.
-const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How PHP's log begins what ended a script.
+const FATAL: [&str; 2] = ["PHP Fatal error", "PHP Parse error"];
+/// php-fpm's log names it where "Access denied." is its doing.
+const LIMIT_EXTENSIONS: &str = "security.limit_extensions";
 /// More of the log does not fit into a line.
 const MAX_LOGGED: usize = 300;
 
@@ -25,23 +30,22 @@ type Answer = Result<(Response<Vec<u8>>, Vec<u8>), WholeError>;
 type Finding = (Level, String);
 
 pub(super) async fn check(report: &mut Report, config: &Config, target: &Target) {
-    let entry = ("entry script", &config.entry_script);
-    let routes = config
-        .route
-        .iter()
-        .map(|route| ("route's script", &route.file));
-    for (what, file) in [entry].into_iter().chain(routes) {
-        let answer = whole::exchange(target, call(file), Bytes::new(), TIMEOUT).await;
-        let (level, text) =
-            ran(answer).map_or_else(|finding| finding, |answer| judge_call(&answer));
-        report.add(level, format_args!("{what} {}", file.display()), text);
+    let mut files = vec![&config.entry_script];
+    for route in &config.route {
+        if !files.contains(&&route.file) {
+            files.push(&route.file);
+        }
     }
-    for path in &config.aux_path {
-        let answer =
-            whole::exchange(target, get(&path.path, &path.file), Bytes::new(), TIMEOUT).await;
-        let (level, text) =
-            ran(answer).map_or_else(|finding| finding, |answer| judge_page(&answer));
-        report.add(level, format_args!("auxiliary path {}", path.path), text);
+    for file in files {
+        let answer = whole::exchange(target, call(file), Bytes::new(), TIMEOUT).await;
+        let (level, text) = judge(answer, judge_call);
+        report.add(level, format_args!("script {}", file.display()), text);
+    }
+    for AuxPath { path, file } in &config.aux_path {
+        let answer = whole::exchange(target, get(path, file), Bytes::new(), TIMEOUT).await;
+        let (level, text) = judge(answer, judge_page);
+        let subject = format!("auxiliary path {path}, script {}", file.display());
+        report.add(level, subject, text);
     }
 }
 
@@ -72,26 +76,24 @@ fn get(path: &str, script: &Path) -> Params<'static> {
     admin::params(script, &request.into_parts().0, 0)
 }
 
-/// The answer, if php-fpm has run the script to its end.
-fn ran(answer: Answer) -> Result<Response<Vec<u8>>, Finding> {
-    let (answer, log) = answer.map_err(|error| (Level::Error, broken(&error)))?;
-    let log = String::from_utf8_lossy(&log);
+/// `ran` judges what a script has answered that php-fpm could run.
+fn judge(answer: Answer, ran: fn(&Response<Vec<u8>>) -> Finding) -> Finding {
+    let (answer, log) = match answer {
+        Ok((answer, log)) => (answer, String::from_utf8_lossy(&log).into_owned()),
+        Err(error) => return (Level::Error, broken(&error)),
+    };
     if let Some(reason) = not_run(&answer, &log) {
-        return Err((Level::Error, reason.to_owned()));
+        return (Level::Error, reason.to_owned());
     }
-    let fatal = ["PHP Fatal error", "PHP Parse error"]
-        .iter()
-        .find_map(|error| log.find(error));
+    let fatal = FATAL.iter().find_map(|error| log.find(error));
     match (fatal, answer.status()) {
-        (Some(at), _) => Err((Level::Error, format!("it fails: {}", line(&log[at..])))),
-        (None, StatusCode::INTERNAL_SERVER_ERROR) => Err((
+        (Some(at), _) => (Level::Error, format!("it fails: {}", line(&log[at..]))),
+        (None, StatusCode::INTERNAL_SERVER_ERROR) => (
             Level::Error,
-            format!(
-                "it answers with HTTP status 500, as after a fatal error; PHP's log: {}",
-                line(&log)
-            ),
-        )),
-        _ => Ok(answer),
+            "it answers with HTTP status 500, as after a fatal error; PHP's log says why"
+                .to_owned(),
+        ),
+        _ => ran(&answer),
     }
 }
 
@@ -106,24 +108,24 @@ fn broken(error: &WholeError) -> String {
     }
 }
 
-/// php-fpm's own pages, in fpm_main.c.
+/// What php-fpm answers itself where it runs no script (fpm_main.c).
 fn not_run(answer: &Response<Vec<u8>>, log: &str) -> Option<&'static str> {
-    match (answer.status(), answer.body().as_slice()) {
+    let body = answer.body().as_slice();
+    match (answer.status(), body) {
         (StatusCode::NOT_FOUND, b"File not found.\n") => Some(
-            "php-fpm does not find it (\"Primary script unknown\"): name it as php-fpm sees it, in its container or chroot, and let php-fpm's user enter the folders above it",
+            "php-fpm does not find it (\"Primary script unknown\"): name it as php-fpm sees it, in its container or \
+             chroot, and let php-fpm's user enter the folders above it",
         ),
         (StatusCode::NOT_FOUND, b"No input file specified.\n") => {
             Some("php-fpm cannot open it: is it a file?")
         }
-        (StatusCode::FORBIDDEN, b"Access denied.\n")
-            if log.contains("security.limit_extensions") =>
-        {
-            Some(
-                "php-fpm does not run files of this name: the pool's security.limit_extensions (.php and .phar without one) leaves it out",
-            )
-        }
+        (StatusCode::FORBIDDEN, b"Access denied.\n") if log.contains(LIMIT_EXTENSIONS) => Some(
+            "php-fpm does not run files of this name: the pool's security.limit_extensions (.php and .phar without \
+             one) leaves it out",
+        ),
         (StatusCode::FORBIDDEN, b"Access denied.\n") => Some(
-            "php-fpm's user may not read it (\"Access denied.\"); or, if it may, the pool's security.limit_extensions leaves the file's name out",
+            "php-fpm's user may not read it (\"Access denied.\"); or the pool's security.limit_extensions leaves \
+             files of this name out",
         ),
         _ => None,
     }
@@ -134,23 +136,26 @@ fn judge_call(answer: &Response<Vec<u8>>) -> Finding {
         Some(code) => status::decode_code(code.as_bytes()),
         None => status::from_http(answer.status().as_u16()),
     };
+    let answers = format!(
+        "it runs, and answers {} to a method that does not exist",
+        status::label(code)
+    );
     match code {
-        Code::Unimplemented => (Level::Ok, "it runs, and answers UNIMPLEMENTED to a method that does not exist".to_owned()),
-        Code::Ok => (Level::Warning, "it runs, but answers OK to a method that does not exist: it should look at GRPC_METHOD".to_owned()),
-        code => (Level::Warning, format!("it runs, but answers with status {} to a method that does not exist, not with Unimplemented", status::label(code))),
+        Code::Unimplemented => (Level::Ok, answers),
+        _ => (
+            Level::Warning,
+            format!("{answers}, not Unimplemented: does it look at GRPC_METHOD?"),
+        ),
     }
 }
 
 fn judge_page(answer: &Response<Vec<u8>>) -> Finding {
-    let level = if answer.status().is_success() {
-        Level::Ok
-    } else {
-        Level::Warning
+    let level = match answer.status().is_success() {
+        true => Level::Ok,
+        false => Level::Warning,
     };
-    (
-        level,
-        format!("it answers with HTTP status {}", answer.status()),
-    )
+    let text = format!("it answers with HTTP status {}", answer.status());
+    (level, text)
 }
 
 /// The first line, without what could command a terminal.

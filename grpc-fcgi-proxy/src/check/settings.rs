@@ -39,8 +39,11 @@ pub(super) async fn check(report: &mut Report, target: &Target, max_message: usi
         Ok((page, log)) => (page, log),
         Err(error) => return report.error("PHP's settings", error),
     };
-    let shown = String::from_utf8_lossy(page.body()).into_owned();
-    let settings = Settings::read(&shown, &String::from_utf8_lossy(&log));
+    let (shown, log) = (
+        String::from_utf8_lossy(page.body()),
+        String::from_utf8_lossy(&log),
+    );
+    let settings = Settings::read(&shown, &log);
     settings.tell_log(report);
     settings.tell_display_errors(report);
     settings.tell_post_max_size(report, max_message);
@@ -60,20 +63,16 @@ fn params() -> Params<'static> {
 impl Settings {
     /// From what PHP shows and what it logs.
     fn read(shown: &str, log: &str) -> Self {
-        let said = |warning| log.contains(warning) || shown.contains(warning);
-        let logged = [TOO_NESTED, TOO_MANY, TOO_LONG.0]
-            .iter()
-            .any(|warning| log.contains(warning));
-        let displayed = shown.contains(TOO_MANY) || shown.contains(TOO_LONG.0);
+        let gives = |text: &str| text.contains(TOO_MANY) || text.contains(TOO_LONG.0);
         let display_errors = if log.contains(TOO_NESTED) {
             Some(false)
-        } else if displayed || said(TOO_MANY) {
+        } else if gives(shown) || log.contains(TOO_MANY) {
             Some(true)
         } else {
             None
         };
         Self {
-            log: logged,
+            log: gives(log) || log.contains(TOO_NESTED),
             display_errors,
             post_max_size: post_max_size(log).or_else(|| post_max_size(shown)),
         }
@@ -84,16 +83,27 @@ impl Settings {
         if self.log {
             report.ok(subject, "it comes to the proxy");
         } else {
-            report.warning(subject, "its warnings do not come to the proxy: in the pool set log_errors = on, leave error_log unset, and let error_reporting have E_WARNING");
+            report.warning(
+                subject,
+                "its warnings do not come to the proxy: in the pool set php_admin_flag[log_errors] = on, leave error_log \
+                 unset, and let error_reporting have E_WARNING",
+            );
         }
     }
 
     fn tell_display_errors(self, report: &mut Report) {
         let subject = "display_errors";
+        let set = "in the pool set php_admin_flag[display_errors] = off";
         match self.display_errors {
             Some(false) => report.ok(subject, "off"),
-            Some(true) => report.error(subject, "on: what PHP prints about an error ruins the message; in the pool set php_admin_flag[display_errors] = off"),
-            None => report.warning(subject, "it does not show without PHP's log; in the pool set php_admin_flag[display_errors] = off"),
+            Some(true) => report.error(
+                subject,
+                format_args!("on, and what PHP shows of an error ruins the message: {set}"),
+            ),
+            None => report.warning(
+                subject,
+                format_args!("it does not show without PHP's log: {set}"),
+            ),
         }
     }
 
@@ -102,10 +112,17 @@ impl Settings {
         match self.post_max_size {
             Some(limit) if limit < max_message => report.warning(
                 subject,
-                format_args!("{limit} bytes: PHP logs a warning for each longer message (but takes it), and --max-receive-message-size is {max_message}; in the pool set php_admin_value[post_max_size] to that or more, or php_admin_flag[enable_post_data_reading] = off"),
+                format_args!(
+                    "{limit} bytes, and --max-receive-message-size is {max_message}: a longer message arrives whole, \
+                     but PHP warns of each; in the pool set php_admin_value[post_max_size] = {max_message}, or \
+                     php_admin_flag[enable_post_data_reading] = off"
+                ),
             ),
-            Some(limit) => report.ok(subject, format_args!("{limit} bytes, --max-receive-message-size is {max_message}")),
-            None if self.log => report.ok(subject, "PHP sets no limit to a message"),
+            Some(limit) => report.ok(
+                subject,
+                format_args!("{limit} bytes, and --max-receive-message-size is {max_message}"),
+            ),
+            None if self.log => report.ok(subject, "PHP does not look at it"),
             None => report.warning(subject, "it does not show without PHP's log"),
         }
     }

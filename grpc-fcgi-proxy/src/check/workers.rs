@@ -3,6 +3,7 @@
 //! A connection on which a request has only begun holds its worker. So such connections are made one after the other,
 //! for as long as php-fpm still answers on one more.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -20,26 +21,39 @@ const NEXT_WORKER: Duration = Duration::from_millis(2500);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many workers there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Workers {
     Enough,
     Only(usize),
     /// There would be more, but they come slowly.
     AtLeast(usize),
+    /// The count broke off.
+    Unknown(io::Error),
 }
 
 pub(super) async fn check(report: &mut Report, target: &Target, wanted: usize) {
     let subject = "workers";
     match count(target, wanted).await {
-        Workers::Enough => report.ok(subject, format_args!("there is one for each of {wanted} exchanges (--max-exchanges)")),
+        Workers::Enough => report.ok(
+            subject,
+            format_args!("one for each of {wanted} exchanges (--max-exchanges)"),
+        ),
         Workers::Only(found) => report.error(
             subject,
-            format_args!("only {found} run at once, and --max-exchanges is {wanted}: set that to {found}, or the pool's pm.max_children to {wanted} (or something else keeps workers busy)"),
+            format_args!(
+                "only {found} run at once, and --max-exchanges is {wanted}: set that to {found}, or the pool's \
+                 pm.max_children to {wanted}; unless calls keep others busy just now"
+            ),
         ),
         Workers::AtLeast(found) => report.warning(
             subject,
-            format_args!("after {} s {found} run at once, and php-fpm still starts more; --max-exchanges is {wanted}: see that the pool's pm.max_children is no less", PATIENCE.as_secs()),
+            format_args!(
+                "after {} s {found} run at once, and php-fpm still starts more: see that the pool's pm.max_children \
+                 is not less than --max-exchanges, {wanted}",
+                PATIENCE.as_secs()
+            ),
         ),
+        Workers::Unknown(error) => report.warning(subject, format_args!("not counted: {error}")),
     }
 }
 
@@ -47,31 +61,30 @@ async fn count(target: &Target, wanted: usize) -> Workers {
     let give_up = Instant::now() + PATIENCE;
     let mut held = Vec::new();
     loop {
-        let found = held.len();
-        if !matches!(
-            timeout(NEXT_WORKER, reach::ask_nothing(target)).await,
-            Ok(Ok(()))
-        ) {
-            return Workers::Only(found);
+        let asked = timeout(NEXT_WORKER, reach::ask_nothing(target)).await;
+        if !matches!(asked, Ok(Ok(()))) {
+            return Workers::Only(held.len());
         }
-        if found + 1 == wanted {
+        let found = held.len() + 1;
+        if found == wanted {
             return Workers::Enough;
         }
         if Instant::now() > give_up {
-            return Workers::AtLeast(found + 1);
+            return Workers::AtLeast(found);
         }
-        match hold(target, give_up).await {
-            Some(stream) => held.push(stream),
-            None => return Workers::Only(found + 1),
+        match hold(target).await {
+            Ok(socket) => held.push(socket),
+            Err(error) => return Workers::Unknown(error),
         }
     }
 }
 
 /// Has a worker wait for the rest of a request.
-async fn hold(target: &Target, give_up: Instant) -> Option<Socket> {
+async fn hold(target: &Target) -> io::Result<Socket> {
     let mut begin = BytesMut::new();
     record::encode_begin_request(false, &mut begin);
-    let mut stream = target.connect(give_up).await.ok()?;
-    stream.write_all(&begin).await.ok()?;
-    Some(stream)
+    let connected = target.connect(Instant::now()).await;
+    let mut socket = connected.map_err(io::Error::other)?;
+    socket.write_all(&begin).await?;
+    Ok(socket)
 }

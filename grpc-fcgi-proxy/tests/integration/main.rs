@@ -10,6 +10,7 @@
 mod support;
 
 mod aux;
+mod check;
 mod compression;
 mod deadline;
 mod drain;
