@@ -10,6 +10,7 @@
 )]
 
 mod identity;
+mod metrics;
 mod outage;
 mod pods;
 mod report;

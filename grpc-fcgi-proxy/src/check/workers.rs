@@ -3,7 +3,6 @@
 //! A connection on which a request has only begun holds its worker. So such connections are made one after the other,
 //! for as long as php-fpm still answers on one more.
 
-use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -13,7 +12,8 @@ use tokio::time::{Instant, timeout};
 use super::reach;
 use super::report::Report;
 use crate::fcgi::record;
-use crate::fcgi::target::{Socket, Target};
+use crate::fcgi::target::{ConnectError, Socket, Target};
+use crate::fcgi::whole::WholeError;
 
 /// A pool with pm = dynamic looks once a second whether it needs another worker.
 const NEXT_WORKER: Duration = Duration::from_millis(2500);
@@ -28,7 +28,7 @@ enum Workers {
     /// There would be more, but they come slowly.
     AtLeast(usize),
     /// The count broke off.
-    Unknown(io::Error),
+    Unknown(ConnectError),
 }
 
 pub(super) async fn check(report: &mut Report, target: &Target, wanted: usize) {
@@ -61,9 +61,10 @@ async fn count(target: &Target, wanted: usize) -> Workers {
     let give_up = Instant::now() + PATIENCE;
     let mut held = Vec::new();
     loop {
-        let asked = timeout(NEXT_WORKER, reach::ask_nothing(target)).await;
-        if !matches!(asked, Ok(Ok(()))) {
-            return Workers::Only(held.len());
+        match timeout(NEXT_WORKER, reach::ask_nothing(target)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(WholeError::Connect(error))) => return Workers::Unknown(error),
+            _ => return Workers::Only(held.len()),
         }
         let found = held.len() + 1;
         if found == wanted {
@@ -80,11 +81,11 @@ async fn count(target: &Target, wanted: usize) -> Workers {
 }
 
 /// Has a worker wait for the rest of a request.
-async fn hold(target: &Target) -> io::Result<Socket> {
+async fn hold(target: &Target) -> Result<Socket, ConnectError> {
     let mut begin = BytesMut::new();
     record::encode_begin_request(false, &mut begin);
-    let connected = target.connect(Instant::now()).await;
-    let mut socket = connected.map_err(io::Error::other)?;
-    socket.write_all(&begin).await?;
+    let mut socket = target.connect(Instant::now()).await?;
+    let written = socket.write_all(&begin).await;
+    written.map_err(ConnectError::Failed)?;
     Ok(socket)
 }

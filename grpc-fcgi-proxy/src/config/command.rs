@@ -15,7 +15,7 @@ Tests a configuration and the way to php-fpm, and says in words what is wrong: a
 
 It takes the flags that the proxy takes, and binds no port, so it can run beside a proxy. It runs the entry script and \
 those of the routes once each, for the method grpc.fcgi.proxy.Check/Check, which no application has, and those of the \
-auxiliary paths, with a GET. For a moment (10 s at the most) it occupies as many workers of php-fpm as \
+auxiliary paths, with a GET. For a moment, or for some 10 s if php-fpm has to start them, it occupies as many workers of php-fpm as \
 --max-exchanges says: calls wait meanwhile, and on a busy php-fpm it finds fewer workers than there are.";
 
 /// The command line. It is the predecessor's, but for the first word `check`; a script of that name is `./check`.

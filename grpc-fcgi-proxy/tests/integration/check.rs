@@ -379,6 +379,18 @@ async fn a_pool_that_is_too_small_is_told() {
 }
 
 #[tokio::test]
+async fn a_count_that_breaks_off_blames_nobody() {
+    let php_fpm = PhpFpm::start_with("pm.max_children = 20\n").await;
+    let mut command = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_grpc-fcgi-proxy");
+    command.args(["-c", "ulimit -n 16 && exec \"$@\"", "sh", program, "check"]);
+    command.args(["--fastcgi", &php_fpm.url(), "--max-exchanges", "20"]);
+    command.arg(php("fixtures/http_status.php"));
+    let findings = Findings::of(command).await;
+    findings.expect("warning", "workers", "Too many open files");
+}
+
+#[tokio::test]
 async fn a_pool_that_grows_is_large_enough() {
     for lines in [
         "pm = ondemand",
