@@ -13,10 +13,11 @@ const CHECK_LONG_ABOUT: &str = "\
 Tests a configuration and the way to php-fpm, and says in words what is wrong: a line for each thing, `ok`, \
 `warning` or `error`. Ends with 1 if there is an error.
 
-It takes the flags that the proxy takes, and binds no port, so it can run beside a proxy. It runs the entry script and \
-those of the routes once each, for the method grpc.fcgi.proxy.Check/Check, which no application has, and those of the \
-auxiliary paths, with a GET. For a moment, or for some 10 s if php-fpm has to start them, it occupies as many workers of php-fpm as \
---max-exchanges says: calls wait meanwhile, and on a busy php-fpm it finds fewer workers than there are.";
+It takes the flags that the proxy takes, and binds no port, so it can run beside a proxy. On each php-fpm it runs the \
+entry script and those of the routes once, for the method grpc.fcgi.proxy.Check/Check, which no application has, and \
+those of the auxiliary paths, with a GET. For a moment, or for some 10 s if php-fpm has to start them, it occupies as \
+many workers of php-fpm as --max-exchanges says: calls wait meanwhile, and on a busy php-fpm it finds fewer workers \
+than there are.";
 
 /// The command line. It is the predecessor's, but for the first word `check`; a script of that name is `./check`.
 #[derive(Clone, Debug)]
