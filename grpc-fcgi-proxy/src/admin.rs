@@ -22,6 +22,7 @@ use crate::config::AuxPath;
 use crate::fcgi::pool::Pool;
 use crate::fcgi::whole::{self, WholeError};
 use crate::metrics::Metrics;
+use crate::phpfpm::Scraper;
 
 /// What a client may send to an auxiliary path.
 const MAX_BODY: usize = 1024 * 1024;
@@ -39,6 +40,8 @@ pub struct Admin {
     pub pool: Arc<Pool>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// What it shows of php-fpm.
+    pub php_fpm: Scraper,
     /// Set when the proxy stops taking calls.
     pub draining: AtomicBool,
 }
@@ -100,13 +103,17 @@ async fn refuse_while_draining(
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.metrics.render() {
+    match render(&admin).await {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "cannot render the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }
+}
+
+async fn render(admin: &Admin) -> prometheus::Result<String> {
+    Ok(admin.metrics.render()? + &admin.php_fpm.render().await?)
 }
 
 /// Healthy is who could take a call: php-fpm listens.
@@ -167,7 +174,7 @@ fn log(path: &str, stderr: &[u8]) {
 }
 
 /// As the crate has them, less what a client could forge: see `params`.
-fn params(script: &Path, parts: &Parts, content_length: usize) -> Params<'static> {
+pub(crate) fn params(script: &Path, parts: &Parts, content_length: usize) -> Params<'static> {
     let mut params = Params::default()
         .request_method(parts.method.as_str().to_owned())
         .request_uri(parts.uri.to_string())

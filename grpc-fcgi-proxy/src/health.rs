@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fastcgi_client::Params;
 use futures_util::FutureExt;
 use futures_util::future::select_ok;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
@@ -86,32 +85,11 @@ impl Probe {
 }
 
 async fn ping(target: &Target, path: &str) -> Result<(), ProbeError> {
-    let params = Params::default()
-        .request_method("GET")
-        .request_uri(path)
-        .document_uri(path)
-        .script_name(path)
-        .script_filename(path)
-        .query_string("")
-        .server_protocol("HTTP/1.1")
-        .content_length(0);
+    let params = whole::page(path, "");
     let (answer, _) = whole::exchange(target, params, Bytes::new(), ANSWER_TIMEOUT).await?;
     match answer.status() {
         StatusCode::OK => Ok(()),
         status => Err(ProbeError::Status(status)),
-    }
-}
-/// Reads the path of the ping page.
-///
-/// # Errors
-///
-/// If it is no path.
-pub fn ping_path(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
-    if text.starts_with('/') && text.len() > 1 && text.bytes().all(plain) {
-        Ok(text.to_owned())
-    } else {
-        Err("it takes the pool's ping.path, such as /ping".to_owned())
     }
 }
 

@@ -16,10 +16,14 @@
 //! [`reflection`] shows the descriptor sets.
 //! What services and methods there are, [`descriptors`] knows.
 //!
-//! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`] and [`telemetry`] are what an operator sees.
+//! [`check`] does none of this: it tests the configuration and the way to php-fpm.
+//!
+//! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`], [`phpfpm`] and [`telemetry`] are what an operator
+//! sees.
 
 pub mod admin;
 pub mod call;
+pub mod check;
 pub mod config;
 pub mod descriptors;
 pub mod error;
@@ -29,6 +33,7 @@ pub mod health;
 pub mod local;
 pub mod metrics;
 pub mod params;
+pub mod phpfpm;
 pub mod reflection;
 pub mod response;
 pub mod route;
@@ -51,6 +56,7 @@ use crate::fcgi::pool::Pool;
 use crate::health::{HealthService, Probe};
 use crate::local::Local;
 use crate::metrics::Metrics;
+use crate::phpfpm::Scraper;
 use crate::reflection::Reflection;
 use crate::server::ServerLimits;
 
@@ -78,6 +84,7 @@ pub async fn run(
     let admin = Arc::new(Admin {
         pool: Arc::clone(&pool),
         metrics: Arc::clone(&metrics),
+        php_fpm: Scraper::new(config.status.pages(&targets)),
         draining: AtomicBool::new(false),
     });
     let probe = Probe {

@@ -13,6 +13,7 @@ mod dashboards;
 mod identity;
 mod logs;
 mod observability;
+mod metrics;
 mod outage;
 mod pods;
 mod report;

@@ -1,6 +1,8 @@
 //! Flags and environment: read, checked, and refused before a port is bound.
 
+mod command;
 mod fastcgi;
+mod status;
 mod values;
 
 use std::path::PathBuf;
@@ -9,12 +11,13 @@ use std::time::Duration;
 
 use clap::Parser;
 
+pub use self::command::CommandLine;
 pub use self::fastcgi::FastcgiFlags;
+pub use self::status::StatusFlags;
 pub use self::values::{Address, AuxPath, Route};
-use self::values::{absolute, count};
+use self::values::{absolute, count, page};
 
 use crate::call::CallLimits;
-use crate::health;
 use crate::params::Script;
 use crate::route::Routes;
 use crate::tls::TlsFlags;
@@ -100,8 +103,12 @@ pub struct Config {
 
     /// Path of php-fpm's ping page (the pool's ping.path), such as /ping; what it answers decides what the service
     /// grpc.health.v1.Health tells [default: whether php-fpm accepts a connection]
-    #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = health::ping_path)]
+    #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = page("ping.path", "/ping"))]
     pub ping_path: Option<String>,
+
+    /// php-fpm's status page.
+    #[command(flatten)]
+    pub status: StatusFlags,
 
     /// Bytes of a message that a client may send
     #[arg(long, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_RECEIVE_MESSAGE_SIZE", default_value = "4194304", value_parser = count(0, u32::MAX.into()))]
@@ -226,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 17] = [
+        let table: [(&[&str], &str); 19] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -236,6 +243,11 @@ mod tests {
             (&["--aux-path", "/metrics"], "/metrics is the proxy's own"),
             (&["--ping-path", "ping"], "it takes the pool's ping.path"),
             (&["--ping-path", "/a?b"], "it takes the pool's ping.path"),
+            (
+                &["--status-path", "status"],
+                "it takes the pool's pm.status_path",
+            ),
+            (&["--status-fastcgi", "tcp://a:1"], "--status-path </PATH>"),
             (&["--tls-cert", "a.pem"], "--tls-key <FILE>"),
             (&["--tls-key", "a.pem"], "--tls-cert <FILE>"),
             (&["--tls-client-ca", "a.pem"], "--tls-cert <FILE>"),

@@ -11,5 +11,6 @@ pub mod pair;
 mod places;
 pub mod pool;
 pub mod record;
+pub mod status_page;
 pub mod target;
 pub mod whole;

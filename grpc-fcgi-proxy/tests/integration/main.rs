@@ -10,6 +10,7 @@
 mod support;
 
 mod aux;
+mod check;
 mod compression;
 mod deadline;
 mod drain;
@@ -21,6 +22,7 @@ mod log;
 mod memory;
 mod metadata;
 mod overload;
+mod phpfpm;
 mod predecessor;
 mod reflection;
 mod start;
