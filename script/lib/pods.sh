@@ -31,6 +31,7 @@ plan_pods() {
 hosts() {
   local pod
   echo 127.0.0.1 localhost
+  [ -z "${address_of[jaeger]:-}" ] || echo "${address_of[jaeger]} jaeger-collector"
   for pod in "${pods[@]}"; do
     echo "${address_of[$pod]} ${app_of[$pod]} $pod"
   done

