@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced after setup.sh and go.sh: the manifests of deploy/kubernetes.
-# shellcheck disable=SC2154 # root and cache come from setup.sh
+# Sourced after setup.sh: the manifests of deploy/kubernetes.
+# shellcheck disable=SC2154 # root, cache and built come from setup.sh
 
 readonly kustomize_version=v5.8.3
 readonly kubernetes_validate_version=1.37.0
@@ -16,7 +16,8 @@ need_kustomize() {
     && at_least 5.4 "$version"; then
     kustomize=(kubectl kustomize)
   else
-    kustomize=("$(go_install kustomize sigs.k8s.io/kustomize/kustomize/v5 "$kustomize_version")" build)
+    need_go kustomize sigs.k8s.io/kustomize/kustomize/v5 "$kustomize_version" . || die "there is neither a kubectl of version 1.31 or newer nor a Go to build kustomize with"
+    kustomize=("$built" build)
   fi
 }
 

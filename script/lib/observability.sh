@@ -61,7 +61,7 @@ targets() {
 }
 
 make_jaeger() {
-  install -m 644 "$root/deploy/jaeger.yaml" "$state/pods/jaeger/"
+  install -m 644 "$root/deploy/jaeger/jaeger.yaml" "$state/pods/jaeger/"
   write_start jaeger jaeger "${prefix}jaeger" "$jaeger" --config "$state/pods/jaeger/jaeger.yaml"
 }
 
