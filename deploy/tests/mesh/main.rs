@@ -12,8 +12,8 @@
 mod dashboards;
 mod identity;
 mod logs;
-mod observability;
 mod metrics;
+mod observability;
 mod outage;
 mod pods;
 mod report;

@@ -1,0 +1,51 @@
+# The programs in Rust, an image for each: --target grpc-fcgi-proxy, frontend, user or order. Built for the platform that
+# the build is for; nothing here depends on which.
+
+FROM docker.io/library/rust:1.95.0-slim-bookworm AS rust
+WORKDIR /src
+ENV CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=debuginfo
+RUN cargo install --locked --root /usr/local cargo-chef@0.1.73
+COPY Cargo.toml Cargo.lock ./
+
+# What the programs depend on, in a form that changes only when that does.
+FROM rust AS plan
+COPY proto proto
+COPY grpc-fcgi-proxy grpc-fcgi-proxy
+COPY services services
+COPY deploy/tests deploy/tests
+RUN cargo chef prepare
+
+FROM rust AS build
+COPY --from=plan /src/recipe.json ./
+RUN cargo chef cook --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
+COPY proto proto
+COPY grpc-fcgi-proxy grpc-fcgi-proxy
+COPY services services
+COPY deploy/tests deploy/tests
+RUN cargo build --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
+# For each, what an image without a shell or a package needs: the program and the libraries that it names.
+RUN for program in grpc-fcgi-proxy frontend user order; do \
+      install -D "target/release/$program" "/out/$program/usr/local/bin/$program" \
+      && ldd "target/release/$program" | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory "/out/$program" \
+      || exit; \
+    done
+
+FROM scratch AS runtime
+USER 65532:65532
+
+FROM runtime AS grpc-fcgi-proxy
+COPY --from=build /out/grpc-fcgi-proxy /
+COPY php/generated/descriptor-set.binpb /app/generated/
+ENTRYPOINT ["/usr/local/bin/grpc-fcgi-proxy"]
+
+FROM runtime AS frontend
+COPY --from=build /out/frontend /
+ENTRYPOINT ["/usr/local/bin/frontend"]
+
+FROM runtime AS user
+COPY --from=build /out/user /
+ENTRYPOINT ["/usr/local/bin/user"]
+
+FROM runtime AS order
+COPY --from=build /out/order /
+ENTRYPOINT ["/usr/local/bin/order"]

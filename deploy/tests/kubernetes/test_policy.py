@@ -1,0 +1,304 @@
+"""What every overlay promises of its pods, whatever else changes: script/validate-kubernetes renders them into $MANIFESTS."""
+
+import os
+import pathlib
+import re
+import unittest
+
+import yaml
+
+OVERLAYS = {
+    path.stem: [document for document in yaml.safe_load_all(path.read_text()) if document]
+    for path in pathlib.Path(os.environ["MANIFESTS"]).glob("*.yaml")
+}
+APPS = ["ingress", "frontend", "user", "order", "item"]
+CALLERS = {"frontend": "ingress", "user": "frontend", "order": "frontend", "item": "order"}
+
+
+def of_kind(overlay, *kinds):
+    return [document for document in OVERLAYS[overlay] if document["kind"] in kinds]
+
+
+def named(overlay, kind, name):
+    found = [document for document in of_kind(overlay, kind) if document["metadata"]["name"] == name]
+    assert len(found) == 1, f"{overlay}: {len(found)} times {kind} {name}"
+    return found[0]
+
+
+def workloads():
+    for overlay in OVERLAYS:
+        for workload in of_kind(overlay, "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod"):
+            yield overlay, workload
+
+
+def containers(workload):
+    pod = workload["spec"]["template"]["spec"]
+    return pod.get("initContainers", []) + pod["containers"]
+
+
+def every_container():
+    for overlay, workload in workloads():
+        for container in containers(workload):
+            yield f"{overlay}/{workload['metadata']['name']}/{container['name']}", workload, container
+
+
+def selects(selector, labels):
+    """Whether a label selector takes a pod with these labels."""
+    for key, value in selector.get("matchLabels", {}).items():
+        if labels.get(key) != value:
+            return False
+    for rule in selector.get("matchExpressions", []):
+        assert rule["operator"] == "In", rule
+        if labels.get(rule["key"]) not in rule["values"]:
+            return False
+    return True
+
+
+class Case(unittest.TestCase):
+    """A test goes through all that is asked of, and says each that is not so."""
+
+    def each(self, things, check):
+        count = 0
+        for where, *thing in things:
+            count += 1
+            with self.subTest(where):
+                check(*thing)
+        self.assertGreater(count, 0, "nothing was looked at")
+
+
+class EveryContainer(Case):
+    def test_has_a_read_only_root_and_no_privilege(self):
+        def check(_, container):
+            security = container["securityContext"]
+            self.assertIs(security["readOnlyRootFilesystem"], True)
+            self.assertIs(security["allowPrivilegeEscalation"], False)
+            self.assertIsNot(security.get("privileged"), True)
+            self.assertEqual(security["capabilities"], {"drop": ["ALL"]})
+            self.assertFalse(set(security) & {"runAsNonRoot", "runAsUser", "seccompProfile"}, "the pod says that")
+
+        self.each(every_container(), check)
+
+    def test_has_requests_and_limits(self):
+        def check(_, container):
+            for kind in "requests", "limits":
+                self.assertEqual(sorted(container["resources"][kind]), ["cpu", "memory"], kind)
+
+        self.each(every_container(), check)
+
+    def test_has_probes(self):
+        def check(_, container):
+            self.assertIn("livenessProbe", container)
+            self.assertIn("readinessProbe", container)
+            # The next container waits for a sidecar's startup probe, so what answers through the next has none.
+            if container["name"] != "php-fpm":
+                self.assertIn("startupProbe", container)
+
+        self.each(every_container(), check)
+
+    def test_is_asked_by_grpc_where_it_serves_grpc(self):
+        serves = {
+            "user": "user.UserService",
+            "order": "order.OrderService",
+            "grpc-fcgi-proxy": "item.ItemService",
+        }
+
+        def check(_, container):
+            for probe in "startupProbe", "readinessProbe":
+                self.assertEqual(container[probe]["grpc"], {"port": 6060, "service": serves[container["name"]]})
+
+        self.each((each for each in every_container() if each[2]["name"] in serves), check)
+
+    def test_is_probed_where_no_certificate_is_asked_for(self):
+        def check(workload, container):
+            named_ports = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
+            for kind in "startupProbe", "readinessProbe", "livenessProbe":
+                probe = container.get(kind, {})
+                for way in "httpGet", "grpc", "tcpSocket":
+                    if way in probe:
+                        port = probe[way]["port"]
+                        self.assertNotIn(named_ports.get(port, port), [8080, 7070, 9000, 8001])
+
+        self.each(every_container(), check)
+
+    def test_has_a_pinned_image(self):
+        def check(_, container):
+            self.assertRegex(container["image"], r"^[a-z0-9./-]+:[A-Za-z0-9._-]+$")
+            self.assertNotRegex(container["image"], r":(latest|stable|main)$")
+
+        self.each(every_container(), check)
+
+    def test_has_no_password_in_the_manifest(self):
+        def check(_, container):
+            for variable in container.get("env", []):
+                if re.search("PASSWORD|URL$|DSN|TOKEN|KEY", variable["name"]) and "value" in variable:
+                    self.assertNotRegex(variable["value"], "@", variable["name"])
+                    self.assertNotRegex(variable["name"], "PASSWORD|DSN|TOKEN|KEY|DATABASE")
+
+        self.each(every_container(), check)
+
+
+class EveryPod(Case):
+    def pods(self):
+        for overlay, workload in workloads():
+            yield f"{overlay}/{workload['metadata']['name']}", overlay, workload, workload["spec"]["template"]
+
+    def test_runs_as_an_ordinary_user_with_seccomp(self):
+        def check(overlay, workload, pod):
+            security = pod["spec"]["securityContext"]
+            self.assertIs(security["runAsNonRoot"], True)
+            self.assertGreater(security["runAsUser"], 0)
+            self.assertEqual(security["seccompProfile"], {"type": "RuntimeDefault"})
+            for key in "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace":
+                self.assertNotIn(key, pod["spec"])
+
+        self.each(self.pods(), check)
+
+    def test_mounts_nothing_of_the_node(self):
+        def check(overlay, workload, pod):
+            for volume in pod["spec"].get("volumes", []):
+                self.assertLessEqual(set(volume) - {"name"}, {"configMap", "secret", "emptyDir"})
+
+        self.each(self.pods(), check)
+
+    def test_has_an_account_of_its_own_and_no_token(self):
+        def check(overlay, workload, pod):
+            name = workload["metadata"]["name"]
+            self.assertEqual(pod["spec"]["serviceAccountName"], name)
+            named(overlay, "ServiceAccount", name)
+            # Prometheus asks the API for the pods.
+            self.assertIs(pod["spec"]["automountServiceAccountToken"], name == "prometheus")
+
+        self.each(self.pods(), check)
+
+    def test_may_be_reached_and_reach_only_what_a_policy_allows(self):
+        def check(overlay, workload, pod):
+            labels = pod["metadata"]["labels"]
+            policies = [p["spec"] for p in of_kind(overlay, "NetworkPolicy") if selects(p["spec"]["podSelector"], labels)]
+            for direction in "Ingress", "Egress":
+                self.assertTrue(any(direction in policy["policyTypes"] for policy in policies), direction)
+
+        self.each(self.pods(), check)
+
+    def test_finds_every_config_map_under_its_hashed_name(self):
+        def check(overlay, workload, pod):
+            there = {document["metadata"]["name"] for document in of_kind(overlay, "ConfigMap")}
+            for volume in pod["spec"].get("volumes", []):
+                if "configMap" in volume:
+                    self.assertIn(volume["configMap"]["name"], there)
+                    self.assertRegex(volume["configMap"]["name"], "-[a-z0-9]{10}$")
+
+        self.each(self.pods(), check)
+
+
+class EveryApp(Case):
+    def apps(self):
+        for overlay in OVERLAYS:
+            for app in APPS:
+                yield f"{overlay}/{app}", overlay, app, named(overlay, "Deployment", app)["spec"]
+
+    def test_has_envoy_as_a_sidecar_that_starts_first_and_ends_last(self):
+        def check(overlay, app, spec):
+            first = spec["template"]["spec"]["initContainers"][0]
+            self.assertEqual((first["name"], first["restartPolicy"]), ("envoy", "Always"))
+            self.assertIn("preStop", first["lifecycle"])
+            self.assertEqual([c["name"] for c in containers({"spec": spec})].count("envoy"), 1)
+
+        self.each(self.apps(), check)
+
+    def test_has_its_containers(self):
+        own = {"ingress": [], "item": ["php-fpm", "grpc-fcgi-proxy"]}
+
+        def check(overlay, app, spec):
+            names = sorted(container["name"] for container in containers({"spec": spec}))
+            self.assertEqual(names, sorted(["envoy", "statsd-exporter", *own.get(app, [app])]))
+
+        self.each(self.apps(), check)
+
+    def test_is_replaced_without_a_gap(self):
+        def check(overlay, app, spec):
+            self.assertEqual(spec["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
+            # Longer than the DNS may keep an answer, 30 s, and Envoy waits to ask again, 5 s.
+            self.assertGreater(spec["minReadySeconds"], 35)
+            pause = max(c["lifecycle"]["preStop"]["sleep"]["seconds"] for c in spec["template"]["spec"]["containers"])
+            arguments = " ".join(sum((c.get("args", []) for c in containers({"spec": spec})), []))
+            drain = sum(int(seconds) for seconds in re.findall(r"--drain-timeout[ =](\d+)s", arguments))
+            php = 20 if app == "item" else 0
+            self.assertGreater(spec["template"]["spec"]["terminationGracePeriodSeconds"], pause + drain + php)
+
+        self.each(self.apps(), check)
+
+    def test_is_spread_over_nodes_and_zones(self):
+        def check(overlay, app, spec):
+            keys = {rule["topologyKey"] for rule in spec["template"]["spec"]["topologySpreadConstraints"]}
+            self.assertEqual(keys, {"kubernetes.io/hostname", "topology.kubernetes.io/zone"})
+            for rule in spec["template"]["spec"]["topologySpreadConstraints"]:
+                self.assertTrue(selects(rule["labelSelector"], spec["template"]["metadata"]["labels"]))
+                self.assertIn("app", rule["matchLabelKeys"])
+
+        self.each(self.apps(), check)
+
+    def test_has_a_service_and_a_disruption_budget_that_select_it(self):
+        def check(overlay, app, spec):
+            service = named(overlay, "Service", app)["spec"]
+            budget = named(overlay, "PodDisruptionBudget", app)["spec"]
+            labels = spec["template"]["metadata"]["labels"]
+            self.assertTrue(selects({"matchLabels": service["selector"]}, labels))
+            self.assertTrue(selects(budget["selector"], labels))
+            self.assertEqual(service.get("clusterIP") == "None", app != "ingress")
+
+        self.each(self.apps(), check)
+
+    def test_lets_in_only_its_caller(self):
+        def check(overlay, app, spec):
+            allowed = named(overlay, "NetworkPolicy", app)["spec"]["ingress"]
+            sources = [source for rule in allowed for source in rule.get("from", [])]
+            if app in CALLERS:
+                self.assertEqual(sources, [{"podSelector": {"matchLabels": {"app": CALLERS[app]}}}])
+            self.assertEqual([rule["ports"] for rule in allowed], [[{"port": "mesh"}]])
+
+        self.each(self.apps(), check)
+
+    def test_is_scraped(self):
+        def check(overlay, app, spec):
+            self.assertEqual(spec["template"]["metadata"]["annotations"]["prometheus.io/scrape"], "true")
+            ports = [port for c in containers({"spec": spec}) for port in c.get("ports", []) if port["name"] == "metrics"]
+            expected = [9102] if app == "ingress" else [6060, 9102]
+            self.assertEqual(sorted(port["containerPort"] for port in ports), expected)
+
+        self.each(self.apps(), check)
+
+
+class Overlays(Case):
+    def test_are_both_there(self):
+        self.assertEqual(sorted(OVERLAYS), ["minikube", "production"])
+
+    def test_have_no_secret_in_them(self):
+        self.each(((overlay, overlay) for overlay in OVERLAYS), lambda o: self.assertEqual(of_kind(o, "Secret"), []))
+
+    def test_production_has_more_than_one_pod_of_each_app_and_scales_them(self):
+        def check(app):
+            scaler = named("production", "HorizontalPodAutoscaler", app)["spec"]
+            self.assertEqual(scaler["scaleTargetRef"]["name"], app)
+            self.assertGreater(scaler["minReplicas"], 1)
+            self.assertGreater(scaler["maxReplicas"], scaler["minReplicas"])
+            # Otherwise each deployment would undo what the autoscaler did.
+            self.assertNotIn("replicas", named("production", "Deployment", app)["spec"])
+
+        self.each(((app, app) for app in APPS), check)
+
+    def test_production_takes_the_databases_from_secrets(self):
+        self.assertEqual(of_kind("production", "StatefulSet"), [])
+        for app, container, variable in [
+            ("user", "user", "USER_DATABASE_URL"),
+            ("order", "order", "ORDER_DATABASE_URL"),
+            ("item", "php-fpm", "ITEM_DSN"),
+        ]:
+            spec = named("production", "Deployment", app)
+            [env] = [c["env"] for c in containers(spec) if c["name"] == container]
+            [source] = [v["valueFrom"] for v in env if v["name"] == variable]
+            self.assertEqual(source["secretKeyRef"]["name"], f"{app}-database")
+
+    def test_minikube_can_open_what_the_readme_opens(self):
+        for name in "ingress", "prometheus", "jaeger-query":
+            with self.subTest(name):
+                self.assertEqual(named("minikube", "Service", name)["spec"]["type"], "NodePort")

@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# Sourced after setup.sh: the manifests of deploy/kubernetes.
+# shellcheck disable=SC2154 # root, cache and built come from setup.sh
+
+readonly kustomize_version=v5.8.3
+readonly kubernetes_validate_version=1.37.0
+# What that knows: the current version and the two before.
+# shellcheck disable=SC2034 # used by those who source this
+readonly kubernetes_versions=(1.37 1.36 1.35)
+kustomize=()
+
+# need_kustomize: the one in kubectl if it is new enough; Debian's kubectl is far too old.
+need_kustomize() {
+  local version
+  if version=$(kubectl version --client 2>/dev/null | sed -n 's/^Kustomize Version: v//p') && [ -n "$version" ] \
+    && at_least 5.4 "$version"; then
+    kustomize=(kubectl kustomize)
+  else
+    need_go kustomize sigs.k8s.io/kustomize/kustomize/v5 "$kustomize_version" . || die "there is neither a kubectl of version 1.31 or newer nor a Go to build kustomize with"
+    kustomize=("$built" build)
+  fi
+}
+
+# render OVERLAY: its manifests, to stdout.
+render() {
+  "${kustomize[@]}" "$root/deploy/kubernetes/overlays/$1"
+}
+
+# need_kubernetes_validate: $python has it, and PyYAML.
+need_kubernetes_validate() {
+  local home=$cache/kubernetes-validate-$kubernetes_validate_version
+  python=$home/bin/python
+  [ ! -x "$python" ] || return 0
+  need_root "installing kubernetes-validate into $home"
+  need_packages python3-venv
+  say "installing kubernetes-validate $kubernetes_validate_version into $home"
+  install -d -m 755 "$cache"
+  rm -rf "$home" "$home.new"
+  /usr/bin/python3 -m venv "$home.new"
+  "$home.new/bin/python" -m pip install --quiet --disable-pip-version-check \
+    "kubernetes-validate==$kubernetes_validate_version"
+  mv "$home.new" "$home"
+}
