@@ -1,10 +1,10 @@
 //! The services that the proxy answers itself.
 
+use crate::health::pb::health_server::HealthServer;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tonic::body::Body;
 use tonic::codegen::Service;
-use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use crate::health::HealthService;

@@ -29,7 +29,7 @@ pub const V1ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 
 /// What the proxy has besides the services of the application.
 const OWN: [&[u8]; 3] = [
-    tonic_health::pb::FILE_DESCRIPTOR_SET,
+    crate::health::pb::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
