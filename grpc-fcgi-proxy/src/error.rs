@@ -37,6 +37,9 @@ pub enum CallError {
     /// By the client: its stream broke.
     #[error("the request broke off: {0}")]
     RequestBroken(#[source] hyper::Error),
+    /// By the client: its stream stands still.
+    #[error("no more of the request has come in time")]
+    RequestIdle,
     /// By time: the deadline is over.
     #[error("the deadline is over")]
     DeadlineExceeded,
@@ -81,6 +84,10 @@ impl CallError {
             }
             Self::Encoding(error) => encoding_status(error),
             Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request broke off"),
+            Self::RequestIdle => Status::new(
+                Code::DeadlineExceeded,
+                "no more of the request has come in time",
+            ),
             Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
             Self::Pool(error) => pool_status(error),
             Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {

@@ -100,10 +100,12 @@ pub async fn run(
             false => None,
         },
     };
+    let mut kinds = descriptors.kinds;
+    local.add_kinds(&mut kinds)?;
     let bridge = Arc::new(Bridge {
         pool,
         routes: config.routes(),
-        kinds: descriptors.kinds,
+        kinds,
         local,
         limits: config.call_limits(),
         metrics,

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -13,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::call::{self, Bridge, Ends};
+use crate::call::{self, Bridge, Ends, RequestBody};
 
 /// Calls that one connection may have open. Envoy and gRPC clients put many on one.
 const MAX_CONCURRENT_STREAMS: u32 = 1024;
@@ -117,7 +119,8 @@ impl Connection {
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ends: Ends) {
         let bridge = self.bridge;
-        let service = service_fn(move |request| {
+        let service = service_fn(move |request: Request<Incoming>| {
+            let request = request.map(RequestBody::from);
             let call = call::serve(Arc::clone(&bridge), ends, request);
             async { Ok::<_, std::convert::Infallible>(call.await) }
         });

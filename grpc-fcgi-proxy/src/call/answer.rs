@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use super::local::LocalAnswer;
 use crate::grpc::encoding::{ACCEPTED, Encoding, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
 use crate::grpc::status::Status;
 
@@ -92,12 +93,12 @@ enum Content {
     /// As they come; the last frame is the trailers.
     Stream(mpsc::Receiver<Frame<Bytes>>),
     /// Of a service that the proxy has itself.
-    Local(tonic::body::Body),
+    Local(Box<LocalAnswer>),
 }
 
-impl From<tonic::body::Body> for Answer {
-    fn from(body: tonic::body::Body) -> Self {
-        Self(Content::Local(body))
+impl From<LocalAnswer> for Answer {
+    fn from(body: LocalAnswer) -> Self {
+        Self(Content::Local(Box::new(body)))
     }
 }
 
@@ -136,9 +137,7 @@ impl Body for Answer {
                 // Its task was ended before it could send the trailers.
                 None => Some(Err(BrokenOff)),
             }),
-            Content::Local(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|_| BrokenOff))),
+            Content::Local(body) => Pin::new(body).poll_frame(cx),
         }
     }
 

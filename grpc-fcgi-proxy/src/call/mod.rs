@@ -6,6 +6,8 @@
 
 mod answer;
 mod answers;
+mod body;
+mod local;
 mod observed;
 mod requests;
 mod streaming;
@@ -18,11 +20,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::answer::Answer;
 use self::answer::respond;
+pub use self::body::RequestBody;
 use self::observed::Observed;
 use crate::error::CallError;
 use crate::fcgi::pair::PairTooLong;
@@ -75,15 +77,11 @@ pub struct Ends {
 pub async fn serve(
     bridge: Arc<Bridge>,
     ends: Ends,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Response<Answer> {
     if !is_grpc(request.headers()) {
         return unsupported_media_type();
     }
-    let request = match bridge.local.serve(request).await {
-        Ok(response) => return response.map(Answer::from),
-        Err(request) => request,
-    };
     let (head, body) = request.into_parts();
     let kind = bridge.kinds.of(head.uri.path());
     let mut observed = Observed::begin(&bridge, head.uri.path(), kind, &head.headers);
@@ -95,6 +93,10 @@ pub async fn serve(
             return respond(outcome);
         }
     };
+    if let Some(service) = bridge.local.service(head.uri.path()) {
+        let (deadline, request) = (call.deadline, Request::from_parts(head, body));
+        return local::run(service, observed, deadline, request).await;
+    }
     match kind {
         CallKind::Unary => {
             let result = call.in_time(unary::run(&call, &mut observed, body)).await;

@@ -18,6 +18,7 @@ mod faults;
 mod health;
 mod keep_alive;
 mod limits;
+mod local;
 mod log;
 mod memory;
 mod metadata;
