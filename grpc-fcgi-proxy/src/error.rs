@@ -40,6 +40,9 @@ pub enum CallError {
     /// By the client: its stream stands still.
     #[error("no more of the request has come in time")]
     RequestIdle,
+    /// By the proxy's limits: so many calls are here already.
+    #[error("too many calls are in the proxy")]
+    TooManyCalls,
     /// By time: the deadline is over.
     #[error("the deadline is over")]
     DeadlineExceeded,
@@ -88,6 +91,9 @@ impl CallError {
                 Code::DeadlineExceeded,
                 "no more of the request has come in time",
             ),
+            Self::TooManyCalls => {
+                Status::new(Code::ResourceExhausted, "too many calls are in the proxy")
+            }
             Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
             Self::Pool(error) => pool_status(error),
             Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {

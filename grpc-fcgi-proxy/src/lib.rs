@@ -3,7 +3,7 @@
 //! # Life of a call
 //!
 //! 1. [`config`]: flags and environment are checked before anything else happens.
-//! 2. [`server`]: accepts the client's connection, and serves HTTP/2 on it, inside [`tls`] if that is wanted.
+//! 2. [`server`]: accepts the client's connection; `connection` serves HTTP/2 on it, inside [`tls`] if that is wanted.
 //! 3. [`call`]: takes one stream of it from its header fields to its trailers; all that follows is called there.
 //! 4. [`grpc`]: the client's message, metadata and timeout are decoded.
 //! 5. [`route`]: the path names a service and a method.
@@ -25,6 +25,7 @@ pub mod admin;
 pub mod call;
 pub mod check;
 pub mod config;
+mod connection;
 pub mod descriptors;
 pub mod error;
 pub mod fcgi;
@@ -45,7 +46,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admin::Admin;
@@ -58,7 +59,6 @@ use crate::local::Local;
 use crate::metrics::Metrics;
 use crate::phpfpm::Scraper;
 use crate::reflection::Reflection;
-use crate::server::ServerLimits;
 
 /// Serves gRPC on `grpc`, with the services of these descriptors, and the auxiliary paths on `aux` until `shutdown`,
 /// then drains.
@@ -108,12 +108,10 @@ pub async fn run(
         kinds,
         local,
         limits: config.call_limits(),
+        places: Arc::new(Semaphore::new(config.clients.max_calls)),
         metrics,
     });
-    let limits = ServerLimits {
-        max_header_list_size: config.max_header_list_size(),
-        drain_timeout: config.drain_timeout,
-    };
+    let limits = config.server_limits();
 
     let (stop_aux, aux_stopped) = oneshot::channel::<()>();
     let draining = Arc::clone(&admin);

@@ -36,10 +36,39 @@ pub struct Metrics {
     unknown: Arc<MethodMetrics>,
     /// What the pool counts.
     pub pool: PoolMetrics,
+    /// The connections of clients.
+    pub connections: ConnectionMetrics,
     /// Exchanges with php-fpm, by how they ended.
     pub exchanges: IntCounterVec,
     /// Seconds from a connection to the end of its exchange.
     pub exchange_seconds: Histogram,
+}
+
+/// Of the connections of clients.
+#[derive(Clone, Debug)]
+pub struct ConnectionMetrics {
+    /// Those that are open.
+    pub open: IntGauge,
+    /// Those that were closed at once, being too many.
+    pub refused: IntCounter,
+}
+
+impl ConnectionMetrics {
+    fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self {
+            open: IntGauge::new(
+                "grpc_server_connections",
+                "Connections of clients that are open.",
+            )?,
+            refused: IntCounter::new(
+                "grpc_server_connections_refused_total",
+                "Connections that were closed at once, being over --max-connections.",
+            )?,
+        };
+        registry.register(Box::new(metrics.open.clone()))?;
+        registry.register(Box::new(metrics.refused.clone()))?;
+        Ok(metrics)
+    }
 }
 
 /// Of the places in which calls run, and their connections.
@@ -176,6 +205,7 @@ impl Metrics {
         let registry = Registry::new();
         let families = Families::register(&registry)?;
         let pool = PoolMetrics::register(&registry)?;
+        let connections = ConnectionMetrics::register(&registry)?;
         let exchanges = IntCounterVec::new(
             Opts::new(
                 "fcgi_exchanges_total",
@@ -196,6 +226,7 @@ impl Metrics {
             methods: RwLock::default(),
             unknown,
             pool,
+            connections,
             exchanges,
             exchange_seconds,
         })

@@ -10,8 +10,9 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use super::answer::{Answer, BrokenOff, respond};
+use super::answer::{Answer, BrokenOff};
 use super::body::{MessageCounter, RequestBody};
+use super::failed;
 use super::observed::Observed;
 use crate::error::CallError;
 use crate::grpc::status::{Code, GRPC_STATUS, decode_code};
@@ -32,9 +33,7 @@ pub(super) async fn run(
         None => Some(served.await),
     };
     let Some(response) = served else {
-        let outcome = observed.fail(&CallError::DeadlineExceeded);
-        observed.end(outcome.status.code);
-        return respond(outcome);
+        return failed(observed, &CallError::DeadlineExceeded);
     };
     observed.set_answered();
     let ended = code(response.headers());

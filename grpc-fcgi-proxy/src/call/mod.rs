@@ -9,6 +9,7 @@ mod answers;
 mod body;
 mod local;
 mod observed;
+mod open;
 mod requests;
 mod streaming;
 mod unary;
@@ -20,12 +21,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::answer::Answer;
 use self::answer::respond;
 pub use self::body::RequestBody;
 use self::observed::Observed;
+pub use self::open::{OpenCall, OpenCalls};
 use crate::error::CallError;
 use crate::fcgi::pair::PairTooLong;
 use crate::fcgi::pool::Pool;
@@ -49,11 +52,13 @@ pub struct Bridge {
     pub local: Local,
     /// Bounds on what a call may carry.
     pub limits: CallLimits,
+    /// One for each call that may be here at once, those left out that the proxy answers itself.
+    pub places: Arc<Semaphore>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
 
-/// Bounds on what a call may carry, in bytes.
+/// Bounds on what a call may carry, in bytes; and on its delay.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
     /// A message from the client.
@@ -62,6 +67,8 @@ pub struct CallLimits {
     pub send_message: usize,
     /// All header fields of a request.
     pub metadata: usize,
+    /// How long nothing may come of a request that has one message.
+    pub request_idle: Duration,
 }
 
 /// Both ends of the client's connection.
@@ -87,25 +94,39 @@ pub async fn serve(
     let mut observed = Observed::begin(&bridge, head.uri.path(), kind, &head.headers);
     let call = match Call::read(&bridge, ends, &head, kind, observed.start()) {
         Ok(call) => call,
-        Err(error) => {
-            let outcome = observed.fail(&error);
-            observed.end(outcome.status.code);
-            return respond(outcome);
-        }
+        Err(error) => return failed(observed, &error),
     };
     if let Some(service) = bridge.local.service(head.uri.path()) {
         let (deadline, request) = (call.deadline, Request::from_parts(head, body));
         return local::run(service, observed, deadline, request).await;
     }
-    match kind {
+    let Ok(place) = Arc::clone(&bridge.places).try_acquire_owned() else {
+        return failed(observed, &CallError::TooManyCalls);
+    };
+    let answer = match kind {
         CallKind::Unary => {
+            let body = body.bounded(bridge.limits.request_idle);
             let result = call.in_time(unary::run(&call, &mut observed, body)).await;
             let outcome = result.unwrap_or_else(|error| observed.fail(&error));
             observed.end(outcome.status.code);
             respond(outcome)
         }
-        _ => streaming::run(&call, observed, body).await,
-    }
+        CallKind::ServerStream => {
+            let body = body.bounded(bridge.limits.request_idle);
+            streaming::run(&call, observed, body).await
+        }
+        // This client may send its messages when it likes.
+        CallKind::ClientStream | CallKind::BidiStream => {
+            streaming::run(&call, observed, body).await
+        }
+    };
+    answer.map(|answer| answer.in_place(place))
+}
+
+fn failed(mut observed: Observed, error: &CallError) -> Response<Answer> {
+    let outcome = observed.fail(error);
+    observed.end(outcome.status.code);
+    respond(outcome)
 }
 
 /// PROTOCOL-HTTP2: "Content-Type → "content-type" "application/grpc" [("+proto" / "+json" / {custom})]"; for

@@ -16,12 +16,12 @@ use http_body::Frame;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::Call;
 use super::answer::{self, Outcome, respond};
 use super::answers::{Answer, Answers};
 use super::body::RequestBody;
 use super::observed::{CountedExchange, Observed};
 use super::requests::Requests;
+use super::{Call, failed};
 use crate::error::CallError;
 use crate::fcgi::connection::Connection;
 use crate::fcgi::exchange::{Exchange, Output};
@@ -39,16 +39,12 @@ const PIECES: usize = 2;
 /// Serves the call until its header fields can go out.
 pub(super) async fn run(
     call: &Call<'_>,
-    mut observed: Observed,
+    observed: Observed,
     body: RequestBody,
 ) -> Response<answer::Answer> {
     let task = match call.in_time(start(call, &observed, body)).await {
         Ok(task) => task,
-        Err(error) => {
-            let outcome = observed.fail(&error);
-            observed.end(outcome.status.code);
-            return respond(outcome);
-        }
+        Err(error) => return failed(observed, &error),
     };
     let (head, opening) = oneshot::channel();
     let (frames, rest) = mpsc::channel(PIECES);

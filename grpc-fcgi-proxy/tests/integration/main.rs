@@ -12,6 +12,7 @@ mod support;
 mod aux;
 mod check;
 mod compression;
+mod connections;
 mod deadline;
 mod drain;
 mod faults;

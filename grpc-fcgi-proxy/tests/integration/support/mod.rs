@@ -3,6 +3,7 @@
 mod certificates;
 mod client;
 mod descriptors;
+mod frames;
 mod php_fpm;
 mod proxy;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 pub(crate) use certificates::{Authority, Pair};
 pub(crate) use client::{Answer, Client, Stream, message};
+pub(crate) use frames::{Frames, GOAWAY, PING, SETTINGS};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
 
