@@ -1,4 +1,4 @@
-//! One connection of a client: TLS, HTTP/2, and what brings it to its end.
+//! One connection of a client: TLS, HTTP, and what brings it to its end.
 
 mod opening;
 
@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,8 +23,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use self::opening::Opening;
-use crate::call::{self, Bridge, Ends, OpenCalls, RequestBody};
+use crate::call::{self, Answer, Bridge, Ends, OpenCalls, RequestBody};
 use crate::server::ServerLimits;
+use crate::web::Web;
 
 /// Who has connected must begin to speak TLS, and come to an end with it; then the same for HTTP/2.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -33,6 +34,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Connections {
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) web: Option<Web>,
     pub(crate) limits: ServerLimits,
     /// Cancelled when the server stops: each connection closes when its calls have ended.
     pub(crate) stopping: CancellationToken,
@@ -66,10 +68,11 @@ impl Connections {
         let (opening, opened) = Opening::of(stream);
         let calls = OpenCalls::default();
         let idle = idle(calls.count(), self.limits.clients.max_connection_idle);
-        let bridge = Arc::clone(&self.bridge);
+        let (bridge, web) = (Arc::clone(&self.bridge), self.web.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let call = calls.begin();
-            let answer = call::serve(Arc::clone(&bridge), ends, request.map(RequestBody::from));
+            let request = request.map(RequestBody::from);
+            let answer = answer(Arc::clone(&bridge), web.clone(), ends, request);
             async { Ok::<_, Infallible>(answer.await.map(|answer| answer.of(call))) }
         });
         let http = self.http();
@@ -78,7 +81,7 @@ impl Connections {
         let grace = tokio::select! {
             result = &mut connection => return log(peer, result),
             () = opened.overdue(HANDSHAKE_TIMEOUT) => {
-                return tracing::debug!(%peer, "the client does not begin to speak HTTP/2");
+                return tracing::debug!(%peer, "the client does not begin to speak HTTP");
             }
             () = self.stopping.cancelled() => None,
             () = idle => None,
@@ -104,7 +107,12 @@ impl Connections {
             .keep_alive_interval(self.limits.clients.keepalive_time)
             .keep_alive_timeout(self.limits.clients.keepalive_timeout)
             .auto_date_header(false);
-        builder.http2_only()
+        builder.http1().timer(TokioTimer::new());
+        if self.web.is_some() {
+            builder
+        } else {
+            builder.http2_only()
+        }
     }
 
     /// gRFC A9: "A random jitter of +/-10% will be added to it to spread out connection storms."
@@ -113,6 +121,21 @@ impl Connections {
             Some(age) => sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await,
             None => pending().await,
         }
+    }
+}
+
+async fn answer(
+    bridge: Arc<Bridge>,
+    web: Option<Web>,
+    ends: Ends,
+    request: Request<RequestBody>,
+) -> Response<Answer> {
+    match web.filter(|web| web.is_for(&request)) {
+        Some(web) => {
+            let call = |request| call::serve(Arc::clone(&bridge), ends, request);
+            Box::pin(web.serve(request, call)).await
+        }
+        None => call::serve(bridge, ends, request).await,
     }
 }
 

@@ -37,6 +37,9 @@ pub enum CallError {
     /// By the client: its stream broke.
     #[error("the request broke off: {0}")]
     RequestBroken(#[source] hyper::Error),
+    /// By the client: what it sends by gRPC-Web broke, or is not base64.
+    #[error("the gRPC-Web request: {0}")]
+    WebRequest(#[source] tonic::Status),
     /// By the client: its stream stands still.
     #[error("no more of the request has come in time")]
     RequestIdle,
@@ -81,7 +84,9 @@ impl CallError {
                 Code::ResourceExhausted,
                 "the request message is larger than the limit",
             ),
-            Self::RequestMessage(_) => Status::new(Code::Internal, "malformed request message"),
+            Self::RequestMessage(_) | Self::WebRequest(_) => {
+                Status::new(Code::Internal, "malformed request message")
+            }
             Self::MessageCount => {
                 Status::new(Code::Unimplemented, "the method takes exactly one message")
             }

@@ -3,7 +3,8 @@
 //! # Life of a call
 //!
 //! 1. [`config`]: flags and environment are checked before anything else happens.
-//! 2. [`server`]: accepts the client's connection; `connection` serves HTTP/2 on it, inside [`tls`] if that is wanted.
+//! 2. [`server`]: accepts the client's connection; `connection` serves HTTP/2 on it, inside [`tls`] if that is wanted;
+//!    [`web`] makes an ordinary call of a browser's.
 //! 3. [`call`]: takes one stream of it from its header fields to its trailers; all that follows is called there.
 //! 4. [`grpc`]: the client's message, metadata and timeout are decoded.
 //! 5. [`route`]: the path names a service and a method.
@@ -41,6 +42,7 @@ pub mod route;
 pub mod server;
 pub mod telemetry;
 pub mod tls;
+pub mod web;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -111,7 +113,7 @@ pub async fn run(
         places: Arc::new(Semaphore::new(config.clients.max_calls)),
         metrics,
     });
-    let limits = config.server_limits();
+    let (web, limits) = (config.web.web(), config.server_limits());
 
     let (stop_aux, aux_stopped) = oneshot::channel::<()>();
     let draining = Arc::clone(&admin);
@@ -126,7 +128,7 @@ pub async fn run(
             // Who watches the health is let go.
             drop(serving);
         };
-        server::run(grpc, tls, bridge, limits, shutdown).await;
+        server::run(grpc, tls, web, bridge, limits, shutdown).await;
         drop(stop_aux);
     };
     // The auxiliary server answers until the last call has ended, so that the drain can be watched.

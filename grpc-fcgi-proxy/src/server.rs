@@ -15,6 +15,7 @@ use crate::call::Bridge;
 use crate::config::ClientFlags;
 use crate::connection::Connections;
 use crate::metrics::Increment;
+use crate::web::Web;
 
 /// When the system has no file descriptor left, accepting again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -34,6 +35,7 @@ pub struct ServerLimits {
 pub async fn run(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    web: Option<Web>,
     bridge: Arc<Bridge>,
     limits: ServerLimits,
     shutdown: impl Future<Output = ()>,
@@ -43,6 +45,7 @@ pub async fn run(
         connections: Arc::new(Connections {
             bridge,
             tls,
+            web,
             limits,
             stopping: CancellationToken::new(),
         }),

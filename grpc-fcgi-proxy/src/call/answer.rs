@@ -119,6 +119,8 @@ enum Content {
     Stream(mpsc::Receiver<Frame<Bytes>>),
     /// Of a service that the proxy has itself.
     Local(Box<LocalAnswer>),
+    /// As gRPC-Web has it.
+    Web(tonic::body::Body),
 }
 
 impl From<Content> for Answer {
@@ -127,6 +129,12 @@ impl From<Content> for Answer {
             content,
             ..Self::default()
         }
+    }
+}
+
+impl From<tonic::body::Body> for Answer {
+    fn from(body: tonic::body::Body) -> Self {
+        Content::Web(body).into()
     }
 }
 
@@ -161,6 +169,9 @@ impl Content {
                 .poll_recv(cx)
                 .map(|frame| Some(frame.ok_or(BrokenOff))),
             Self::Local(body) => Pin::new(body).poll_frame(cx),
+            Self::Web(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|_| BrokenOff))),
         }
     }
 }
@@ -188,6 +199,7 @@ impl Body for Answer {
             Content::Whole { message, trailers } => message.is_none() && trailers.is_none(),
             Content::Stream(_) => false,
             Content::Local(body) => body.is_end_stream(),
+            Content::Web(body) => body.is_end_stream(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,17 +18,54 @@ use crate::grpc::frame::FrameScanner;
 /// What the client sends. Its error says why the call fails.
 #[derive(Debug)]
 pub struct RequestBody {
-    content: Incoming,
+    content: Content,
     idle: Option<Idle>,
     counter: Option<MessageCounter>,
 }
 
+#[derive(Debug)]
+enum Content {
+    Plain(Incoming),
+    /// Of gRPC-Web.
+    Web(tonic::body::Body),
+}
+
 impl From<Incoming> for RequestBody {
-    fn from(content: Incoming) -> Self {
+    fn from(body: Incoming) -> Self {
+        Content::Plain(body).into()
+    }
+}
+
+impl From<tonic::body::Body> for RequestBody {
+    fn from(body: tonic::body::Body) -> Self {
+        Content::Web(body).into()
+    }
+}
+
+impl From<Content> for RequestBody {
+    fn from(content: Content) -> Self {
         Self {
             content,
             idle: None,
             counter: None,
+        }
+    }
+}
+
+impl Content {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
+        match self {
+            Self::Plain(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(CallError::RequestBroken)))
+            }
+            Self::Web(body) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                Poll::Ready(frame.map(|frame| frame.map_err(CallError::WebRequest)))
+            }
         }
     }
 }
@@ -95,7 +132,7 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         let this = &mut *self;
-        let Poll::Ready(frame) = Pin::new(&mut this.content).poll_frame(cx) else {
+        let Poll::Ready(frame) = this.content.poll_frame(cx) else {
             return match &mut this.idle {
                 Some(idle) => idle.poll(cx).map(|error| Some(Err(error))),
                 None => Poll::Pending,
@@ -109,10 +146,13 @@ impl Body for RequestBody {
         {
             counter.push(bytes);
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(CallError::RequestBroken)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.content.is_end_stream()
+        match &self.content {
+            Content::Plain(body) => body.is_end_stream(),
+            Content::Web(body) => body.is_end_stream(),
+        }
     }
 }

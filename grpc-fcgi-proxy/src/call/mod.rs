@@ -192,17 +192,22 @@ impl<'a> Call<'a> {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// HTTP/2 has it in the URI, HTTP/1.1 in a header field.
+    fn authority(&self) -> &'a str {
+        let host = self.headers().get(header::HOST);
+        match self.head.uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
+        }
+    }
+
     /// BEGIN_REQUEST and PARAMS.
     fn opening(&self, input: Input) -> Result<Bytes, PairTooLong> {
         params::encode(&Variables {
             script: self.bridge.routes.script(self.method.service),
             kind: self.kind,
             method: self.method,
-            authority: self
-                .head
-                .uri
-                .authority()
-                .map_or("", |authority| authority.as_str()),
+            authority: self.authority(),
             headers: self.headers(),
             input,
             keep_connection: matches!(input, Input::Message { .. })

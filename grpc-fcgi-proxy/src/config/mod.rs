@@ -24,6 +24,7 @@ use crate::params::Script;
 use crate::route::Routes;
 use crate::server::ServerLimits;
 use crate::tls::TlsFlags;
+use crate::web::WebFlags;
 
 const KIB: usize = 1024;
 /// More header fields do not fit in one FastCGI record as GRPC_METADATA.
@@ -136,6 +137,10 @@ pub struct Config {
     /// TLS for the gRPC listener.
     #[command(flatten)]
     pub tls: TlsFlags,
+
+    /// gRPC-Web.
+    #[command(flatten)]
+    pub web: WebFlags,
 }
 
 impl Config {
@@ -247,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 26] = [
+        let table: [(&[&str], &str); 29] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -270,6 +275,15 @@ mod tests {
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),
+            (&["--grpc-web-origin", "https://a.example"], "--grpc-web"),
+            (
+                &["--grpc-web", "--grpc-web-origin", "a.example"],
+                "it takes an origin",
+            ),
+            (
+                &["--grpc-web", "--grpc-web-origin", "https://a/b"],
+                "it takes an origin",
+            ),
             (&["--max-connections", "0"], "from 1 to 65536"),
             (&["--max-concurrent-streams", "0"], "1..=65536"),
             (&["--max-calls", "0"], "from 1 to 1000000"),

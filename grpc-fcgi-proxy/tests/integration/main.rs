@@ -34,3 +34,4 @@ mod targets;
 mod tls;
 mod turnover;
 mod unary;
+mod web;

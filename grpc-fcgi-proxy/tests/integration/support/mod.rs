@@ -6,6 +6,7 @@ mod descriptors;
 mod frames;
 mod php_fpm;
 mod proxy;
+mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ pub(crate) use client::{Answer, Client, Stream, message};
 pub(crate) use frames::{Frames, GOAWAY, PING, SETTINGS};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
+pub(crate) use web::{BINARY, TEXT, WebClient};
 
 /// Nothing that a test waits for takes longer.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
