@@ -48,11 +48,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admin::Admin;
-use crate::call::Bridge;
+use crate::call::{Bridge, Places};
 use crate::config::Config;
 use crate::descriptors::Descriptors;
 use crate::fcgi::pool::Pool;
@@ -110,7 +110,7 @@ pub async fn run(
         kinds,
         local,
         limits: config.call_limits(),
-        places: Arc::new(Semaphore::new(config.clients.max_calls)),
+        places: Places::new(config.clients.max_calls, metrics.clients.calls.clone()),
         metrics,
     });
     let (web, limits) = (config.web.web(), config.server_limits());

@@ -4,6 +4,8 @@
 //! its own only after the application has shown that it knows the method, and only so many have: otherwise the
 //! label is `unknown`, so that no client can grow the set without a bound.
 
+mod clients;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,6 +15,7 @@ use prometheus::{
 };
 use tokio::time::Instant;
 
+pub use self::clients::ClientMetrics;
 use crate::fcgi::target::Target;
 use crate::grpc::status::{self, Code};
 use crate::route::{CallKind, Method};
@@ -36,39 +39,12 @@ pub struct Metrics {
     unknown: Arc<MethodMetrics>,
     /// What the pool counts.
     pub pool: PoolMetrics,
-    /// The connections of clients.
-    pub connections: ConnectionMetrics,
+    /// What clients take up.
+    pub clients: ClientMetrics,
     /// Exchanges with php-fpm, by how they ended.
     pub exchanges: IntCounterVec,
     /// Seconds from a connection to the end of its exchange.
     pub exchange_seconds: Histogram,
-}
-
-/// Of the connections of clients.
-#[derive(Clone, Debug)]
-pub struct ConnectionMetrics {
-    /// Those that are open.
-    pub open: IntGauge,
-    /// Those that were closed at once, being too many.
-    pub refused: IntCounter,
-}
-
-impl ConnectionMetrics {
-    fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let metrics = Self {
-            open: IntGauge::new(
-                "grpc_server_connections",
-                "Connections of clients that are open.",
-            )?,
-            refused: IntCounter::new(
-                "grpc_server_connections_refused_total",
-                "Connections that were closed at once, being over --max-connections.",
-            )?,
-        };
-        registry.register(Box::new(metrics.open.clone()))?;
-        registry.register(Box::new(metrics.refused.clone()))?;
-        Ok(metrics)
-    }
 }
 
 /// Of the places in which calls run, and their connections.
@@ -205,7 +181,7 @@ impl Metrics {
         let registry = Registry::new();
         let families = Families::register(&registry)?;
         let pool = PoolMetrics::register(&registry)?;
-        let connections = ConnectionMetrics::register(&registry)?;
+        let clients = ClientMetrics::register(&registry)?;
         let exchanges = IntCounterVec::new(
             Opts::new(
                 "fcgi_exchanges_total",
@@ -226,7 +202,7 @@ impl Metrics {
             methods: RwLock::default(),
             unknown,
             pool,
-            connections,
+            clients,
             exchanges,
             exchange_seconds,
         })

@@ -81,12 +81,12 @@ impl Server {
     /// A connection too many is closed at once: its client learns that it must go elsewhere, instead of waiting for an
     /// answer in a backlog.
     fn begin(&self, stream: TcpStream) {
-        let metrics = &self.connections.bridge.metrics.connections;
+        let metrics = &self.connections.bridge.metrics.clients;
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             metrics.refused.inc();
             return;
         };
-        let open = Increment::new(&metrics.open);
+        let open = Increment::new(&metrics.connections);
         let connections = Arc::clone(&self.connections);
         self.tasks.spawn(async move {
             connections.serve(stream).await;

@@ -6,10 +6,11 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::{Body, Frame, SizeHint};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 
 use super::local::LocalAnswer;
 use super::open::OpenCall;
+use super::place::Place;
 use crate::grpc::encoding::{ACCEPTED, Encoding, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
 use crate::grpc::status::Status;
 
@@ -89,13 +90,13 @@ fn head(metadata: HeaderMap, encoding: Option<Encoding>) -> Response<Answer> {
 #[allow(dead_code, reason = "some is held until it is dropped")]
 pub struct Answer {
     content: Content,
-    place: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
     open: Option<OpenCall>,
 }
 
 impl Answer {
     /// Holds the call's place until the client has taken the answer.
-    pub(super) fn in_place(mut self, place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn in_place(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
     }

@@ -10,6 +10,7 @@ mod body;
 mod local;
 mod observed;
 mod open;
+mod place;
 mod requests;
 mod streaming;
 mod unary;
@@ -21,7 +22,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::answer::Answer;
@@ -29,6 +29,7 @@ use self::answer::respond;
 pub use self::body::RequestBody;
 use self::observed::Observed;
 pub use self::open::{OpenCall, OpenCalls};
+pub use self::place::Places;
 use crate::error::CallError;
 use crate::fcgi::pair::PairTooLong;
 use crate::fcgi::pool::Pool;
@@ -52,8 +53,8 @@ pub struct Bridge {
     pub local: Local,
     /// Bounds on what a call may carry.
     pub limits: CallLimits,
-    /// One for each call that may be here at once, those left out that the proxy answers itself.
-    pub places: Arc<Semaphore>,
+    /// One for each call that may be here at once.
+    pub places: Places,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -100,8 +101,9 @@ pub async fn serve(
         let (deadline, request) = (call.deadline, Request::from_parts(head, body));
         return local::run(service, observed, deadline, request).await;
     }
-    let Ok(place) = Arc::clone(&bridge.places).try_acquire_owned() else {
-        return failed(observed, &CallError::TooManyCalls);
+    let place = match bridge.places.take() {
+        Ok(place) => place,
+        Err(error) => return failed(observed, &error),
     };
     let answer = match kind {
         CallKind::Unary => {

@@ -1,8 +1,6 @@
 //! Bounds, and messages that are none.
 
-use tokio::time::timeout;
-
-use crate::support::{TEST_TIMEOUT, message, serve, serve_streams};
+use crate::support::{message, serve, serve_streams};
 
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
 
@@ -108,17 +106,14 @@ async fn a_unary_call_has_exactly_one_whole_message() {
 
 #[tokio::test]
 async fn calls_whose_request_is_still_coming_count() {
-    let (_php_fpm, _proxy, client) = serve("echo.php", &["--max-calls", "2"]).await;
+    let (_php_fpm, proxy, client) = serve("echo.php", &["--max-calls", "2"]).await;
     let halves = [(); 2].map(|()| client.stream("Method", &[]));
     for half in &halves {
         half.send_bytes(&message(b"whole")[..7]);
     }
-    let refused = async {
-        while client.call(b"", &[]).await.status() != ("8", "too many calls are in the proxy") {}
-    };
-    timeout(TEST_TIMEOUT, refused)
-        .await
-        .expect("no call is refused");
+    proxy.metric_becomes("grpc_server_calls", 2.0).await;
+    let refused = client.call(b"", &[]).await;
+    assert_eq!(refused.status(), ("8", "too many calls are in the proxy"));
     let check = "/grpc.health.v1.Health/Check";
     let check = client.call_method(check, b"", &[]).await;
     assert_eq!(check.status().0, "0");
