@@ -115,7 +115,7 @@ impl Connections {
         }
     }
 
-    /// gRFC A9: "A random jitter of +/-10% will be added to it to spread out connection storms."
+    /// As in gRPC's servers, "a random jitter of +/-10% will be added to it to spread out connection storms".
     async fn old_age(&self) {
         match self.limits.clients.max_connection_age {
             Some(age) => sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await,

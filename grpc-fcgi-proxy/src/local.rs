@@ -1,7 +1,10 @@
 //! The services that the proxy answers itself.
 
 use crate::health::pb::health_server::HealthServer;
+use std::convert::Infallible;
+
 use http::{Request, Response};
+use http_body_util::BodyExt;
 use prost::{DecodeError, Message};
 use prost_types::FileDescriptorSet;
 use tonic::body::Body;
@@ -9,6 +12,7 @@ use tonic::codegen::Service;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
 use crate::call::RequestBody;
+use crate::error::CallError;
 use crate::health::{self, HealthService};
 use crate::reflection::{self, Reflection, V1, V1ALPHA};
 use crate::route::MethodKinds;
@@ -68,12 +72,10 @@ impl LocalService {
     /// Answers the request.
     pub async fn serve(self, mut request: Request<RequestBody>) -> Response<Body> {
         match self {
-            Self::Health(service) => {
-                call(service.max_decoding_message_size(MAX_MESSAGE), request).await
-            }
+            Self::Health(service) => call(service, request).await,
             Self::Reflection(service) => {
                 reflection::rename_to_v1(request.uri_mut());
-                call(service.max_decoding_message_size(MAX_MESSAGE), request).await
+                call(service, request).await
             }
         }
     }
@@ -82,8 +84,10 @@ impl LocalService {
 /// The generated services are always ready, and never fail.
 async fn call<S>(mut service: S, request: Request<RequestBody>) -> Response<Body>
 where
-    S: Service<Request<RequestBody>, Response = Response<Body>, Error = std::convert::Infallible>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
+    let status = |error: CallError| tonic::Status::from(error.status());
+    let request = request.map(|body| Body::new(body.map_err(status)));
     match service.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

@@ -14,6 +14,7 @@ use tokio::time::{Sleep, sleep};
 
 use crate::error::CallError;
 use crate::grpc::frame::FrameScanner;
+use crate::grpc::message::MessageError;
 
 /// What the client sends. Its error says why the call fails.
 #[derive(Debug)]
@@ -77,7 +78,7 @@ impl RequestBody {
         self
     }
 
-    /// Counts the messages.
+    /// Counts the messages, and fails at one that is too large.
     pub(super) fn counted(mut self, counter: MessageCounter) -> Self {
         self.counter = Some(counter);
         self
@@ -99,7 +100,7 @@ impl Idle {
     }
 }
 
-/// Counts the messages among bytes that others read.
+/// Counts the messages among bytes that others read, and finds one that is too large.
 #[derive(Debug)]
 pub(super) struct MessageCounter {
     scanner: FrameScanner,
@@ -107,7 +108,7 @@ pub(super) struct MessageCounter {
 }
 
 impl MessageCounter {
-    /// Up to one of more than `limit` bytes.
+    /// Of up to `limit` bytes each.
     pub(super) fn new(limit: usize, messages: Arc<AtomicU64>) -> Self {
         Self {
             scanner: FrameScanner::new(limit),
@@ -115,11 +116,11 @@ impl MessageCounter {
         }
     }
 
-    pub(super) fn push(&mut self, bytes: &Bytes) {
-        // What is wrong with a message is found by who reads it.
-        let _ = self.scanner.push(bytes.clone(), &mut VecDeque::new());
+    pub(super) fn push(&mut self, bytes: &Bytes) -> Result<(), MessageError> {
+        self.scanner.push(bytes.clone(), &mut VecDeque::new())?;
         let messages = self.scanner.messages();
         self.messages.store(messages, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -143,8 +144,9 @@ impl Body for RequestBody {
         }
         if let (Some(counter), Some(Ok(frame))) = (&mut this.counter, &frame)
             && let Some(bytes) = frame.data_ref()
+            && let Err(error) = counter.push(bytes)
         {
-            counter.push(bytes);
+            return Poll::Ready(Some(Err(CallError::RequestMessage(error))));
         }
         Poll::Ready(frame)
     }

@@ -97,6 +97,11 @@ pub async fn serve(
         Ok(call) => call,
         Err(error) => return failed(observed, &error),
     };
+    let body = match kind {
+        CallKind::Unary | CallKind::ServerStream => body.bounded(bridge.limits.request_idle),
+        // This client may send its messages when it likes.
+        CallKind::ClientStream | CallKind::BidiStream => body,
+    };
     if let Some(service) = bridge.local.service(head.uri.path()) {
         let (deadline, request) = (call.deadline, Request::from_parts(head, body));
         return local::run(service, observed, deadline, request).await;
@@ -107,20 +112,12 @@ pub async fn serve(
     };
     let answer = match kind {
         CallKind::Unary => {
-            let body = body.bounded(bridge.limits.request_idle);
             let result = call.in_time(unary::run(&call, &mut observed, body)).await;
             let outcome = result.unwrap_or_else(|error| observed.fail(&error));
             observed.end(outcome.status.code);
             respond(outcome)
         }
-        CallKind::ServerStream => {
-            let body = body.bounded(bridge.limits.request_idle);
-            streaming::run(&call, observed, body).await
-        }
-        // This client may send its messages when it likes.
-        CallKind::ClientStream | CallKind::BidiStream => {
-            streaming::run(&call, observed, body).await
-        }
+        _ => streaming::run(&call, observed, body).await,
     };
     answer.map(|answer| answer.in_place(place))
 }

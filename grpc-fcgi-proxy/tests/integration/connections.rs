@@ -56,7 +56,7 @@ async fn a_client_that_does_not_begin_is_let_go() {
 
 #[tokio::test]
 async fn a_client_that_does_not_answer_a_ping_is_let_go() {
-    let flags = ["--keepalive-time", "50ms", "--keepalive-timeout", "500ms"];
+    let flags = ["--keepalive-time", "50ms", "--keepalive-timeout", "2s"];
     let (_php_fpm, proxy, _client) = serve("echo.php", &flags).await;
     let mut dead = Frames::connect(proxy.address).await;
     dead.next_of(PING).await;
@@ -84,9 +84,9 @@ async fn an_idle_connection_is_closed_with_goaway() {
 
 #[tokio::test]
 async fn a_connection_with_a_call_is_not_idle() {
-    let (_php_fpm, _proxy, client) = serve("sleep.php", &["--max-connection-idle", "300ms"]).await;
+    let (_php_fpm, _proxy, client) = serve("sleep.php", &["--max-connection-idle", "1s"]).await;
     assert_eq!(
-        client.call(b"a", &[("x-seconds", "1")]).await.content(),
+        client.call(b"a", &[("x-seconds", "2")]).await.content(),
         b"a"
     );
     client.closed().await;
@@ -94,9 +94,9 @@ async fn a_connection_with_a_call_is_not_idle() {
 
 #[tokio::test]
 async fn an_old_connection_ends_with_its_calls() {
-    let (_php_fpm, _proxy, client) = serve("sleep.php", &["--max-connection-age", "300ms"]).await;
+    let (_php_fpm, _proxy, client) = serve("sleep.php", &["--max-connection-age", "2s"]).await;
     assert_eq!(
-        client.call(b"a", &[("x-seconds", "1")]).await.content(),
+        client.call(b"a", &[("x-seconds", "3")]).await.content(),
         b"a"
     );
     client.closed().await;
@@ -106,7 +106,7 @@ async fn an_old_connection_ends_with_its_calls() {
 async fn calls_of_an_old_connection_are_broken_off_after_its_grace() {
     let flags = [
         "--max-connection-age",
-        "300ms",
+        "2s",
         "--max-connection-age-grace",
         "100ms",
     ];

@@ -247,7 +247,7 @@ async fn without_the_flag_there_is_neither_grpc_web_nor_http1() {
 
 #[tokio::test]
 async fn an_idle_browser_and_one_that_says_nothing_are_let_go() {
-    let flags = ["--grpc-web", "--max-connection-idle", "100ms"];
+    let flags = ["--grpc-web", "--max-connection-idle", "1s"];
     let (_php_fpm, proxy, _client) = serve("echo.php", &flags).await;
     let mut web = TcpStream::connect(proxy.address).await.unwrap();
     let request = format!(
