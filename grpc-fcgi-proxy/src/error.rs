@@ -37,6 +37,15 @@ pub enum CallError {
     /// By the client: its stream broke.
     #[error("the request broke off: {0}")]
     RequestBroken(#[source] hyper::Error),
+    /// By the client: what it sends by gRPC-Web broke, or is not base64.
+    #[error("the gRPC-Web request: {0}")]
+    WebRequest(#[source] tonic::Status),
+    /// By the client: its stream stands still.
+    #[error("no more of the request has come in time")]
+    RequestIdle,
+    /// By the proxy's limits: so many calls are here already.
+    #[error("too many calls are in the proxy")]
+    TooManyCalls,
     /// By time: the deadline is over.
     #[error("the deadline is over")]
     DeadlineExceeded,
@@ -75,12 +84,21 @@ impl CallError {
                 Code::ResourceExhausted,
                 "the request message is larger than the limit",
             ),
-            Self::RequestMessage(_) => Status::new(Code::Internal, "malformed request message"),
+            Self::RequestMessage(_) | Self::WebRequest(_) => {
+                Status::new(Code::Internal, "malformed request message")
+            }
             Self::MessageCount => {
                 Status::new(Code::Unimplemented, "the method takes exactly one message")
             }
             Self::Encoding(error) => encoding_status(error),
             Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request broke off"),
+            Self::RequestIdle => Status::new(
+                Code::DeadlineExceeded,
+                "no more of the request has come in time",
+            ),
+            Self::TooManyCalls => {
+                Status::new(Code::ResourceExhausted, "too many calls are in the proxy")
+            }
             Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
             Self::Pool(error) => pool_status(error),
             Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {

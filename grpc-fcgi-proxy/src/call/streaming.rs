@@ -13,15 +13,15 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Frame;
-use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::Call;
 use super::answer::{self, Outcome, respond};
 use super::answers::{Answer, Answers};
+use super::body::RequestBody;
 use super::observed::{CountedExchange, Observed};
 use super::requests::Requests;
+use super::{Call, failed};
 use crate::error::CallError;
 use crate::fcgi::connection::Connection;
 use crate::fcgi::exchange::{Exchange, Output};
@@ -39,16 +39,12 @@ const PIECES: usize = 2;
 /// Serves the call until its header fields can go out.
 pub(super) async fn run(
     call: &Call<'_>,
-    mut observed: Observed,
-    body: Incoming,
+    observed: Observed,
+    body: RequestBody,
 ) -> Response<answer::Answer> {
     let task = match call.in_time(start(call, &observed, body)).await {
         Ok(task) => task,
-        Err(error) => {
-            let outcome = observed.fail(&error);
-            observed.end(outcome.status.code);
-            return respond(outcome);
-        }
+        Err(error) => return failed(observed, &error),
     };
     let (head, opening) = oneshot::channel();
     let (frames, rest) = mpsc::channel(PIECES);
@@ -69,7 +65,7 @@ pub(super) async fn run(
     }
 }
 
-async fn start(call: &Call<'_>, observed: &Observed, body: Incoming) -> Result<Task, CallError> {
+async fn start(call: &Call<'_>, observed: &Observed, body: RequestBody) -> Result<Task, CallError> {
     let opening = call.opening(Input::Stream)?;
     let connection = call.bridge.pool.acquire_stream().await?;
     let received = Arc::new(AtomicU64::new(0));

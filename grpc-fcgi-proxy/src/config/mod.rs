@@ -1,5 +1,6 @@
 //! Flags and environment: read, checked, and refused before a port is bound.
 
+mod clients;
 mod command;
 mod fastcgi;
 mod status;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+pub use self::clients::ClientFlags;
 pub use self::command::CommandLine;
 pub use self::fastcgi::FastcgiFlags;
 pub use self::status::StatusFlags;
@@ -20,7 +22,9 @@ use self::values::{absolute, count, page};
 use crate::call::CallLimits;
 use crate::params::Script;
 use crate::route::Routes;
+use crate::server::ServerLimits;
 use crate::tls::TlsFlags;
+use crate::web::WebFlags;
 
 const KIB: usize = 1024;
 /// More header fields do not fit in one FastCGI record as GRPC_METADATA.
@@ -126,9 +130,17 @@ pub struct Config {
     #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
 
+    /// What clients may take up.
+    #[command(flatten)]
+    pub clients: ClientFlags,
+
     /// TLS for the gRPC listener.
     #[command(flatten)]
     pub tls: TlsFlags,
+
+    /// gRPC-Web.
+    #[command(flatten)]
+    pub web: WebFlags,
 }
 
 impl Config {
@@ -155,13 +167,20 @@ impl Config {
             receive_message: self.max_receive_message_size,
             send_message: self.max_send_message_size,
             metadata: self.max_metadata_size,
+            request_idle: self.clients.max_request_idle,
         }
     }
 
-    /// What HTTP/2 itself refuses, so that what is a little over the limit gets a gRPC status.
+    /// The bounds of the server. HTTP/2 itself refuses only what is far over the limit, so that what is a little over
+    /// it gets a gRPC status.
     #[must_use]
-    pub fn max_header_list_size(&self) -> u32 {
-        u32::try_from(self.max_metadata_size + 64 * KIB).unwrap_or(u32::MAX)
+    pub fn server_limits(&self) -> ServerLimits {
+        ServerLimits {
+            clients: self.clients,
+            max_header_list_size: u32::try_from(self.max_metadata_size + 64 * KIB)
+                .unwrap_or(u32::MAX),
+            drain_timeout: self.drain_timeout,
+        }
     }
 }
 
@@ -233,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 19] = [
+        let table: [(&[&str], &str); 29] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -256,6 +275,25 @@ mod tests {
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),
+            (&["--grpc-web-origin", "https://a.example"], "--grpc-web"),
+            (
+                &["--grpc-web", "--grpc-web-origin", "a.example"],
+                "it takes an origin",
+            ),
+            (
+                &["--grpc-web", "--grpc-web-origin", "https://a/b"],
+                "it takes an origin",
+            ),
+            (&["--max-connections", "0"], "from 1 to 65536"),
+            (&["--max-concurrent-streams", "0"], "1..=65536"),
+            (&["--max-calls", "0"], "from 1 to 1000000"),
+            (&["--max-request-idle", "0s"], "a time above 0"),
+            (&["--keepalive-time", "often"], "a time above 0"),
+            (&["--max-connection-idle", "10"], "a time above 0"),
+            (
+                &["--max-connection-age-grace", "1s"],
+                "--max-connection-age <TIME>",
+            ),
         ];
         for (arguments, expected) in table {
             let error = parse(&[arguments, &["index.php"]].concat())

@@ -1,10 +1,13 @@
 //! grpc.health.v1.Health, which follows php-fpm.
 
-use prost::Message;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use grpc_fcgi_proxy::health::pb::health_check_response::ServingStatus;
+use grpc_fcgi_proxy::health::pb::{HealthCheckRequest, HealthCheckResponse, HealthListResponse};
+use std::collections::BTreeMap;
 
-use crate::support::{Answer, Client, Stream, serve, serve_streams};
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
+
+use crate::support::{Answer, Client, Stream, serve, serve_descriptors, serve_streams};
 
 fn request(service: &str) -> Vec<u8> {
     let service = service.to_owned();
@@ -73,6 +76,53 @@ async fn a_ping_page_that_is_not_there_is_not_serving() {
     );
     let answer = check(&client, "").await;
     assert_eq!(state(answer.content()), ServingStatus::NotServing);
+}
+
+async fn list(client: &Client) -> Answer {
+    client
+        .call_method("/grpc.health.v1.Health/List", &[], &[])
+        .await
+}
+
+#[tokio::test]
+async fn the_list_has_every_service_in_its_state() {
+    let (mut php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
+    let mut watched = watch(&client, "");
+    let listed = async |wanted| {
+        let answer = list(&client).await;
+        let answer = HealthListResponse::decode(answer.content()).unwrap();
+        let statuses: BTreeMap<_, _> = answer.statuses.into_iter().collect();
+        assert_eq!(statuses.keys().collect::<Vec<_>>(), ["", "test.Service"],);
+        assert!(statuses.values().all(|status| status.status() == wanted));
+    };
+    watch_until(&mut watched, ServingStatus::Serving).await;
+    listed(ServingStatus::Serving).await;
+    php_fpm.stop().await;
+    watch_until(&mut watched, ServingStatus::NotServing).await;
+    listed(ServingStatus::NotServing).await;
+}
+
+fn services(count: usize) -> Vec<u8> {
+    let service = |number| ServiceDescriptorProto {
+        name: Some(format!("Service{number}")),
+        ..ServiceDescriptorProto::default()
+    };
+    let file = FileDescriptorProto {
+        name: Some("many.proto".into()),
+        service: (0..count).map(service).collect(),
+        ..FileDescriptorProto::default()
+    };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+}
+
+#[tokio::test]
+async fn no_more_than_100_services_are_listed() {
+    // The server itself, "", is one too.
+    let (_php_fpm, _proxy, client) = serve_descriptors(&services(99), "echo.php", &[]).await;
+    let answer = HealthListResponse::decode(list(&client).await.content()).unwrap();
+    assert_eq!(answer.statuses.len(), 100);
+    let (_php_fpm, _proxy, client) = serve_descriptors(&services(100), "echo.php", &[]).await;
+    assert_eq!(list(&client).await.status().0, "8");
 }
 
 #[tokio::test]

@@ -59,6 +59,16 @@ impl Client {
         Ok(Self { connection })
     }
 
+    /// Waits until the server has closed the connection.
+    pub(crate) async fn closed(&self) {
+        let closed = async {
+            while !self.connection.is_closed() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(TEST_TIMEOUT, closed).await.expect("it stays open");
+    }
+
     /// A unary call with this message and metadata.
     pub(crate) async fn call(&self, content: &[u8], metadata: &[(&str, &str)]) -> Answer {
         self.call_method("/test.Service/Method", content, metadata)

@@ -3,16 +3,20 @@
 mod certificates;
 mod client;
 mod descriptors;
+mod frames;
 mod php_fpm;
 mod proxy;
+mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use certificates::{Authority, Pair};
 pub(crate) use client::{Answer, Client, Stream, message};
+pub(crate) use frames::{Frames, GOAWAY, PING, SETTINGS};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
+pub(crate) use web::{BINARY, TEXT, WebClient};
 
 /// Nothing that a test waits for takes longer.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
