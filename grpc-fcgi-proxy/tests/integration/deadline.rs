@@ -58,7 +58,7 @@ async fn a_worker_is_counted_until_it_is_done_with_a_client_that_is_gone() {
     proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
     gone.abort();
     let ended = proxy.logged(|record| record["message"] == "call").await;
-    assert_eq!(ended["code"], "Canceled");
+    assert_eq!(ended["grpc_code"], "Canceled");
     assert_eq!(
         proxy
             .metric("fcgi_exchanges_total{outcome=\"abandoned\"}")

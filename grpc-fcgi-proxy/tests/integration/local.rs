@@ -118,7 +118,7 @@ async fn calls_are_records_of_the_log() {
         .call_method(CHECK, b"", &[("x-request-id", "abc")])
         .await;
     let record = proxy.logged(|record| record["message"] == "call").await;
-    assert_eq!(record["method"], CHECK);
+    assert_eq!(record["path"], CHECK);
     assert_eq!(record["request_id"], "abc");
-    assert_eq!(record["code"], "OK");
+    assert_eq!(record["grpc_code"], "OK");
 }

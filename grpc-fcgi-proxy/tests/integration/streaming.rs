@@ -229,7 +229,7 @@ async fn a_client_that_goes_away_ends_a_script_that_writes() {
     assert!(call.next().await.is_some());
     drop(call);
     let logged = proxy.logged(|record| record["message"] == "call").await;
-    assert_eq!(logged["code"], "Canceled");
+    assert_eq!(logged["grpc_code"], "Canceled");
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
     let ended = async {
         while !php_fpm.ended_file().exists() {

@@ -60,7 +60,7 @@ async fn a_stream_arrives_message_by_message_and_ends_with_its_client() {
         }
         drop((answer, web));
         let logged = proxy.logged(|record| record["message"] == "call").await;
-        assert_eq!(logged["code"], "Canceled");
+        assert_eq!(logged["grpc_code"], "Canceled");
         let ended = async {
             while !php_fpm.ended_file().exists() {
                 tokio::task::yield_now().await;

@@ -159,7 +159,12 @@ impl Carried {
         if let Some(source) = status.source()
             && matches!(status.code(), Code::Unknown | Code::Unavailable)
         {
-            tracing::warn!(error = %chain(source), "peer not reachable");
+            tracing::warn!(
+                error = %chain(source),
+                request_id = self.request_id(),
+                trace_id = self.trace_id(),
+                "peer not reachable"
+            );
             return Status::unavailable("peer not reachable");
         }
         let details = status.details().to_vec().into();
