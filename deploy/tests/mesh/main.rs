@@ -13,4 +13,5 @@ mod identity;
 mod outage;
 mod pods;
 mod report;
+mod rotation;
 mod tracing;
