@@ -16,12 +16,13 @@ use http::request::Parts;
 use http::{StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
 use crate::config::AuxPath;
-use crate::fcgi::pool::Target;
+use crate::fcgi::pool::Pool;
 use crate::fcgi::whole::{self, WholeError};
 use crate::metrics::Metrics;
+use crate::phpfpm::Scraper;
 
 /// What a client may send to an auxiliary path.
 const MAX_BODY: usize = 1024 * 1024;
@@ -35,10 +36,12 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 /// What the handlers need.
 #[derive(Debug)]
 pub struct Admin {
-    /// Where php-fpm listens.
-    pub target: Target,
+    /// The way to php-fpm.
+    pub pool: Arc<Pool>,
     /// What `/metrics` shows.
     pub metrics: Arc<Metrics>,
+    /// What it shows of php-fpm.
+    pub php_fpm: Scraper,
     /// Set when the proxy stops taking calls.
     pub draining: AtomicBool,
 }
@@ -100,7 +103,7 @@ async fn refuse_while_draining(
 }
 
 async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.metrics.render() {
+    match render(&admin).await {
         Ok(text) => ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "cannot render the metrics");
@@ -109,10 +112,14 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
     }
 }
 
+async fn render(admin: &Admin) -> prometheus::Result<String> {
+    Ok(admin.metrics.render()? + &admin.php_fpm.render().await?)
+}
+
 /// Healthy is who could take a call: php-fpm listens.
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
-    match admin.target.connect(Instant::now()).await {
-        Ok(_) => "OK\n".into_response(),
+    match admin.pool.reach().await {
+        Ok(()) => "OK\n".into_response(),
         Err(error) => {
             tracing::warn!(%error, "not healthy");
             (
@@ -135,7 +142,7 @@ async fn forward(
     let params = params(script, &parts, body.len());
     let exchange = async {
         let _place = places.acquire().await;
-        whole::exchange(&admin.target, params, body, TIMEOUT).await
+        whole::exchange(admin.pool.least_loaded(), params, body, TIMEOUT).await
     };
     // The wait for a place counts too.
     let result = timeout(TIMEOUT, exchange).await;
@@ -167,7 +174,7 @@ fn log(path: &str, stderr: &[u8]) {
 }
 
 /// As the crate has them, less what a client could forge: see `params`.
-fn params(script: &Path, parts: &Parts, content_length: usize) -> Params<'static> {
+pub(crate) fn params(script: &Path, parts: &Parts, content_length: usize) -> Params<'static> {
     let mut params = Params::default()
         .request_method(parts.method.as_str().to_owned())
         .request_uri(parts.uri.to_string())

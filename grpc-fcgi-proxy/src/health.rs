@@ -7,7 +7,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fastcgi_client::Params;
+use futures_util::FutureExt;
+use futures_util::future::select_ok;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
 use http::StatusCode;
 use tokio::sync::watch;
@@ -17,7 +18,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
-use crate::fcgi::pool::{PoolError, Target};
+use crate::fcgi::target::{ConnectError, Target};
 use crate::fcgi::whole::{self, WholeError};
 
 /// From one question to php-fpm to the next.
@@ -28,8 +29,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where php-fpm's state is learned.
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// Where php-fpm listens.
-    pub target: Target,
+    /// Where php-fpm listens; it is well if one of them is.
+    pub targets: Vec<Target>,
     /// Its `ping.path`; without one, php-fpm is well if it can be connected to.
     pub ping_path: Option<String>,
 }
@@ -38,7 +39,7 @@ pub struct Probe {
 #[derive(Debug, thiserror::Error)]
 enum ProbeError {
     #[error(transparent)]
-    Connect(#[from] PoolError),
+    Connect(#[from] ConnectError),
     #[error(transparent)]
     Ping(#[from] WholeError),
     #[error("the ping page answers with HTTP status {0}")]
@@ -63,46 +64,32 @@ impl Probe {
         }
     }
 
+    /// All at once; the first that is well is enough.
     async fn ask(&self) -> Result<(), ProbeError> {
+        let asked = self
+            .targets
+            .iter()
+            .map(|target| self.ask_one(target).boxed());
+        select_ok(asked).await.map(|_| ())
+    }
+
+    async fn ask_one(&self, target: &Target) -> Result<(), ProbeError> {
         match &self.ping_path {
-            Some(path) => self.ping(path).await,
+            Some(path) => ping(target, path).await,
             None => {
-                self.target.connect(Instant::now()).await?;
+                target.connect(Instant::now()).await?;
                 Ok(())
             }
         }
     }
-
-    async fn ping(&self, path: &str) -> Result<(), ProbeError> {
-        let params = Params::default()
-            .request_method("GET")
-            .request_uri(path)
-            .document_uri(path)
-            .script_name(path)
-            .script_filename(path)
-            .query_string("")
-            .server_protocol("HTTP/1.1")
-            .content_length(0);
-        let (answer, _) =
-            whole::exchange(&self.target, params, Bytes::new(), ANSWER_TIMEOUT).await?;
-        match answer.status() {
-            StatusCode::OK => Ok(()),
-            status => Err(ProbeError::Status(status)),
-        }
-    }
 }
 
-/// Reads the path of the ping page.
-///
-/// # Errors
-///
-/// If it is no path.
-pub fn ping_path(text: &str) -> Result<String, String> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
-    if text.starts_with('/') && text.len() > 1 && text.bytes().all(plain) {
-        Ok(text.to_owned())
-    } else {
-        Err("it takes the pool's ping.path, such as /ping".to_owned())
+async fn ping(target: &Target, path: &str) -> Result<(), ProbeError> {
+    let params = whole::page(path, "");
+    let (answer, _) = whole::exchange(target, params, Bytes::new(), ANSWER_TIMEOUT).await?;
+    match answer.status() {
+        StatusCode::OK => Ok(()),
+        status => Err(ProbeError::Status(status)),
     }
 }
 

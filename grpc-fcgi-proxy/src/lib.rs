@@ -16,10 +16,14 @@
 //! [`reflection`] shows the descriptor sets.
 //! What services and methods there are, [`descriptors`] knows.
 //!
-//! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`] and [`telemetry`] are what an operator sees.
+//! [`check`] does none of this: it tests the configuration and the way to php-fpm.
+//!
+//! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`], [`phpfpm`] and [`telemetry`] are what an operator
+//! sees.
 
 pub mod admin;
 pub mod call;
+pub mod check;
 pub mod config;
 pub mod descriptors;
 pub mod error;
@@ -29,6 +33,7 @@ pub mod health;
 pub mod local;
 pub mod metrics;
 pub mod params;
+pub mod phpfpm;
 pub mod reflection;
 pub mod response;
 pub mod route;
@@ -51,6 +56,7 @@ use crate::fcgi::pool::Pool;
 use crate::health::{HealthService, Probe};
 use crate::local::Local;
 use crate::metrics::Metrics;
+use crate::phpfpm::Scraper;
 use crate::reflection::Reflection;
 use crate::server::ServerLimits;
 
@@ -69,18 +75,20 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new()?);
+    let targets = config.fastcgi.targets.clone();
     let pool = Pool::new(
-        config.fastcgi.clone(),
-        config.pool_limits(),
+        targets.clone(),
+        config.fastcgi.limits(),
         metrics.pool.clone(),
     );
     let admin = Arc::new(Admin {
-        target: config.fastcgi.clone(),
+        pool: Arc::clone(&pool),
         metrics: Arc::clone(&metrics),
+        php_fpm: Scraper::new(config.status.pages(&targets)),
         draining: AtomicBool::new(false),
     });
     let probe = Probe {
-        target: config.fastcgi.clone(),
+        targets,
         ping_path: config.ping_path.clone(),
     };
     // Not until php-fpm has been asked.

@@ -3,15 +3,22 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::Parser;
-use grpc_fcgi_proxy::config::Config;
+use grpc_fcgi_proxy::check;
+use grpc_fcgi_proxy::config::{CommandLine, Config};
 use grpc_fcgi_proxy::descriptors::Descriptors;
 use grpc_fcgi_proxy::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let config = Config::parse();
+    let line = CommandLine::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    match line {
+        CommandLine::Serve(config) => serve(*config).await,
+        CommandLine::Check(config) => check::run(&config).await,
+    }
+}
+
+async fn serve(config: Config) -> ExitCode {
     telemetry::init();
     match run(config).await {
         Ok(()) => ExitCode::SUCCESS,

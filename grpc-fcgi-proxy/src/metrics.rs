@@ -8,11 +8,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use tokio::time::Instant;
 
+use crate::fcgi::target::Target;
 use crate::grpc::status::{self, Code};
 use crate::route::{CallKind, Method};
 
@@ -41,31 +42,104 @@ pub struct Metrics {
     pub exchange_seconds: Histogram,
 }
 
-/// Of the places in which calls run.
+/// Of the places in which calls run, and their connections.
 #[derive(Clone, Debug)]
 pub struct PoolMetrics {
     /// Calls that wait for a place.
     pub waiting: IntGauge,
-    /// Exchanges with php-fpm that run.
+    /// Exchanges with php-fpm that run, the abandoned ones too.
     pub running: IntGauge,
+    /// Those that nobody waits for any more, while a worker is busy with them.
+    pub abandoned: IntGauge,
+    /// Open connections to php-fpm, for calls.
+    pub connections: IntGauge,
+    /// Bytes to php-fpm.
+    pub sent: IntCounter,
+    /// Bytes from php-fpm.
+    pub received: IntCounter,
     /// Seconds until a call has its place, and its connection.
     pub wait_seconds: Histogram,
+    targets: IntGaugeVec,
 }
 
 impl PoolMetrics {
     fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let metrics = Self {
-            waiting: IntGauge::new("fcgi_calls_waiting", "Calls that wait for a free exchange.")?,
-            running: IntGauge::new("fcgi_exchanges_running", "Exchanges with php-fpm that run.")?,
-            wait_seconds: histogram(
-                "fcgi_wait_seconds",
-                "Seconds until a call has a connection to php-fpm.",
-            )?,
+        let gauge = |name, help| -> prometheus::Result<IntGauge> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
         };
-        registry.register(Box::new(metrics.waiting.clone()))?;
-        registry.register(Box::new(metrics.running.clone()))?;
-        registry.register(Box::new(metrics.wait_seconds.clone()))?;
-        Ok(metrics)
+        let bytes = IntCounterVec::new(
+            Opts::new(
+                "fcgi_bytes_total",
+                "Bytes of FastCGI to php-fpm (sent) and from it (received), for calls.",
+            ),
+            &["direction"],
+        )?;
+        let targets = IntGaugeVec::new(
+            Opts::new(
+                "fcgi_target_up",
+                "Whether a php-fpm gets calls (1), or is left out until it can be connected to (0).",
+            ),
+            &["target"],
+        )?;
+        let wait_seconds = histogram(
+            "fcgi_wait_seconds",
+            "Seconds until a call has a connection to php-fpm.",
+        )?;
+        registry.register(Box::new(bytes.clone()))?;
+        registry.register(Box::new(targets.clone()))?;
+        registry.register(Box::new(wait_seconds.clone()))?;
+        Ok(Self {
+            waiting: gauge("fcgi_calls_waiting", "Calls that wait for a free exchange.")?,
+            running: gauge(
+                "fcgi_exchanges_running",
+                "Exchanges with php-fpm that run, the abandoned ones too.",
+            )?,
+            abandoned: gauge(
+                "fcgi_exchanges_abandoned",
+                "Exchanges that no client waits for any more, while php-fpm still has a worker busy with them.",
+            )?,
+            connections: gauge(
+                "fcgi_connections_open",
+                "Open connections to php-fpm, for calls.",
+            )?,
+            sent: bytes.get_metric_with_label_values(&["sent"])?,
+            received: bytes.get_metric_with_label_values(&["received"])?,
+            wait_seconds,
+            targets,
+        })
+    }
+
+    /// Whether this target gets calls.
+    #[must_use]
+    pub fn target_up(&self, target: &Target) -> IntGauge {
+        self.targets.with_label_values(&[&target.to_string()])
+    }
+}
+
+/// Counts while it lives.
+#[derive(Debug)]
+pub struct Increment(IntGauge);
+
+impl Increment {
+    /// Counts one more from now on.
+    #[must_use]
+    pub fn new(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+
+    /// How many there are, this one too.
+    #[must_use]
+    pub fn value(&self) -> i64 {
+        self.0.get()
+    }
+}
+
+impl Drop for Increment {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

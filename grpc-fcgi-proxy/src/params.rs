@@ -79,6 +79,8 @@ pub struct Variables<'a> {
     pub headers: &'a HeaderMap,
     /// What is on STDIN.
     pub input: Input,
+    /// Whether the connection is to stay open behind the answer.
+    pub keep_connection: bool,
     /// How much longer the client waits.
     pub time_left: Option<Duration>,
     /// The client's side of the connection.
@@ -94,7 +96,7 @@ pub struct Variables<'a> {
 /// If a variable does not fit in a record.
 pub fn encode(variables: &Variables<'_>) -> Result<Bytes, PairTooLong> {
     let mut out = BytesMut::with_capacity(USUAL_SIZE);
-    record::encode_begin_request(&mut out);
+    record::encode_begin_request(variables.keep_connection, &mut out);
     let mut params = Params::begin(out);
     push_request(&mut params, variables)?;
     push_call(&mut params, variables)?;
@@ -251,6 +253,7 @@ mod tests {
                 length: 7,
                 compressed: false,
             },
+            keep_connection: false,
             kind: CallKind::Unary,
             time_left: None,
             peer: "127.0.0.1:4711".parse().unwrap(),

@@ -1,6 +1,5 @@
 //! The log: JSON, a record a line, on standard error; and what PHP writes to STDERR in it.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,8 +11,8 @@ use tracing_subscriber::EnvFilter;
 const MAX_LOGGED: usize = 64 * 1024;
 /// A longer line is broken.
 const MAX_LINE: usize = 8 * 1024;
-/// A longer request id is cut.
-const MAX_REQUEST_ID: usize = 128;
+/// A longer id is cut.
+const MAX_ID: usize = 128;
 
 /// Begins to log. `RUST_LOG` sets what; `info` without it.
 pub fn init() {
@@ -26,30 +25,53 @@ pub fn init() {
         .init();
 }
 
-/// Names a call in the log: the client's `x-request-id`, or a number of our own.
+/// Names a call in the log.
 #[derive(Clone, Debug)]
-pub struct RequestId(Arc<str>);
+pub struct CallId {
+    request: Arc<str>,
+    trace: Option<Arc<str>>,
+}
 
-impl RequestId {
+impl CallId {
     /// Takes it from the request.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let given = headers
             .get("x-request-id")
             .map(|value| String::from_utf8_lossy(value.as_bytes()));
-        match given {
-            Some(id) if !id.is_empty() => {
-                Self(id.chars().take(MAX_REQUEST_ID).collect::<String>().into())
-            }
-            _ => Self(format!("{:016x}", next_id()).into()),
+        let request = match given {
+            Some(id) if !id.is_empty() => bounded(&id),
+            _ => format!("{:016x}", next_id()).into(),
+        };
+        Self {
+            request,
+            trace: trace(headers).map(bounded),
         }
+    }
+
+    /// The client's `x-request-id`, or a number of our own.
+    #[must_use]
+    pub fn request(&self) -> &str {
+        &self.request
+    }
+
+    /// The trace that the client has the call in.
+    #[must_use]
+    pub fn trace(&self) -> Option<&str> {
+        self.trace.as_deref()
     }
 }
 
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// From `traceparent` (W3C Trace Context: version "-" trace-id "-" ...), or else from the headers of B3.
+fn trace(headers: &HeaderMap) -> Option<&str> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let w3c = text("traceparent").and_then(|value| value.split('-').nth(1));
+    let b3 = || text("b3")?.split_once('-').map(|(trace, _)| trace);
+    w3c.or_else(|| text("x-b3-traceid")).or_else(b3)
+}
+
+fn bounded(id: &str) -> Arc<str> {
+    id.chars().take(MAX_ID).collect::<String>().into()
 }
 
 /// Counts up from the time of the first call, so that two runs hardly share an id.
@@ -67,8 +89,8 @@ fn next_id() -> u64 {
 /// those of lines.
 #[derive(Debug)]
 pub struct ApplicationLog {
-    method: Arc<str>,
-    request_id: RequestId,
+    path: Arc<str>,
+    id: CallId,
     line: Vec<u8>,
     logged: usize,
     left_out: usize,
@@ -77,10 +99,10 @@ pub struct ApplicationLog {
 impl ApplicationLog {
     /// For one exchange.
     #[must_use]
-    pub fn new(method: Arc<str>, request_id: RequestId) -> Self {
+    pub fn new(path: Arc<str>, id: CallId) -> Self {
         Self {
-            method,
-            request_id,
+            path,
+            id,
             line: Vec::new(),
             logged: 0,
             left_out: 0,
@@ -107,7 +129,8 @@ impl ApplicationLog {
         let line = self.line.trim_ascii_end();
         if !line.is_empty() {
             let text = String::from_utf8_lossy(line);
-            tracing::warn!(target: "application", method = &*self.method, request_id = %self.request_id, "{text}");
+            let (request_id, trace_id) = (self.id.request(), self.id.trace());
+            tracing::warn!(target: "application", path = &*self.path, request_id, trace_id, "{text}");
         }
         self.line.clear();
     }
@@ -117,8 +140,9 @@ impl Drop for ApplicationLog {
     fn drop(&mut self) {
         self.write_line();
         if self.left_out > 0 {
-            let (method, request_id, bytes) = (&*self.method, &self.request_id, self.left_out);
-            tracing::warn!(target: "application", method, %request_id, bytes, "more was written to STDERR, and left out");
+            let (path, bytes) = (&*self.path, self.left_out);
+            let (request_id, trace_id) = (self.id.request(), self.id.trace());
+            tracing::warn!(target: "application", path, request_id, trace_id, bytes, "more was written to STDERR, and left out");
         }
     }
 }
@@ -129,7 +153,7 @@ mod tests {
 
     #[test]
     fn lines_are_put_together_across_records_and_bounded() {
-        let id = RequestId("id".into());
+        let id = CallId::of(&HeaderMap::new());
         let mut log = ApplicationLog::new("/a.B/C".into(), id);
         log.push(b"first\nsec");
         assert_eq!(log.line, b"sec");
@@ -146,17 +170,34 @@ mod tests {
     #[test]
     fn a_call_without_an_id_gets_one_of_its_own() {
         let headers = HeaderMap::new();
-        let (first, second) = (RequestId::of(&headers), RequestId::of(&headers));
-        assert_eq!(first.0.len(), 16);
-        assert_ne!(first.0, second.0);
+        let (first, second) = (CallId::of(&headers), CallId::of(&headers));
+        assert_eq!(first.request().len(), 16);
+        assert_ne!(first.request(), second.request());
     }
 
     #[test]
     fn a_clients_id_is_taken_and_bounded() {
         let mut headers = HeaderMap::new();
         headers.insert("x-request-id", "abc".parse().unwrap());
-        assert_eq!(&*RequestId::of(&headers).0, "abc");
+        assert_eq!(CallId::of(&headers).request(), "abc");
         headers.insert("x-request-id", "x".repeat(1000).parse().unwrap());
-        assert_eq!(RequestId::of(&headers).0.len(), MAX_REQUEST_ID);
+        assert_eq!(CallId::of(&headers).request().len(), MAX_ID);
+    }
+
+    #[test]
+    fn the_trace_id_is_found_in_each_format_and_bounded() {
+        let long = "x".repeat(1000);
+        for (name, value, expected) in [
+            ("traceparent", "00-abc-def-01", Some("abc")),
+            ("x-b3-traceid", "abc", Some("abc")),
+            ("b3", "abc-def-1", Some("abc")),
+            ("b3", "0", None),
+            ("traceparent", "", None),
+            ("x-b3-traceid", &long, Some(&long[..MAX_ID])),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            assert_eq!(CallId::of(&headers).trace(), expected, "{name}: {value}");
+        }
     }
 }

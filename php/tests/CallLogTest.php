@@ -18,7 +18,7 @@ final class CallLogTest extends TestCase
             'HTTP_AUTHORIZATION' => 'secret',
         ]);
         self::assertSame(
-            '{"method":"/item.ItemService/GetItem","status":5,"x-request-id":"r","b3":"t-s-1","traceparent":"00-1-2-01"}',
+            '{"path":"/item.ItemService/GetItem","grpc_code":"NotFound","x-request-id":"r","b3":"t-s-1","traceparent":"00-1-2-01"}',
             $line,
         );
     }
@@ -27,7 +27,7 @@ final class CallLogTest extends TestCase
     {
         $line = CallLog::line("/\n", 0, ['HTTP_BAGGAGE' => "a\"\r\n{\"forged\":1}\xff\u{2028}"]);
         self::assertDoesNotMatchRegularExpression('/[\x00-\x1f\x7f-\xff]/', $line);
-        self::assertSame(['method', 'status', 'baggage'], array_keys(json_decode($line, true)));
+        self::assertSame(['path', 'grpc_code', 'baggage'], array_keys(json_decode($line, true)));
     }
 
     public function test_a_line_is_bounded(): void

@@ -40,5 +40,5 @@ fill_image() {
   cp -R "$root/php/." "$image/php/"
   chmod -R u=rwX,go=rX "$image/php"
   install -m 644 "$root"/deploy/envoy/*.yaml "$image/envoy/"
-  install -m 644 "$root/deploy/statsd.yaml" "$image/"
+  install -m 644 "$root/deploy/statsd/statsd.yaml" "$image/"
 }

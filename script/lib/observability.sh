@@ -13,7 +13,7 @@ jaeger=
 need_observability() {
   need_prometheus
   if ! need_statsd_exporter || ! need_jaeger; then
-    left_out+=("statsd_exporter and Jaeger, and with them Envoy's metrics and all traces: Go builds them, and there is none")
+    left_out+=("statsd_exporter and Jaeger, and with them Envoy's metrics and all traces: Go builds them, and none can be had")
   fi
   left_out+=("Grafana: neither Debian nor the registry of Go has it; deploy/grafana has what it would show")
 }

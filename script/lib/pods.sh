@@ -113,6 +113,7 @@ programs_of_item() {
     php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf"
   write_start "$1" grpc-fcgi-proxy "$prefix$1" "$image/bin/grpc-fcgi-proxy" --address 127.0.0.1:9090 \
     --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 \
+    --status-path /status --status-fastcgi tcp://127.0.0.1:9001 \
     --aux-path "/healthz=$image/php/item/healthz.php" --descriptor-set "$image/php/generated/descriptor-set.binpb" \
     "$image/php/item/index.php"
 }

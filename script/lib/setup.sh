@@ -167,6 +167,12 @@ need_statsd_exporter() {
   statsd_exporter=$built
 }
 
+# Debian's knows nothing of Kubernetes.
+need_promtool() {
+  need_go promtool github.com/prometheus/prometheus v0.316.0 ./cmd/promtool -tags remove_all_sd,enable_kubernetes_sd || return
+  promtool=$built
+}
+
 # Its pages are not in the module: it answers by its API.
 need_jaeger() {
   need_go jaeger github.com/jaegertracing/jaeger v1.76.0 ./cmd/jaeger || return

@@ -9,7 +9,11 @@
     reason = "a test fails by a panic"
 )]
 
+mod dashboards;
 mod identity;
+mod logs;
+mod metrics;
+mod observability;
 mod outage;
 mod pods;
 mod report;

@@ -70,8 +70,27 @@ pub(crate) async fn egress() -> Channel {
         .unwrap()
 }
 
+/// Where a program answers that looks on, as `prometheus`.
+pub(crate) fn observer(name: &str) -> String {
+    let table = read("observers.tsv");
+    let line = table
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'));
+    line.unwrap_or_else(|| panic!("{name} does not run: {table}"))
+        .to_owned()
+}
+
 /// What curl gets: the status and the body.
 pub(crate) fn curl(url: &str, headers: &[&str]) -> (u16, String) {
+    let headers: Vec<&str> = headers
+        .iter()
+        .flat_map(|header| ["--header", header])
+        .collect();
+    curl_with(&headers, url)
+}
+
+/// The same with options of curl's own.
+pub(crate) fn curl_with(options: &[&str], url: &str) -> (u16, String) {
     let mut command = Command::new("curl");
     command.args([
         "--silent",
@@ -83,10 +102,7 @@ pub(crate) fn curl(url: &str, headers: &[&str]) -> (u16, String) {
         "--write-out",
         "\n%{http_code}",
     ]);
-    for header in headers {
-        command.args(["--header", header]);
-    }
-    let output = command.arg(url).output().unwrap();
+    let output = command.args(options).arg(url).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let (body, status) = text.rsplit_once('\n').unwrap();
     (status.parse().unwrap(), body.to_owned())

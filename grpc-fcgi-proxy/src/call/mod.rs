@@ -38,7 +38,7 @@ use crate::route::{CallKind, Method, MethodKinds, Routes};
 #[derive(Debug)]
 pub struct Bridge {
     /// The way to php-fpm.
-    pub pool: Pool,
+    pub pool: Arc<Pool>,
     /// What it runs.
     pub routes: Routes,
     /// What kind each method is.
@@ -182,6 +182,8 @@ impl<'a> Call<'a> {
                 .map_or("", |authority| authority.as_str()),
             headers: self.headers(),
             input,
+            keep_connection: matches!(input, Input::Message { .. })
+                && self.bridge.pool.keeps_connections(),
             time_left: self.time_left(),
             peer: self.ends.peer,
             local: self.ends.local,

@@ -11,14 +11,14 @@ use crate::error::CallError;
 use crate::grpc::status::{self, Code};
 use crate::metrics::{CallMetrics, Metrics};
 use crate::route::{CallKind, Method};
-use crate::telemetry::{ApplicationLog, RequestId};
+use crate::telemetry::{ApplicationLog, CallId};
 
 /// A call that runs. Dropped before its end, it was cancelled.
 #[derive(Debug)]
 pub(super) struct Observed {
     all: Arc<Metrics>,
     path: Arc<str>,
-    request_id: RequestId,
+    id: CallId,
     metrics: CallMetrics,
     /// The application gave the status.
     answered: bool,
@@ -31,7 +31,7 @@ impl Observed {
         Self {
             all: Arc::clone(&bridge.metrics),
             path: path.into(),
-            request_id: RequestId::of(headers),
+            id: CallId::of(headers),
             metrics: bridge.metrics.begin(path, kind),
             answered: false,
             error: None,
@@ -45,7 +45,7 @@ impl Observed {
 
     /// For what PHP writes to its log meanwhile.
     pub(super) fn application_log(&self) -> ApplicationLog {
-        ApplicationLog::new(Arc::clone(&self.path), self.request_id.clone())
+        ApplicationLog::new(Arc::clone(&self.path), self.id.clone())
     }
 
     /// The application itself has given a status.
@@ -68,8 +68,9 @@ impl Observed {
     pub(super) fn left_out(&self, fields: usize) {
         if fields > 0 {
             tracing::warn!(
-                method = &*self.path,
-                request_id = %self.request_id,
+                path = &*self.path,
+                request_id = self.id.request(),
+                trace_id = self.id.trace(),
                 fields,
                 "header fields of the application that gRPC cannot carry were left out"
             );
@@ -80,15 +81,23 @@ impl Observed {
         self.ended = true;
         let method = Method::parse(&self.path).ok();
         self.all.end(&self.metrics, method, code, self.answered);
-        let code = status::label(code);
-        let seconds = self.metrics.start.elapsed().as_secs_f64();
-        let (method, request_id) = (
-            method.map_or("unknown", |method| method.path),
-            &self.request_id,
-        );
+        let grpc_code = status::label(code);
+        let duration_ms = self.metrics.start.elapsed().as_secs_f64() * 1000.0;
+        let path = method.map_or("unknown", |method| method.path);
+        let (request_id, trace_id) = (self.id.request(), self.id.trace());
         match &self.error {
-            Some(error) => tracing::warn!(method, %request_id, code, seconds, error, "call failed"),
-            None => tracing::info!(method, %request_id, code, seconds, "call"),
+            Some(error) => {
+                tracing::warn!(
+                    path,
+                    request_id,
+                    trace_id,
+                    grpc_code,
+                    duration_ms,
+                    error,
+                    "call failed"
+                );
+            }
+            None => tracing::info!(path, request_id, trace_id, grpc_code, duration_ms, "call"),
         }
     }
 }

@@ -23,8 +23,8 @@ use super::answers::{Answer, Answers};
 use super::observed::{CountedExchange, Observed};
 use super::requests::Requests;
 use crate::error::CallError;
+use crate::fcgi::connection::Connection;
 use crate::fcgi::exchange::{Exchange, Output};
-use crate::fcgi::pool::Connection;
 use crate::grpc::encoding::Encoding;
 use crate::grpc::frame::CANCELLED;
 use crate::grpc::message;
@@ -159,7 +159,8 @@ impl Task {
         self.counted.ended(&result);
         let outcome = result.unwrap_or_else(|error| observed.fail(&error));
         // The connection is closed, and its place free, before the client learns that the call has ended.
-        drop(self);
+        let (connection, progress) = self.exchange.into_connection();
+        connection.release(progress);
         observed.end(outcome.status.code);
         client.end(outcome).await;
     }

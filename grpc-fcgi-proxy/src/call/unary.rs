@@ -29,10 +29,12 @@ pub(super) async fn run(
         compressed,
     })?;
     let connection = call.bridge.pool.acquire().await?;
-    let exchange = Exchange::new(connection, opening, stream::iter([Ok(message)]));
+    let mut exchange = Exchange::new(connection, opening, stream::iter([Ok(message)]));
     let mut counted = CountedExchange::begin(call.bridge);
-    let result = answer(call, observed, exchange).await;
+    let result = answer(call, observed, &mut exchange).await;
     counted.ended(&result);
+    let (connection, progress) = exchange.into_connection();
+    connection.release(progress);
     let (head, message) = result?;
     observed.set_answered();
     outcome(call, observed, head, message)
@@ -73,7 +75,7 @@ async fn receive(
 async fn answer<C, I>(
     call: &Call<'_>,
     observed: &Observed,
-    mut exchange: Exchange<C, I>,
+    exchange: &mut Exchange<C, I>,
 ) -> Result<(Head, Encoder), CallError>
 where
     C: AsyncRead + AsyncWrite + Unpin,

@@ -1,5 +1,8 @@
 //! Flags and environment: read, checked, and refused before a port is bound.
 
+mod command;
+mod fastcgi;
+mod status;
 mod values;
 
 use std::path::PathBuf;
@@ -8,12 +11,13 @@ use std::time::Duration;
 
 use clap::Parser;
 
+pub use self::command::CommandLine;
+pub use self::fastcgi::FastcgiFlags;
+pub use self::status::StatusFlags;
 pub use self::values::{Address, AuxPath, Route};
-use self::values::{absolute, count};
+use self::values::{absolute, count, page};
 
 use crate::call::CallLimits;
-use crate::fcgi::pool::{Limits, Target};
-use crate::health;
 use crate::params::Script;
 use crate::route::Routes;
 use crate::tls::TlsFlags;
@@ -55,15 +59,9 @@ pub struct Config {
     )]
     pub aux_address: Address,
 
-    /// Where php-fpm listens: tcp://HOST:PORT or unix:///PATH
-    #[arg(
-        short,
-        long,
-        value_name = "URL",
-        env = "GRPC_FCGI_PROXY_FASTCGI",
-        default_value = "tcp://127.0.0.1:9000"
-    )]
-    pub fastcgi: Target,
+    /// The way to php-fpm.
+    #[command(flatten)]
+    pub fastcgi: FastcgiFlags,
 
     /// Path on the auxiliary address that php-fpm answers, with the PHP file to run [default: the path below the
     /// current folder]; repeatable, or separated by commas
@@ -105,25 +103,12 @@ pub struct Config {
 
     /// Path of php-fpm's ping page (the pool's ping.path), such as /ping; what it answers decides what the service
     /// grpc.health.v1.Health tells [default: whether php-fpm accepts a connection]
-    #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = health::ping_path)]
+    #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = page("ping.path", "/ping"))]
     pub ping_path: Option<String>,
 
-    /// Calls that php-fpm runs at once: as many as it has workers; more would only wait in php-fpm's own queue
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_EXCHANGES", default_value = "8", value_parser = count(1, 65_536))]
-    pub max_exchanges: usize,
-
-    /// Streaming calls among them; one more is refused with RESOURCE_EXHAUSTED at once [default: half of
-    /// --max-exchanges]
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_STREAMS", value_parser = count(0, 65_536))]
-    pub max_streams: Option<usize>,
-
-    /// Calls that wait for one of these to end; one more is refused with RESOURCE_EXHAUSTED
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_WAITING", default_value = "1000", value_parser = count(0, 1_000_000))]
-    pub max_waiting: usize,
-
-    /// How long a call waits, before it is refused with RESOURCE_EXHAUSTED
-    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_MAX_WAIT", default_value = "10s", value_parser = humantime::parse_duration)]
-    pub max_wait: Duration,
+    /// php-fpm's status page.
+    #[command(flatten)]
+    pub status: StatusFlags,
 
     /// Bytes of a message that a client may send
     #[arg(long, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_RECEIVE_MESSAGE_SIZE", default_value = "4194304", value_parser = count(0, u32::MAX.into()))]
@@ -147,20 +132,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// The bounds of the pool.
-    #[must_use]
-    pub fn pool_limits(&self) -> Limits {
-        Limits {
-            max_exchanges: self.max_exchanges,
-            max_streams: self
-                .max_streams
-                .unwrap_or(self.max_exchanges.div_ceil(2))
-                .min(self.max_exchanges),
-            max_waiting: self.max_waiting,
-            max_wait: self.max_wait,
-        }
-    }
-
     /// Whether the proxy answers reflection.
     #[must_use]
     pub fn reflection(&self) -> bool {
@@ -199,6 +170,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::fcgi::target::Target;
 
     fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
         Config::try_parse_from([&["grpc-fcgi-proxy"], arguments].concat())
@@ -209,7 +181,10 @@ mod tests {
         let config = parse(&["/app/index.php"]).unwrap();
         assert_eq!(config.address.to_string(), "127.0.0.1:8080");
         assert_eq!(config.aux_address.to_string(), "127.0.0.1:7070");
-        assert_eq!(config.fastcgi, Target::Tcp("127.0.0.1:9000".to_owned()));
+        assert_eq!(
+            config.fastcgi.targets,
+            [Target::Tcp("127.0.0.1:9000".to_owned())]
+        );
     }
 
     #[test]
@@ -246,7 +221,10 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(short.address.to_string(), ":80");
-        assert_eq!(short.fastcgi, Target::Unix("/run/fpm.sock".into()));
+        assert_eq!(
+            short.fastcgi.targets,
+            [Target::Unix("/run/fpm.sock".into())]
+        );
         assert_eq!(
             short.entry_script,
             std::env::current_dir().unwrap().join("index.php")
@@ -255,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 17] = [
+        let table: [(&[&str], &str); 19] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -265,6 +243,11 @@ mod tests {
             (&["--aux-path", "/metrics"], "/metrics is the proxy's own"),
             (&["--ping-path", "ping"], "it takes the pool's ping.path"),
             (&["--ping-path", "/a?b"], "it takes the pool's ping.path"),
+            (
+                &["--status-path", "status"],
+                "it takes the pool's pm.status_path",
+            ),
+            (&["--status-fastcgi", "tcp://a:1"], "--status-path </PATH>"),
             (&["--tls-cert", "a.pem"], "--tls-key <FILE>"),
             (&["--tls-key", "a.pem"], "--tls-cert <FILE>"),
             (&["--tls-client-ca", "a.pem"], "--tls-cert <FILE>"),

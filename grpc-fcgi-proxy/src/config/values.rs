@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use tokio::net::TcpListener;
 
-use crate::fcgi::pool::Target;
+use crate::fcgi::target::Target;
 use crate::route::ServicePattern;
 
 /// A number within bounds.
@@ -25,6 +25,26 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
         return Err("it takes the path of a PHP file".to_owned());
     }
     std::path::absolute(text).map_err(|error| error.to_string())
+}
+
+/// The path of one of php-fpm's own pages, which the pool has under `setting`.
+pub(super) fn page(
+    setting: &'static str,
+    example: &'static str,
+) -> impl Fn(&str) -> Result<String, String> + Clone {
+    move |text| {
+        if is_plain_path(text) {
+            Ok(text.to_owned())
+        } else {
+            Err(format!("it takes the pool's {setting}, such as {example}"))
+        }
+    }
+}
+
+/// Whether it is a path, and needs no escape anywhere.
+fn is_plain_path(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
+    text.starts_with('/') && text.len() > 1 && text.bytes().all(plain)
 }
 
 /// An address to listen on.
@@ -149,8 +169,7 @@ impl FromStr for AuxPath {
         let (path, file) = text
             .split_once('=')
             .map_or((text, None), |(path, file)| (path, Some(file)));
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
-        if !path.starts_with('/') || path.len() < 2 || !path.bytes().all(plain) {
+        if !is_plain_path(path) {
             return Err(
                 "it takes /PATH or /PATH=FILE, such as /healthz.php=/app/healthz.php".to_owned(),
             );

@@ -30,6 +30,17 @@ pub enum Output {
     Stderr(Bytes),
 }
 
+/// How far an exchange has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The application may be busy with it.
+    Unfinished,
+    /// END_REQUEST has come.
+    Ended,
+    /// And nothing is left to read or to write: another exchange may follow on the connection.
+    Reusable,
+}
+
 /// An exchange that did not come to its END_REQUEST.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
@@ -58,6 +69,7 @@ pub struct Exchange<C, I> {
     half_closed: Option<bool>,
     unread: BytesMut,
     answered: bool,
+    ended: bool,
 }
 
 impl<C, I, E> Exchange<C, I>
@@ -76,6 +88,7 @@ where
             half_closed: None,
             unread: BytesMut::new(),
             answered: false,
+            ended: false,
         }
     }
 
@@ -106,7 +119,10 @@ where
                 Some(Record::Stderr(content)) => {
                     return Poll::Ready(Ok(Some(Output::Stderr(content))));
                 }
-                Some(Record::EndRequest) => return Poll::Ready(Ok(None)),
+                Some(Record::EndRequest) => {
+                    self.ended = true;
+                    return Poll::Ready(Ok(None));
+                }
                 None => ready!(self.poll_read(cx))?,
             }
         }
@@ -177,6 +193,20 @@ where
             let mut cx = Context::from_waker(Waker::noop());
             let _ = poll_write_buf(Pin::new(&mut self.connection), &mut cx, &mut self.unwritten);
         }
+    }
+
+    /// Gives the connection back, and says how far the exchange has come.
+    pub fn into_connection(self) -> (C, Progress) {
+        let nothing_left = self.unread.is_empty()
+            && self.stdin.is_none()
+            && !self.unwritten.has_remaining()
+            && self.half_closed.is_none();
+        let progress = match (self.ended, nothing_left) {
+            (false, _) => Progress::Unfinished,
+            (true, false) => Progress::Ended,
+            (true, true) => Progress::Reusable,
+        };
+        (self.connection, progress)
     }
 
     /// Ends STDIN, whatever would still come. php-fpm ends a request only when it has read all of its input.

@@ -1,43 +1,28 @@
-//! How many exchanges there are at once, how many calls wait for one, and for how long.
+//! The way to php-fpm: places, connections, and the targets that are there.
 //!
-//! Each exchange has a connection of its own: a kept one would pin a php-fpm worker while idle, and would lose a
+//! By default each exchange has a connection of its own: a kept one pins a php-fpm worker while idle, and loses a
 //! request that is sent in the moment in which `pm.max_requests` ends the worker.
 
-use std::fmt;
-use std::io;
-use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use prometheus::IntGauge;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
-use tokio_util::either::Either;
+use futures_util::FutureExt;
+use futures_util::future::select_ok;
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::metrics::PoolMetrics;
+use super::connection::{Connection, Open};
+use super::idle::Idle;
+use super::places::{Place, Places, Use};
+use super::target::{ConnectError, Target};
+use crate::metrics::{Increment, PoolMetrics};
 
-/// A connection is made within this time, or not at all.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two tries at a Unix socket whose backlog is full.
-const FULL_BACKLOG_PAUSE: Duration = Duration::from_millis(10);
-
-/// Where php-fpm listens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// `host:port`.
-    Tcp(String),
-    /// The path of a socket.
-    Unix(PathBuf),
-}
+/// From one try to connect to a target that is left out to the next.
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The bounds.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Exchanges at once.
+    /// Exchanges at once with each target.
     pub max_exchanges: usize,
     /// Those of them that may be streaming calls.
     pub max_streams: usize,
@@ -45,6 +30,10 @@ pub struct Limits {
     pub max_waiting: usize,
     /// How long one waits.
     pub max_wait: Duration,
+    /// How long a streaming call waits for another one to end.
+    pub max_stream_wait: Duration,
+    /// How long a connection without an exchange is kept.
+    pub keep_alive: Duration,
 }
 
 /// Why there is no connection. In no case has a script seen anything of the call.
@@ -60,48 +49,66 @@ pub enum PoolError {
     #[error("no worker of the application became free in time")]
     WaitTooLong,
     /// php-fpm can't be reached.
-    #[error("cannot connect to the application: {0}")]
-    Connect(#[source] io::Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
 }
 
-/// Hands out connections to one php-fpm.
+/// Hands out connections to php-fpm.
 #[derive(Debug)]
 pub struct Pool {
-    target: Target,
+    targets: Vec<Target>,
     limits: Limits,
-    permits: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    places: Arc<Places>,
+    idle: Arc<Idle>,
     metrics: PoolMetrics,
 }
 
 impl Pool {
     /// A pool without any connection yet. The metrics follow how many calls wait and run.
     #[must_use]
-    pub fn new(target: Target, limits: Limits, metrics: PoolMetrics) -> Self {
-        let permits = Arc::new(Semaphore::new(limits.max_exchanges));
-        let streams = Arc::new(Semaphore::new(limits.max_streams));
-        Self {
-            target,
-            limits,
-            permits,
-            streams,
-            metrics,
+    pub fn new(targets: Vec<Target>, limits: Limits, metrics: PoolMetrics) -> Arc<Self> {
+        let places = Places::new(
+            targets.len(),
+            limits.max_exchanges,
+            limits.max_streams,
+            metrics.clone(),
+        );
+        for target in &targets {
+            metrics.target_up(target).set(1);
         }
+        Arc::new(Self {
+            places,
+            idle: Idle::new(targets.len(), limits.keep_alive),
+            targets,
+            limits,
+            metrics,
+        })
     }
 
-    /// Connects for a streaming call, which has its worker for long: it must not take one of the last, and does not
-    /// wait for another streaming call to end.
+    /// Whether a connection is to be used for more than one exchange.
+    #[must_use]
+    pub fn keeps_connections(&self) -> bool {
+        self.idle.keeps()
+    }
+
+    /// The target that has least to do, for what needs no place.
+    #[must_use]
+    pub fn least_loaded(&self) -> &Target {
+        &self.targets[self.places.least_loaded()]
+    }
+
+    /// Connects to a target, to see whether one is there.
     ///
     /// # Errors
     ///
-    /// If too many streaming calls run; and as `acquire`.
-    pub async fn acquire_stream(&self) -> Result<Connection, PoolError> {
-        let stream = Arc::clone(&self.streams)
-            .try_acquire_owned()
-            .map_err(|_| PoolError::TooManyStreams)?;
-        let mut connection = self.acquire().await?;
-        connection.place.stream = Some(stream);
-        Ok(connection)
+    /// If none is.
+    pub async fn reach(&self) -> Result<(), ConnectError> {
+        let now = Instant::now();
+        let tries = self
+            .targets
+            .iter()
+            .map(|target| target.connect(now).boxed());
+        select_ok(tries).await.map(|_| ())
     }
 
     /// Waits for a place, and connects.
@@ -109,159 +116,128 @@ impl Pool {
     /// # Errors
     ///
     /// If the queue is full, the wait too long, or php-fpm not there.
-    pub async fn acquire(&self) -> Result<Connection, PoolError> {
+    pub async fn acquire(self: &Arc<Self>) -> Result<Connection, PoolError> {
         let start = Instant::now();
-        let give_up = start + self.limits.max_wait;
-        let permit = self.permit(give_up).await?;
-        let place = Place {
-            permit,
-            stream: None,
-            running: Increment::new(&self.metrics.running),
-        };
-        let stream = self.target.connect(give_up).await?;
-        self.metrics
-            .wait_seconds
-            .observe(start.elapsed().as_secs_f64());
-        Ok(Connection { stream, place })
+        self.connected(Use::Unary, start, start + self.limits.max_wait)
+            .await
     }
 
-    async fn permit(&self, give_up: Instant) -> Result<OwnedSemaphorePermit, PoolError> {
-        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
-            return Ok(permit);
-        }
-        let waiting = Increment::new(&self.metrics.waiting);
-        if usize::try_from(waiting.gauge.get()).unwrap_or(0) > self.limits.max_waiting {
-            return Err(PoolError::TooManyWaiting);
-        }
-        match timeout_at(give_up, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            // The semaphore is never closed.
-            Ok(Err(_)) | Err(_) => Err(PoolError::WaitTooLong),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-            Self::Unix(path) => write!(f, "unix://{}", path.display()),
-        }
-    }
-}
-
-impl Target {
-    /// Connects within the time that a connection may take.
+    /// Connects for a streaming call, which has its worker for long, and ends its connection with its input.
     ///
     /// # Errors
     ///
-    /// If php-fpm is not there, or its backlog stays full until `give_up`.
-    pub async fn connect(&self, give_up: Instant) -> Result<Stream, PoolError> {
+    /// If too many streaming calls run; and as `acquire`.
+    pub async fn acquire_stream(self: &Arc<Self>) -> Result<Connection, PoolError> {
+        let start = Instant::now();
+        if self.places.has_room_for_stream() {
+            let give_up = start + self.limits.max_wait;
+            return self.connected(Use::Stream, start, give_up).await;
+        }
+        if self.limits.max_stream_wait.is_zero() {
+            return Err(PoolError::TooManyStreams);
+        }
+        let give_up = start + self.limits.max_stream_wait;
+        match self.connected(Use::Stream, start, give_up).await {
+            Err(PoolError::WaitTooLong) => Err(PoolError::TooManyStreams),
+            result => result,
+        }
+    }
+
+    async fn connected(
+        self: &Arc<Self>,
+        purpose: Use,
+        start: Instant,
+        give_up: Instant,
+    ) -> Result<Connection, PoolError> {
+        let mut tries = self.targets.len();
         loop {
-            match timeout(CONNECT_TIMEOUT, self.try_connect()).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                // A Unix socket's way to say that its backlog is full. Nothing was sent, so another try is safe.
-                Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let next = Instant::now() + FULL_BACKLOG_PAUSE;
-                    if next > give_up {
-                        return Err(PoolError::WaitTooLong);
-                    }
-                    sleep_until(next).await;
+            let place = self.place(purpose, give_up).await?;
+            tries -= 1;
+            match self.connect(purpose, &place, give_up).await {
+                Ok(open) => {
+                    let wait = start.elapsed().as_secs_f64();
+                    self.metrics.wait_seconds.observe(wait);
+                    return Ok(Connection::new(
+                        open,
+                        place,
+                        Arc::clone(&self.idle),
+                        &self.metrics,
+                    ));
                 }
-                Ok(Err(error)) => return Err(PoolError::Connect(error)),
-                Err(elapsed) => return Err(PoolError::Connect(elapsed.into())),
+                // Nothing was sent, so another target may be tried.
+                Err(_) if tries > 0 => {}
+                Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn try_connect(&self) -> io::Result<Stream> {
-        match self {
-            Self::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                Ok(Either::Left(stream))
+    async fn place(&self, purpose: Use, give_up: Instant) -> Result<Place, PoolError> {
+        if let Some(place) = self.places.take(purpose) {
+            return Ok(place);
+        }
+        let waiting = Increment::new(&self.metrics.waiting);
+        if usize::try_from(waiting.value()).unwrap_or(0) > self.limits.max_waiting {
+            return Err(PoolError::TooManyWaiting);
+        }
+        let mut queued = self.places.queue(purpose);
+        match timeout_at(give_up, queued.place()).await {
+            Ok(Some(place)) => Ok(place),
+            // Its sender is in the queue as long as `queued` is.
+            Ok(None) | Err(_) => Err(PoolError::WaitTooLong),
+        }
+    }
+
+    async fn connect(
+        self: &Arc<Self>,
+        purpose: Use,
+        place: &Place,
+        give_up: Instant,
+    ) -> Result<Open, ConnectError> {
+        match purpose {
+            Use::Unary => {
+                if let Some(open) = self.idle.take(place.target()).await {
+                    return Ok(open);
+                }
             }
-            Self::Unix(path) => Ok(Either::Right(UnixStream::connect(path).await?)),
+            // The worker that it pins may be the one that is needed.
+            Use::Stream => self.idle.close_one(place.target()),
+        }
+        let target = &self.targets[place.target()];
+        let connected = target.connect(give_up).await;
+        match &connected {
+            Err(error @ ConnectError::Failed(_)) => self.leave_out(place.target(), error),
+            // With a full backlog it is there, it only has too much to do.
+            Ok(_) | Err(ConnectError::FullBacklog) => self.set_up(place.target()),
+        }
+        Ok(Open::new(connected?, &self.metrics))
+    }
+
+    fn set_up(&self, target: usize) {
+        if self.places.set_down(target, false) {
+            let target = &self.targets[target];
+            tracing::info!(%target, "the application can be reached again");
+            self.metrics.target_up(target).set(1);
         }
     }
-}
 
-/// A socket to php-fpm.
-pub type Stream = Either<TcpStream, UnixStream>;
-
-/// A connection that has its place in the pool until it is dropped, however its exchange ends.
-#[derive(Debug)]
-pub struct Connection {
-    stream: Stream,
-    place: Place,
-}
-
-#[derive(Debug)]
-#[allow(dead_code, reason = "held until it is dropped")]
-struct Place {
-    permit: OwnedSemaphorePermit,
-    stream: Option<OwnedSemaphorePermit>,
-    running: Increment,
-}
-
-/// Counts while it lives.
-#[derive(Debug)]
-struct Increment {
-    gauge: IntGauge,
-}
-
-impl Increment {
-    fn new(gauge: &IntGauge) -> Self {
-        gauge.inc();
-        Self {
-            gauge: gauge.clone(),
+    /// Leaves the target out until it can be connected to.
+    fn leave_out(self: &Arc<Self>, target: usize, error: &ConnectError) {
+        if !self.places.set_down(target, true) {
+            return;
         }
-    }
-}
-
-impl Drop for Increment {
-    fn drop(&mut self) {
-        self.gauge.dec();
-    }
-}
-
-impl AsyncRead for Connection {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Connection {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        tracing::warn!(target = %self.targets[target], %error, "left out");
+        self.metrics.target_up(&self.targets[target]).set(0);
+        let pool = Arc::downgrade(self);
+        tokio::spawn(async move {
+            loop {
+                sleep(RECONNECT_INTERVAL).await;
+                let Some(pool) = pool.upgrade() else { return };
+                let connected = pool.targets[target].connect(Instant::now()).await;
+                if !matches!(connected, Err(ConnectError::Failed(_))) {
+                    return pool.set_up(target);
+                }
+            }
+        });
     }
 }
 
@@ -272,14 +248,16 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
 
-    fn pool(target: Target, max_waiting: usize, max_wait: Duration) -> Pool {
+    fn pool(targets: Vec<Target>, max_waiting: usize, max_wait: Duration) -> Arc<Pool> {
         let limits = Limits {
             max_exchanges: 1,
             max_streams: 1,
             max_waiting,
             max_wait,
+            max_stream_wait: Duration::ZERO,
+            keep_alive: Duration::ZERO,
         };
-        Pool::new(target, limits, Metrics::new().unwrap().pool)
+        Pool::new(targets, limits, Metrics::new().unwrap().pool)
     }
 
     async fn listening() -> (TcpListener, Target) {
@@ -288,22 +266,24 @@ mod tests {
         (listener, Target::Tcp(address))
     }
 
+    fn missing() -> Target {
+        Target::Unix(tempfile::tempdir().unwrap().path().join("no.sock"))
+    }
+
     /// In the predecessor four failed dials used up the four places for ever.
     #[tokio::test]
-    async fn a_failed_dial_gives_itsplace_back() {
-        let missing = tempfile::tempdir().unwrap().path().join("no.sock");
-        let pool = pool(Target::Unix(missing), 0, Duration::from_millis(10));
+    async fn a_failed_dial_gives_its_place_back() {
+        let pool = pool(vec![missing()], 0, Duration::from_millis(10));
         for _ in 0..5 {
             assert!(matches!(pool.acquire().await, Err(PoolError::Connect(_))));
         }
         assert_eq!(pool.metrics.running.get(), 0);
-        assert_eq!(pool.permits.available_permits(), 1);
     }
 
     #[tokio::test]
-    async fn a_dropped_connection_frees_itsplace() {
+    async fn a_dropped_connection_frees_its_place() {
         let (_listener, target) = listening().await;
-        let pool = pool(target, 1, Duration::from_secs(60));
+        let pool = pool(vec![target], 1, Duration::from_secs(60));
         let first = pool.acquire().await.unwrap();
         assert_eq!(pool.metrics.running.get(), 1);
         let mut second = std::pin::pin!(pool.acquire());
@@ -320,7 +300,7 @@ mod tests {
     #[tokio::test]
     async fn the_queue_and_the_wait_are_bounded() {
         let (_listener, target) = listening().await;
-        let pool = pool(target, 1, Duration::from_millis(20));
+        let pool = pool(vec![target], 1, Duration::from_millis(20));
         let _running = pool.acquire().await.unwrap();
         let mut waiting = std::pin::pin!(pool.acquire());
         assert!(futures_util::poll!(&mut waiting).is_pending());
@@ -330,5 +310,13 @@ mod tests {
         ));
         assert!(matches!(waiting.await, Err(PoolError::WaitTooLong)));
         assert_eq!(pool.metrics.waiting.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_call_goes_to_another_target_if_one_is_not_there() {
+        let (_listener, target) = listening().await;
+        let pool = pool(vec![missing(), target], 0, Duration::ZERO);
+        let _connection = pool.acquire().await.unwrap();
+        assert_eq!(pool.places.least_loaded(), 1);
     }
 }

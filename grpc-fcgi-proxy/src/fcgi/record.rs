@@ -14,6 +14,8 @@ pub const REQUEST_ID: u16 = 1;
 
 const VERSION: u8 = 1;
 const ROLE_RESPONDER: u16 = 1;
+/// Section 5.1: "If not zero, the application does not close the connection after responding to this request."
+const KEEP_CONN: u8 = 1;
 const REQUEST_COMPLETE: u8 = 0;
 
 /// The types of record that this side sends or understands.
@@ -76,11 +78,12 @@ pub fn encode_header(kind: RecordType, content_length: u16) -> [u8; HEADER_LENGT
     ]
 }
 
-/// Encodes BEGIN_REQUEST: the role of a Responder, and a connection that the application closes.
-pub fn encode_begin_request(out: &mut BytesMut) {
+/// Encodes BEGIN_REQUEST: the role of a Responder, and a connection that the application closes or keeps.
+pub fn encode_begin_request(keep_connection: bool, out: &mut BytesMut) {
     out.put_slice(&encode_header(RecordType::BeginRequest, 8));
     out.put_u16(ROLE_RESPONDER);
-    out.put_bytes(0, 6);
+    out.put_u8(if keep_connection { KEEP_CONN } else { 0 });
+    out.put_bytes(0, 5);
 }
 
 /// Takes the next whole record off `input`; `None` if there are not enough bytes yet.
@@ -163,10 +166,15 @@ mod tests {
     #[test]
     fn begin_request_is_as_specified() {
         let mut out = BytesMut::new();
-        encode_begin_request(&mut out);
+        encode_begin_request(false, &mut out);
+        encode_begin_request(true, &mut out);
         assert_eq!(
             out.as_ref(),
-            [1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+            [
+                [1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0],
+                [1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0],
+            ]
+            .concat()
         );
     }
 

@@ -1,4 +1,4 @@
-//! A whole HTTP-like exchange, for the auxiliary paths and php-fpm's ping page: what the fastcgi-client crate is good
+//! A whole HTTP-like exchange, for the auxiliary paths and php-fpm's own pages: what the fastcgi-client crate is good
 //! at. Calls do not come here.
 
 use std::time::Duration;
@@ -8,14 +8,14 @@ use fastcgi_client::{Client, ClientError, HttpConversionError, Params, Request, 
 use http::Response;
 use tokio::time::{Instant, timeout};
 
-use super::pool::{PoolError, Target};
+use super::target::{ConnectError, Target};
 
 /// Why there is no whole answer.
 #[derive(Debug, thiserror::Error)]
 pub enum WholeError {
     /// php-fpm is not there.
     #[error(transparent)]
-    Connect(#[from] PoolError),
+    Connect(#[from] ConnectError),
     /// The exchange broke.
     #[error(transparent)]
     Exchange(#[from] ClientError),
@@ -25,6 +25,19 @@ pub enum WholeError {
     /// It took too long.
     #[error("no answer in time")]
     Timeout,
+}
+
+/// The variables of a GET for one of the pages that php-fpm answers itself.
+pub fn page<'a>(path: &'a str, query: &'a str) -> Params<'a> {
+    Params::default()
+        .request_method("GET")
+        .request_uri(path)
+        .document_uri(path)
+        .script_name(path)
+        .script_filename(path)
+        .query_string(query)
+        .server_protocol("HTTP/1.1")
+        .content_length(0)
 }
 
 /// Sends the request, and collects the answer; gives what was written to STDERR too.

@@ -3,10 +3,16 @@
 use crate::support::serve;
 
 #[tokio::test]
-async fn each_line_of_stderr_is_a_record_with_the_request_id() {
+async fn each_line_of_stderr_is_a_record_with_the_ids_of_the_call() {
     let (_php_fpm, mut proxy, client) = serve("stderr.php", &[]).await;
     let answer = client
-        .call(b"body", &[("x-request-id", "id-\"quoted\"")])
+        .call(
+            b"body",
+            &[
+                ("x-request-id", "id-\"quoted\""),
+                ("traceparent", "00-trace-span-01"),
+            ],
+        )
         .await;
     assert_eq!(answer.content(), b"body");
     // php-fpm joins the messages of one request, and leaves the ends of lines in them as they are.
@@ -18,7 +24,8 @@ async fn each_line_of_stderr_is_a_record_with_the_request_id() {
             .await;
         assert_eq!(record["message"], text);
         assert_eq!(record["request_id"], "id-\"quoted\"");
-        assert_eq!(record["method"], "/test.Service/Method");
+        assert_eq!(record["trace_id"], "trace");
+        assert_eq!(record["path"], "/test.Service/Method");
     }
 }
 
@@ -26,13 +33,24 @@ async fn each_line_of_stderr_is_a_record_with_the_request_id() {
 async fn a_call_is_a_record() {
     let (_php_fpm, mut proxy, client) = serve("status.php", &[]).await;
     client
-        .call(b"", &[("x-request-id", "abc"), ("x-status", "5")])
+        .call(
+            b"",
+            &[
+                ("x-request-id", "abc"),
+                ("b3", "trace-span-1"),
+                ("x-status", "5"),
+            ],
+        )
         .await;
     let record = proxy.logged(|record| record["message"] == "call").await;
-    assert_eq!(record["method"], "/test.Service/Method");
-    assert_eq!(
-        (&record["request_id"], &record["code"]),
-        (&"abc".into(), &"NotFound".into())
-    );
-    assert!(record["seconds"].as_f64().unwrap() > 0.0);
+    for (field, value) in [
+        ("path", "/test.Service/Method"),
+        ("request_id", "abc"),
+        ("trace_id", "trace"),
+        ("grpc_code", "NotFound"),
+        ("level", "INFO"),
+    ] {
+        assert_eq!(record[field], value, "{record}");
+    }
+    assert!(record["duration_ms"].as_f64().unwrap() > 0.0);
 }

@@ -10,21 +10,25 @@
 mod support;
 
 mod aux;
+mod check;
 mod compression;
 mod deadline;
 mod drain;
 mod faults;
 mod health;
+mod keep_alive;
 mod limits;
 mod log;
 mod memory;
 mod metadata;
 mod overload;
+mod phpfpm;
 mod predecessor;
 mod reflection;
 mod start;
 mod status;
 mod streaming;
+mod targets;
 mod tls;
 mod turnover;
 mod unary;

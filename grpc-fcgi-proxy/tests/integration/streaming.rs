@@ -181,6 +181,35 @@ async fn too_many_streams_are_refused_at_once_and_unary_calls_still_run() {
 }
 
 #[tokio::test]
+async fn a_stream_waits_for_another_to_end_if_it_may() {
+    let flags = ["--max-streams", "1", "--max-stream-wait", "20s"];
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
+    let mut first = client.stream("BidiStream", &[]);
+    first.send(b"here");
+    assert_eq!(first.next().await.unwrap(), b"here");
+    let mut second = client.stream("BidiStream", &[]);
+    second.half_close();
+    proxy.metric_becomes("fcgi_calls_waiting", 1.0).await;
+    first.half_close();
+    assert_eq!(first.status().await, ok());
+    assert_eq!(second.status().await, ok());
+}
+
+#[tokio::test]
+async fn a_stream_does_not_wait_longer_than_it_may() {
+    let flags = ["--max-streams", "1", "--max-stream-wait", "50ms"];
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
+    let mut first = client.stream("BidiStream", &[]);
+    first.send(b"here");
+    assert_eq!(first.next().await.unwrap(), b"here");
+    assert_eq!(
+        client.stream("BidiStream", &[]).status().await,
+        ("8".into(), "too many streaming calls run".into())
+    );
+    assert_eq!(proxy.metric("fcgi_calls_waiting").await, 0.0);
+}
+
+#[tokio::test]
 async fn a_deadline_ends_a_stream_in_time() {
     let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &[]).await;
     let mut call = client.stream("BidiStream", &[("grpc-timeout", "200m")]);

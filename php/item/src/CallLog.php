@@ -12,13 +12,20 @@ final class CallLog
         'x-ot-span-context', 'traceparent', 'tracestate', 'baggage',
     ];
 
+    /** As the metrics have them. */
+    private const CODES = [
+        'OK', 'Canceled', 'Unknown', 'InvalidArgument', 'DeadlineExceeded', 'NotFound', 'AlreadyExists',
+        'PermissionDenied', 'ResourceExhausted', 'FailedPrecondition', 'Aborted', 'OutOfRange', 'Unimplemented',
+        'Internal', 'Unavailable', 'DataLoss', 'Unauthenticated',
+    ];
+
     /** Long enough for the longest tracestate; a client chooses these values. */
     private const MAX_VALUE_BYTES = 512;
 
     /** @param array<string, mixed> $variables as in $_SERVER */
-    public static function line(string $method, int $status, array $variables): string
+    public static function line(string $path, int $status, array $variables): string
     {
-        $entry = ['method' => self::bounded($method), 'status' => $status];
+        $entry = ['path' => self::bounded($path), 'grpc_code' => self::CODES[$status] ?? 'Unknown'];
         foreach (self::TRACE_HEADERS as $name) {
             $value = $variables['HTTP_' . strtr(strtoupper($name), '-', '_')] ?? null;
             if (is_string($value)) {

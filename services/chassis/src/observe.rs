@@ -20,8 +20,8 @@ use tonic::{Code, Status};
 use crate::{
     carried::{Carried, deadline_exceeded},
     metrics::{GrpcMetrics, Method},
-    status::canonical,
-    telemetry::bounded,
+    status::label,
+    telemetry::{bounded, milliseconds},
 };
 
 /// Takes a call through.
@@ -94,16 +94,17 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let seconds = self.started.elapsed().as_secs_f64();
-        self.metrics.handled(self.method, self.code, seconds);
+        let duration = self.started.elapsed();
+        self.metrics
+            .handled(self.method, self.code, duration.as_secs_f64());
         if self.method.is_probe() {
-            tracing::debug!(method = self.path, status = canonical(self.code), "probe");
+            tracing::debug!(path = self.path, grpc_code = label(self.code), "probe");
             return;
         }
         tracing::info!(
-            method = self.path,
-            status = canonical(self.code),
-            seconds,
+            path = self.path,
+            grpc_code = label(self.code),
+            duration_ms = milliseconds(duration),
             request_id = self.carried.request_id(),
             trace_id = self.carried.trace_id(),
             "call"

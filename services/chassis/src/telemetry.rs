@@ -1,6 +1,8 @@
-//! Logs: one JSON object a line, on stderr. `RUST_LOG` chooses what is logged.
+//! Logs: one JSON object a line, on stderr. `RUST_LOG` chooses what is logged. The fields of a call
+//! are those of every other program here: `request_id`, `trace_id`, `method`, `path`, `status`,
+//! `grpc_code`, `duration_ms`.
 
-use std::env;
+use std::{env, time::Duration};
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
@@ -28,6 +30,11 @@ pub fn init() -> Result<(), ParseError> {
 /// As much of a client's text as a log line takes.
 pub fn bounded(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
+}
+
+/// A duration, as the logs have it.
+pub fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
 }
 
 #[cfg(test)]

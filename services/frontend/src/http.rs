@@ -15,8 +15,8 @@ use chassis::{
     admin,
     carried::{Carried, REQUEST_ID},
     metrics::UNKNOWN,
-    status::canonical,
-    telemetry::bounded,
+    status::{canonical, label},
+    telemetry::{bounded, milliseconds},
 };
 use prometheus::{
     HistogramVec, IntCounterVec, Registry, register_histogram_vec_with_registry,
@@ -96,8 +96,8 @@ impl IntoResponse for PeerError {
         let Self { peer, status } = self;
         tracing::warn!(
             peer,
-            code = canonical(status.code()),
-            message = bounded(status.message()),
+            grpc_code = label(status.code()),
+            reason = bounded(status.message()),
             "peer failed"
         );
         let http = match status.code() {
@@ -152,7 +152,7 @@ struct Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let seconds = self.started.elapsed().as_secs_f64();
+        let duration = self.started.elapsed();
         let code = self.code.to_string();
         self.metrics
             .requests
@@ -161,12 +161,12 @@ impl Drop for Record {
         self.metrics
             .seconds
             .with_label_values(&[&self.label])
-            .observe(seconds);
+            .observe(duration.as_secs_f64());
         tracing::info!(
             method = bounded(self.method.as_str()),
             path = self.path,
             status = self.code,
-            seconds,
+            duration_ms = milliseconds(duration),
             request_id = self.carried.request_id(),
             trace_id = self.carried.trace_id(),
             "request"

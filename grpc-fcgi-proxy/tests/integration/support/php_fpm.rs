@@ -24,7 +24,8 @@ impl PhpFpm {
         Self::start_with("pm.max_children = 2\n").await
     }
 
-    /// On a Unix socket, with these lines about the pool.
+    /// On a Unix socket, with these lines about the pool, which may change what others say: php-fpm takes the last of
+    /// most lines, and the first of those about PHP's settings.
     pub(crate) async fn start_with(pool: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("fpm.sock").display().to_string();
@@ -33,24 +34,24 @@ impl PhpFpm {
 
     /// On a free port of 127.0.0.1.
     pub(crate) async fn start_on_tcp() -> Self {
+        Self::start_on_tcp_with("pm.max_children = 2\n").await
+    }
+
+    /// The same, with these lines about the pool.
+    pub(crate) async fn start_on_tcp_with(pool: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap();
-        Self::start_at(
-            tempfile::tempdir().unwrap(),
-            free.to_string(),
-            "pm.max_children = 2\n",
-        )
-        .await
+        Self::start_at(tempfile::tempdir().unwrap(), free.to_string(), pool).await
     }
 
     async fn start_at(folder: TempDir, listen: String, pool: &str) -> Self {
         let config = folder.path().join("php-fpm.conf");
         let database = folder.path().join("item.sqlite");
         let text = format!(
-            "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\n{pool}\
-             pm.status_path = /status\nping.path = /ping\ncatch_workers_output = no\nuser = {user}\n\
+            "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\n\
+             pm.status_path = /status\nping.path = /ping\ncatch_workers_output = no\nuser = {user}\n{pool}\
              env[ITEM_DSN] = sqlite:{database}\n\
              env[ENDED_FILE] = {ended}\nenv[COUNTER_DB] = {counter}\nphp_admin_flag[display_errors] = off\n\
              php_admin_flag[log_errors] = on\n",
@@ -81,6 +82,11 @@ impl PhpFpm {
         format!("{scheme}://{}", self.listen)
     }
 
+    /// The process id of its master.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id().unwrap()
+    }
+
     /// The file that `stream_slow.php` makes when it has noticed that nobody takes what it writes.
     pub(crate) fn ended_file(&self) -> PathBuf {
         self.folder.path().join("ended")
@@ -106,11 +112,21 @@ impl PhpFpm {
         self.process.wait().await.unwrap();
     }
 
+    /// Ends it when what it runs has ended.
+    pub(crate) async fn quit(&mut self) {
+        self.signal(Signal::SIGQUIT);
+        self.process.wait().await.unwrap();
+    }
+
     /// Its workers end with it only if it is asked to end: they outlive a master that is killed.
     fn terminate(&self) {
+        self.signal(Signal::SIGTERM);
+    }
+
+    fn signal(&self, signal: Signal) {
         if let Some(id) = self.process.id() {
             let pid = Pid::from_raw(id.try_into().unwrap());
-            kill(pid, Signal::SIGTERM).unwrap();
+            kill(pid, signal).unwrap();
         }
     }
 

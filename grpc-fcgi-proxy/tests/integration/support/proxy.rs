@@ -132,8 +132,8 @@ impl Proxy {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(TEST_TIMEOUT, becomes)
-            .await
-            .expect("the metric has another value");
+        if timeout(TEST_TIMEOUT, becomes).await.is_err() {
+            panic!("{name} is not {value} in {}", self.get("/metrics").await.1);
+        }
     }
 }

@@ -1,0 +1,141 @@
+//! What Prometheus and Jaeger see of the application, in the pods of `script/run --observability`.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::dashboards;
+use crate::pods::{curl, curl_with, index_url, observer, report, until};
+
+/// As the original application had them, and as the README has them.
+const QUERIES: [&str; 4] = [
+    r#"histogram_quantile(0.95, sum(rate(envoy_upstream_rq_time_bucket{cluster!="local_service"}[5m])) by (le,app, cluster))"#,
+    r#"sum(rate(envoy_upstream_rq_time_count{cluster!="local_service"}[5m])) by (app, cluster)"#,
+    "sum(envoy_health_check_healthy) by (app,cluster)",
+    "sum(envoy_upstream_cx_total) by (app,cluster)",
+];
+/// Who calls whom.
+const EDGES: [(&str, &str); 4] = [
+    ("frontend", "order"),
+    ("frontend", "user"),
+    ("ingress", "frontend"),
+    ("order", "item"),
+];
+
+/// The series that a query gives, under load.
+fn ask(query: &str) -> Vec<Value> {
+    report();
+    let url = format!("{}/api/v1/query", observer("prometheus"));
+    let parameter = format!("query={query}");
+    let (status, body) = curl_with(&["--get", "--data-urlencode", &parameter], &url);
+    assert_eq!(status, 200, "{query}: {body}");
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    answer["data"]["result"].as_array().unwrap().clone()
+}
+
+/// NaN is what a quantile of nothing is.
+fn has_number(series: &Value) -> bool {
+    series["value"][1]
+        .as_str()
+        .is_some_and(|value| value != "NaN")
+}
+
+#[test]
+#[ignore = "needs the pods of script/run --observability, which script/test starts"]
+fn the_four_queries_answer_for_every_edge() {
+    for query in QUERIES {
+        until(query, || {
+            let answer = ask(query);
+            EDGES.iter().all(|(app, cluster)| {
+                answer.iter().any(|series| {
+                    let labels = &series["metric"];
+                    labels["app"] == *app && labels["cluster"] == *cluster && has_number(series)
+                })
+            })
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs the pods of script/run --observability, which script/test starts"]
+fn every_panel_of_every_dashboard_has_data() {
+    let queries = dashboards::queries();
+    assert!(queries.len() > 40, "{queries:?}");
+    for (place, query) in queries {
+        until(&format!("{place}: {query}"), || {
+            ask(&query).iter().any(has_number)
+        });
+    }
+}
+
+#[test]
+#[ignore = "needs the pods of script/run --observability, which script/test starts"]
+fn every_rule_is_evaluated_and_no_alert_fires() {
+    let url = format!("{}/api/v1/rules", observer("prometheus"));
+    let rules = || -> Vec<Value> {
+        let answer: Value = serde_json::from_str(&curl(&url, &[]).1).unwrap();
+        let groups = answer["data"]["groups"].as_array().unwrap().clone();
+        groups
+            .iter()
+            .flat_map(|group| group["rules"].as_array().unwrap().clone())
+            .collect()
+    };
+    until("all rules are evaluated", || {
+        rules().iter().all(|rule| rule["health"] != "unknown")
+    });
+    let rules = rules();
+    assert!(rules.len() > 20, "{rules:?}");
+    for rule in rules {
+        assert_eq!(rule["health"], "ok", "{rule}");
+        assert_ne!(rule["state"], "firing", "{rule}");
+    }
+}
+
+/// The apps whose Envoys have told spans of this trace.
+fn apps_of(trace: &str) -> BTreeSet<String> {
+    let url = format!("{}/api/traces/{trace}", observer("jaeger"));
+    let answer: Value = serde_json::from_str(&curl(&url, &[]).1).unwrap();
+    let processes = answer["data"][0]["processes"].as_object();
+    processes
+        .into_iter()
+        .flat_map(|processes| processes.values())
+        .map(|process| process["serviceName"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+#[ignore = "needs the pods of script/run --observability, which script/test starts"]
+fn one_request_is_one_trace_through_all_five_envoys() {
+    let all = ["frontend", "ingress", "item", "order", "user"].map(str::to_owned);
+    let begun = [
+        (
+            "4bf92f3577b34da6a3ce929d0e0e4731",
+            "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4731-00f067aa0ba902b7-01",
+        ),
+        (
+            "4bf92f3577b34da6a3ce929d0e0e4732",
+            "b3: 4bf92f3577b34da6a3ce929d0e0e4732-00f067aa0ba902b7-1",
+        ),
+    ];
+    for (trace, header) in begun {
+        // Neither id nor its form decides whether there is a trace.
+        let headers = [header, "x-request-id: not-a-uuid"];
+        assert_eq!(curl(&index_url(), &headers).0, 200);
+        until(header, || apps_of(trace).into_iter().eq(all.clone()));
+    }
+}
+
+#[test]
+#[ignore = "needs the pods of script/run --observability, which script/test starts"]
+fn a_request_that_nobody_began_a_trace_for_has_one() {
+    let spans = || {
+        let url = format!(
+            "{}/api/traces?service=ingress&limit=1000",
+            observer("jaeger")
+        );
+        let answer: Value = serde_json::from_str(&curl(&url, &[]).1).unwrap();
+        answer["data"].as_array().unwrap().len()
+    };
+    report();
+    until("the ingress begins traces", || spans() > 0);
+}

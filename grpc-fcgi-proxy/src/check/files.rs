@@ -1,0 +1,52 @@
+//! The files that the proxy itself reads.
+
+use std::slice::from_ref;
+
+use super::report::Report;
+use crate::config::Config;
+use crate::descriptors::Descriptors;
+
+pub(super) fn check(report: &mut Report, config: &Config) {
+    check_descriptor_sets(report, config);
+    check_tls(report, config);
+}
+
+fn check_descriptor_sets(report: &mut Report, config: &Config) {
+    for file in &config.descriptor_set {
+        let subject = format!("descriptor set {}", file.display());
+        match Descriptors::read(from_ref(file)) {
+            Ok(set) if set.services.is_empty() => report.warning(subject, "it has no service"),
+            Ok(set) => {
+                let services: Vec<_> = set.services.into_iter().collect();
+                report.ok(subject, services.join(", "));
+            }
+            Err(error) => report.error(subject, format_args!("{error:#}")),
+        }
+    }
+    // A file that can't be read has been told above.
+    if config.reflection()
+        && let Ok(all) = Descriptors::read(&config.descriptor_set)
+    {
+        match all.index.check_imports() {
+            Ok(()) => report.ok("reflection", "the descriptor sets have all of their imports"),
+            Err(error) => report.error(
+                "reflection",
+                format_args!(
+                    "{error}; have protoc write them with --include_imports, or do without reflection: \
+                     --no-reflection"
+                ),
+            ),
+        }
+    }
+}
+
+fn check_tls(report: &mut Report, config: &Config) {
+    let Some(certificate) = &config.tls.tls_cert else {
+        return;
+    };
+    let subject = format!("TLS certificate {}", certificate.display());
+    match config.tls.acceptor() {
+        Ok(_) => report.ok(subject, "it can be used"),
+        Err(error) => report.error(subject, format_args!("{error:#}")),
+    }
+}

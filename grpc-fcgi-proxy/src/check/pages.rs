@@ -1,0 +1,55 @@
+//! The pages that php-fpm answers itself.
+
+use bytes::Bytes;
+use http::StatusCode;
+
+use super::ANSWER_TIMEOUT;
+use super::reach::connect_words;
+use super::report::Report;
+use crate::fcgi::status_page::{StatusPage, StatusPageError};
+use crate::fcgi::target::Target;
+use crate::fcgi::whole::{self, WholeError};
+
+pub(super) async fn check_ping(report: &mut Report, target: &Target, path: &str) {
+    let subject = format!("ping page {path}");
+    let params = whole::page(path, "");
+    match whole::exchange(target, params, Bytes::new(), ANSWER_TIMEOUT).await {
+        Ok((answer, _)) if answer.status() == StatusCode::OK => report.ok(subject, "it answers"),
+        Ok((answer, _)) => report.error(
+            subject,
+            format_args!(
+                "it answers with HTTP status {}: set the pool's ping.path to {path}, or --ping-path to what that is",
+                answer.status()
+            ),
+        ),
+        Err(error) => report.error(subject, error),
+    }
+}
+
+pub(super) async fn check_status(report: &mut Report, pages: &[StatusPage]) {
+    for page in pages {
+        let subject = format!("status page {page}");
+        match page.read(ANSWER_TIMEOUT).await {
+            Ok(status) => report.ok(
+                subject,
+                format_args!(
+                    "pool {}, {} workers now",
+                    status.pool.escape_debug(),
+                    status.total_processes
+                ),
+            ),
+            Err(error) => report.error(subject, status_words(&error, page)),
+        }
+    }
+}
+
+fn status_words(error: &StatusPageError, page: &StatusPage) -> String {
+    match error {
+        StatusPageError::Exchange(WholeError::Connect(error)) => connect_words(error, &page.target),
+        StatusPageError::Exchange(error) => error.to_string(),
+        StatusPageError::Http(_) | StatusPageError::Content(_) => format!(
+            "{error}: set the pool's pm.status_path to {}, or --status-path to what that is",
+            page.path
+        ),
+    }
+}

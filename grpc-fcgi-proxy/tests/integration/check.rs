@@ -1,0 +1,418 @@
+//! The command check: each thing that can be wrong, with a real php-fpm that has it.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+
+use crate::support::{Authority, Client, PhpFpm, Proxy, php};
+
+/// Nobody, of no rights.
+const NOBODY: u32 = 65534;
+
+/// What was found, and whether nothing of it is an error.
+struct Findings {
+    well: bool,
+    text: String,
+}
+
+impl Findings {
+    async fn of(mut command: Command) -> Self {
+        let output = command.env_remove("RUST_LOG").output().await.unwrap();
+        let code = output.status.code().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(code < 2 && log.is_empty(), "{code}: {log}");
+        assert_eq!(
+            code == 1,
+            text.lines().any(|line| line.starts_with("error "))
+        );
+        Self {
+            well: code == 0,
+            text,
+        }
+    }
+
+    /// There must be one line about `subject`, and it must say so.
+    fn expect(&self, level: &str, subject: &str, words: &str) {
+        let begin = format!("{level:<8} {subject}");
+        let line = self.text.lines().find(|line| line.starts_with(&begin));
+        let line = line.unwrap_or_else(|| panic!("no {begin} in\n{}", self.text));
+        assert!(line.contains(words), "no {words} in {line}");
+    }
+}
+
+async fn check(url: &str, flags: &[&str], script: &Path) -> Findings {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
+    command.args(["check", "--fastcgi", url, "--max-exchanges", "2"]);
+    command.args(flags).arg(script);
+    Findings::of(command).await
+}
+
+async fn check_fixture(php_fpm: &PhpFpm, flags: &[&str], fixture: &str) -> Findings {
+    check(&php_fpm.url(), flags, &php("fixtures").join(fixture)).await
+}
+
+async fn check_pool(lines: &str) -> Findings {
+    let php_fpm = PhpFpm::start_with(&format!("pm.max_children = 2\n{lines}\n")).await;
+    check_fixture(&php_fpm, &[], "http_status.php").await
+}
+
+#[tokio::test]
+async fn where_nothing_is_wrong_every_line_is_ok() {
+    let php_fpm = PhpFpm::start().await;
+    let set = php("generated/descriptor-set.binpb").display().to_string();
+    let healthz = format!("/healthz={}", php("item/healthz.php").display());
+    let authority = Authority::new();
+    let pair = authority.sign("localhost");
+    let flags = [
+        "--descriptor-set",
+        &set,
+        "--aux-path",
+        &healthz,
+        "--ping-path",
+        "/ping",
+        "--status-path",
+        "/status",
+        "--tls-cert",
+        pair.certificate_file.to_str().unwrap(),
+        "--tls-key",
+        pair.key_file.to_str().unwrap(),
+    ];
+    let findings = check(&php_fpm.url(), &flags, &php("item/index.php")).await;
+    let all_ok = findings.text.lines().all(|line| line.starts_with("ok "));
+    assert!(findings.well && all_ok, "{}", findings.text);
+    findings.expect("ok", "descriptor set", "item.ItemService");
+    findings.expect("ok", "reflection", "all of their imports");
+    findings.expect("ok", "TLS certificate", "it can be used");
+    findings.expect("ok", "php-fpm at unix:///", "speaks FastCGI");
+    findings.expect("ok", "ping page /ping", "it answers");
+    findings.expect("ok", "PHP's log", "it comes to the proxy");
+    findings.expect("ok", "display_errors", "off");
+    findings.expect("ok", "post_max_size", "8388608 bytes");
+    findings.expect("ok", "script /", "it runs, and answers Unimplemented");
+    findings.expect("ok", "auxiliary path /healthz", "HTTP status 200");
+    findings.expect("ok", "workers", "one for each of 2 exchanges");
+    findings.expect("ok", "status page unix:///", "pool test, 2 workers now");
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_used_are_told() {
+    let php_fpm = PhpFpm::start().await;
+    let file = php("fixtures/echo.php").display().to_string();
+    let flags = [
+        "--descriptor-set",
+        "/none.binpb",
+        "--descriptor-set",
+        &file,
+        "--tls-cert",
+        &file,
+        "--tls-key",
+        &file,
+    ];
+    let findings = check_fixture(&php_fpm, &flags, "http_status.php").await;
+    assert!(!findings.well);
+    findings.expect("error", "descriptor set /none.binpb", "No such file");
+    findings.expect(
+        "error",
+        &format!("descriptor set {file}"),
+        "is not a FileDescriptorSet",
+    );
+    findings.expect("error", "TLS certificate", "has no private key");
+}
+
+#[tokio::test]
+async fn a_php_fpm_that_is_not_there_is_told() {
+    let mut php_fpm = PhpFpm::start_on_tcp().await;
+    let url = php_fpm.url();
+    php_fpm.stop().await;
+    let findings = check(&url, &[], Path::new("/app/index.php")).await;
+    findings.expect(
+        "error",
+        &format!("php-fpm at {url}"),
+        "nobody listens there",
+    );
+    assert_eq!(findings.text.lines().count(), 1, "{}", findings.text);
+
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("fpm.sock");
+    let url = format!("unix://{}", socket.display());
+    let findings = check(&url, &[], Path::new("/app/index.php")).await;
+    findings.expect("error", "php-fpm at", "there is no such socket");
+    // As a php-fpm leaves it that was killed.
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let findings = check(&url, &[], Path::new("/app/index.php")).await;
+    findings.expect("error", "php-fpm at", "nobody listens on it");
+}
+
+#[tokio::test]
+async fn a_socket_that_this_user_may_not_use_is_told() {
+    let php_fpm = PhpFpm::start().await;
+    let url = php_fpm.url();
+    fs::set_permissions(
+        url.trim_start_matches("unix://"),
+        Permissions::from_mode(0o000),
+    )
+    .unwrap();
+    let folder = open_folder();
+    let program = folder.path().join("grpc-fcgi-proxy");
+    fs::copy(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"), &program).unwrap();
+    let mut command = Command::new(&program);
+    command.args(["check", "--fastcgi", &url, "/app/index.php"]);
+    if nix::unistd::getuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let findings = Findings::of(command).await;
+    findings.expect(
+        "error",
+        "php-fpm at",
+        "this user may not connect to the socket",
+    );
+}
+
+/// One that everybody may enter.
+fn open_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn what_does_not_speak_fastcgi_is_told() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("tcp://{}", listener.local_addr().unwrap());
+    let web_server = tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    let findings = check(&url, &[], Path::new("/app/index.php")).await;
+    findings.expect("error", "php-fpm at", "it does not speak FastCGI");
+    web_server.abort();
+}
+
+#[tokio::test]
+async fn a_client_that_the_pool_does_not_allow_is_told() {
+    let lines = "pm.max_children = 2\nlisten.allowed_clients = 192.0.2.1\n";
+    let php_fpm = PhpFpm::start_on_tcp_with(lines).await;
+    let findings = check_fixture(&php_fpm, &[], "echo.php").await;
+    findings.expect("error", "php-fpm at", "listen.allowed_clients");
+}
+
+#[tokio::test]
+async fn php_fpm_that_is_busy_is_told() {
+    let php_fpm = PhpFpm::start().await;
+    let script = php("fixtures/sleep.php");
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
+    let client = Client::connect(proxy.address).await;
+    for _ in 0..2 {
+        let client = client.clone();
+        tokio::spawn(async move { client.call(b"", &[("x-seconds", "60")]).await });
+    }
+    proxy.metric_becomes("fcgi_exchanges_running", 2.0).await;
+    let findings = check_fixture(&php_fpm, &[], "echo.php").await;
+    findings.expect("error", "php-fpm at", "all workers of php-fpm are busy");
+}
+
+#[tokio::test]
+async fn pages_that_the_pool_does_not_have_are_told() {
+    let php_fpm = PhpFpm::start().await;
+    let flags = ["--ping-path", "/up", "--status-path", "/state"];
+    let findings = check_fixture(&php_fpm, &flags, "http_status.php").await;
+    findings.expect("error", "ping page /up", "set the pool's ping.path to /up");
+    findings.expect(
+        "error",
+        "status page unix",
+        "set the pool's pm.status_path to /state",
+    );
+    let flags = [
+        "--status-path",
+        "/status",
+        "--status-fastcgi",
+        "unix:///no.sock",
+    ];
+    let findings = check_fixture(&php_fpm, &flags, "http_status.php").await;
+    findings.expect(
+        "error",
+        "status page unix:///no.sock;/status",
+        "there is no such socket",
+    );
+}
+
+#[tokio::test]
+async fn scripts_that_php_fpm_does_not_run_are_told() {
+    let folder = open_folder();
+    let secret = folder.path().join("secret.php");
+    fs::write(&secret, "<?php").unwrap();
+    fs::set_permissions(&secret, Permissions::from_mode(0o000)).unwrap();
+    let text = folder.path().join("script.txt");
+    fs::write(&text, "<?php").unwrap();
+    // root may read everything.
+    let lines = match nix::unistd::getuid().is_root() {
+        true => "pm.max_children = 2\nuser = nobody\ngroup = nogroup\n",
+        false => "pm.max_children = 2\n",
+    };
+    let php_fpm = PhpFpm::start_with(lines).await;
+    let route = format!("shop.v1.*={}", secret.display());
+    let aux_path = format!("/text={}", text.display());
+    let flags = [
+        "--route",
+        &route,
+        "--aux-path",
+        &aux_path,
+        "--aux-path",
+        "/none",
+    ];
+    let findings = check(&php_fpm.url(), &flags, &folder.path().join("none.php")).await;
+    let subject = |file: &Path| format!("script {}", file.display());
+    let unknown = "php-fpm does not find it (\"Primary script unknown\")";
+    findings.expect("error", &subject(&folder.path().join("none.php")), unknown);
+    findings.expect("error", &subject(&secret), "php-fpm's user may not read it");
+    findings.expect("error", "auxiliary path /text", "security.limit_extensions");
+    findings.expect("error", "auxiliary path /none", unknown);
+    let findings = check(&php_fpm.url(), &[], folder.path()).await;
+    findings.expect("error", "script", "security.limit_extensions");
+}
+
+#[tokio::test]
+async fn scripts_that_fail_or_do_not_look_at_the_method_are_told() {
+    let php_fpm = PhpFpm::start().await;
+    let route = format!("a.B={}", php("fixtures/echo.php").display());
+    let findings = check_fixture(&php_fpm, &["--route", &route], "fatal.php").await;
+    findings.expect("error", "script", "it fails: PHP Fatal error:  Uncaught");
+    let subject = format!("script {}", php("fixtures/echo.php").display());
+    findings.expect("warning", &subject, "does it look at GRPC_METHOD?");
+}
+
+#[tokio::test]
+async fn display_errors_is_told_whatever_else_the_pool_shows_and_logs() {
+    let findings = check_pool("php_admin_flag[display_errors] = off").await;
+    findings.expect("ok", "display_errors", "off");
+    let on = "php_admin_flag[display_errors] = on";
+    for more in [
+        "php_admin_flag[display_startup_errors] = off",
+        "php_admin_flag[display_startup_errors] = on",
+        "php_admin_flag[enable_post_data_reading] = off",
+        "php_admin_flag[log_errors] = off\nphp_admin_flag[display_startup_errors] = on",
+    ] {
+        let findings = check_pool(&format!("{on}\n{more}")).await;
+        findings.expect(
+            "error",
+            "display_errors",
+            "php_admin_flag[display_errors] = off",
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_goes_elsewhere_is_told() {
+    let folder = open_folder();
+    let file = folder.path().join("php.log");
+    let lines = format!("php_admin_value[error_log] = {}", file.display());
+    let findings = check_pool(&lines).await;
+    findings.expect("warning", "PHP's log", "leave error_log unset");
+    findings.expect(
+        "warning",
+        "display_errors",
+        "does not show without PHP's log",
+    );
+    findings.expect(
+        "warning",
+        "post_max_size",
+        "does not show without PHP's log",
+    );
+}
+
+#[tokio::test]
+async fn a_limit_to_messages_is_told_and_is_none() {
+    let lines = "pm.max_children = 2\nphp_admin_value[post_max_size] = 1K\n";
+    let php_fpm = PhpFpm::start_with(lines).await;
+    let findings = check_fixture(&php_fpm, &[], "http_status.php").await;
+    let words =
+        "1024 bytes, and --max-receive-message-size is 4194304: a longer message arrives whole";
+    findings.expect("warning", "post_max_size", words);
+    // It is true.
+    let script = php("fixtures/echo.php");
+    let mut proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
+    let client = Client::connect(proxy.address).await;
+    let message = vec![b'm'; 100_000];
+    assert_eq!(client.call(&message, &[]).await.content(), message);
+    let record = proxy
+        .logged(|record| record["target"] == "application")
+        .await;
+    let warning = record["message"].as_str().unwrap();
+    assert!(
+        warning.contains("exceeds the limit of 1024 bytes"),
+        "{warning}"
+    );
+
+    for lines in [
+        "php_admin_value[post_max_size] = 0",
+        "php_admin_flag[enable_post_data_reading] = off",
+    ] {
+        let findings = check_pool(lines).await;
+        findings.expect("ok", "post_max_size", "PHP does not look at it");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_is_too_small_is_told() {
+    let php_fpm = PhpFpm::start().await;
+    let flags = ["--max-exchanges", "3"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
+    command
+        .args(["check", "--fastcgi", &php_fpm.url()])
+        .args(flags);
+    command.arg(php("fixtures/http_status.php"));
+    let findings = Findings::of(command).await;
+    assert!(!findings.well);
+    findings.expect(
+        "error",
+        "workers",
+        "only 2 run at once, and --max-exchanges is 3",
+    );
+}
+
+#[tokio::test]
+async fn a_count_that_breaks_off_blames_nobody() {
+    let php_fpm = PhpFpm::start_with("pm.max_children = 20\n").await;
+    let mut command = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_grpc-fcgi-proxy");
+    command.args(["-c", "ulimit -n 16 && exec \"$@\"", "sh", program, "check"]);
+    command.args(["--fastcgi", &php_fpm.url(), "--max-exchanges", "20"]);
+    command.arg(php("fixtures/http_status.php"));
+    let findings = Findings::of(command).await;
+    findings.expect("warning", "workers", "Too many open files");
+}
+
+#[tokio::test]
+async fn a_pool_that_grows_is_large_enough() {
+    for lines in [
+        "pm = ondemand",
+        "pm = dynamic\npm.start_servers = 1\npm.min_spare_servers = 1\npm.max_spare_servers = 1",
+    ] {
+        let findings = check_pool(lines).await;
+        findings.expect("ok", "workers", "one for each of 2 exchanges");
+    }
+}
+
+#[tokio::test]
+async fn every_php_fpm_is_tested() {
+    let (first, second) = tokio::join!(PhpFpm::start(), PhpFpm::start());
+    let urls = format!("{},{}", first.url(), second.url());
+    let script = php("fixtures/http_status.php");
+    let findings = check(&urls, &[], &script).await;
+    for php_fpm in [first, second] {
+        findings.expect("ok", &format!("php-fpm at {}", php_fpm.url()), "FastCGI");
+    }
+    let workers = findings
+        .text
+        .lines()
+        .filter(|line| line.starts_with("ok       workers"));
+    assert_eq!(workers.count(), 2);
+}

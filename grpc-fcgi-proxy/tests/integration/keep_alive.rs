@@ -1,0 +1,49 @@
+//! Connections to php-fpm that are kept.
+
+use crate::support::serve;
+
+const OPEN: &str = "fcgi_connections_open";
+
+#[tokio::test]
+async fn by_default_each_call_has_a_connection_of_its_own() {
+    let (_php_fpm, proxy, client) = serve("echo.php", &[]).await;
+    assert_eq!(client.call(b"a", &[]).await.content(), b"a");
+    assert_eq!(proxy.metric(OPEN).await, 0.0);
+    let sent = proxy.metric("fcgi_bytes_total{direction=\"sent\"}").await;
+    let received = proxy
+        .metric("fcgi_bytes_total{direction=\"received\"}")
+        .await;
+    assert!(
+        sent > 300.0 && received > 40.0,
+        "{sent} sent, {received} received"
+    );
+}
+
+#[tokio::test]
+async fn a_kept_connection_takes_the_next_call_and_pins_no_worker_for_long() {
+    let (_php_fpm, proxy, client) = serve("echo.php", &["--fastcgi-keep-alive", "500ms"]).await;
+    for number in 0..20 {
+        let message = vec![b'x'; 100 * number];
+        assert_eq!(client.call(&message, &[]).await.content(), message);
+        assert_eq!(proxy.metric(OPEN).await, 1.0);
+    }
+    proxy.metric_becomes(OPEN, 0.0).await;
+    assert_eq!(client.call(b"again", &[]).await.content(), b"again");
+}
+
+#[tokio::test]
+async fn a_kept_connection_that_has_ended_is_not_used() {
+    let (mut php_fpm, _proxy, client) = serve("echo.php", &["--fastcgi-keep-alive", "60s"]).await;
+    for _ in 0..3 {
+        assert_eq!(client.call(b"a", &[]).await.content(), b"a");
+        php_fpm.stop().await;
+        php_fpm.start_again().await;
+    }
+}
+
+#[tokio::test]
+async fn a_failed_call_does_not_keep_its_connection() {
+    let (_php_fpm, proxy, client) = serve("cut_short.php", &["--fastcgi-keep-alive", "60s"]).await;
+    assert_eq!(client.call(b"", &[]).await.status().0, "13");
+    proxy.metric_becomes(OPEN, 0.0).await;
+}

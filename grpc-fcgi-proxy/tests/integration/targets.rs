@@ -1,0 +1,97 @@
+//! Several php-fpm behind one proxy.
+
+use std::collections::HashMap;
+
+use futures_util::future::join_all;
+
+use crate::support::{Client, PhpFpm, Proxy, php};
+
+async fn serve(flags: &[&str]) -> ([PhpFpm; 2], Proxy, Client) {
+    let php_fpms = [PhpFpm::start().await, PhpFpm::start_on_tcp().await];
+    let targets = php_fpms.each_ref().map(PhpFpm::url).join(",");
+    let script = php("fixtures/master.php");
+    let flags = [&["--max-exchanges", "2"], flags].concat();
+    let proxy = Proxy::start(&targets, script.to_str().unwrap(), &flags).await;
+    let client = Client::connect(proxy.address).await;
+    (php_fpms, proxy, client)
+}
+
+async fn master(client: &Client, seconds: &str) -> u32 {
+    let answer = client.call(b"", &[("x-seconds", seconds)]).await;
+    std::str::from_utf8(answer.content())
+        .unwrap()
+        .parse()
+        .unwrap()
+}
+
+fn up(php_fpm: &PhpFpm) -> String {
+    format!("fcgi_target_up{{target=\"{}\"}}", php_fpm.url())
+}
+
+#[tokio::test]
+async fn calls_go_where_the_fewest_run() {
+    let (php_fpms, _proxy, client) = serve(&[]).await;
+    let masters = join_all((0..4).map(|_| master(&client, "0.3"))).await;
+    let mut calls = HashMap::new();
+    for master in masters {
+        *calls.entry(master).or_insert(0) += 1;
+    }
+    let expected = php_fpms.each_ref().map(|php_fpm| (php_fpm.id(), 2));
+    assert_eq!(calls, HashMap::from(expected));
+}
+
+#[tokio::test]
+async fn one_that_is_down_is_left_out_until_it_is_back() {
+    let ([mut first, second], proxy, client) = serve(&[]).await;
+    first.stop().await;
+    for _ in 0..10 {
+        assert_eq!(master(&client, "0").await, second.id());
+    }
+    assert_eq!(proxy.metric(&up(&first)).await, 0.0);
+    assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 200"));
+    first.start_again().await;
+    proxy.metric_becomes(&up(&first), 1.0).await;
+    let masters = join_all((0..2).map(|_| master(&client, "0.2"))).await;
+    assert!(masters.contains(&first.id()), "{masters:?}");
+}
+
+/// A connection that waits in the backlog when php-fpm ends may have reached a script, for all that can be known: its
+/// call is not repeated.
+#[tokio::test]
+async fn a_restart_under_load_costs_no_more_than_calls_that_were_on_their_way() {
+    let ([mut first, _second], proxy, client) = serve(&[]).await;
+    let calls = async {
+        for _ in 0..40 {
+            for answer in join_all((0..8).map(|_| client.call(b"", &[]))).await {
+                let status = answer.status();
+                let lost = ("14", "the application ended without an answer");
+                assert!(status == ("0", "") || status == lost, "{status:?}");
+            }
+        }
+    };
+    let restarts = async {
+        for _ in 0..3 {
+            first.quit().await;
+            first.start_again().await;
+        }
+    };
+    tokio::join!(calls, restarts);
+    proxy.metric_becomes(&up(&first), 1.0).await;
+    for _ in 0..10 {
+        master(&client, "0").await;
+    }
+}
+
+#[tokio::test]
+async fn without_any_the_call_fails_and_the_server_is_not_healthy() {
+    let ([mut first, mut second], proxy, client) = serve(&[]).await;
+    first.stop().await;
+    second.stop().await;
+    assert_eq!(
+        client.call(b"", &[]).await.status(),
+        ("14", "the application cannot be reached")
+    );
+    assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 503"));
+    second.start_again().await;
+    assert_eq!(master(&client, "0").await, second.id());
+}
