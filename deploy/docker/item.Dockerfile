@@ -9,7 +9,8 @@ RUN apt-get update \
 RUN mkdir /out \
     && find /usr/sbin/php-fpm8.2 /usr/lib/php/2* -type f | xargs ldd | grep -o '/[^ :]*' | sort -u \
        | xargs cp --dereference --parents --target-directory /out \
-    && cp --archive --parents /etc/php/8.2/fpm /etc/php/8.2/mods-available /usr/share/php/Google /usr/share/zoneinfo /out \
+    && cp --archive --parents /etc/php/8.2/fpm /etc/php/8.2/mods-available /usr/share/php/Google /usr/share/php/GPBMetadata \
+       /usr/share/zoneinfo /out \
     && mkdir /out/tmp && chmod 1777 /out/tmp \
     && echo 'nonroot:x:65532:65532::/tmp:/sbin/nologin' >/out/etc/passwd
 COPY php/autoload.php /out/app/

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced after setup.sh: the manifests of deploy/kubernetes.
-# shellcheck disable=SC2154 # root, cache and built come from setup.sh
+# shellcheck disable=SC2034,SC2154 # python is for those who source this; root, cache and built come from setup.sh
 
 readonly kustomize_version=v5.8.3
 readonly kubernetes_validate_version=1.37.0
@@ -24,6 +24,27 @@ need_kustomize() {
 # render OVERLAY: its manifests, to stdout.
 render() {
   "${kustomize[@]}" "$root/deploy/kubernetes/overlays/$1"
+}
+
+# with_images PREFIX TAG: the manifests from stdin, with our images under these names.
+with_images() {
+  sed -E "s#^( *(- )?image: )grpc-fcgi-proxy/([a-z-]+):dev\$#\1$1/\3:$2#"
+}
+
+# database_secret APP PASSWORD: the Secret of its database in the minikube overlay.
+database_secret() {
+  cat <<END
+apiVersion: v1
+kind: Secret
+metadata:
+  name: $1-database
+  labels: {app: $1, app.kubernetes.io/part-of: grpc-fcgi-proxy}
+stringData:
+  url: postgres://$1:$2@postgresql:5432/$1
+  dsn: pgsql:host=postgresql;dbname=$1
+  user: $1
+  password: $2
+END
 }
 
 # need_kubernetes_validate: $python has it, and PyYAML.

@@ -299,6 +299,6 @@ class Overlays(Case):
             self.assertEqual(source["secretKeyRef"]["name"], f"{app}-database")
 
     def test_minikube_can_open_what_the_readme_opens(self):
-        for name in "ingress", "prometheus", "jaeger-query":
+        for name in "ingress", "prometheus", "jaeger-query", "grafana":
             with self.subTest(name):
                 self.assertEqual(named("minikube", "Service", name)["spec"]["type"], "NodePort")

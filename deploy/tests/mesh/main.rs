@@ -17,4 +17,5 @@ mod observability;
 mod outage;
 mod pods;
 mod report;
+mod rotation;
 mod tracing;

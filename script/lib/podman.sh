@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# Sourced by script/test-pods: a podman of its own, apart from the machine's containers and settings, and the images that it
+# would pull from a registry, made of what Debian and others have of the same programs.
+# shellcheck disable=SC2154 # root, cache and what need_* find come from setup.sh
+
+# shellcheck disable=SC2034 # used by script/test-pods
+readonly network=grpc-fcgi-proxy
+
+need_podman() {
+  need_packages aardvark-dns buildah ca-certificates catatonit containernetworking-plugins curl debootstrap fuse-overlayfs iptables \
+    jq netavark openssl podman runc uidmap xxd
+  install -d -m 755 "$state"
+  cat >"$state/containers.conf" <<'END'
+[engine]
+# crun refuses a hybrid tree of cgroups, and there may be no systemd to ask.
+runtime = "runc"
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+[containers]
+default_ulimits = ["nofile=4096:4096", "nproc=8192:8192"]
+log_driver = "k8s-file"
+[network]
+network_backend = "netavark"
+default_subnet = "198.19.252.0/24"
+END
+  cat >"$state/storage.conf" <<END
+[storage]
+driver = "overlay"
+graphroot = "$cache/containers"
+runroot = "$state/run"
+END
+  # Nothing is pulled: an image that is missing is a mistake here.
+  echo 'unqualified-search-registries = []' >"$state/registries.conf"
+  export CONTAINERS_CONF=$state/containers.conf CONTAINERS_STORAGE_CONF=$state/storage.conf
+  export CONTAINERS_REGISTRIES_CONF=$state/registries.conf BUILDAH_ISOLATION=chroot
+}
+
+# stand_in NAME FILE...: an image of that name, made of a Dockerfile from stdin and the files, unless the same is there.
+stand_in() {
+  local name=$1 folder recipe hash file
+  shift
+  recipe=$(cat)
+  hash=$({ cat "$@" /dev/null && echo "$recipe" && base_id; } | sha256sum | cut -c1-12)
+  [ "$(podman image inspect --format '{{index .Labels "stand-in"}}' "$name" 2>/dev/null)" != "$hash" ] || return 0
+  say "making a stand-in for $name"
+  folder=$(mktemp -d)
+  for file in "$@"; do
+    cp "$file" "$folder/"
+  done
+  podman build --quiet --label "stand-in=$hash" --tag "$name" --file - "$folder" <<<"$recipe" >"$state/build.log" 2>&1 \
+    || die "cannot make $name: $(tail -n 20 "$state/build.log")"
+  rm -rf "$folder"
+}
+
+base_id() {
+  podman image inspect --format '{{.Id}}' "$base" 2>/dev/null || true
+}
+
+# image_of NAME: as the manifests and Dockerfiles name it, with its tag.
+image_of() {
+  grep -rhoE "docker\.io/[a-z-]+/$1:[A-Za-z0-9.-]+" "$root/deploy/kubernetes" "$root/deploy/docker" | sort -u | head -n 1
+}
+
+make_base() {
+  base=$(image_of debian)
+  ! podman image exists "$base" || return 0
+  say "making a stand-in for $base"
+  local folder
+  folder=$(mktemp -d "$cache/new.XXXXXX")
+  debootstrap --variant=minbase bookworm "$folder" >"$state/build.log" 2>&1 \
+    || die "debootstrap failed: $(tail -n 5 "$state/build.log")"
+  # An imported image has no environment, and without PATH it finds no program.
+  tar --create --directory "$folder" . \
+    | podman import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$base" >/dev/null 2>&1
+  rm -rf "$folder"
+}
+
+make_stand_ins() {
+  make_base
+  # With the authorities of this machine: its way to the crates may have one of its own.
+  stand_in "$(image_of rust)" /etc/ssl/certs/ca-certificates.crt <<END
+FROM $base
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates cargo-web gcc libc6-dev rustc-web
+COPY ca-certificates.crt /etc/ssl/certs/
+END
+  stand_in "$(image_of envoy)" "$envoy" <<END
+FROM $base
+COPY envoy /usr/local/bin/
+END
+  stand_in "$(image_of statsd-exporter)" "$statsd_exporter" <<END
+FROM $base
+COPY statsd_exporter /bin/
+ENTRYPOINT ["/bin/statsd_exporter"]
+END
+  stand_in "$(image_of jaeger)" "$jaeger" <<END
+FROM $base
+COPY jaeger /bin/
+ENTRYPOINT ["/bin/jaeger"]
+END
+  stand_in "$(image_of prometheus)" "$prometheus/prometheus" <<END
+FROM $base
+COPY prometheus /bin/
+ENTRYPOINT ["/bin/prometheus"]
+END
+  stand_in "$(image_of postgres)" <<END
+FROM $base
+RUN groupadd --system --gid 999 postgres && useradd --system --uid 999 --gid 999 postgres \
+    && mkdir /etc/postgresql-common && echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf \
+    && apt-get update && apt-get install -y --no-install-recommends postgresql-15
+ENV PATH=/usr/lib/postgresql/15/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+STOPSIGNAL SIGINT
+END
+}
