@@ -155,9 +155,13 @@ impl Carried {
         if status.code() == Code::Cancelled && (late || is_timeout(&status)) {
             return deadline_exceeded();
         }
-        // Only a status that no peer sent has a source.
+        // Only a status that no peer sent has a source. hyper has a request cancelled whose connection goes away before
+        // it is sent.
         if let Some(source) = status.source()
-            && matches!(status.code(), Code::Unknown | Code::Unavailable)
+            && matches!(
+                status.code(),
+                Code::Unknown | Code::Unavailable | Code::Cancelled
+            )
         {
             tracing::warn!(error = %chain(source), "peer not reachable");
             return Status::unavailable("peer not reachable");
