@@ -31,9 +31,9 @@ impl Items {
         Self { client }
     }
 
-    /// Those of the ids that exist, by their ids. Envoy repeats a call only while nothing of an answer has come; a
-    /// lookup may be repeated whenever the pod that answers goes away. Not when it is refused: who is overloaded has
-    /// let the call wait already.
+    /// Those of the ids that exist, by their ids. Envoy repeats a call only until its answer begins; a lookup may be
+    /// repeated whenever the pod that answers goes away. Not when it is refused: that is for want of a worker, and
+    /// another try would not make one free.
     ///
     /// # Errors
     ///
