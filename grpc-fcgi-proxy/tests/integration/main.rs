@@ -9,13 +9,11 @@
 
 mod support;
 
+mod abandoned;
 mod aux;
 mod check;
-mod compression;
-mod deadline;
 mod drain;
 mod faults;
-mod health;
 mod keep_alive;
 mod limits;
 mod log;
@@ -24,7 +22,7 @@ mod metadata;
 mod overload;
 mod phpfpm;
 mod predecessor;
-mod reflection;
+mod rules;
 mod start;
 mod status;
 mod streaming;

@@ -5,6 +5,7 @@ mod client;
 mod descriptors;
 mod php_fpm;
 mod proxy;
+mod recorded;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ pub(crate) use certificates::{Authority, Pair};
 pub(crate) use client::{Answer, Client, Stream, message};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
+pub(crate) use recorded::{GOAWAY, HEADERS, RST_STREAM, Recorded};
 
 /// Nothing that a test waits for takes longer.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);

@@ -1,4 +1,4 @@
-//! grpc.reflection.v1.ServerReflection, and v1alpha.
+//! Reflection, v1 and v1alpha: five kinds of request on one stream, errors in the response, all that a file imports.
 
 use prost::Message;
 use prost_types::{

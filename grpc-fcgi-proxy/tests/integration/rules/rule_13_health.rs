@@ -1,4 +1,4 @@
-//! grpc.health.v1.Health, which follows php-fpm.
+//! Health: Check gives a service's state or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
 
 use prost::Message;
 use tonic_health::pb::health_check_response::ServingStatus;
