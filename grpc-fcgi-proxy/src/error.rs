@@ -40,6 +40,9 @@ pub enum CallError {
     /// By time: the deadline is over.
     #[error("the deadline is over")]
     DeadlineExceeded,
+    /// By the proxy, which ends before the call does.
+    #[error("the drain is over")]
+    Stopping,
     /// By the proxy's limits, or by php-fpm not being there.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -82,6 +85,7 @@ impl CallError {
             Self::Encoding(error) => encoding_status(error),
             Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request broke off"),
             Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
+            Self::Stopping => Status::new(Code::Unavailable, "the proxy is stopping"),
             Self::Pool(error) => pool_status(error),
             Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {
                 Status::new(Code::Unavailable, "the application ended without an answer")

@@ -47,6 +47,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
 use crate::call::Bridge;
@@ -107,6 +108,7 @@ pub async fn run(
         local,
         limits: config.call_limits(),
         metrics,
+        stopping: CancellationToken::new(),
     });
     let limits = ServerLimits {
         max_header_list_size: config.max_header_list_size(),

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::call::{self, Bridge, Ends};
 
@@ -25,6 +26,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// When the system has no file descriptor left, accepting again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Calls that are broken off have this long to say so.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]
@@ -67,14 +71,17 @@ pub async fn run(
         }
     }
     drop(listener);
-    drain(connections, limits.drain_timeout).await;
+    drain(connections, limits.drain_timeout, &bridge.stopping).await;
 }
 
-async fn drain(connections: GracefulShutdown, limit: Duration) {
+async fn drain(connections: GracefulShutdown, limit: Duration, stopping: &CancellationToken) {
     tracing::info!(connections = connections.count(), "draining");
     // Sends GOAWAY on every connection; each closes when its calls have ended.
-    if timeout(limit, connections.shutdown()).await.is_err() {
+    let mut closed = std::pin::pin!(connections.shutdown());
+    if timeout(limit, &mut closed).await.is_err() {
         tracing::warn!("calls that did not end in time are broken off");
+        stopping.cancel();
+        let _ = timeout(FAREWELL, closed).await;
     }
 }
 

@@ -15,13 +15,14 @@ use http::{HeaderMap, Response};
 use http_body::Frame;
 use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::Call;
 use super::answer::{self, Outcome, respond};
 use super::answers::{Answer, Answers};
 use super::observed::{CountedExchange, Observed};
 use super::requests::Requests;
+use super::{Call, broken_off};
 use crate::error::CallError;
 use crate::fcgi::connection::Connection;
 use crate::fcgi::exchange::{Exchange, Output};
@@ -84,6 +85,7 @@ async fn start(call: &Call<'_>, observed: &Observed, body: Incoming) -> Result<T
         sent: 0,
         answered: false,
         deadline: call.deadline,
+        stopping: call.bridge.stopping.clone(),
     })
 }
 
@@ -132,16 +134,17 @@ struct Task {
     sent: u64,
     answered: bool,
     deadline: Option<Instant>,
+    stopping: CancellationToken,
 }
 
 impl Task {
     async fn run(mut self, mut observed: Observed, mut client: Client) {
         let frames = client.frames.clone();
-        let deadline = self.deadline;
+        let (deadline, stopping) = (self.deadline, self.stopping.clone());
         let result = tokio::select! {
             // With the response, whoever waits for it is gone.
             () = frames.closed() => None,
-            () = until(deadline) => Some(Err(CallError::DeadlineExceeded)),
+            error = broken_off(deadline, &stopping) => Some(Err(error)),
             result = self.run_exchange(&mut client) => match result {
                 // The client has reset its stream.
                 Err(CallError::RequestBroken(_)) => None,
@@ -152,7 +155,7 @@ impl Task {
         if self.answered {
             observed.set_answered();
         }
-        if let None | Some(Err(CallError::DeadlineExceeded)) = result {
+        if let None | Some(Err(CallError::DeadlineExceeded | CallError::Stopping)) = result {
             self.exchange.abandon(message::encode(CANCELLED, &[]));
         }
         let Some(result) = result else { return };
@@ -249,12 +252,5 @@ impl Task {
             _ => sent.as_mut().poll(cx).map(|_| Ok(())),
         })
         .await
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

@@ -1,5 +1,4 @@
-//! An unknown method, or not exactly one message where one is due: UNIMPLEMENTED. An uncaught exception: UNKNOWN. A shutdown:
-//! UNAVAILABLE. No worker in time: RESOURCE_EXHAUSTED.
+//! What is not there or has not one message is UNIMPLEMENTED, an exception UNKNOWN, a shutdown UNAVAILABLE, no worker RESOURCE_EXHAUSTED.
 
 use proto::item::ListItemsRequest;
 use proto::item::item_service_client::ItemServiceClient;
@@ -97,22 +96,18 @@ async fn a_unary_call_has_exactly_one_message() {
 }
 
 #[tokio::test]
-async fn a_call_in_the_shutdown_is_unavailable() {
-    let (_php_fpm, mut proxy, _) = serve("sleep.php", &["--drain-timeout", "1s"]).await;
+async fn a_call_that_a_shutdown_breaks_off_is_unavailable() {
+    let flags = ["--drain-timeout", "50ms"];
+    let (_php_fpm, mut proxy, client) = serve_streams("stream_slow.php", &flags).await;
+    let mut running = client.stream("BidiStream", &[]);
+    assert!(running.next().await.is_some());
     let url = format!("http://{}", proxy.address);
-    let mut client = ItemServiceClient::connect(url).await.unwrap();
-    let mut running = client.clone();
-    let running = tokio::spawn(async move {
-        let mut request = tonic::Request::new(ListItemsRequest::default());
-        let metadata = request.metadata_mut();
-        metadata.insert("x-seconds", "30".parse().unwrap());
-        running.list_items(request).await
-    });
-    proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
+    let mut other = ItemServiceClient::connect(url).await.unwrap();
     proxy.terminate();
-    proxy.logged(|record| record["message"] == "draining").await;
-    let refused = client.list_items(ListItemsRequest::default()).await;
-    assert_eq!(refused.unwrap_err().code(), Code::Unavailable);
-    let broken_off = running.await.unwrap();
-    assert_eq!(broken_off.unwrap_err().code(), Code::Unavailable);
+    while running.next().await.is_some() {}
+    let stopping = ("14".into(), "the proxy is stopping".into());
+    assert_eq!(running.status().await, stopping);
+    assert!(proxy.wait().await.success());
+    let answer = other.list_items(ListItemsRequest::default()).await;
+    assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
 }
