@@ -84,6 +84,7 @@ async fn start(call: &Call<'_>, observed: &Observed, body: Incoming) -> Result<T
         received,
         sent: 0,
         answered: false,
+        left_out: 0,
         deadline: call.deadline,
         stopping: call.bridge.stopping.clone(),
     })
@@ -133,6 +134,8 @@ struct Task {
     received: Arc<AtomicU64>,
     sent: u64,
     answered: bool,
+    /// Fields of the answer that gRPC can't carry.
+    left_out: usize,
     deadline: Option<Instant>,
     stopping: CancellationToken,
 }
@@ -152,6 +155,7 @@ impl Task {
             },
         };
         observed.set_messages(self.received.load(Ordering::Relaxed), self.sent);
+        observed.left_out(self.left_out);
         if self.answered {
             observed.set_answered();
         }
@@ -170,6 +174,7 @@ impl Task {
 
     async fn run_exchange(&mut self, client: &mut Client) -> Result<Outcome, CallError> {
         let (head, body) = self.head().await?;
+        self.left_out = head.left_out;
         if let Some(status) = head.status {
             // The header fields have said it all; what follows is an error page.
             self.answered = true;
@@ -192,12 +197,13 @@ impl Task {
                 self.sent = answers.messages();
                 match answer {
                     Answer::Messages(bytes) => self.send(&client.frames, bytes).await?,
-                    Answer::Trailers(status, trailers) => {
+                    Answer::Trailers(trailers) => {
                         self.answered = true;
+                        self.left_out += trailers.left_out;
                         self.rest().await;
                         return Ok(Outcome {
-                            status,
-                            trailers,
+                            status: trailers.status,
+                            trailers: trailers.metadata,
                             ..Outcome::default()
                         });
                     }

@@ -6,6 +6,7 @@ use prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
     ServiceDescriptorProto,
 };
+use tonic::transport::Channel;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
@@ -105,7 +106,8 @@ async fn both_versions_list_the_services() {
     let (_php_fpm, proxy, client) = serve_descriptors(&set(&files()), "echo.php", &[]).await;
     // A generated client asks as we do.
     let url = format!("http://{}", proxy.address);
-    let mut generated = ServerReflectionClient::connect(url).await.unwrap();
+    let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
+    let mut generated = ServerReflectionClient::new(channel);
     let request = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices("*".into())),
