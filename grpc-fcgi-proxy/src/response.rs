@@ -46,6 +46,17 @@ pub struct Head {
     pub left_out: usize,
 }
 
+/// What the trailers frame says.
+#[derive(Debug)]
+pub struct Trailers {
+    /// How the call ended.
+    pub status: Status,
+    /// Trailing metadata.
+    pub metadata: HeaderMap,
+    /// Fields that gRPC can't carry, and were left out.
+    pub left_out: usize,
+}
+
 /// Collects the header, however it is split.
 #[derive(Debug, Default)]
 pub struct HeadDecoder {
@@ -190,7 +201,7 @@ fn without_grpc_status(http_status: u16) -> Status {
 /// # Errors
 ///
 /// If it is malformed, or has no status.
-pub fn parse_trailers(block: &[u8]) -> Result<(Status, HeaderMap), ResponseError> {
+pub fn parse_trailers(block: &[u8]) -> Result<Trailers, ResponseError> {
     let mut fields = Fields::default();
     fields.add_lines(block)?;
     let code = fields.code.ok_or(ResponseError::NoStatus)?;
@@ -199,7 +210,11 @@ pub fn parse_trailers(block: &[u8]) -> Result<(Status, HeaderMap), ResponseError
         message: fields.message.into(),
         details: fields.details,
     };
-    Ok((status, fields.metadata))
+    Ok(Trailers {
+        status,
+        metadata: fields.metadata,
+        left_out: fields.left_out,
+    })
 }
 
 /// An encoding that is not known can't be used: the answer goes out plain.
@@ -311,7 +326,11 @@ mod tests {
     fn a_trailers_frame_says_the_status() {
         let block =
             b"grpc-status: 9\r\ngrpc-message: no%0A\r\nx-a: 1\r\nx-a: 2\r\nx-b-bin: qw==\r\n";
-        let (status, trailers) = parse_trailers(block).unwrap();
+        let Trailers {
+            status,
+            metadata: trailers,
+            ..
+        } = parse_trailers(block).unwrap();
         assert_eq!(
             status,
             Status {

@@ -10,6 +10,7 @@
 )]
 
 mod identity;
+mod lookup;
 mod metrics;
 mod outage;
 mod pods;

@@ -126,7 +126,7 @@ pub struct Config {
     #[arg(long, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_METADATA_SIZE", default_value = "16384", value_parser = count(LEAST_METADATA, MOST_METADATA))]
     pub max_metadata_size: usize,
 
-    /// How long running calls may take to end after SIGTERM
+    /// How long running calls may take to end after SIGTERM; then they end with UNAVAILABLE
     #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
 

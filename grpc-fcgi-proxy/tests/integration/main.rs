@@ -9,14 +9,12 @@
 
 mod support;
 
+mod abandoned;
 mod aux;
 mod check;
-mod compression;
 mod connections;
-mod deadline;
 mod drain;
 mod faults;
-mod health;
 mod keep_alive;
 mod limits;
 mod local;
@@ -26,7 +24,7 @@ mod metadata;
 mod overload;
 mod phpfpm;
 mod predecessor;
-mod reflection;
+mod rules;
 mod start;
 mod status;
 mod streaming;

@@ -95,7 +95,7 @@ impl Client {
         let mut request =
             Request::post(format!("http://test.example{path}")).header("te", "trailers");
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.as_bytes());
         }
         let request = request.body(Full::new(body.into()).boxed_unsync()).unwrap();
         let exchange = async {
@@ -177,7 +177,7 @@ impl Client {
             .header("te", "trailers")
             .header("content-type", "application/grpc");
         for (name, value) in metadata {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.as_bytes());
         }
         let request = request.body(StreamBody::new(body).boxed_unsync()).unwrap();
         let mut connection = self.connection.clone();

@@ -6,6 +6,7 @@ mod descriptors;
 mod frames;
 mod php_fpm;
 mod proxy;
+mod recorded;
 mod web;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ pub(crate) use client::{Answer, Client, Stream, message};
 pub(crate) use frames::{Frames, GOAWAY, PING, SETTINGS};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
+pub(crate) use recorded::{HEADERS, RST_STREAM, Recorded};
 pub(crate) use web::{BINARY, TEXT, WebClient};
 
 /// Nothing that a test waits for takes longer.

@@ -1,4 +1,4 @@
-//! grpc.health.v1.Health, which follows php-fpm.
+//! Health: Check gives a service's state or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
 
 use grpc_fcgi_proxy::health::pb::health_check_response::ServingStatus;
 use grpc_fcgi_proxy::health::pb::{HealthCheckRequest, HealthCheckResponse, HealthListResponse};
