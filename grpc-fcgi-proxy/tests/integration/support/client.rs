@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::TEST_TIMEOUT;
@@ -156,7 +157,7 @@ impl Answer {
 pub(crate) struct Stream {
     /// `None` after the half-close.
     requests: Option<mpsc::UnboundedSender<Bytes>>,
-    response: tokio::task::JoinHandle<http::Response<Incoming>>,
+    response: JoinHandle<http::Response<Incoming>>,
     head: Option<http::response::Parts>,
     body: Option<Incoming>,
     unread: Vec<u8>,
@@ -190,6 +191,13 @@ impl Client {
             unread: Vec::new(),
             trailers: HeaderMap::new(),
         }
+    }
+}
+
+/// It is reset if it has not ended.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.response.abort();
     }
 }
 

@@ -4,11 +4,16 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use fastcgi_client::{Client, Params, Request, io};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::TEST_TIMEOUT;
 
 /// Ends with its owner.
 #[derive(Debug)]
@@ -51,10 +56,12 @@ impl PhpFpm {
         let database = folder.path().join("item.sqlite");
         let text = format!(
             "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\n\
-             pm.status_path = /status\nping.path = /ping\ncatch_workers_output = no\nuser = {user}\n{pool}\
+             pm.status_path = /status\npm.status_listen = {status}\nping.path = /ping\n\
+             catch_workers_output = no\nuser = {user}\n{pool}\
              env[ITEM_DSN] = sqlite:{database}\n\
              env[ENDED_FILE] = {ended}\nenv[COUNTER_DB] = {counter}\nphp_admin_flag[display_errors] = off\n\
              php_admin_flag[log_errors] = on\n",
+            status = folder.path().join("status.sock").display(),
             user = nix::unistd::User::from_uid(nix::unistd::getuid())
                 .unwrap()
                 .unwrap()
@@ -104,6 +111,35 @@ impl PhpFpm {
             .await
             .unwrap();
         String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Waits until none of its workers runs a script.
+    pub(crate) async fn becomes_idle(&self) {
+        let idle = async { while self.active_workers().await > 0 {} };
+        timeout(TEST_TIMEOUT, idle)
+            .await
+            .expect("a worker is still busy");
+    }
+
+    /// From its status page, which has a listener of its own: it answers when all workers are busy.
+    pub(crate) async fn active_workers(&self) -> u64 {
+        let stream = UnixStream::connect(self.folder.path().join("status.sock"))
+            .await
+            .unwrap();
+        let params = Params::default()
+            .request_method("GET")
+            .script_name("/status")
+            .script_filename("/status")
+            .query_string("json");
+        let request = Request::new(params, io::empty());
+        let answer = Client::new_tokio(stream)
+            .execute_once(request)
+            .await
+            .unwrap();
+        let answer = String::from_utf8(answer.stdout.unwrap()).unwrap();
+        let (_, page) = answer.split_once("\r\n\r\n").unwrap();
+        let page: serde_json::Value = serde_json::from_str(page).unwrap();
+        page["active processes"].as_u64().unwrap()
     }
 
     /// Ends it, with everything that it runs.
