@@ -48,6 +48,7 @@ pub(crate) fn message(content: &[u8]) -> Vec<u8> {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         Self::over(stream).await.unwrap()
     }
 

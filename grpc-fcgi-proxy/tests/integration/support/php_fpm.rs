@@ -1,7 +1,7 @@
 //! A php-fpm of the test's own.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use fastcgi_client::{Client, Params, Request, io};
@@ -123,23 +123,21 @@ impl PhpFpm {
 
     /// From its status page, which has a listener of its own: it answers when all workers are busy.
     pub(crate) async fn active_workers(&self) -> u64 {
-        let stream = UnixStream::connect(self.folder.path().join("status.sock"))
-            .await
-            .unwrap();
         let params = Params::default()
             .request_method("GET")
             .script_name("/status")
             .script_filename("/status")
             .query_string("json");
-        let request = Request::new(params, io::empty());
-        let answer = Client::new_tokio(stream)
-            .execute_once(request)
-            .await
-            .unwrap();
-        let answer = String::from_utf8(answer.stdout.unwrap()).unwrap();
+        let answer = exchange(&self.folder.path().join("status.sock"), params, b"").await;
+        let answer = String::from_utf8(answer).unwrap();
         let (_, page) = answer.split_once("\r\n\r\n").unwrap();
         let page: serde_json::Value = serde_json::from_str(page).unwrap();
         page["active processes"].as_u64().unwrap()
+    }
+
+    /// What it answers without a proxy.
+    pub(crate) async fn answer(&self, params: Params<'_>, body: &[u8]) -> Vec<u8> {
+        exchange(Path::new(&self.listen), params, body).await
     }
 
     /// Ends it, with everything that it runs.
@@ -178,7 +176,18 @@ impl Drop for PhpFpm {
     }
 }
 
-async fn spawn(config: &std::path::Path) -> Child {
+/// By a client that has nothing in common with the proxy's.
+async fn exchange(socket: &Path, params: Params<'_>, body: &[u8]) -> Vec<u8> {
+    let stream = UnixStream::connect(socket).await.unwrap();
+    let request = Request::new(params, io::Cursor::new(body));
+    let exchange = Client::new_tokio(stream).execute_once(request);
+    let answer = timeout(TEST_TIMEOUT, exchange)
+        .await
+        .expect("php-fpm does not answer");
+    answer.unwrap().stdout.unwrap()
+}
+
+async fn spawn(config: &Path) -> Child {
     let mut process = Command::new("php-fpm8.2")
         .args([
             "--nodaemonize",
