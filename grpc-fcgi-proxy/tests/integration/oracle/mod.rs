@@ -13,7 +13,7 @@ use self::ended::Ended;
 use crate::support::{Client, PhpFpm, Proxy, php, serve};
 
 const FIXTURE: &str = "told.php";
-const CASES: u32 = 64;
+const CASES: u32 = 256;
 
 #[test]
 fn the_proxy_answers_as_php_fpm_does() {
