@@ -41,10 +41,11 @@ async fn all_is_well(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
     assert_eq!(stream.status().await.0, "0");
 }
 
-/// The same with a scripted application, which answers well when its scripts are at their end.
+/// The same with a scripted application, which answers well when its scripts are at their end. One that stalls holds its
+/// place until it lets go.
 async fn all_is_well_with(application: &Scripted, proxy: &Proxy, client: &Client) {
-    proxy.becomes_idle().await;
     application.is_left_alone().await;
+    proxy.becomes_idle().await;
     let answer = client.call_method("/well.Unary/Method", b"", &[]).await;
     assert_eq!(answer.content(), BODY);
     let mut stream = client.stream_at("/well.Service/BidiStream", &[]);

@@ -18,6 +18,7 @@ async fn statuses(
 ) -> [(String, String); 2] {
     application.next(steps);
     let unary = status_of(client, "Unary", &[]).await;
+    application.is_left_alone().await;
     application.next(steps);
     [unary, status_of(client, "BidiStream", &[]).await]
 }

@@ -79,7 +79,7 @@ impl Scripted {
         format!("tcp://{}", self.address)
     }
 
-    /// Waits until the proxy has closed every connection.
+    /// Ends every stall, and waits until the proxy has closed each connection, or at least its side of it.
     pub(crate) async fn is_left_alone(&self) {
         self.over.send_replace(true);
         self.connections.close();
