@@ -146,7 +146,7 @@ async fn without_a_deadline_an_application_that_stalls_is_waited_for_until_the_c
         let mut call = client.stream(kind, &[]);
         call.send(b"");
         call.half_close();
-        proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
+        application.has_begun().await;
         drop(call);
         all_is_well_with(&application, &proxy, &client).await;
     }

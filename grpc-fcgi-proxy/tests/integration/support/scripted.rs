@@ -41,7 +41,7 @@ pub(crate) struct Scripted {
     address: SocketAddr,
     scripts: Scripts,
     connections: TaskTracker,
-    /// Whether those that stall may wait for the end.
+    /// Whether those that stall are to read on to the end.
     over: watch::Sender<bool>,
     accepting: tokio::task::JoinHandle<()>,
 }
@@ -71,6 +71,7 @@ impl Scripted {
 
     /// What it does with the next request that has no script yet. One without a script gets a good answer.
     pub(crate) fn next(&self, script: &[Step]) {
+        self.over.send_replace(false);
         self.scripts.lock().unwrap().push_back(script.to_vec());
     }
 
@@ -79,15 +80,28 @@ impl Scripted {
         format!("tcp://{}", self.address)
     }
 
-    /// Ends every stall, and waits until the proxy has closed each connection, or at least its side of it.
+    /// Waits until a request has come for each script.
+    pub(crate) async fn has_begun(&self) {
+        let begun = async {
+            while !self.scripts.lock().unwrap().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(TEST_TIMEOUT, begun)
+            .await
+            .expect("no request comes");
+    }
+
+    /// Ends every stall until there is another script, and waits until the proxy has closed each connection, or at least its side of it.
     pub(crate) async fn is_left_alone(&self) {
         self.over.send_replace(true);
         self.connections.close();
         timeout(TEST_TIMEOUT, self.connections.wait())
             .await
             .expect("the proxy keeps a connection open");
-        self.over.send_replace(false);
         self.connections.reopen();
+        // A call that was over before it came here leaves its script behind.
+        self.scripts.lock().unwrap().clear();
     }
 }
 
