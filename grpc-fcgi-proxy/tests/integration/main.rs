@@ -21,6 +21,7 @@ mod local;
 mod log;
 mod memory;
 mod metadata;
+mod oracle;
 mod overload;
 mod phpfpm;
 mod predecessor;
