@@ -5,6 +5,7 @@
 use crate::fcgi::exchange::ExchangeError;
 use crate::fcgi::pair::PairTooLong;
 use crate::fcgi::pool::PoolError;
+use crate::fcgi::record::RecordError;
 use crate::grpc::encoding::EncodingError;
 use crate::grpc::message::MessageError;
 use crate::grpc::metadata::MetadataTooLarge;
@@ -107,6 +108,9 @@ impl CallError {
             Self::Pool(error) => pool_status(error),
             Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {
                 Status::new(Code::Unavailable, "the application ended without an answer")
+            }
+            Self::Exchange(ExchangeError::Record(RecordError::Refused(_))) => {
+                Status::new(Code::Unavailable, "the application refused the call")
             }
             Self::Exchange(ExchangeError::CutShort) => Status::new(
                 Code::Internal,

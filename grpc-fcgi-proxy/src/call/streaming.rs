@@ -9,12 +9,13 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Frame;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::{self, Outcome, respond};
@@ -36,6 +37,8 @@ use crate::telemetry::ApplicationLog;
 
 /// Pieces of messages on their way to the client.
 const PIECES: usize = 2;
+/// How long a script may go on when it has sent the trailers.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves the call until its header fields can go out.
 pub(super) async fn run(
@@ -220,10 +223,11 @@ impl Task {
         }
     }
 
-    /// Waits for the script's end, when nothing can come of it any more.
+    /// Waits for the script's end, when nothing can come of it any more; not for long, since the client waits too.
     async fn rest(&mut self) {
         self.exchange.end_input();
-        while let Ok(Some(_)) = self.output().await {}
+        let rest = async { while let Ok(Some(_)) = self.output().await {} };
+        let _ = timeout(FAREWELL, rest).await;
     }
 
     /// The next piece of STDOUT; the requests go on meanwhile.

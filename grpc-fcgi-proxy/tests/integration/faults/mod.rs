@@ -12,7 +12,14 @@ use crate::support::scripted::{BODY, Scripted};
 use crate::support::{Client, PhpFpm, Proxy, php, serve_streams};
 
 /// With one place, a call that loses it is noticed at the next.
-const ONE_PLACE: [&str; 4] = ["--max-exchanges", "1", "--max-wait", "10s"];
+const ONE_PLACE: [&str; 6] = [
+    "--max-exchanges",
+    "1",
+    "--max-wait",
+    "10s",
+    "--abandoned-timeout",
+    "200ms",
+];
 
 /// The methods of `test.Service`, one of each kind.
 const KINDS: [&str; 4] = ["Unary", "ClientStream", "ServerStream", "BidiStream"];
@@ -41,11 +48,10 @@ async fn all_is_well(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
     assert_eq!(stream.status().await.0, "0");
 }
 
-/// The same with a scripted application, which answers well when its scripts are at their end. One that stalls holds its
-/// place until it lets go.
+/// The same with a scripted application, which answers well when its scripts are at their end.
 async fn all_is_well_with(application: &Scripted, proxy: &Proxy, client: &Client) {
-    application.is_left_alone().await;
     proxy.becomes_idle().await;
+    application.is_left_alone().await;
     let answer = client.call_method("/well.Unary/Method", b"", &[]).await;
     assert_eq!(answer.content(), BODY);
     let mut stream = client.stream_at("/well.Service/BidiStream", &[]);

@@ -29,7 +29,7 @@ fn both((code, message): (&str, &str)) -> [(String, String); 2] {
 
 #[tokio::test]
 async fn a_record_that_is_wrong_ends_the_call_at_once() {
-    let table: [(&str, &[u8]); 14] = [
+    let table: [(&str, &[u8]); 13] = [
         ("version 0", b"\0\x06\0\x01\0\0\0\0"),
         ("version 2", b"\x02\x06\0\x01\0\0\0\0"),
         ("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
@@ -48,7 +48,6 @@ async fn a_record_that_is_wrong_ends_the_call_at_once() {
             "a short END_REQUEST",
             b"\x01\x03\0\x01\0\x07\0\0\0\0\0\0\0\0\0",
         ),
-        ("OVERLOADED", b"\x01\x03\0\x01\0\x08\0\0\0\0\0\0\x02\0\0\0"),
         (
             "a length that is too small",
             b"\x01\x06\0\x01\0\x02\0\0X-Long: y\r\n",
@@ -64,6 +63,16 @@ async fn a_record_that_is_wrong_ends_the_call_at_once() {
             all_is_well_with(&application, &proxy, &client).await;
         }
     }
+}
+
+#[tokio::test]
+async fn a_request_that_the_application_refuses_is_unavailable() {
+    let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
+    let overloaded = b"\x01\x03\0\x01\0\x08\0\0\0\0\0\0\x02\0\0\0";
+    let steps = [Send(overloaded.to_vec()), Step::Stall];
+    let ended = statuses(&application, &client, &steps).await;
+    assert_eq!(ended, both(("14", "the application refused the call")));
+    all_is_well_with(&application, &proxy, &client).await;
 }
 
 #[tokio::test]

@@ -54,6 +54,20 @@ async fn an_application_that_stalls_is_waited_for_until_the_deadline() {
     }
 }
 
+/// The script has said how the call ended: its client need not wait for the script's own end.
+#[tokio::test]
+async fn a_script_that_goes_on_behind_its_trailers_is_not_waited_for() {
+    let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
+    let answer = good_answer();
+    let without_end = answer[..answer.len() - END.len()].to_vec();
+    for kind in &KINDS[1..] {
+        application.next(&[Read, Send(without_end.clone()), Stall]);
+        let ended = timeout(SOON, status_of(&client, kind, &[])).await;
+        assert_eq!(ended.expect("in time"), status("0", ""), "{kind}");
+        all_is_well_with(&application, &proxy, &client).await;
+    }
+}
+
 /// More than every buffer on the way has room for.
 #[tokio::test]
 async fn an_application_that_does_not_take_its_input_is_waited_for_until_the_deadline() {
