@@ -37,7 +37,7 @@ pub(crate) struct Connections {
     pub(crate) web: Option<Web>,
     pub(crate) limits: ServerLimits,
     /// Cancelled when the server stops: each connection closes when its calls have ended.
-    pub(crate) stopping: CancellationToken,
+    pub(crate) draining: CancellationToken,
 }
 
 impl Connections {
@@ -53,7 +53,7 @@ impl Connections {
             return self.serve_http(stream, ends).await;
         };
         let handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
-        match self.stopping.run_until_cancelled(handshake).await {
+        match self.draining.run_until_cancelled(handshake).await {
             Some(Ok(Ok(stream))) => self.serve_http(stream, ends).await,
             Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Some(Err(_)) => tracing::debug!(%peer, "TLS handshake took too long"),
@@ -83,7 +83,7 @@ impl Connections {
             () = opened.overdue(HANDSHAKE_TIMEOUT) => {
                 return tracing::debug!(%peer, "the client does not begin to speak HTTP");
             }
-            () = self.stopping.cancelled() => None,
+            () = self.draining.cancelled() => None,
             () = idle => None,
             () = self.old_age() => self.limits.clients.max_connection_age_grace,
         };

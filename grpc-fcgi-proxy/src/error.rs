@@ -5,6 +5,7 @@
 use crate::fcgi::exchange::ExchangeError;
 use crate::fcgi::pair::PairTooLong;
 use crate::fcgi::pool::PoolError;
+use crate::fcgi::record::RecordError;
 use crate::grpc::encoding::EncodingError;
 use crate::grpc::message::MessageError;
 use crate::grpc::metadata::MetadataTooLarge;
@@ -49,6 +50,9 @@ pub enum CallError {
     /// By time: the deadline is over.
     #[error("the deadline is over")]
     DeadlineExceeded,
+    /// By the proxy, which ends before the call does.
+    #[error("the drain is over")]
+    Stopping,
     /// By the proxy's limits, or by php-fpm not being there.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -100,9 +104,13 @@ impl CallError {
                 Status::new(Code::ResourceExhausted, "too many calls are in the proxy")
             }
             Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
+            Self::Stopping => Status::new(Code::Unavailable, "the proxy is stopping"),
             Self::Pool(error) => pool_status(error),
             Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {
                 Status::new(Code::Unavailable, "the application ended without an answer")
+            }
+            Self::Exchange(ExchangeError::Record(RecordError::Refused(_))) => {
+                Status::new(Code::Unavailable, "the application refused the call")
             }
             Self::Exchange(ExchangeError::CutShort) => Status::new(
                 Code::Internal,

@@ -50,6 +50,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
 use crate::call::{Bridge, Places};
@@ -112,6 +113,7 @@ pub async fn run(
         limits: config.call_limits(),
         places: Places::new(config.clients.max_calls, metrics.clients.calls.clone()),
         metrics,
+        stopping: CancellationToken::new(),
     });
     let (web, limits) = (config.web.web(), config.server_limits());
 

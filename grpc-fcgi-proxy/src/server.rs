@@ -19,6 +19,8 @@ use crate::web::Web;
 
 /// When the system has no file descriptor left, accepting again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Calls that are broken off have this long to say so.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +49,7 @@ pub async fn run(
             tls,
             web,
             limits,
-            stopping: CancellationToken::new(),
+            draining: CancellationToken::new(),
         }),
         tasks: TaskTracker::new(),
     };
@@ -97,10 +99,12 @@ impl Server {
     /// Sends GOAWAY on every connection; each closes when its calls have ended.
     async fn drain(&self, limit: Duration) {
         tracing::info!(connections = self.tasks.len(), "draining");
-        self.connections.stopping.cancel();
+        self.connections.draining.cancel();
         self.tasks.close();
         if timeout(limit, self.tasks.wait()).await.is_err() {
             tracing::warn!("calls that did not end in time are broken off");
+            self.connections.bridge.stopping.cancel();
+            let _ = timeout(FAREWELL, self.tasks.wait()).await;
         }
     }
 }

@@ -22,7 +22,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 pub use self::answer::Answer;
 use self::answer::respond;
@@ -57,6 +58,8 @@ pub struct Bridge {
     pub places: Places,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The time to drain is over: what still runs is broken off.
+    pub stopping: CancellationToken,
 }
 
 /// Bounds on what a call may carry, in bytes; and on its delay.
@@ -227,12 +230,25 @@ impl<'a> Call<'a> {
         &self,
         work: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        match self.deadline {
-            Some(deadline) => timeout_at(deadline, work)
-                .await
-                .unwrap_or(Err(CallError::DeadlineExceeded)),
-            None => work.await,
+        tokio::select! {
+            biased;
+            result = work => result,
+            error = broken_off(self.deadline, &self.bridge.stopping) => Err(error),
         }
+    }
+}
+
+/// Waits for what ends a call from outside.
+async fn broken_off(deadline: Option<Instant>, stopping: &CancellationToken) -> CallError {
+    let over = async {
+        match deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = over => CallError::DeadlineExceeded,
+        () = stopping.cancelled() => CallError::Stopping,
     }
 }
 

@@ -9,24 +9,23 @@
 
 mod support;
 
+mod abandoned;
 mod aux;
 mod check;
-mod compression;
 mod connections;
-mod deadline;
 mod drain;
 mod faults;
-mod health;
 mod keep_alive;
 mod limits;
 mod local;
 mod log;
 mod memory;
 mod metadata;
+mod oracle;
 mod overload;
 mod phpfpm;
 mod predecessor;
-mod reflection;
+mod rules;
 mod start;
 mod status;
 mod streaming;

@@ -1,10 +1,13 @@
-//! grpc.reflection.v1.ServerReflection, and v1alpha.
+//! Reflection, v1 and v1alpha: five kinds of request on one stream, errors in the response, all that a file imports.
 
+use futures_util::stream::iter;
 use prost::Message;
 use prost_types::{
     DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
     ServiceDescriptorProto,
 };
+use tonic::transport::Channel;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{
@@ -100,7 +103,21 @@ async fn services(client: &Client, path: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn both_versions_list_the_services() {
-    let (_php_fpm, _proxy, client) = serve_descriptors(&set(&files()), "echo.php", &[]).await;
+    let (_php_fpm, proxy, client) = serve_descriptors(&set(&files()), "echo.php", &[]).await;
+    // A generated client asks as we do.
+    let url = format!("http://{}", proxy.address);
+    let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
+    let mut generated = ServerReflectionClient::new(channel);
+    let request = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices("*".into())),
+    };
+    let answers = generated.server_reflection_info(iter([request])).await;
+    let answer = answers.unwrap().get_mut().message().await.unwrap().unwrap();
+    match answer.message_response {
+        Some(MessageResponse::ListServicesResponse(list)) => assert_eq!(list.service.len(), 4),
+        other => panic!("{other:?}"),
+    }
     for path in [V1, V1ALPHA] {
         assert_eq!(
             services(&client, path).await,

@@ -1,4 +1,4 @@
-//! grpc.health.v1.Health, which follows php-fpm.
+//! Health: Check gives a service's state or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
 
 use grpc_fcgi_proxy::health::pb::health_check_response::ServingStatus;
 use grpc_fcgi_proxy::health::pb::{HealthCheckRequest, HealthCheckResponse, HealthListResponse};
@@ -92,7 +92,8 @@ async fn the_list_has_every_service_in_its_state() {
         let answer = list(&client).await;
         let answer = HealthListResponse::decode(answer.content()).unwrap();
         let statuses: BTreeMap<_, _> = answer.statuses.into_iter().collect();
-        assert_eq!(statuses.keys().collect::<Vec<_>>(), ["", "test.Service"],);
+        let services: Vec<_> = statuses.keys().collect();
+        assert_eq!(services, ["", "test.Service", "well.Service"]);
         assert!(statuses.values().all(|status| status.status() == wanted));
     };
     watch_until(&mut watched, ServingStatus::Serving).await;
