@@ -14,7 +14,7 @@ need_kustomize() {
   local version
   if version=$(kubectl version --client 2>/dev/null | sed -n 's/^Kustomize Version: v//p') && [ -n "$version" ] \
     && at_least 5.4 "$version"; then
-    kustomize=(kubectl kustomize)
+    kustomize=("$(command -v kubectl)" kustomize)
   else
     need_go kustomize sigs.k8s.io/kustomize/kustomize/v5 "$kustomize_version" . || die "there is neither a kubectl of version 1.31 or newer nor a Go to build kustomize with"
     kustomize=("$built" build)

@@ -5,6 +5,7 @@
 load=()
 
 check_everything() {
+  check_privileges
   check_report
   check_identity
   check_trace
@@ -14,6 +15,15 @@ check_everything() {
 
 fetch() {
   curl --silent --show-error --fail --noproxy '*' --max-time 10 "$@"
+}
+
+check_privileges() {
+  local container is
+  for container in $(podman ps --format '{{.Names}}' | grep -v -- '-infra$'); do
+    is=$(podman inspect --format '{{.HostConfig.ReadonlyRootfs}} {{.EffectiveCaps}} {{.HostConfig.Privileged}}' "$container")
+    [ "$is" = "true [] false" ] || die "$container has a root that it can write to, or a capability: $is"
+  done
+  say "ok: no container can write to its root, and none has a capability"
 }
 
 # serves ADDRESS:PORT SERVICE: what the kubelet asks by grpc.health.v1.Health/Check: 08 01 is SERVING.

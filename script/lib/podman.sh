@@ -41,7 +41,7 @@ stand_in() {
   shift
   recipe=$(cat)
   hash=$({ cat "$@" /dev/null && echo "$recipe" && base_id; } | sha256sum | cut -c1-12)
-  [ "$(podman image inspect --format '{{index .Labels "stand-in"}}' "$name" 2>/dev/null)" != "$hash" ] || return 0
+  [ "$(label "$name")" != "$hash" ] || return 0
   say "making a stand-in for $name"
   folder=$(mktemp -d)
   for file in "$@"; do
@@ -61,17 +61,26 @@ image_of() {
   grep -rhoE "docker\.io/[a-z-]+/$1:[A-Za-z0-9.-]+" "$root/deploy/kubernetes" "$root/deploy/docker" | sort -u | head -n 1
 }
 
+# label NAME: of which recipe the image is, if it is there.
+label() {
+  podman image inspect --format '{{index .Labels "stand-in"}}' "$1" 2>/dev/null || true
+}
+
 make_base() {
+  local folder hash
   base=$(image_of debian)
-  ! podman image exists "$base" || return 0
+  hash=$(declare -f make_base | sha256sum | cut -c1-12)
+  [ "$(label "$base")" != "$hash" ] || return 0
   say "making a stand-in for $base"
-  local folder
   folder=$(mktemp -d "$cache/new.XXXXXX")
   debootstrap --variant=minbase bookworm "$folder" >"$state/build.log" 2>&1 \
     || die "debootstrap failed: $(tail -n 5 "$state/build.log")"
+  rm -rf "$folder"/var/cache/apt/archives/*.deb "$folder"/var/lib/apt/lists/*
+  printf 'deb http://deb.debian.org/%s main\n' 'debian bookworm' 'debian-security bookworm-security' >"$folder/etc/apt/sources.list"
   # An imported image has no environment, and without PATH it finds no program.
   tar --create --directory "$folder" . \
-    | podman import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$base" >/dev/null 2>&1
+    | podman import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
+      --change "LABEL stand-in=$hash" - "$base" >/dev/null 2>&1
   rm -rf "$folder"
 }
 

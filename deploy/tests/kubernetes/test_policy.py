@@ -254,7 +254,7 @@ class EveryApp(Case):
             sources = [source for rule in allowed for source in rule.get("from", [])]
             if app in CALLERS:
                 self.assertEqual(sources, [{"podSelector": {"matchLabels": {"app": CALLERS[app]}}}])
-            self.assertEqual([rule["ports"] for rule in allowed], [[{"port": "mesh"}]])
+            self.assertEqual([rule["ports"] for rule in allowed], [[{"port": 8080}]])
 
         self.each(self.apps(), check)
 
