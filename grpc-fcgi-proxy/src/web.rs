@@ -29,7 +29,7 @@ pub struct WebFlags {
     #[arg(long, env = "GRPC_FCGI_PROXY_GRPC_WEB")]
     pub grpc_web: bool,
 
-    /// Origin of pages whose scripts may call by gRPC-Web, such as https://shop.example, or * for any [default: only
+    /// Origin of pages whose scripts may call by gRPC-Web, such as `https://shop.example`, or * for any [default: only
     /// the proxy's own]; repeatable, or separated by commas
     #[arg(
         long,
@@ -57,7 +57,7 @@ impl FromStr for Origin {
             .filter(|host| !host.as_str().contains('@'));
         match HeaderValue::from_str(&text) {
             Ok(value) if text == "*" || host.is_some() => Ok(Self(value)),
-            _ => Err("it takes an origin such as https://shop.example, or *".to_owned()),
+            _ => Err("it takes an origin such as `https://shop.example`, or *".to_owned()),
         }
     }
 }

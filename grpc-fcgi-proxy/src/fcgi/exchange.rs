@@ -35,7 +35,7 @@ pub enum Output {
 pub enum Progress {
     /// The application may be busy with it.
     Unfinished,
-    /// END_REQUEST has come, or something that is not FastCGI: nothing more is to be expected.
+    /// END_REQUEST has come, the connection's end, or something that is not FastCGI: nothing more is to be expected.
     Ended,
     /// END_REQUEST has come, and nothing is left to read or to write: another exchange may follow on the connection.
     Reusable,
@@ -138,6 +138,7 @@ where
             cx,
             &mut self.unread
         ));
+        self.ended |= !matches!(read, Ok(1..));
         Poll::Ready(match read {
             Ok(0) => Err(self.closed()),
             // How a peer that closed with our input unread shows itself on TCP.

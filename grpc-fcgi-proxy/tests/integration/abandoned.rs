@@ -6,7 +6,7 @@ use crate::support::{Client, serve};
 #[tokio::test]
 async fn a_worker_is_counted_until_it_is_done_with_a_client_that_is_gone() {
     let (_php_fpm, mut proxy, client) = serve("sleep.php", &["--max-exchanges", "1"]).await;
-    let gone = tokio::spawn(async move { client.call(b"", &[("x-seconds", "1")]).await });
+    let gone = tokio::spawn(async move { client.call(b"", &[("x-seconds", "4")]).await });
     proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
     gone.abort();
     let ended = proxy.logged(|record| record["message"] == "call").await;
