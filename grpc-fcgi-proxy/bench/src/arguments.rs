@@ -15,7 +15,7 @@ use crate::load::{Protocol, Shape};
 #[command(version, max_term_width = 100)]
 pub(crate) enum Command {
     /// Starts everything, measures it, and reports
-    Run(Run),
+    Run(Box<Run>),
     /// Serves FastCGI trivially, for a proxy of one's own
     Application {
         /// tcp://HOST:PORT or unix:///PATH

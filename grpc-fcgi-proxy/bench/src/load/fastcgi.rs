@@ -56,6 +56,7 @@ pub(super) struct Unary {
     opening: Bytes,
     message: Bytes,
     answer: Bytes,
+    keep: bool,
     kept: Option<Socket>,
 }
 
@@ -70,6 +71,7 @@ impl Unary {
             opening: opening(call, CallKind::Unary, input, keep)?,
             message: call.message.clone(),
             answer: call.answer.clone(),
+            keep,
             kept: None,
         })
     }
@@ -95,7 +97,9 @@ impl Unary {
             .context("no header fields")?
             + 4;
         ensure!(output[body..] == self.answer, "another message came back");
-        if let (socket, Progress::Reusable) = exchange.into_connection() {
+        if let (socket, Progress::Reusable) = exchange.into_connection()
+            && self.keep
+        {
             self.kept = Some(socket);
         }
         Ok(())

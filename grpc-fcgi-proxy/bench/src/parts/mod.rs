@@ -29,11 +29,13 @@ pub(crate) const ALONE: Shape = Shape::new(1, 1);
 /// A message without much in it.
 pub(crate) const SMALL: usize = 40;
 
+type Measure = fn(&mut Bench) -> anyhow::Result<()>;
+
 /// Measures what is wanted, and reports.
 pub(crate) fn run(flags: &Run) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut bench = Bench::new(flags);
-    let all: [(Part, fn(&mut Bench) -> anyhow::Result<()>); 6] = [
+    let all: [(Part, Measure); 6] = [
         (Part::Memory, memory::measure),
         (Part::Unary, unary::shapes),
         (Part::Sizes, unary::sizes),
