@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Report, Row};
+use super::{Report, Row, Spread};
 use crate::parts::{ALONE, USUAL};
 use crate::targets::Backend;
 
@@ -187,23 +187,24 @@ fn streams(report: &Report) -> [Mark; 3] {
 
 /// The most that a call costs, in any shape, for the least.
 fn growth(report: &Report, target: &str) -> Option<f64> {
-    let costs = || {
-        let rows = report
-            .rows
-            .iter()
-            .filter(|row| row.part == "growth" && row.target == target);
-        rows.filter_map(|row| Some(row.cpu_between?.median))
+    let rows = || {
+        let all = report.rows.iter();
+        all.filter(|row| row.part == "growth" && row.target == target)
     };
+    // Without one of the shapes it says nothing of how the cost grows.
+    if rows().any(|row| row.failures > 0) {
+        return None;
+    }
+    let costs = || rows().filter_map(|row| Some(row.cpu_between?.median));
     ratio(costs().reduce(f64::max), costs().reduce(f64::min))
 }
 
 fn php_cpu(report: &Report) -> Mark {
     let cost = |backend| {
         let rows = report
-            .rows
-            .iter()
+            .right()
             .filter(|row| row.part == "php-cpu" && row.backend == backend);
-        super::Spread::of(rows.filter_map(|row| Some(row.cpu_application?.median)))
+        Spread::of(rows.filter_map(|row| Some(row.cpu_application?.median)))
             .map(|spread| spread.median)
     };
     let ratio = ratio(cost(Backend::PhpFpm), cost(Backend::PhpFpmBefore));
@@ -217,6 +218,11 @@ fn php_cpu(report: &Report) -> Mark {
 }
 
 impl Report {
+    /// The rows whose answers were all right: to refuse a call is cheap, so the others decide nothing.
+    fn right(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.failures == 0)
+    }
+
     fn find(
         &self,
         part: &str,
@@ -224,7 +230,7 @@ impl Report {
         target: &str,
         shape: Option<&str>,
     ) -> Option<&Row> {
-        self.rows.iter().find(|row| {
+        self.right().find(|row| {
             row.part == part
                 && row.backend == backend
                 && row.target == target
@@ -276,6 +282,47 @@ pub(super) fn table(marks: &[Mark]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn growth_with_a_wrong_answer_in_one_shape_is_not_measured() {
+        let row = |shape: &str, cpu, failures| Row {
+            part: "growth",
+            backend: Backend::Trivial,
+            round_trips: false,
+            target: PROXY.to_owned(),
+            shape: shape.to_owned(),
+            bytes: 40,
+            per_second: Spread::default(),
+            p50: Spread::default(),
+            p99: Spread::default(),
+            cpu_between: Spread::of([cpu]),
+            cpu_application: None,
+            memory: None,
+            failures,
+            first_failure: None,
+        };
+        let report = |failures| Report {
+            revision: String::new(),
+            machine: String::new(),
+            rows: vec![row("1×1", 1.0, 0), row("8×8", 2.0, failures)],
+            flows: Vec::new(),
+            memory: Vec::new(),
+            index: Vec::new(),
+        };
+        assert_eq!(growth(&report(0), PROXY), Some(2.0));
+        assert_eq!(growth(&report(1), PROXY), None);
+        let usual = Some("8×8");
+        assert!(
+            report(0)
+                .find("growth", Backend::Trivial, PROXY, usual)
+                .is_some()
+        );
+        assert!(
+            report(1)
+                .find("growth", Backend::Trivial, PROXY, usual)
+                .is_none()
+        );
+    }
 
     #[test]
     fn a_mark_says_whether_its_bound_holds() {

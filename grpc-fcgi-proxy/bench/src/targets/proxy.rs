@@ -26,6 +26,8 @@ pub(super) fn start(
         // Callers wait for workers; nobody is to be refused.
         ("--max-waiting", "20000".to_owned()),
         ("--max-wait", "60s".to_owned()),
+        ("--max-calls", "20000".to_owned()),
+        ("--max-connections", "4096".to_owned()),
         (
             "--fastcgi-keep-alive",
             if way.kept { "60s" } else { "0s" }.to_owned(),
