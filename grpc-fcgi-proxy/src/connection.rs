@@ -10,6 +10,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -34,7 +36,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Connections {
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) tls: Option<TlsAcceptor>,
-    pub(crate) web: Option<Web>,
+    pub(crate) web: Option<Arc<Web>>,
     pub(crate) limits: ServerLimits,
     /// Cancelled when the server stops: each connection closes when its calls have ended.
     pub(crate) draining: CancellationToken,
@@ -72,8 +74,9 @@ impl Connections {
         let service = service_fn(move |request: Request<Incoming>| {
             let call = calls.begin();
             let request = request.map(RequestBody::from);
-            let answer = answer(Arc::clone(&bridge), web.clone(), ends, request);
-            async { Ok::<_, Infallible>(answer.await.map(|answer| answer.of(call))) }
+            // Not an async block: it would hold the future twice.
+            answer(Arc::clone(&bridge), web.clone(), ends, request)
+                .map(|response| Ok::<_, Infallible>(response.map(|answer| answer.of(call))))
         });
         let http = self.http();
         let mut connection = pin!(http.serve_connection(TokioIo::new(opening), service));
@@ -124,18 +127,19 @@ impl Connections {
     }
 }
 
-async fn answer(
+/// Not an async function: it would hold the request twice.
+fn answer(
     bridge: Arc<Bridge>,
-    web: Option<Web>,
+    web: Option<Arc<Web>>,
     ends: Ends,
     request: Request<RequestBody>,
-) -> Response<Answer> {
+) -> impl Future<Output = Response<Answer>> {
     match web.filter(|web| web.is_for(&request)) {
-        Some(web) => {
+        Some(web) => Either::Left(Box::pin(async move {
             let call = |request| call::serve(Arc::clone(&bridge), ends, request);
-            Box::pin(web.serve(request, call)).await
-        }
-        None => call::serve(bridge, ends, request).await,
+            web.serve(request, call).await
+        })),
+        None => Either::Right(call::serve(bridge, ends, request)),
     }
 }
 

@@ -47,7 +47,7 @@ pub async fn run(
         connections: Arc::new(Connections {
             bridge,
             tls,
-            web,
+            web: web.map(Arc::new),
             limits,
             draining: CancellationToken::new(),
         }),

@@ -46,7 +46,11 @@ pub(super) async fn run(
     observed: Observed,
     body: RequestBody,
 ) -> Response<answer::Answer> {
-    let task = match call.in_time(start(call, &observed, body)).await {
+    let task = {
+        let work = pin!(start(call, &observed, body));
+        call.in_time(work).await
+    };
+    let task = match task {
         Ok(task) => task,
         Err(error) => return failed(observed, &error),
     };

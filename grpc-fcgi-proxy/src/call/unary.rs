@@ -24,11 +24,12 @@ pub(super) async fn run(
     body: RequestBody,
 ) -> Result<Outcome, CallError> {
     let (message, compressed) = receive(call, observed, body).await?;
+    let connection = call.bridge.pool.acquire().await?;
+    // Not before: a call that waits holds no more than it must.
     let opening = call.opening(Input::Message {
         length: message.len(),
         compressed,
     })?;
-    let connection = call.bridge.pool.acquire().await?;
     let mut exchange = Exchange::new(connection, opening, stream::iter([Ok(message)]));
     let mut counted = CountedExchange::begin(call.bridge);
     let result = answer(call, observed, &mut exchange).await;
