@@ -19,7 +19,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -69,7 +68,8 @@ impl Connections {
     {
         let (opening, opened) = Opening::of(stream);
         let calls = OpenCalls::default();
-        let idle = idle(calls.count(), self.limits.clients.max_connection_idle);
+        let open = calls.clone();
+        let idle = open.idle(self.limits.clients.max_connection_idle);
         let (bridge, web) = (Arc::clone(&self.bridge), self.web.clone());
         let service = service_fn(move |request: Request<Incoming>| {
             let call = calls.begin();
@@ -141,17 +141,6 @@ fn answer(
         })),
         None => Either::Right(call::serve(bridge, ends, request)),
     }
-}
-
-/// Ends when there has been no call for so long.
-async fn idle(mut calls: watch::Receiver<usize>, limit: Duration) {
-    // Without its sender the connection is at its end.
-    while calls.wait_for(|count| *count == 0).await.is_ok() {
-        if timeout(limit, calls.changed()).await.is_err() {
-            return;
-        }
-    }
-    pending().await
 }
 
 fn log(peer: SocketAddr, result: Result<(), Box<dyn Error + Send + Sync>>) {

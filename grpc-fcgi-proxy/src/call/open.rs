@@ -1,32 +1,86 @@
-//! How many calls one connection has open.
+//! How many calls one connection has open, and since when it has none.
 
-use tokio::sync::watch;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
 
 /// The calls of one connection.
-#[derive(Clone, Debug, Default)]
-pub struct OpenCalls(watch::Sender<usize>);
+#[derive(Clone, Debug)]
+pub struct OpenCalls(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    count: AtomicUsize,
+    /// When the last call ended.
+    last: Mutex<Instant>,
+}
+
+impl Default for OpenCalls {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            count: AtomicUsize::new(0),
+            last: Mutex::new(Instant::now()),
+        }))
+    }
+}
 
 impl OpenCalls {
     /// One more, until the value is dropped.
     #[must_use]
     pub fn begin(&self) -> OpenCall {
-        self.0.send_modify(|count| *count += 1);
-        OpenCall(self.0.clone())
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+        OpenCall(Arc::clone(&self.0))
     }
 
-    /// How many there are, now and later.
-    #[must_use]
-    pub fn count(&self) -> watch::Receiver<usize> {
-        self.0.subscribe()
+    /// Ends when there has been no call for so long. It looks now and then, so that no call has to wake it.
+    pub async fn idle(&self, limit: Duration) {
+        loop {
+            let now = Instant::now();
+            let since = match self.0.count.load(Ordering::Relaxed) {
+                0 => *self.0.last.lock().unwrap_or_else(PoisonError::into_inner),
+                _ => now,
+            };
+            match since.checked_add(limit) {
+                Some(end) if end > now => sleep_until(end).await,
+                Some(_) => return,
+                None => std::future::pending().await,
+            }
+        }
     }
 }
 
 /// A call that counts.
 #[derive(Debug)]
-pub struct OpenCall(watch::Sender<usize>);
+pub struct OpenCall(Arc<Shared>);
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        *self.0.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{advance, pause};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_is_idle_when_its_last_call_has_ended_long_ago() {
+        const LIMIT: Duration = Duration::from_secs(10);
+        pause();
+        let calls = OpenCalls::default();
+        let call = calls.begin();
+        let mut idle = std::pin::pin!(calls.idle(LIMIT));
+        assert!(futures_util::poll!(&mut idle).is_pending());
+        advance(LIMIT * 3 / 2).await;
+        drop(call);
+        assert!(futures_util::poll!(&mut idle).is_pending());
+        let ended = Instant::now();
+        idle.await;
+        assert!(ended.elapsed() >= LIMIT && ended.elapsed() <= LIMIT * 2);
     }
 }

@@ -34,7 +34,7 @@ pub struct ClientFlags {
     #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_KEEPALIVE_TIMEOUT", default_value = "20s", value_parser = period)]
     pub keepalive_timeout: Duration,
 
-    /// How long a connection may have no call, before it is closed with GOAWAY
+    /// How long a connection may have no call, before it is closed with GOAWAY (after twice that at the latest)
     #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_MAX_CONNECTION_IDLE", default_value = "1h", value_parser = period)]
     pub max_connection_idle: Duration,
 

@@ -69,7 +69,7 @@ pub struct Exchange<C, I> {
     half_closed: Option<bool>,
     unread: BytesMut,
     answered: bool,
-    ended: bool,
+    progress: Progress,
 }
 
 impl<C, I, E> Exchange<C, I>
@@ -88,7 +88,7 @@ where
             half_closed: None,
             unread: BytesMut::new(),
             answered: false,
-            ended: false,
+            progress: Progress::Unfinished,
         }
     }
 
@@ -127,7 +127,11 @@ where
 
     fn decode(&mut self) -> Result<Option<Record>, RecordError> {
         let decoded = record::decode(&mut self.unread);
-        self.ended |= matches!(decoded, Ok(Some(Record::EndRequest)) | Err(_));
+        match decoded {
+            Ok(Some(Record::EndRequest)) => self.progress = Progress::Reusable,
+            Err(_) => self.progress = Progress::Ended,
+            Ok(_) => {}
+        }
         decoded
     }
 
@@ -138,7 +142,9 @@ where
             cx,
             &mut self.unread
         ));
-        self.ended |= !matches!(read, Ok(1..));
+        if !matches!(read, Ok(1..)) {
+            self.progress = Progress::Ended;
+        }
         Poll::Ready(match read {
             Ok(0) => Err(self.closed()),
             // How a peer that closed with our input unread shows itself on TCP.
@@ -205,10 +211,9 @@ where
             && self.stdin.is_none()
             && !self.unwritten.has_remaining()
             && self.half_closed.is_none();
-        let progress = match (self.ended, nothing_left) {
-            (false, _) => Progress::Unfinished,
-            (true, false) => Progress::Ended,
-            (true, true) => Progress::Reusable,
+        let progress = match self.progress {
+            Progress::Reusable if !nothing_left => Progress::Ended,
+            progress => progress,
         };
         (self.connection, progress)
     }

@@ -136,7 +136,7 @@ async fn a_streaming_client_that_stops_reading_holds_its_worker_until_the_deadli
         let metadata = [
             ("x-count", "1000"),
             ("x-size", "65536"),
-            ("grpc-timeout", "2S"),
+            ("grpc-timeout", "4S"),
         ];
         let mut call = client.stream(kind, &metadata);
         call.send(b"");
