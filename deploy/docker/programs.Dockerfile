@@ -18,6 +18,8 @@ RUN cargo chef prepare
 FROM rust AS build
 COPY --from=plan /src/recipe.json ./
 RUN cargo chef cook --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
+# Once more: what is cooked with has only the dependencies.
+COPY Cargo.toml Cargo.lock ./
 COPY proto proto
 COPY grpc-fcgi-proxy grpc-fcgi-proxy
 COPY services services
