@@ -5,6 +5,7 @@
 use crate::fcgi::exchange::ExchangeError;
 use crate::fcgi::pair::PairTooLong;
 use crate::fcgi::pool::PoolError;
+use crate::fcgi::record::RecordError;
 use crate::grpc::encoding::EncodingError;
 use crate::grpc::message::MessageError;
 use crate::grpc::metadata::MetadataTooLarge;
@@ -37,9 +38,21 @@ pub enum CallError {
     /// By the client: its stream broke.
     #[error("the request broke off: {0}")]
     RequestBroken(#[source] hyper::Error),
+    /// By the client: what it sends by gRPC-Web broke, or is not base64.
+    #[error("the gRPC-Web request: {0}")]
+    WebRequest(#[source] tonic::Status),
+    /// By the client: its stream stands still.
+    #[error("no more of the request has come in time")]
+    RequestIdle,
+    /// By the proxy's limits: so many calls are here already.
+    #[error("too many calls are in the proxy")]
+    TooManyCalls,
     /// By time: the deadline is over.
     #[error("the deadline is over")]
     DeadlineExceeded,
+    /// By the proxy, which ends before the call does.
+    #[error("the drain is over")]
+    Stopping,
     /// By the proxy's limits, or by php-fpm not being there.
     #[error(transparent)]
     Pool(#[from] PoolError),
@@ -75,16 +88,29 @@ impl CallError {
                 Code::ResourceExhausted,
                 "the request message is larger than the limit",
             ),
-            Self::RequestMessage(_) => Status::new(Code::Internal, "malformed request message"),
+            Self::RequestMessage(_) | Self::WebRequest(_) => {
+                Status::new(Code::Internal, "malformed request message")
+            }
             Self::MessageCount => {
                 Status::new(Code::Unimplemented, "the method takes exactly one message")
             }
             Self::Encoding(error) => encoding_status(error),
             Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request broke off"),
+            Self::RequestIdle => Status::new(
+                Code::DeadlineExceeded,
+                "no more of the request has come in time",
+            ),
+            Self::TooManyCalls => {
+                Status::new(Code::ResourceExhausted, "too many calls are in the proxy")
+            }
             Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
+            Self::Stopping => Status::new(Code::Unavailable, "the proxy is stopping"),
             Self::Pool(error) => pool_status(error),
             Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {
                 Status::new(Code::Unavailable, "the application ended without an answer")
+            }
+            Self::Exchange(ExchangeError::Record(RecordError::Refused(_))) => {
+                Status::new(Code::Unavailable, "the application refused the call")
             }
             Self::Exchange(ExchangeError::CutShort) => Status::new(
                 Code::Internal,

@@ -14,17 +14,30 @@ use http::StatusCode;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status};
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_server::{Health, HealthServer};
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
+use self::pb::health_check_response::ServingStatus;
+use self::pb::health_server::{Health, HealthServer};
+use self::pb::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
 use crate::fcgi::target::{ConnectError, Target};
 use crate::fcgi::whole::{self, WholeError};
+
+/// What is generated from the contract.
+#[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
+pub mod pb {
+    tonic::include_proto!("grpc.health.v1");
+
+    /// The contract itself.
+    pub const FILE_DESCRIPTOR_SET: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/health.binpb"));
+}
 
 /// From one question to php-fpm to the next.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// The ping page needs a worker, so when all are busy its answer takes as long as one needs to become free.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// gRFC A90: "The maximum number of services to return is 100; responses exceeding this limit will result in a
+/// RESOURCE_EXHAUSTED error."
+const MAX_LISTED: usize = 100;
 
 /// Where php-fpm's state is learned.
 #[derive(Clone, Debug)]
@@ -124,6 +137,19 @@ impl Health for HealthService {
             return Err(Status::not_found("unknown service"));
         }
         Ok(Response::new(response(state(*self.serving.borrow()))))
+    }
+
+    async fn list(
+        &self,
+        _: Request<HealthListRequest>,
+    ) -> Result<Response<HealthListResponse>, Status> {
+        if self.services.len() > MAX_LISTED {
+            return Err(Status::resource_exhausted("too many services to list"));
+        }
+        let now = response(state(*self.serving.borrow()));
+        let status = |service: &String| (service.clone(), now);
+        let statuses = self.services.iter().map(status).collect();
+        Ok(Response::new(HealthListResponse { statuses }))
     }
 
     /// health-checking.md: "The server will immediately send back a message indicating the current serving status.

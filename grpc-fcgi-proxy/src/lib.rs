@@ -3,7 +3,8 @@
 //! # Life of a call
 //!
 //! 1. [`config`]: flags and environment are checked before anything else happens.
-//! 2. [`server`]: accepts the client's connection, and serves HTTP/2 on it, inside [`tls`] if that is wanted.
+//! 2. [`server`]: accepts the client's connection; `connection` serves HTTP/2 on it, inside [`tls`] if that is wanted;
+//!    [`web`] makes an ordinary call of a browser's.
 //! 3. [`call`]: takes one stream of it from its header fields to its trailers; all that follows is called there.
 //! 4. [`grpc`]: the client's message, metadata and timeout are decoded.
 //! 5. [`route`]: the path names a service and a method.
@@ -25,6 +26,7 @@ pub mod admin;
 pub mod call;
 pub mod check;
 pub mod config;
+mod connection;
 pub mod descriptors;
 pub mod error;
 pub mod fcgi;
@@ -40,6 +42,7 @@ pub mod route;
 pub mod server;
 pub mod telemetry;
 pub mod tls;
+pub mod web;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,9 +50,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
-use crate::call::Bridge;
+use crate::call::{Bridge, Places};
 use crate::config::Config;
 use crate::descriptors::Descriptors;
 use crate::fcgi::pool::Pool;
@@ -58,7 +62,6 @@ use crate::local::Local;
 use crate::metrics::Metrics;
 use crate::phpfpm::Scraper;
 use crate::reflection::Reflection;
-use crate::server::ServerLimits;
 
 /// Serves gRPC on `grpc`, with the services of these descriptors, and the auxiliary paths on `aux` until `shutdown`,
 /// then drains.
@@ -100,18 +103,19 @@ pub async fn run(
             false => None,
         },
     };
+    let mut kinds = descriptors.kinds;
+    local.add_kinds(&mut kinds)?;
     let bridge = Arc::new(Bridge {
         pool,
         routes: config.routes(),
-        kinds: descriptors.kinds,
+        kinds,
         local,
         limits: config.call_limits(),
+        places: Places::new(config.clients.max_calls, metrics.clients.calls.clone()),
         metrics,
+        stopping: CancellationToken::new(),
     });
-    let limits = ServerLimits {
-        max_header_list_size: config.max_header_list_size(),
-        drain_timeout: config.drain_timeout,
-    };
+    let (web, limits) = (config.web.web(), config.server_limits());
 
     let (stop_aux, aux_stopped) = oneshot::channel::<()>();
     let draining = Arc::clone(&admin);
@@ -126,7 +130,7 @@ pub async fn run(
             // Who watches the health is let go.
             drop(serving);
         };
-        server::run(grpc, tls, bridge, limits, shutdown).await;
+        server::run(grpc, tls, web, bridge, limits, shutdown).await;
         drop(stop_aux);
     };
     // The auxiliary server answers until the last call has ended, so that the drain can be watched.

@@ -1,16 +1,26 @@
 //! The services that the proxy answers itself.
 
+use crate::health::pb::health_server::HealthServer;
+use std::convert::Infallible;
+
 use http::{Request, Response};
-use hyper::body::Incoming;
+use http_body_util::BodyExt;
+use prost::{DecodeError, Message};
+use prost_types::FileDescriptorSet;
 use tonic::body::Body;
 use tonic::codegen::Service;
-use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
-use crate::health::HealthService;
+use crate::call::RequestBody;
+use crate::error::CallError;
+use crate::health::{self, HealthService};
 use crate::reflection::{self, Reflection, V1, V1ALPHA};
+use crate::route::MethodKinds;
 
 const HEALTH: &str = "grpc.health.v1.Health";
+
+/// Bytes of a message that these services take: what they are asked for is a name.
+pub const MAX_MESSAGE: usize = 64 * 1024;
 
 /// Those services.
 #[derive(Clone, Debug)]
@@ -21,38 +31,63 @@ pub struct Local {
     pub reflection: Option<ServerReflectionServer<Reflection>>,
 }
 
+/// One of them.
+#[derive(Debug)]
+pub enum LocalService {
+    /// `grpc.health.v1.Health`.
+    Health(HealthServer<HealthService>),
+    /// `grpc.reflection.v1.ServerReflection`, or v1alpha.
+    Reflection(ServerReflectionServer<Reflection>),
+}
+
 impl Local {
-    /// Answers the request, or gives it back.
+    /// The service that the path is of.
+    #[must_use]
+    pub fn service(&self, path: &str) -> Option<LocalService> {
+        let (service, _) = path.strip_prefix('/')?.split_once('/')?;
+        match service {
+            HEALTH => Some(LocalService::Health(self.health.clone())),
+            V1 | V1ALPHA => self.reflection.clone().map(LocalService::Reflection),
+            _ => None,
+        }
+    }
+
+    /// Adds what kind their methods are.
     ///
     /// # Errors
     ///
-    /// If the path is of none of these services.
-    pub async fn serve(
-        &self,
-        mut request: Request<Incoming>,
-    ) -> Result<Response<Body>, Request<Incoming>> {
-        match (service(request.uri().path()), &self.reflection) {
-            (HEALTH, _) => Ok(call(self.health.clone(), request).await),
-            (V1, Some(reflection)) => Ok(call(reflection.clone(), request).await),
-            (V1ALPHA, Some(reflection)) => {
-                reflection::rename_to_v1(request.uri_mut());
-                Ok(call(reflection.clone(), request).await)
+    /// If their own descriptors can't be read.
+    pub fn add_kinds(&self, kinds: &mut MethodKinds) -> Result<(), DecodeError> {
+        kinds.add(&FileDescriptorSet::decode(health::pb::FILE_DESCRIPTOR_SET)?);
+        if self.reflection.is_some() {
+            for set in reflection::CONTRACTS {
+                kinds.add(&FileDescriptorSet::decode(set)?);
             }
-            _ => Err(request),
+        }
+        Ok(())
+    }
+}
+
+impl LocalService {
+    /// Answers the request.
+    pub async fn serve(self, mut request: Request<RequestBody>) -> Response<Body> {
+        match self {
+            Self::Health(service) => call(service, request).await,
+            Self::Reflection(service) => {
+                reflection::rename_to_v1(request.uri_mut());
+                call(service, request).await
+            }
         }
     }
 }
 
-fn service(path: &str) -> &str {
-    let service = path.strip_prefix('/').and_then(|rest| rest.split_once('/'));
-    service.map_or("", |(service, _)| service)
-}
-
 /// The generated services are always ready, and never fail.
-async fn call<S>(mut service: S, request: Request<Incoming>) -> Response<Body>
+async fn call<S>(mut service: S, request: Request<RequestBody>) -> Response<Body>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = std::convert::Infallible>,
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
+    let status = |error: CallError| tonic::Status::from(error.status());
+    let request = request.map(|body| Body::new(body.map_err(status)));
     match service.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

@@ -37,7 +37,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
             .check_imports()
             .context("reflection is not possible; --no-reflection does without it")?;
     }
-    let tls = config.tls.acceptor()?;
+    let tls = config.tls.acceptor(config.web.grpc_web)?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let grpc = config

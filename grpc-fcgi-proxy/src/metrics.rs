@@ -4,6 +4,8 @@
 //! its own only after the application has shown that it knows the method, and only so many have: otherwise the
 //! label is `unknown`, so that no client can grow the set without a bound.
 
+mod clients;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -13,6 +15,7 @@ use prometheus::{
 };
 use tokio::time::Instant;
 
+pub use self::clients::ClientMetrics;
 use crate::fcgi::target::Target;
 use crate::grpc::status::{self, Code};
 use crate::route::{CallKind, Method};
@@ -36,6 +39,8 @@ pub struct Metrics {
     unknown: Arc<MethodMetrics>,
     /// What the pool counts.
     pub pool: PoolMetrics,
+    /// What clients take up.
+    pub clients: ClientMetrics,
     /// Exchanges with php-fpm, by how they ended.
     pub exchanges: IntCounterVec,
     /// Seconds from a connection to the end of its exchange.
@@ -176,6 +181,7 @@ impl Metrics {
         let registry = Registry::new();
         let families = Families::register(&registry)?;
         let pool = PoolMetrics::register(&registry)?;
+        let clients = ClientMetrics::register(&registry)?;
         let exchanges = IntCounterVec::new(
             Opts::new(
                 "fcgi_exchanges_total",
@@ -196,6 +202,7 @@ impl Metrics {
             methods: RwLock::default(),
             unknown,
             pool,
+            clients,
             exchanges,
             exchange_seconds,
         })

@@ -9,15 +9,17 @@ use crate::grpc::encoding::Encoding;
 use crate::grpc::metadata;
 use crate::grpc::status::{self, Code, Status};
 
-/// A longer header is refused.
+/// A longer header is refused, and so are longer trailers.
 pub const MAX_HEAD_LENGTH: usize = 64 * 1024;
+/// What more than that comes before it is known that the header is longer: all but the last byte of `LF CR LF`.
+const END_LENGTH: usize = 2;
 /// The fields behind this prefix are trailing metadata.
 const TRAILER_PREFIX: &str = "grpc-trailer-";
 
 /// An answer that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
-    /// No blank line within the limit.
+    /// No blank line within the limit, or a trailers frame over it.
     #[error("the application's header fields are longer than {MAX_HEAD_LENGTH} bytes")]
     HeadTooLong,
     /// The answer ended before the blank line.
@@ -46,6 +48,17 @@ pub struct Head {
     pub left_out: usize,
 }
 
+/// What the trailers frame says.
+#[derive(Debug)]
+pub struct Trailers {
+    /// How the call ended.
+    pub status: Status,
+    /// Trailing metadata.
+    pub metadata: HeaderMap,
+    /// Fields that gRPC can't carry, and were left out.
+    pub left_out: usize,
+}
+
 /// Collects the header, however it is split.
 #[derive(Debug, Default)]
 pub struct HeadDecoder {
@@ -63,7 +76,7 @@ impl HeadDecoder {
     pub fn push(&mut self, piece: &Bytes) -> Result<Option<(Head, Bytes)>, ResponseError> {
         self.input.extend_from_slice(piece);
         let Some((end, body)) = self.find_end() else {
-            return if self.input.len() > MAX_HEAD_LENGTH {
+            return if self.input.len() > MAX_HEAD_LENGTH + END_LENGTH {
                 Err(ResponseError::HeadTooLong)
             } else {
                 Ok(None)
@@ -189,8 +202,11 @@ fn without_grpc_status(http_status: u16) -> Status {
 ///
 /// # Errors
 ///
-/// If it is malformed, or has no status.
-pub fn parse_trailers(block: &[u8]) -> Result<(Status, HeaderMap), ResponseError> {
+/// If it is malformed, too long, or has no status.
+pub fn parse_trailers(block: &[u8]) -> Result<Trailers, ResponseError> {
+    if block.len() > MAX_HEAD_LENGTH {
+        return Err(ResponseError::HeadTooLong);
+    }
     let mut fields = Fields::default();
     fields.add_lines(block)?;
     let code = fields.code.ok_or(ResponseError::NoStatus)?;
@@ -199,7 +215,11 @@ pub fn parse_trailers(block: &[u8]) -> Result<(Status, HeaderMap), ResponseError
         message: fields.message.into(),
         details: fields.details,
     };
-    Ok((status, fields.metadata))
+    Ok(Trailers {
+        status,
+        metadata: fields.metadata,
+        left_out: fields.left_out,
+    })
 }
 
 /// An encoding that is not known can't be used: the answer goes out plain.
@@ -311,7 +331,11 @@ mod tests {
     fn a_trailers_frame_says_the_status() {
         let block =
             b"grpc-status: 9\r\ngrpc-message: no%0A\r\nx-a: 1\r\nx-a: 2\r\nx-b-bin: qw==\r\n";
-        let (status, trailers) = parse_trailers(block).unwrap();
+        let Trailers {
+            status,
+            metadata: trailers,
+            ..
+        } = parse_trailers(block).unwrap();
         assert_eq!(
             status,
             Status {
@@ -339,12 +363,34 @@ mod tests {
             decode(b"Status: OK\r\n\r\n").unwrap_err(),
             ResponseError::Malformed
         );
-        let mut decoder = HeadDecoder::default();
-        let endless = Bytes::from(vec![b'x'; MAX_HEAD_LENGTH]);
-        assert!(decoder.push(&endless).unwrap().is_none());
-        assert_eq!(
-            decoder.push(&endless).unwrap_err(),
-            ResponseError::HeadTooLong
-        );
+    }
+
+    #[test]
+    fn only_so_long_a_header_passes_wherever_it_is_split() {
+        for (length, passes) in [(MAX_HEAD_LENGTH, true), (MAX_HEAD_LENGTH + 1, false)] {
+            // The CR that ends its line is part of the header.
+            let field = [b"x:", &vec![b'x'; length - 3][..]].concat();
+            let head = Bytes::from([&field[..], b"\r\n\r\nbody"].concat());
+            for at in length - 10..head.len() {
+                let mut decoder = HeadDecoder::default();
+                let found = match decoder.push(&head.slice(..at)) {
+                    Ok(None) => decoder.push(&head.slice(at..)),
+                    found => found,
+                };
+                match found {
+                    Ok(found) => assert!(passes && found.is_some(), "split at {at}"),
+                    Err(error) => assert!(!passes && error == ResponseError::HeadTooLong),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn longer_trailers_are_refused() {
+        let field = b"grpc-status: 0\r\nx: ";
+        let block = [&field[..], &vec![b'x'; MAX_HEAD_LENGTH - field.len()]].concat();
+        assert!(parse_trailers(&block).is_ok());
+        let error = parse_trailers(&[&block[..], b"x"].concat()).unwrap_err();
+        assert_eq!(error, ResponseError::HeadTooLong);
     }
 }

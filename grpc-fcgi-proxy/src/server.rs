@@ -1,34 +1,32 @@
-//! The gRPC listener: accepts connections, serves HTTP/2 on each, drains them.
+//! The gRPC listener: accepts connections, as many as there may be, and drains them.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::call::{self, Bridge, Ends};
+use crate::call::Bridge;
+use crate::config::ClientFlags;
+use crate::connection::Connections;
+use crate::metrics::Increment;
+use crate::web::Web;
 
-/// Calls that one connection may have open. Envoy and gRPC clients put many on one.
-const MAX_CONCURRENT_STREAMS: u32 = 1024;
-/// A connection that has been silent is asked whether it is alive.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(30);
-/// It is closed if it does not answer.
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
-/// Who has connected must begin to speak TLS, and come to an end with it.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// When the system has no file descriptor left, accepting again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Calls that are broken off have this long to say so.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How connections are served.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerLimits {
+    /// What clients may take up.
+    pub clients: ClientFlags,
     /// What HTTP/2 refuses of header fields.
     pub max_header_list_size: u32,
     /// How long calls may take to end when the server stops.
@@ -39,91 +37,74 @@ pub struct ServerLimits {
 pub async fn run(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
+    web: Option<Web>,
     bridge: Arc<Bridge>,
     limits: ServerLimits,
     shutdown: impl Future<Output = ()>,
 ) {
-    let http2 = http2(limits);
-    let connections = GracefulShutdown::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut shutdown => break,
-        };
-        match accepted {
-            Ok((stream, _)) => {
-                let connection = Connection {
-                    http2: http2.clone(),
-                    bridge: Arc::clone(&bridge),
-                    watcher: connections.watcher(),
-                };
-                tokio::spawn(connection.accept(stream, tls.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
-            }
-        }
+    let server = Server {
+        places: Arc::new(Semaphore::new(limits.clients.max_connections)),
+        connections: Arc::new(Connections {
+            bridge,
+            tls,
+            web,
+            limits,
+            draining: CancellationToken::new(),
+        }),
+        tasks: TaskTracker::new(),
+    };
+    tokio::select! {
+        () = server.accept(&listener) => {}
+        () = shutdown => {}
     }
     drop(listener);
-    drain(connections, limits.drain_timeout).await;
+    server.drain(limits.drain_timeout).await;
 }
 
-async fn drain(connections: GracefulShutdown, limit: Duration) {
-    tracing::info!(connections = connections.count(), "draining");
-    // Sends GOAWAY on every connection; each closes when its calls have ended.
-    if timeout(limit, connections.shutdown()).await.is_err() {
-        tracing::warn!("calls that did not end in time are broken off");
-    }
+struct Server {
+    places: Arc<Semaphore>,
+    connections: Arc<Connections>,
+    tasks: TaskTracker,
 }
 
-fn http2(limits: ServerLimits) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_CONCURRENT_STREAMS)
-        .max_header_list_size(limits.max_header_list_size)
-        .keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .auto_date_header(false);
-    builder
-}
-
-/// What a connection is served with.
-struct Connection {
-    http2: http2::Builder<TokioExecutor>,
-    bridge: Arc<Bridge>,
-    watcher: Watcher,
-}
-
-impl Connection {
-    async fn accept(self, stream: TcpStream, tls: Option<TlsAcceptor>) {
-        let ends = stream
-            .set_nodelay(true)
-            .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
-        // Only a connection that is gone already has no ends.
-        let Ok((peer, local)) = ends else { return };
-        let ends = Ends { peer, local };
-        let Some(tls) = tls else {
-            return self.serve(stream, ends).await;
-        };
-        match timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.serve(stream, ends).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-            Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+impl Server {
+    async fn accept(&self, listener: &TcpListener) {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => self.begin(stream),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
         }
     }
 
-    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, ends: Ends) {
-        let bridge = self.bridge;
-        let service = service_fn(move |request| {
-            let call = call::serve(Arc::clone(&bridge), ends, request);
-            async { Ok::<_, std::convert::Infallible>(call.await) }
+    /// A connection too many is closed at once: its client learns that it must go elsewhere, instead of waiting for an
+    /// answer in a backlog.
+    fn begin(&self, stream: TcpStream) {
+        let metrics = &self.connections.bridge.metrics.clients;
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            metrics.refused.inc();
+            return;
+        };
+        let open = Increment::new(&metrics.connections);
+        let connections = Arc::clone(&self.connections);
+        self.tasks.spawn(async move {
+            connections.serve(stream).await;
+            drop((place, open));
         });
-        let connection = self.http2.serve_connection(TokioIo::new(stream), service);
-        if let Err(error) = self.watcher.watch(connection).await {
-            tracing::debug!(peer = %ends.peer, %error, "connection broke");
+    }
+
+    /// Sends GOAWAY on every connection; each closes when its calls have ended.
+    async fn drain(&self, limit: Duration) {
+        tracing::info!(connections = self.tasks.len(), "draining");
+        self.connections.draining.cancel();
+        self.tasks.close();
+        if timeout(limit, self.tasks.wait()).await.is_err() {
+            tracing::warn!("calls that did not end in time are broken off");
+            self.connections.bridge.stopping.cancel();
+            let _ = timeout(FAREWELL, self.tasks.wait()).await;
         }
     }
 }

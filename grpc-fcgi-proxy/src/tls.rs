@@ -15,6 +15,8 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// RFC 9113, 3.2: "The string "h2" identifies the protocol where HTTP/2 uses Transport Layer Security".
 const HTTP2: &[u8] = b"h2";
+/// Of browsers and gRPC-Web; RFC 7301, 6.
+const HTTP1: &[u8] = b"http/1.1";
 
 /// What is served with.
 #[derive(Args, Clone, Debug, Default)]
@@ -48,12 +50,12 @@ pub struct TlsFlags {
 }
 
 impl TlsFlags {
-    /// Reads the files; `None` without TLS.
+    /// Reads the files; `None` without TLS. HTTP/1.1 may be agreed on only if it is served.
     ///
     /// # Errors
     ///
     /// If a file can't be read or used, or the key is not that of the certificate.
-    pub fn acceptor(&self) -> anyhow::Result<Option<TlsAcceptor>> {
+    pub fn acceptor(&self, http1: bool) -> anyhow::Result<Option<TlsAcceptor>> {
         let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else {
             return Ok(None);
         };
@@ -70,6 +72,9 @@ impl TlsFlags {
             .with_single_cert(certificates(cert)?, private_key)
             .with_context(|| format!("cannot use {} with {}", cert.display(), key.display()))?;
         config.alpn_protocols = vec![HTTP2.to_vec()];
+        if http1 {
+            config.alpn_protocols.push(HTTP1.to_vec());
+        }
         Ok(Some(TlsAcceptor::from(Arc::new(config))))
     }
 }

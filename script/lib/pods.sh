@@ -108,11 +108,13 @@ programs_of_order() {
     --database-url "sqlite:$data/order.sqlite" --sample-data --endpoint 127.0.0.1:7070
 }
 
+# Lookups are streaming calls, and short: they may have all but one of the workers, which is kept for unary calls, and wait
+# for one; less long than Envoy waits for an answer to begin.
 programs_of_item() {
   write_start "$1" php-fpm "$prefix$1" env "ITEM_DSN=sqlite:$data/item.sqlite" ITEM_DB_USER= ITEM_DB_PASSWORD= ITEM_CALL_LOG=1 \
     php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf"
   write_start "$1" grpc-fcgi-proxy "$prefix$1" "$image/bin/grpc-fcgi-proxy" --address 127.0.0.1:9090 \
-    --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 \
+    --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 --max-exchanges 8 --max-streams 7 --max-stream-wait 1s \
     --status-path /status --status-fastcgi tcp://127.0.0.1:9001 \
     --aux-path "/healthz=$image/php/item/healthz.php" --descriptor-set "$image/php/generated/descriptor-set.binpb" \
     "$image/php/item/index.php"

@@ -173,7 +173,7 @@ need_promtool() {
   promtool=$built
 }
 
-# Its pages are not in the module: it answers by its API.
+# The module counts by its older half: v1.76.0 has Jaeger 2.13. Its pages are not in the module: it answers by its API.
 need_jaeger() {
   need_go jaeger github.com/jaegertracing/jaeger v1.76.0 ./cmd/jaeger || return
   jaeger=$built

@@ -12,6 +12,7 @@
 mod dashboards;
 mod identity;
 mod logs;
+mod lookup;
 mod metrics;
 mod observability;
 mod outage;

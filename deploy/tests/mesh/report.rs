@@ -1,19 +1,15 @@
 //! What curl sees.
 
-use proto::item::GetItemRequest;
-use proto::item::item_service_client::ItemServiceClient;
 use proto::order::CreateOrderRequest;
 use proto::order::DeleteOrderRequest;
 use proto::order::order_service_client::OrderServiceClient;
 use proto::user::user_service_client::UserServiceClient;
 use proto::user::{CreateUserRequest, DeleteUserRequest};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::pods::{curl, egress, index_url, inside, report};
 
-const FIRST_ITEM: &str = "6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7";
+pub(crate) const FIRST_ITEM: &str = "6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7";
 
 fn of_user<'a>(report: &'a Value, id: &str) -> Option<&'a Value> {
     report
@@ -98,37 +94,6 @@ fn a_new_user_and_order_show_up() {
     });
     assert_eq!(entry, Some(expected));
     assert_eq!(of_user(&report(), &user.id), None);
-}
-
-/// Full duplex through two Envoys, the proxy and php-fpm: each answer comes before the next question is asked.
-#[test]
-#[ignore = "needs the pods of script/run, which script/test starts"]
-fn items_are_looked_up_in_full_duplex() {
-    let names = inside("order-1", || async {
-        let (questions, asked) = mpsc::channel(1);
-        let ask = async |id: &str| {
-            questions
-                .send(GetItemRequest { id: id.into() })
-                .await
-                .unwrap()
-        };
-        let mut client = ItemServiceClient::new(egress().await);
-        // The header fields come with the first answer.
-        ask(FIRST_ITEM).await;
-        let answers = client.lookup_items(ReceiverStream::new(asked)).await;
-        let mut answers = answers.unwrap().into_inner();
-        let first = answers.message().await.unwrap().unwrap();
-        ask("gone").await;
-        let second = answers.message().await.unwrap().unwrap();
-        drop(questions);
-        assert_eq!(answers.message().await.unwrap(), None);
-        [first, second].map(|answer| (answer.id, answer.item.map(|item| item.name)))
-    });
-    let expected = [(FIRST_ITEM, Some("first item")), ("gone", None)];
-    assert_eq!(
-        names,
-        expected.map(|(id, name)| (id.to_owned(), name.map(str::to_owned)))
-    );
 }
 
 #[test]

@@ -1,17 +1,24 @@
 //! The response to the client: its header fields, and its body of messages and trailers.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use super::local::LocalAnswer;
+use super::open::OpenCall;
+use super::place::Place;
 use crate::grpc::encoding::{ACCEPTED, Encoding, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
 use crate::grpc::status::Status;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+
+/// Bytes of a message that HTTP/2 gets at once. What it has it keeps for a client that does not take it, and the call
+/// would no longer count.
+const PIECE: usize = 64 * 1024;
 
 /// How a call ended. Whatever is wrong with a call is a status, never an error.
 #[derive(Default)]
@@ -47,7 +54,7 @@ pub(super) fn respond(outcome: Outcome) -> Response<Answer> {
         status.write(response.headers_mut());
     } else {
         status.write(&mut trailers);
-        *response.body_mut() = Answer(Content::Whole {
+        *response.body_mut() = Answer::from(Content::Whole {
             message,
             trailers: Some(trailers),
         });
@@ -62,7 +69,7 @@ pub(super) fn stream(
     frames: mpsc::Receiver<Frame<Bytes>>,
 ) -> Response<Answer> {
     let mut response = head(metadata, encoding);
-    *response.body_mut() = Answer(Content::Stream(frames));
+    *response.body_mut() = Content::Stream(frames).into();
     response
 }
 
@@ -80,7 +87,27 @@ fn head(metadata: HeaderMap, encoding: Option<Encoding>) -> Response<Answer> {
 
 /// The body of a response.
 #[derive(Debug, Default)]
-pub struct Answer(Content);
+#[allow(dead_code, reason = "some is held until it is dropped")]
+pub struct Answer {
+    content: Content,
+    place: Option<Place>,
+    open: Option<OpenCall>,
+}
+
+impl Answer {
+    /// Holds the call's place until the client has taken the answer.
+    pub(super) fn in_place(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Is open on its connection as long.
+    #[must_use]
+    pub fn of(mut self, open: OpenCall) -> Self {
+        self.open = Some(open);
+        self
+    }
+}
 
 #[derive(Debug)]
 enum Content {
@@ -92,12 +119,29 @@ enum Content {
     /// As they come; the last frame is the trailers.
     Stream(mpsc::Receiver<Frame<Bytes>>),
     /// Of a service that the proxy has itself.
-    Local(tonic::body::Body),
+    Local(Box<LocalAnswer>),
+    /// As gRPC-Web has it.
+    Web(tonic::body::Body),
+}
+
+impl From<Content> for Answer {
+    fn from(content: Content) -> Self {
+        Self {
+            content,
+            ..Self::default()
+        }
+    }
 }
 
 impl From<tonic::body::Body> for Answer {
     fn from(body: tonic::body::Body) -> Self {
-        Self(Content::Local(body))
+        Content::Web(body).into()
+    }
+}
+
+impl From<LocalAnswer> for Answer {
+    fn from(body: LocalAnswer) -> Self {
+        Content::Local(Box::new(body)).into()
     }
 }
 
@@ -110,6 +154,29 @@ impl Default for Content {
     }
 }
 
+impl Content {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        match self {
+            Self::Whole { message, trailers } => {
+                let frame = next_piece(message).map(Frame::data);
+                let frame = frame.or_else(|| trailers.take().map(Frame::trailers));
+                Poll::Ready(frame.map(Ok))
+            }
+            // Without trailers its task was ended before it could send them.
+            Self::Stream(frames) => frames
+                .poll_recv(cx)
+                .map(|frame| Some(frame.ok_or(BrokenOff))),
+            Self::Local(body) => Pin::new(body).poll_frame(cx),
+            Self::Web(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(|_| BrokenOff))),
+        }
+    }
+}
+
 impl Body for Answer {
     type Data = Bytes;
     type Error = BrokenOff;
@@ -118,35 +185,22 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        match &mut self.0 {
-            Content::Whole { message, trailers } => {
-                let data = message.take().map(Frame::data);
-                Poll::Ready(
-                    data.or_else(|| trailers.take().map(Frame::trailers))
-                        .map(Ok),
-                )
-            }
-            Content::Stream(frames) => frames.poll_recv(cx).map(|frame| match frame {
-                Some(frame) => {
-                    if frame.is_trailers() {
-                        self.0 = Content::default();
-                    }
-                    Some(Ok(frame))
-                }
-                // Its task was ended before it could send the trailers.
-                None => Some(Err(BrokenOff)),
-            }),
-            Content::Local(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|_| BrokenOff))),
+        let frame = ready!(self.content.poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && frame.is_trailers()
+        {
+            // The next call of a client that has these must not be refused for this one.
+            *self = Self::default();
         }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.content {
             Content::Whole { message, trailers } => message.is_none() && trailers.is_none(),
             Content::Stream(_) => false,
             Content::Local(body) => body.is_end_stream(),
+            Content::Web(body) => body.is_end_stream(),
         }
     }
 
@@ -154,6 +208,13 @@ impl Body for Answer {
         // Without a hint: a length of 0 would become a content-length, which gRPC does not use.
         SizeHint::default()
     }
+}
+
+fn next_piece(message: &mut Option<Bytes>) -> Option<Bytes> {
+    let mut rest = message.take()?;
+    let piece = rest.split_to(rest.len().min(PIECE));
+    *message = Some(rest).filter(|rest| !rest.is_empty());
+    Some(piece)
 }
 
 /// The response can't come to its end.

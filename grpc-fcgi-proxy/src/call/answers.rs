@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use http::HeaderMap;
 
 use crate::error::CallError;
 use crate::grpc::encoding::{Encoding, EncodingError};
 use crate::grpc::frame::{FrameScanner, Piece, TRAILERS, VOID};
 use crate::grpc::message::{self, COMPRESSED, MessageError};
-use crate::grpc::status::Status;
-use crate::response;
+use crate::response::{self, Trailers};
 
 /// The frames behind the header fields.
 pub(super) struct Answers {
@@ -25,7 +23,7 @@ pub(super) enum Answer {
     /// Bytes of messages for the client.
     Messages(Bytes),
     /// The end.
-    Trailers(Status, HeaderMap),
+    Trailers(Trailers),
 }
 
 impl Answers {
@@ -57,8 +55,7 @@ impl Answers {
                     return Ok(Some(Answer::Messages(self.compress(&content)?)));
                 }
                 Piece::Flagged(TRAILERS, block) => {
-                    let (status, trailers) = response::parse_trailers(&block)?;
-                    return Ok(Some(Answer::Trailers(status, trailers)));
+                    return Ok(Some(Answer::Trailers(response::parse_trailers(&block)?)));
                 }
                 Piece::Flagged(VOID, _) => {}
                 Piece::Flagged(flags, _) => {

@@ -6,7 +6,11 @@
 
 mod answer;
 mod answers;
+mod body;
+mod local;
 mod observed;
+mod open;
+mod place;
 mod requests;
 mod streaming;
 mod unary;
@@ -18,12 +22,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 pub use self::answer::Answer;
 use self::answer::respond;
+pub use self::body::RequestBody;
 use self::observed::Observed;
+pub use self::open::{OpenCall, OpenCalls};
+pub use self::place::Places;
 use crate::error::CallError;
 use crate::fcgi::pair::PairTooLong;
 use crate::fcgi::pool::Pool;
@@ -47,11 +54,15 @@ pub struct Bridge {
     pub local: Local,
     /// Bounds on what a call may carry.
     pub limits: CallLimits,
+    /// One for each call that may be here at once.
+    pub places: Places,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The time to drain is over: what still runs is broken off.
+    pub stopping: CancellationToken,
 }
 
-/// Bounds on what a call may carry, in bytes.
+/// Bounds on what a call may carry, in bytes; and on its delay.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
     /// A message from the client.
@@ -60,6 +71,8 @@ pub struct CallLimits {
     pub send_message: usize,
     /// All header fields of a request.
     pub metadata: usize,
+    /// How long nothing may come of a request that has one message.
+    pub request_idle: Duration,
 }
 
 /// Both ends of the client's connection.
@@ -75,27 +88,32 @@ pub struct Ends {
 pub async fn serve(
     bridge: Arc<Bridge>,
     ends: Ends,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Response<Answer> {
     if !is_grpc(request.headers()) {
         return unsupported_media_type();
     }
-    let request = match bridge.local.serve(request).await {
-        Ok(response) => return response.map(Answer::from),
-        Err(request) => request,
-    };
     let (head, body) = request.into_parts();
     let kind = bridge.kinds.of(head.uri.path());
     let mut observed = Observed::begin(&bridge, head.uri.path(), kind, &head.headers);
     let call = match Call::read(&bridge, ends, &head, kind, observed.start()) {
         Ok(call) => call,
-        Err(error) => {
-            let outcome = observed.fail(&error);
-            observed.end(outcome.status.code);
-            return respond(outcome);
-        }
+        Err(error) => return failed(observed, &error),
     };
-    match kind {
+    let body = match kind {
+        CallKind::Unary | CallKind::ServerStream => body.bounded(bridge.limits.request_idle),
+        // This client may send its messages when it likes.
+        CallKind::ClientStream | CallKind::BidiStream => body,
+    };
+    if let Some(service) = bridge.local.service(head.uri.path()) {
+        let (deadline, request) = (call.deadline, Request::from_parts(head, body));
+        return local::run(service, observed, deadline, request).await;
+    }
+    let place = match bridge.places.take() {
+        Ok(place) => place,
+        Err(error) => return failed(observed, &error),
+    };
+    let answer = match kind {
         CallKind::Unary => {
             let result = call.in_time(unary::run(&call, &mut observed, body)).await;
             let outcome = result.unwrap_or_else(|error| observed.fail(&error));
@@ -103,7 +121,14 @@ pub async fn serve(
             respond(outcome)
         }
         _ => streaming::run(&call, observed, body).await,
-    }
+    };
+    answer.map(|answer| answer.in_place(place))
+}
+
+fn failed(mut observed: Observed, error: &CallError) -> Response<Answer> {
+    let outcome = observed.fail(error);
+    observed.end(outcome.status.code);
+    respond(outcome)
 }
 
 /// PROTOCOL-HTTP2: "Content-Type → "content-type" "application/grpc" [("+proto" / "+json" / {custom})]"; for
@@ -169,17 +194,22 @@ impl<'a> Call<'a> {
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
+    /// HTTP/2 has it in the URI, HTTP/1.1 in a header field.
+    fn authority(&self) -> &'a str {
+        let host = self.headers().get(header::HOST);
+        match self.head.uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
+        }
+    }
+
     /// BEGIN_REQUEST and PARAMS.
     fn opening(&self, input: Input) -> Result<Bytes, PairTooLong> {
         params::encode(&Variables {
             script: self.bridge.routes.script(self.method.service),
             kind: self.kind,
             method: self.method,
-            authority: self
-                .head
-                .uri
-                .authority()
-                .map_or("", |authority| authority.as_str()),
+            authority: self.authority(),
             headers: self.headers(),
             input,
             keep_connection: matches!(input, Input::Message { .. })
@@ -200,12 +230,25 @@ impl<'a> Call<'a> {
         &self,
         work: impl Future<Output = Result<T, CallError>>,
     ) -> Result<T, CallError> {
-        match self.deadline {
-            Some(deadline) => timeout_at(deadline, work)
-                .await
-                .unwrap_or(Err(CallError::DeadlineExceeded)),
-            None => work.await,
+        tokio::select! {
+            biased;
+            result = work => result,
+            error = broken_off(self.deadline, &self.bridge.stopping) => Err(error),
         }
+    }
+}
+
+/// Waits for what ends a call from outside.
+async fn broken_off(deadline: Option<Instant>, stopping: &CancellationToken) -> CallError {
+    let over = async {
+        match deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = over => CallError::DeadlineExceeded,
+        () = stopping.cancelled() => CallError::Stopping,
     }
 }
 

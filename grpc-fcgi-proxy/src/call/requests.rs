@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::Body;
-use hyper::body::Incoming;
 
 use super::Call;
+use super::body::RequestBody;
 use crate::error::CallError;
 use crate::grpc::encoding::{Encoding, EncodingError};
 use crate::grpc::frame::{FrameScanner, Piece};
@@ -21,7 +21,7 @@ use crate::route::CallKind;
 /// STDIN of the exchange.
 #[derive(Debug)]
 pub(super) struct Requests {
-    body: Incoming,
+    body: RequestBody,
     scanner: FrameScanner,
     pieces: VecDeque<Piece>,
     /// `None` if it is none of ours.
@@ -34,7 +34,7 @@ pub(super) struct Requests {
 
 impl Requests {
     /// Counts the messages in `received`.
-    pub(super) fn new(call: &Call<'_>, body: Incoming, received: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(call: &Call<'_>, body: RequestBody, received: Arc<AtomicU64>) -> Self {
         let limit = call.bridge.limits.receive_message;
         Self {
             body,
@@ -105,7 +105,7 @@ impl Stream for Requests {
                         return Poll::Ready(Some(Err(error)));
                     }
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(CallError::RequestBroken(error)))),
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(this.finish().err().map(Err)),
             }
         }

@@ -9,19 +9,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::Frame;
-use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::Call;
 use super::answer::{self, Outcome, respond};
 use super::answers::{Answer, Answers};
+use super::body::RequestBody;
 use super::observed::{CountedExchange, Observed};
 use super::requests::Requests;
+use super::{Call, broken_off, failed};
 use crate::error::CallError;
 use crate::fcgi::connection::Connection;
 use crate::fcgi::exchange::{Exchange, Output};
@@ -35,20 +37,18 @@ use crate::telemetry::ApplicationLog;
 
 /// Pieces of messages on their way to the client.
 const PIECES: usize = 2;
+/// How long a script may go on when it has sent the trailers.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Serves the call until its header fields can go out.
 pub(super) async fn run(
     call: &Call<'_>,
-    mut observed: Observed,
-    body: Incoming,
+    observed: Observed,
+    body: RequestBody,
 ) -> Response<answer::Answer> {
     let task = match call.in_time(start(call, &observed, body)).await {
         Ok(task) => task,
-        Err(error) => {
-            let outcome = observed.fail(&error);
-            observed.end(outcome.status.code);
-            return respond(outcome);
-        }
+        Err(error) => return failed(observed, &error),
     };
     let (head, opening) = oneshot::channel();
     let (frames, rest) = mpsc::channel(PIECES);
@@ -69,7 +69,7 @@ pub(super) async fn run(
     }
 }
 
-async fn start(call: &Call<'_>, observed: &Observed, body: Incoming) -> Result<Task, CallError> {
+async fn start(call: &Call<'_>, observed: &Observed, body: RequestBody) -> Result<Task, CallError> {
     let opening = call.opening(Input::Stream)?;
     let connection = call.bridge.pool.acquire_stream().await?;
     let received = Arc::new(AtomicU64::new(0));
@@ -83,7 +83,9 @@ async fn start(call: &Call<'_>, observed: &Observed, body: Incoming) -> Result<T
         received,
         sent: 0,
         answered: false,
+        left_out: 0,
         deadline: call.deadline,
+        stopping: call.bridge.stopping.clone(),
     })
 }
 
@@ -131,17 +133,20 @@ struct Task {
     received: Arc<AtomicU64>,
     sent: u64,
     answered: bool,
+    /// Fields of the answer that gRPC can't carry.
+    left_out: usize,
     deadline: Option<Instant>,
+    stopping: CancellationToken,
 }
 
 impl Task {
     async fn run(mut self, mut observed: Observed, mut client: Client) {
         let frames = client.frames.clone();
-        let deadline = self.deadline;
+        let (deadline, stopping) = (self.deadline, self.stopping.clone());
         let result = tokio::select! {
             // With the response, whoever waits for it is gone.
             () = frames.closed() => None,
-            () = until(deadline) => Some(Err(CallError::DeadlineExceeded)),
+            error = broken_off(deadline, &stopping) => Some(Err(error)),
             result = self.run_exchange(&mut client) => match result {
                 // The client has reset its stream.
                 Err(CallError::RequestBroken(_)) => None,
@@ -149,10 +154,11 @@ impl Task {
             },
         };
         observed.set_messages(self.received.load(Ordering::Relaxed), self.sent);
+        observed.left_out(self.left_out);
         if self.answered {
             observed.set_answered();
         }
-        if let None | Some(Err(CallError::DeadlineExceeded)) = result {
+        if let None | Some(Err(CallError::DeadlineExceeded | CallError::Stopping)) = result {
             self.exchange.abandon(message::encode(CANCELLED, &[]));
         }
         let Some(result) = result else { return };
@@ -167,6 +173,7 @@ impl Task {
 
     async fn run_exchange(&mut self, client: &mut Client) -> Result<Outcome, CallError> {
         let (head, body) = self.head().await?;
+        self.left_out = head.left_out;
         if let Some(status) = head.status {
             // The header fields have said it all; what follows is an error page.
             self.answered = true;
@@ -189,12 +196,13 @@ impl Task {
                 self.sent = answers.messages();
                 match answer {
                     Answer::Messages(bytes) => self.send(&client.frames, bytes).await?,
-                    Answer::Trailers(status, trailers) => {
+                    Answer::Trailers(trailers) => {
                         self.answered = true;
+                        self.left_out += trailers.left_out;
                         self.rest().await;
                         return Ok(Outcome {
-                            status,
-                            trailers,
+                            status: trailers.status,
+                            trailers: trailers.metadata,
                             ..Outcome::default()
                         });
                     }
@@ -215,10 +223,11 @@ impl Task {
         }
     }
 
-    /// Waits for the script's end, when nothing can come of it any more.
+    /// Waits for the script's end, when nothing can come of it any more; not for long, since the client waits too.
     async fn rest(&mut self) {
         self.exchange.end_input();
-        while let Ok(Some(_)) = self.output().await {}
+        let rest = async { while let Ok(Some(_)) = self.output().await {} };
+        let _ = timeout(FAREWELL, rest).await;
     }
 
     /// The next piece of STDOUT; the requests go on meanwhile.
@@ -249,12 +258,5 @@ impl Task {
             _ => sent.as_mut().poll(cx).map(|_| Ok(())),
         })
         .await
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

@@ -5,11 +5,11 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Call;
 use super::answer::Outcome;
+use super::body::RequestBody;
 use super::observed::{CountedExchange, Observed};
 use crate::error::CallError;
 use crate::fcgi::exchange::{Exchange, Output};
@@ -21,7 +21,7 @@ use crate::response::{Head, HeadDecoder, ResponseError};
 pub(super) async fn run(
     call: &Call<'_>,
     observed: &mut Observed,
-    body: Incoming,
+    body: RequestBody,
 ) -> Result<Outcome, CallError> {
     let (message, compressed) = receive(call, observed, body).await?;
     let opening = call.opening(Input::Message {
@@ -44,13 +44,13 @@ pub(super) async fn run(
 async fn receive(
     call: &Call<'_>,
     observed: &mut Observed,
-    mut body: Incoming,
+    mut body: RequestBody,
 ) -> Result<(Bytes, bool), CallError> {
     let limit = call.bridge.limits.receive_message;
     let mut decoder = Decoder::new(limit);
     let mut only = None;
     while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(CallError::RequestBroken)?.into_data() else {
+        let Ok(piece) = frame?.into_data() else {
             continue;
         };
         decoder.push(piece);

@@ -45,7 +45,7 @@ fn check_tls(report: &mut Report, config: &Config) {
         return;
     };
     let subject = format!("TLS certificate {}", certificate.display());
-    match config.tls.acceptor() {
+    match config.tls.acceptor(config.web.grpc_web) {
         Ok(_) => report.ok(subject, "it can be used"),
         Err(error) => report.error(subject, format_args!("{error:#}")),
     }

@@ -45,6 +45,11 @@ pub struct FastcgiFlags {
     #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_MAX_WAIT", default_value = "10s", value_parser = humantime::parse_duration)]
     pub max_wait: Duration,
 
+    /// How long a worker counts as busy after its client has gone or its deadline is over, if it neither ends nor
+    /// writes; should be more than the pool's request_terminate_timeout
+    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_ABANDONED_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub abandoned_timeout: Duration,
+
     /// How long a connection to php-fpm is kept for the next unary call; at 0s each call has a connection of its own,
     /// which never loses one. A kept one is faster, but pins a worker, and a call is lost (UNAVAILABLE) that is sent in
     /// the moment in which pm.max_requests ends its worker
@@ -65,6 +70,7 @@ impl FastcgiFlags {
             max_waiting: self.max_waiting,
             max_wait: self.max_wait,
             max_stream_wait: self.max_stream_wait,
+            abandoned_timeout: self.abandoned_timeout,
             keep_alive: self.fastcgi_keep_alive,
         }
     }

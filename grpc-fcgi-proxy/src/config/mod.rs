@@ -1,5 +1,6 @@
 //! Flags and environment: read, checked, and refused before a port is bound.
 
+mod clients;
 mod command;
 mod fastcgi;
 mod status;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+pub use self::clients::ClientFlags;
 pub use self::command::CommandLine;
 pub use self::fastcgi::FastcgiFlags;
 pub use self::status::StatusFlags;
@@ -20,19 +22,41 @@ use self::values::{absolute, count, page};
 use crate::call::CallLimits;
 use crate::params::Script;
 use crate::route::Routes;
+use crate::server::ServerLimits;
 use crate::tls::TlsFlags;
+use crate::web::WebFlags;
 
 const KIB: usize = 1024;
 /// More header fields do not fit in one FastCGI record as GRPC_METADATA.
 const MOST_METADATA: u64 = 60 * 1024;
 const LEAST_METADATA: u64 = 1024;
 
+const PHP_FPM: &str = "php-fpm";
+const SERVICES: &str = "Services";
+const LIMITS: &str = "Limits on clients";
+const TLS: &str = "TLS";
+const WEB: &str = "gRPC-Web";
+
+const EXAMPLES: &str = "\
+Examples:
+  The php-fpm on port 9000 has 8 workers and no streaming calls:
+      grpc-fcgi-proxy --max-exchanges 8 /app/index.php
+  Two php-fpms on Unix sockets, with streaming calls, health and metrics:
+      grpc-fcgi-proxy -f unix:///run/a.sock -f unix:///run/b.sock --descriptor-set shop.binpb \\
+          --ping-path /ping --status-path /status /app/index.php
+  Without Envoy in front:
+      grpc-fcgi-proxy -a :443 --tls-cert cert.pem --tls-key key.pem /app/index.php
+  Is it all set up right?
+      grpc-fcgi-proxy check --ping-path /ping --status-path /status /app/index.php
+
+TIME is a number and a unit, such as 500ms, 10s or 1h. A flag wins over its variable of the environment.";
+
 /// Serves gRPC by running a PHP script under php-fpm for each call.
 ///
 /// The script reads the request message from php://input and prints the answer's message; it may set the call's
 /// status with the header fields Grpc-Status, Grpc-Message and Grpc-Status-Details-Bin.
 #[derive(Clone, Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version, max_term_width = 100, after_long_help = EXAMPLES)]
 pub struct Config {
     /// PHP file to run for each call, as php-fpm sees it; a relative one is below the current folder
     #[arg(value_name = "ENTRY_SCRIPT", env = "GRPC_FCGI_PROXY_ENTRY_SCRIPT", value_parser = absolute)]
@@ -59,10 +83,6 @@ pub struct Config {
     )]
     pub aux_address: Address,
 
-    /// The way to php-fpm.
-    #[command(flatten)]
-    pub fastcgi: FastcgiFlags,
-
     /// Path on the auxiliary address that php-fpm answers, with the PHP file to run [default: the path below the
     /// current folder]; repeatable, or separated by commas
     #[arg(
@@ -74,11 +94,29 @@ pub struct Config {
     )]
     pub aux_path: Vec<AuxPath>,
 
+    /// How long running calls may take to end after SIGTERM; then they end with UNAVAILABLE
+    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub drain_timeout: Duration,
+
+    /// The way to php-fpm.
+    #[command(flatten, next_help_heading = PHP_FPM)]
+    pub fastcgi: FastcgiFlags,
+
+    /// Path of php-fpm's ping page (the pool's ping.path), such as /ping; what it answers decides what the service
+    /// grpc.health.v1.Health tells [default: whether php-fpm accepts a connection]
+    #[arg(long, help_heading = PHP_FPM, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = page("ping.path", "/ping"))]
+    pub ping_path: Option<String>,
+
+    /// php-fpm's status page.
+    #[command(flatten, next_help_heading = PHP_FPM)]
+    pub status: StatusFlags,
+
     /// Services, and the PHP file to run for their calls instead: one service, as in shop.v1.Cart=/app/cart.php, or
     /// all of a package, as in 'shop.v1.*=/app/shop.php'; the first that matches wins; repeatable, or separated by
     /// commas
     #[arg(
         long,
+        help_heading = SERVICES,
         value_name = "SERVICE=FILE",
         env = "GRPC_FCGI_PROXY_ROUTE",
         value_delimiter = ',',
@@ -90,6 +128,7 @@ pub struct Config {
     /// method that is in none is unary; repeatable, or separated by commas
     #[arg(
         long,
+        help_heading = SERVICES,
         value_name = "FILE",
         env = "GRPC_FCGI_PROXY_DESCRIPTOR_SET",
         value_delimiter = ','
@@ -98,37 +137,32 @@ pub struct Config {
 
     /// Don't answer the service grpc.reflection.v1.ServerReflection (and v1alpha) from the descriptor sets; without a
     /// set it is never answered
-    #[arg(long, env = "GRPC_FCGI_PROXY_NO_REFLECTION")]
+    #[arg(long, help_heading = SERVICES, env = "GRPC_FCGI_PROXY_NO_REFLECTION")]
     pub no_reflection: bool,
 
-    /// Path of php-fpm's ping page (the pool's ping.path), such as /ping; what it answers decides what the service
-    /// grpc.health.v1.Health tells [default: whether php-fpm accepts a connection]
-    #[arg(long, value_name = "/PATH", env = "GRPC_FCGI_PROXY_PING_PATH", value_parser = page("ping.path", "/ping"))]
-    pub ping_path: Option<String>,
-
-    /// php-fpm's status page.
-    #[command(flatten)]
-    pub status: StatusFlags,
-
     /// Bytes of a message that a client may send
-    #[arg(long, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_RECEIVE_MESSAGE_SIZE", default_value = "4194304", value_parser = count(0, u32::MAX.into()))]
+    #[arg(long, help_heading = LIMITS, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_RECEIVE_MESSAGE_SIZE", default_value = "4194304", value_parser = count(0, u32::MAX.into()))]
     pub max_receive_message_size: usize,
 
     /// Bytes of a message that the application may answer with
-    #[arg(long, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_SEND_MESSAGE_SIZE", default_value = "16777216", value_parser = count(0, u32::MAX.into()))]
+    #[arg(long, help_heading = LIMITS, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_SEND_MESSAGE_SIZE", default_value = "16777216", value_parser = count(0, u32::MAX.into()))]
     pub max_send_message_size: usize,
 
     /// Bytes of all header fields of a call, counted as HTTP/2 does: 32 for each besides name and value
-    #[arg(long, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_METADATA_SIZE", default_value = "16384", value_parser = count(LEAST_METADATA, MOST_METADATA))]
+    #[arg(long, help_heading = LIMITS, value_name = "BYTES", env = "GRPC_FCGI_PROXY_MAX_METADATA_SIZE", default_value = "16384", value_parser = count(LEAST_METADATA, MOST_METADATA))]
     pub max_metadata_size: usize,
 
-    /// How long running calls may take to end after SIGTERM
-    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
-    pub drain_timeout: Duration,
+    /// What clients may take up.
+    #[command(flatten, next_help_heading = LIMITS)]
+    pub clients: ClientFlags,
 
     /// TLS for the gRPC listener.
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = TLS)]
     pub tls: TlsFlags,
+
+    /// gRPC-Web.
+    #[command(flatten, next_help_heading = WEB)]
+    pub web: WebFlags,
 }
 
 impl Config {
@@ -155,13 +189,20 @@ impl Config {
             receive_message: self.max_receive_message_size,
             send_message: self.max_send_message_size,
             metadata: self.max_metadata_size,
+            request_idle: self.clients.max_request_idle,
         }
     }
 
-    /// What HTTP/2 itself refuses, so that what is a little over the limit gets a gRPC status.
+    /// The bounds of the server. HTTP/2 itself refuses only what is far over the limit, so that what is a little over
+    /// it gets a gRPC status.
     #[must_use]
-    pub fn max_header_list_size(&self) -> u32 {
-        u32::try_from(self.max_metadata_size + 64 * KIB).unwrap_or(u32::MAX)
+    pub fn server_limits(&self) -> ServerLimits {
+        ServerLimits {
+            clients: self.clients,
+            max_header_list_size: u32::try_from(self.max_metadata_size + 64 * KIB)
+                .unwrap_or(u32::MAX),
+            drain_timeout: self.drain_timeout,
+        }
     }
 }
 
@@ -233,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 19] = [
+        let table: [(&[&str], &str); 29] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -256,6 +297,25 @@ mod tests {
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),
+            (&["--grpc-web-origin", "https://a.example"], "--grpc-web"),
+            (
+                &["--grpc-web", "--grpc-web-origin", "a.example"],
+                "it takes an origin",
+            ),
+            (
+                &["--grpc-web", "--grpc-web-origin", "https://a/b"],
+                "it takes an origin",
+            ),
+            (&["--max-connections", "0"], "from 1 to 65536"),
+            (&["--max-concurrent-streams", "0"], "1..=65536"),
+            (&["--max-calls", "0"], "from 1 to 1000000"),
+            (&["--max-request-idle", "0s"], "a time above 0"),
+            (&["--keepalive-time", "often"], "a time above 0"),
+            (&["--max-connection-idle", "10"], "a time above 0"),
+            (
+                &["--max-connection-age-grace", "1s"],
+                "--max-connection-age <TIME>",
+            ),
         ];
         for (arguments, expected) in table {
             let error = parse(&[arguments, &["index.php"]].concat())

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 
@@ -16,6 +17,14 @@ pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, Str
             usize::try_from(number).map_err(|error| error.to_string())
         }
         _ => Err(format!("it takes a number from {least} to {most}")),
+    }
+}
+
+/// A time that is not nothing.
+pub(super) fn period(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if !time.is_zero() => Ok(time),
+        _ => Err("it takes a time above 0, such as 500ms, 30s or 1h".to_owned()),
     }
 }
 

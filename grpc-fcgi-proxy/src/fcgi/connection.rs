@@ -8,9 +8,11 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use prometheus::IntCounter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
 use tokio_util::either::Either;
 
 use super::exchange::Progress;
@@ -42,16 +44,25 @@ pub struct Connection {
     inner: Option<(Open, Place)>,
     idle: Arc<Idle>,
     metrics: PoolMetrics,
+    /// How long an abandoned exchange is waited for.
+    abandoned_timeout: Duration,
     /// Whether the application may have begun to work.
     written: bool,
 }
 
 impl Connection {
-    pub(super) fn new(open: Open, place: Place, idle: Arc<Idle>, metrics: &PoolMetrics) -> Self {
+    pub(super) fn new(
+        open: Open,
+        place: Place,
+        idle: Arc<Idle>,
+        metrics: &PoolMetrics,
+        abandoned_timeout: Duration,
+    ) -> Self {
         Self {
             inner: Some((open, place)),
             idle,
             metrics: metrics.clone(),
+            abandoned_timeout,
             written: false,
         }
     }
@@ -87,8 +98,9 @@ impl Drop for Connection {
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let abandoned = Increment::new(&self.metrics.abandoned);
+            let limit = self.abandoned_timeout;
             runtime.spawn(async move {
-                wait_for_worker(open).await;
+                let _ = timeout(limit, wait_for_worker(open)).await;
                 drop((place, abandoned));
             });
         }

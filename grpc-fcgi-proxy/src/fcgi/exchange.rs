@@ -35,9 +35,9 @@ pub enum Output {
 pub enum Progress {
     /// The application may be busy with it.
     Unfinished,
-    /// END_REQUEST has come.
+    /// END_REQUEST has come, the connection's end, or something that is not FastCGI: nothing more is to be expected.
     Ended,
-    /// And nothing is left to read or to write: another exchange may follow on the connection.
+    /// END_REQUEST has come, and nothing is left to read or to write: another exchange may follow on the connection.
     Reusable,
 }
 
@@ -110,7 +110,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Output>, ExchangeError>> {
         loop {
-            match record::decode(&mut self.unread)? {
+            match self.decode()? {
                 Some(Record::Stdout(content) | Record::Stderr(content)) if content.is_empty() => {}
                 Some(Record::Stdout(content)) => {
                     self.answered = true;
@@ -119,13 +119,16 @@ where
                 Some(Record::Stderr(content)) => {
                     return Poll::Ready(Ok(Some(Output::Stderr(content))));
                 }
-                Some(Record::EndRequest) => {
-                    self.ended = true;
-                    return Poll::Ready(Ok(None));
-                }
+                Some(Record::EndRequest) => return Poll::Ready(Ok(None)),
                 None => ready!(self.poll_read(cx))?,
             }
         }
+    }
+
+    fn decode(&mut self) -> Result<Option<Record>, RecordError> {
+        let decoded = record::decode(&mut self.unread);
+        self.ended |= matches!(decoded, Ok(Some(Record::EndRequest)) | Err(_));
+        decoded
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
@@ -135,6 +138,7 @@ where
             cx,
             &mut self.unread
         ));
+        self.ended |= !matches!(read, Ok(1..));
         Poll::Ready(match read {
             Ok(0) => Err(self.closed()),
             // How a peer that closed with our input unread shows itself on TCP.

@@ -32,6 +32,8 @@ pub struct Limits {
     pub max_wait: Duration,
     /// How long a streaming call waits for another one to end.
     pub max_stream_wait: Duration,
+    /// How long an exchange that nobody waits for any more keeps its place.
+    pub abandoned_timeout: Duration,
     /// How long a connection without an exchange is kept.
     pub keep_alive: Duration,
 }
@@ -162,6 +164,7 @@ impl Pool {
                         place,
                         Arc::clone(&self.idle),
                         &self.metrics,
+                        self.limits.abandoned_timeout,
                     ));
                 }
                 // Nothing was sent, so another target may be tried.
@@ -255,6 +258,7 @@ mod tests {
             max_waiting,
             max_wait,
             max_stream_wait: Duration::ZERO,
+            abandoned_timeout: Duration::from_secs(1),
             keep_alive: Duration::ZERO,
         };
         Pool::new(targets, limits, Metrics::new().unwrap().pool)

@@ -93,13 +93,15 @@ pub fn append(metadata: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), 
         return Err(InvalidMetadata);
     }
     let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| InvalidMetadata)?;
-    for part in values(&name, value) {
-        let part = if is_binary(&name) {
-            normalize_base64(part)?
-        } else {
-            ascii(part)?
-        };
-        metadata.append(&key, part);
+    let check = if is_binary(&name) {
+        normalize_base64
+    } else {
+        ascii
+    };
+    // All of the values of a field, or none.
+    let values: Vec<_> = values(&name, value).map(check).collect::<Result<_, _>>()?;
+    for value in values {
+        metadata.append(&key, value);
     }
     Ok(())
 }
@@ -180,10 +182,11 @@ mod tests {
     #[test]
     fn what_is_invalid_is_left_out() {
         let mut metadata = HeaderMap::new();
-        let table: [(&str, &[u8]); 6] = [
+        let table: [(&str, &[u8]); 7] = [
             ("x", b"a\0b"),
             ("x", "\u{263a}".as_bytes()),
             ("x-bin", b"!!"),
+            ("x-bin", b"qw,!!"),
             ("grpc-x", b"1"),
             ("x y", b"1"),
             ("connection", b"close"),

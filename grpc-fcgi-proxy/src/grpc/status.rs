@@ -35,6 +35,12 @@ impl Default for Status {
     }
 }
 
+impl From<Status> for tonic::Status {
+    fn from(status: Status) -> Self {
+        Self::new(status.code, status.message)
+    }
+}
+
 impl Status {
     /// The call did what it should.
     pub const OK: Self = Self::new(Code::Ok, "");

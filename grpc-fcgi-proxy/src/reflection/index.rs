@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_name_is_found() {
-        let health = index(tonic_health::pb::FILE_DESCRIPTOR_SET);
+        let health = index(crate::health::pb::FILE_DESCRIPTOR_SET);
         for symbol in [
             "grpc.health.v1.Health",
             "grpc.health.v1.Health.Check",

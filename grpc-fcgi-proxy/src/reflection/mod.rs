@@ -21,15 +21,15 @@ use tonic_reflection::pb::v1::{
 };
 
 use self::index::Index;
+use crate::health;
 
 /// The service's name.
 pub const V1: &str = "grpc.reflection.v1.ServerReflection";
 /// What it was called before; its messages are the same.
 pub const V1ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 
-/// What the proxy has besides the services of the application.
-const OWN: [&[u8]; 3] = [
-    tonic_health::pb::FILE_DESCRIPTOR_SET,
+/// The contracts of both.
+pub const CONTRACTS: [&[u8]; 2] = [
     tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
@@ -41,13 +41,16 @@ pub struct Reflection {
 }
 
 impl Reflection {
-    /// For what the index has, and the proxy's own services.
+    /// For what the index has, and the proxy's own services besides those of the application.
     ///
     /// # Errors
     ///
     /// If the proxy's own descriptors can't be read.
     pub fn server(mut index: Index) -> Result<ServerReflectionServer<Self>, prost::DecodeError> {
-        for set in OWN {
+        for set in CONTRACTS
+            .into_iter()
+            .chain([health::pb::FILE_DESCRIPTOR_SET])
+        {
             index.add(set.into())?;
         }
         let index = Arc::new(index);

@@ -31,5 +31,8 @@ async fn a_call_that_does_not_end_in_time_is_broken_off() {
     proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
     proxy.terminate();
     assert!(proxy.wait().await.success());
-    assert!(running.await.unwrap().is_err());
+    assert_eq!(
+        running.await.unwrap().unwrap().status(),
+        ("14", "the proxy is stopping")
+    );
 }

@@ -43,7 +43,8 @@ async fn a_kept_connection_that_has_ended_is_not_used() {
 
 #[tokio::test]
 async fn a_failed_call_does_not_keep_its_connection() {
-    let (_php_fpm, proxy, client) = serve("cut_short.php", &["--fastcgi-keep-alive", "60s"]).await;
-    assert_eq!(client.call(b"", &[]).await.status().0, "13");
+    let (_php_fpm, proxy, client) = serve("killed.php", &["--fastcgi-keep-alive", "60s"]).await;
+    let metadata = [("x-when", "after"), ("x-answer-bin", "d2hvbGU=")];
+    assert_eq!(client.call(b"", &metadata).await.status().0, "13");
     proxy.metric_becomes(OPEN, 0.0).await;
 }

@@ -1,29 +1,6 @@
-//! Bounds, and messages that are none.
+//! Bounds.
 
-use crate::support::{message, serve};
-
-const GRPC: (&str, &str) = ("content-type", "application/grpc");
-
-#[tokio::test]
-async fn a_call_that_waits_too_long_is_refused() {
-    let flags = ["--max-exchanges", "1", "--max-wait", "50ms"];
-    let (_php_fpm, proxy, client) = serve("sleep.php", &flags).await;
-    let running = tokio::spawn({
-        let client = client.clone();
-        async move { client.call(b"slow", &[("x-seconds", "2")]).await }
-    });
-    proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
-    let refused = client.call(b"", &[("x-seconds", "0")]).await;
-    assert_eq!(
-        refused.status(),
-        ("8", "no worker of the application became free in time")
-    );
-    assert_eq!(running.await.unwrap().content(), b"slow");
-    assert_eq!(
-        client.call(b"next", &[("x-seconds", "0")]).await.content(),
-        b"next"
-    );
-}
+use crate::support::{message, serve, serve_streams};
 
 #[tokio::test]
 async fn a_full_queue_refuses_at_once() {
@@ -82,24 +59,64 @@ async fn messages_over_the_limit_are_refused_both_ways() {
 }
 
 #[tokio::test]
-async fn a_unary_call_has_exactly_one_whole_message() {
-    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
-    let compressed = b"\x01\0\0\0\x01x".to_vec();
-    let table: [(Vec<u8>, &str); 5] = [
-        (vec![], "12"),
-        ([message(b"one"), message(b"two")].concat(), "12"),
-        (message(b"cut")[..6].to_vec(), "13"),
-        (b"\x07\0\0\0\0".to_vec(), "13"),
-        (compressed.clone(), "13"),
-    ];
-    for (body, code) in table {
-        let answer = client.send("/a.B/C", body.clone(), &[GRPC]).await.unwrap();
-        assert_eq!(answer.status().0, code, "{body:?}");
+async fn calls_whose_request_is_still_coming_count() {
+    let (_php_fpm, proxy, client) = serve("echo.php", &["--max-calls", "2"]).await;
+    let halves = [(); 2].map(|()| client.stream("Method", &[]));
+    for half in &halves {
+        half.send_bytes(&message(b"whole")[..7]);
     }
-    let answer = client
-        .send("/a.B/C", compressed, &[GRPC, ("grpc-encoding", "snappy")])
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), ("12", "grpc-encoding is not supported"));
-    assert_eq!(answer.headers["grpc-accept-encoding"], "identity,gzip,zstd");
+    proxy.metric_becomes("grpc_server_calls", 2.0).await;
+    let refused = client.call(b"", &[]).await;
+    assert_eq!(refused.status(), ("8", "too many calls are in the proxy"));
+    let check = "/grpc.health.v1.Health/Check";
+    let check = client.call_method(check, b"", &[]).await;
+    assert_eq!(check.status().0, "0");
+    for mut half in halves {
+        half.send_bytes(&message(b"whole")[7..]);
+        half.half_close();
+        assert_eq!(half.next().await.unwrap(), b"whole");
+        assert_eq!(half.status().await.0, "0");
+    }
+    assert_eq!(client.call(b"next", &[]).await.content(), b"next");
+}
+
+#[tokio::test]
+async fn calls_whose_answer_is_not_taken_count() {
+    let (_php_fpm, _proxy, client) = serve("large.php", &["--max-calls", "1"]).await;
+    let mut untaken = client.stream("Method", &[("x-size", "16000000")]);
+    untaken.send(b"");
+    untaken.half_close();
+    untaken.headers().await;
+    let next = async || client.call(b"", &[("x-size", "1")]).await;
+    assert_eq!(next().await.status().0, "8");
+    assert_eq!(untaken.next().await.unwrap().len(), 16_000_000);
+    assert_eq!(untaken.status().await.0, "0");
+    assert_eq!(next().await.content().len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_stands_still_ends_its_call() {
+    let flags = ["--max-request-idle", "200ms"];
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
+    // Its messages may come when they like.
+    let mut free = client.stream("BidiStream", &[]);
+    free.send(b"early");
+    assert_eq!(free.next().await.unwrap(), b"early");
+    for method in ["Method", "ServerStream"] {
+        for begun in [&b""[..], &message(b"whole")[..7], &message(b"whole")] {
+            let mut stalled = client.stream(method, &[]);
+            stalled.send_bytes(begun);
+            let (code, text) = {
+                while stalled.next().await.is_some() {}
+                stalled.status().await
+            };
+            assert_eq!(code, "4", "{method} {begun:?}");
+            assert_eq!(text, "no more of the request has come in time");
+        }
+    }
+    free.send(b"late");
+    assert_eq!(free.next().await.unwrap(), b"late");
+    free.half_close();
+    assert_eq!(free.status().await.0, "0");
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }

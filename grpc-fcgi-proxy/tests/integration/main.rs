@@ -9,22 +9,23 @@
 
 mod support;
 
+mod abandoned;
 mod aux;
 mod check;
-mod compression;
-mod deadline;
+mod connections;
 mod drain;
 mod faults;
-mod health;
 mod keep_alive;
 mod limits;
+mod local;
 mod log;
 mod memory;
 mod metadata;
+mod oracle;
 mod overload;
 mod phpfpm;
 mod predecessor;
-mod reflection;
+mod rules;
 mod start;
 mod status;
 mod streaming;
@@ -32,3 +33,4 @@ mod targets;
 mod tls;
 mod turnover;
 mod unary;
+mod web;

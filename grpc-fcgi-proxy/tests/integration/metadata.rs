@@ -3,37 +3,6 @@
 use crate::support::serve;
 
 #[tokio::test]
-async fn every_value_arrives_and_the_list_is_lossless() {
-    let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
-    let metadata = [
-        ("x-twice", "first"),
-        ("x-twice", "second, with a comma"),
-        ("x-echo-bin", "q6ur"),
-        ("x-echo-bin", "AA==,AQ"),
-        ("user-agent", "test/1"),
-        (
-            "traceparent",
-            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        ),
-    ];
-    let variables = client.call(b"12345", &metadata).await.variables();
-    assert_eq!(
-        variables["GRPC_METADATA"],
-        "x-twice: first\nx-twice: second, with a comma\nx-echo-bin: q6ur\nx-echo-bin: AA==\n\
-         x-echo-bin: AQ\nuser-agent: test/1\n\
-         traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\n"
-    );
-    assert_eq!(variables["HTTP_X_TWICE"], "first, second, with a comma");
-    assert_eq!(variables["HTTP_USER_AGENT"], "test/1");
-    assert!(
-        variables["HTTP_TRACEPARENT"]
-            .as_str()
-            .unwrap()
-            .starts_with("00-0af")
-    );
-}
-
-#[tokio::test]
 async fn php_is_told_what_is_called() {
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
     let variables = client
@@ -100,20 +69,4 @@ async fn the_answers_metadata_arrives() {
     );
     assert_eq!(answer.trailers["x-trailing"], "last");
     assert_eq!(answer.content(), b"hi");
-}
-
-#[tokio::test]
-async fn eight_kib_pass_and_more_than_the_limit_is_told() {
-    let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
-    let long = "v".repeat(8 * 1024);
-    assert_eq!(
-        client.call(b"", &[("x-long", &long)]).await.variables()["HTTP_X_LONG"],
-        long
-    );
-    let too_long = "v".repeat(20 * 1024);
-    let status = client.call(b"", &[("x-long", &too_long)]).await;
-    assert_eq!(
-        status.status(),
-        ("8", "the metadata is larger than the limit")
-    );
 }

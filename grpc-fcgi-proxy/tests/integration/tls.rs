@@ -12,7 +12,9 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::support::{Authority, Client, Pair, PhpFpm, Proxy, TEST_TIMEOUT, php};
+use crate::support::{
+    Authority, BINARY, Client, Pair, PhpFpm, Proxy, TEST_TIMEOUT, WebClient, message, php,
+};
 
 const NAME: &str = "test.example";
 
@@ -80,6 +82,24 @@ async fn another_protocol_than_http2_is_refused() {
     let (_php_fpm, proxy) = start(&authority.sign(NAME), &[]).await;
     let stream = connect(proxy.address, &authority, None, "http/1.1").await;
     assert!(is_refused(stream).await);
+}
+
+#[tokio::test]
+async fn a_browser_agrees_on_http1_for_grpc_web() {
+    let authority = Authority::new();
+    let (_php_fpm, proxy) = start(&authority.sign(NAME), &["--grpc-web"]).await;
+    let stream = connect(proxy.address, &authority, None, "http/1.1")
+        .await
+        .unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let mut web = WebClient::over(stream).await;
+    let mut answer = web.call("Method", BINARY, &message(b"hello"), &[]).await;
+    assert_eq!(answer.next().await.unwrap().1, b"hello");
+    let stream = connect(proxy.address, &authority, None, "h2")
+        .await
+        .unwrap();
+    let client = Client::over(stream).await.unwrap();
+    assert_eq!(client.call(b"hello", &[]).await.content(), b"hello");
 }
 
 #[tokio::test]

@@ -25,17 +25,6 @@ async fn a_message_goes_to_php_and_back_over_both_kinds_of_socket() {
 }
 
 #[tokio::test]
-async fn an_answer_ends_with_trailers_and_carries_no_content_length() {
-    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
-    let answer = client.call(b"x", &[]).await;
-    assert_eq!(answer.http_status, 200);
-    assert_eq!(answer.headers["content-type"], "application/grpc");
-    assert_eq!(answer.trailers["grpc-status"], "0");
-    assert!(!answer.headers.contains_key("content-length"));
-    assert!(!answer.headers.contains_key("grpc-status"));
-}
-
-#[tokio::test]
 async fn many_calls_share_one_connection() {
     let (_php_fpm, proxy, client) = serve("echo.php", &["--max-exchanges", "2"]).await;
     let calls = (0..200).map(|n: u32| {

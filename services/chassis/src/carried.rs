@@ -155,11 +155,20 @@ impl Carried {
         if status.code() == Code::Cancelled && (late || is_timeout(&status)) {
             return deadline_exceeded();
         }
-        // Only a status that no peer sent has a source.
+        // Only a status that no peer sent has a source. What broke off tonic calls INTERNAL, and what was not sent
+        // before its connection went away CANCELLED.
         if let Some(source) = status.source()
-            && matches!(status.code(), Code::Unknown | Code::Unavailable)
+            && matches!(
+                status.code(),
+                Code::Cancelled | Code::Internal | Code::Unknown | Code::Unavailable
+            )
         {
-            tracing::warn!(error = %chain(source), "peer not reachable");
+            tracing::warn!(
+                error = %chain(source),
+                request_id = self.request_id(),
+                trace_id = self.trace_id(),
+                "peer not reachable"
+            );
             return Status::unavailable("peer not reachable");
         }
         let details = status.details().to_vec().into();

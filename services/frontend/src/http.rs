@@ -47,8 +47,8 @@ pub fn router(
 ) -> Result<Router, prometheus::Error> {
     let metrics = Arc::new(Metrics::new(&registry)?);
     let index = async move |Extension(carried): Extension<Carried>| {
-        let report = report::collect(&peers, &carried.within(timeout)).await;
-        report.map(pretty).map_err(IntoResponse::into_response)
+        let report = report::collect(&peers, &carried.clone().within(timeout)).await;
+        report.map(pretty).map_err(|error| failed(error, &carried))
     };
     // It is healthy without its peers: restarting it would not bring them back.
     let check = async || Ok::<_, Infallible>(());
@@ -91,26 +91,26 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(error)).into_response()
 }
 
-impl IntoResponse for PeerError {
-    fn into_response(self) -> Response {
-        let Self { peer, status } = self;
-        tracing::warn!(
-            peer,
-            grpc_code = label(status.code()),
-            reason = bounded(status.message()),
-            "peer failed"
-        );
-        let http = match status.code() {
-            Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        let error = json!({ "error": {
-            "peer": peer,
-            "code": canonical(status.code()),
-            "message": bounded(status.message()),
-        } });
-        (http, Json(error)).into_response()
-    }
+fn failed(error: PeerError, carried: &Carried) -> Response {
+    let PeerError { peer, status } = error;
+    tracing::warn!(
+        peer,
+        grpc_code = label(status.code()),
+        reason = bounded(status.message()),
+        request_id = carried.request_id(),
+        trace_id = carried.trace_id(),
+        "peer failed"
+    );
+    let http = match status.code() {
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let error = json!({ "error": {
+        "peer": peer,
+        "code": canonical(status.code()),
+        "message": bounded(status.message()),
+    } });
+    (http, Json(error)).into_response()
 }
 
 #[derive(Debug)]

@@ -49,10 +49,6 @@ pub struct Config {
     /// Address through which the item service is called
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
     pub endpoint: Peer,
-
-    /// Calls to the item service at a time, for one call
-    #[arg(long, value_name = "CALLS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub concurrency: u16,
 }
 
 /// Serves until told to stop.
@@ -65,7 +61,7 @@ pub async fn run(
     listeners: Listeners,
     stop: CancellationToken,
 ) -> Result<(), Error> {
-    let items = Items::new(config.endpoint.channel(), config.concurrency.into());
+    let items = Items::new(config.endpoint.channel());
     let service = |pool| OrderServiceServer::new(Orders::new(Store::new(pool), items));
     let Config {
         flags,

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::TEST_TIMEOUT;
@@ -47,6 +48,7 @@ pub(crate) fn message(content: &[u8]) -> Vec<u8> {
 impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         Self::over(stream).await.unwrap()
     }
 
@@ -57,6 +59,16 @@ impl Client {
         let (connection, driver) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         tokio::spawn(driver);
         Ok(Self { connection })
+    }
+
+    /// Waits until the server has closed the connection.
+    pub(crate) async fn closed(&self) {
+        let closed = async {
+            while !self.connection.is_closed() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(TEST_TIMEOUT, closed).await.expect("it stays open");
     }
 
     /// A unary call with this message and metadata.
@@ -85,7 +97,7 @@ impl Client {
         let mut request =
             Request::post(format!("http://test.example{path}")).header("te", "trailers");
         for (name, value) in headers {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.as_bytes());
         }
         let request = request.body(Full::new(body.into()).boxed_unsync()).unwrap();
         let exchange = async {
@@ -146,7 +158,7 @@ impl Answer {
 pub(crate) struct Stream {
     /// `None` after the half-close.
     requests: Option<mpsc::UnboundedSender<Bytes>>,
-    response: tokio::task::JoinHandle<http::Response<Incoming>>,
+    response: JoinHandle<http::Response<Incoming>>,
     head: Option<http::response::Parts>,
     body: Option<Incoming>,
     unread: Vec<u8>,
@@ -167,7 +179,7 @@ impl Client {
             .header("te", "trailers")
             .header("content-type", "application/grpc");
         for (name, value) in metadata {
-            request = request.header(*name, *value);
+            request = request.header(*name, value.as_bytes());
         }
         let request = request.body(StreamBody::new(body).boxed_unsync()).unwrap();
         let mut connection = self.connection.clone();
@@ -180,6 +192,13 @@ impl Client {
             unread: Vec::new(),
             trailers: HeaderMap::new(),
         }
+    }
+}
+
+/// It is reset if it has not ended.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.response.abort();
     }
 }
 

@@ -14,22 +14,30 @@ fn method(name: &str, client_streaming: bool, server_streaming: bool) -> MethodD
     }
 }
 
-/// `test.Service`.
-pub(crate) fn test_service() -> Vec<u8> {
+fn file(package: &str, method: Vec<MethodDescriptorProto>) -> FileDescriptorProto {
     let service = ServiceDescriptorProto {
         name: Some("Service".into()),
-        method: vec![
-            method("ClientStream", true, false),
-            method("ServerStream", false, true),
-            method("BidiStream", true, true),
-        ],
+        method,
         ..ServiceDescriptorProto::default()
     };
-    let file = FileDescriptorProto {
-        name: Some("test.proto".into()),
-        package: Some("test".into()),
+    FileDescriptorProto {
+        name: Some(format!("{package}.proto")),
+        package: Some(package.into()),
         service: vec![service],
         ..FileDescriptorProto::default()
-    };
-    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+    }
+}
+
+/// `test.Service`; and `well.Service`, for a look at whether calls still work.
+pub(crate) fn test_service() -> Vec<u8> {
+    let test = vec![
+        method("ClientStream", true, false),
+        method("ServerStream", false, true),
+        method("BidiStream", true, true),
+    ];
+    let well = vec![method("BidiStream", true, true)];
+    FileDescriptorSet {
+        file: vec![file("test", test), file("well", well)],
+    }
+    .encode_to_vec()
 }

@@ -3,16 +3,24 @@
 mod certificates;
 mod client;
 mod descriptors;
+mod frames;
 mod php_fpm;
 mod proxy;
+mod recorded;
+pub(crate) mod scripted;
+mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use certificates::{Authority, Pair};
 pub(crate) use client::{Answer, Client, Stream, message};
+pub(crate) use frames::{Frames, GOAWAY, PING, SETTINGS};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
+pub(crate) use recorded::{HEADERS, RST_STREAM, Recorded};
+use scripted::Scripted;
+pub(crate) use web::{BINARY, TEXT, WebClient};
 
 /// Nothing that a test waits for takes longer.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -51,4 +59,16 @@ pub(crate) async fn serve_descriptors(
     let descriptor_set = ["--descriptor-set", file.path().to_str().unwrap()];
     // The proxy has read the file when this returns.
     serve(fixture, &[&descriptor_set, flags].concat()).await
+}
+
+/// A scripted application instead of php-fpm, with the same descriptor set.
+pub(crate) async fn serve_scripted(flags: &[&str]) -> (Scripted, Proxy, Client) {
+    let application = Scripted::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), descriptors::test_service()).unwrap();
+    let descriptor_set = ["--descriptor-set", file.path().to_str().unwrap()];
+    let flags = [&descriptor_set, flags].concat();
+    let proxy = Proxy::start(&application.url(), "/app/index.php", &flags).await;
+    let client = Client::connect(proxy.address).await;
+    (application, proxy, client)
 }

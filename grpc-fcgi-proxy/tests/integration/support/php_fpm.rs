@@ -1,14 +1,19 @@
 //! A php-fpm of the test's own.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use fastcgi_client::{Client, Params, Request, io};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::TEST_TIMEOUT;
 
 /// Ends with its owner.
 #[derive(Debug)]
@@ -51,10 +56,12 @@ impl PhpFpm {
         let database = folder.path().join("item.sqlite");
         let text = format!(
             "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\n\
-             pm.status_path = /status\nping.path = /ping\ncatch_workers_output = no\nuser = {user}\n{pool}\
+             pm.status_path = /status\npm.status_listen = {status}\nping.path = /ping\n\
+             catch_workers_output = no\nuser = {user}\n{pool}\
              env[ITEM_DSN] = sqlite:{database}\n\
              env[ENDED_FILE] = {ended}\nenv[COUNTER_DB] = {counter}\nphp_admin_flag[display_errors] = off\n\
              php_admin_flag[log_errors] = on\n",
+            status = folder.path().join("status.sock").display(),
             user = nix::unistd::User::from_uid(nix::unistd::getuid())
                 .unwrap()
                 .unwrap()
@@ -106,6 +113,33 @@ impl PhpFpm {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Waits until none of its workers runs a script.
+    pub(crate) async fn becomes_idle(&self) {
+        let idle = async { while self.active_workers().await > 0 {} };
+        timeout(TEST_TIMEOUT, idle)
+            .await
+            .expect("a worker is still busy");
+    }
+
+    /// From its status page, which has a listener of its own: it answers when all workers are busy.
+    pub(crate) async fn active_workers(&self) -> u64 {
+        let params = Params::default()
+            .request_method("GET")
+            .script_name("/status")
+            .script_filename("/status")
+            .query_string("json");
+        let answer = exchange(&self.folder.path().join("status.sock"), params, b"").await;
+        let answer = String::from_utf8(answer).unwrap();
+        let (_, page) = answer.split_once("\r\n\r\n").unwrap();
+        let page: serde_json::Value = serde_json::from_str(page).unwrap();
+        page["active processes"].as_u64().unwrap()
+    }
+
+    /// What it answers without a proxy.
+    pub(crate) async fn answer(&self, params: Params<'_>, body: &[u8]) -> Vec<u8> {
+        exchange(Path::new(&self.listen), params, body).await
+    }
+
     /// Ends it, with everything that it runs.
     pub(crate) async fn stop(&mut self) {
         self.terminate();
@@ -142,7 +176,18 @@ impl Drop for PhpFpm {
     }
 }
 
-async fn spawn(config: &std::path::Path) -> Child {
+/// By a client that has nothing in common with the proxy's.
+async fn exchange(socket: &Path, params: Params<'_>, body: &[u8]) -> Vec<u8> {
+    let stream = UnixStream::connect(socket).await.unwrap();
+    let request = Request::new(params, io::Cursor::new(body));
+    let exchange = Client::new_tokio(stream).execute_once(request);
+    let answer = timeout(TEST_TIMEOUT, exchange)
+        .await
+        .expect("php-fpm does not answer");
+    answer.unwrap().stdout.unwrap()
+}
+
+async fn spawn(config: &Path) -> Child {
     let mut process = Command::new("php-fpm8.2")
         .args([
             "--nodaemonize",

@@ -125,6 +125,29 @@ impl Proxy {
         line.map_or(0.0, |value| value.parse().unwrap())
     }
 
+    /// The sum of a counter over all its labels.
+    async fn total(&self, name: &str) -> f64 {
+        let (_, text) = self.get("/metrics").await;
+        text.lines()
+            .filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once(' '))
+            .map(|(_, value)| value.parse::<f64>().unwrap())
+            .sum()
+    }
+
+    /// Waits until no call waits, none runs in the application, and each that began has ended.
+    pub(crate) async fn becomes_idle(&self) {
+        for name in ["fcgi_calls_waiting", "fcgi_exchanges_running"] {
+            self.metric_becomes(name, 0.0).await;
+        }
+        let ended = async {
+            let calls = "grpc_server_started_total";
+            while self.total("grpc_server_handled_total").await < self.total(calls).await {}
+        };
+        timeout(TEST_TIMEOUT, ended)
+            .await
+            .expect("a call does not end");
+    }
+
     /// Waits until a metric has a value.
     pub(crate) async fn metric_becomes(&self, name: &str, value: f64) {
         let becomes = async {

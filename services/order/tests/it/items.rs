@@ -4,6 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use chassis::testing::{Database, free_port, only_trace_headers, trace_headers};
 use hyper_util::{client::legacy, rt::TokioExecutor};
+use order::service::MAX_ITEMS;
 use proto::order::{
     GetOrderDetailRequest, GetOrderDetailResponse, order_service_client::OrderServiceClient,
 };
@@ -20,6 +21,7 @@ async fn order_of(stand: &mut Stand, items: &[&str]) -> GetOrderDetailRequest {
     let id = stand.create("someone", &existing).await.unwrap().id;
     stand.set_items(&id, items).await;
     stand.items.calls.take();
+    stand.items.asked.take();
     GetOrderDetailRequest { id }
 }
 
@@ -34,43 +36,48 @@ async fn detail(
 }
 
 #[tokio::test]
-async fn items_come_in_their_order_and_each_is_asked_for_once() {
+async fn items_come_in_their_order_and_one_call_asks_for_each_once() {
     let mut stand = Stand::sqlite().await;
     let request = order_of(&mut stand, &["c", "gone", "a", "c", "gone", "b"]).await;
     let detail = detail(&mut stand.client, request).await.unwrap();
     assert_eq!(detail.items, ["c", "a", "c", "b"].map(item));
     assert_eq!(detail.missing_items, ["gone", "gone"]);
-    let mut asked: Vec<String> = stand
-        .items
-        .calls
-        .take()
-        .into_iter()
-        .map(|(id, _)| id)
+    assert_eq!(stand.items.asked.take(), ["a", "b", "c", "gone"]);
+    assert_eq!(stand.items.calls.take().len(), 1);
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn the_most_items_that_an_order_has_need_one_call() {
+    let mut stand = Stand::sqlite().await;
+    let ids: Vec<String> = (0..MAX_ITEMS)
+        .map(|number| format!("{number:0128}"))
         .collect();
-    asked.sort();
-    assert_eq!(asked, ["a", "b", "c", "gone"]);
-    stand.stop().await;
-}
-
-#[tokio::test]
-async fn items_are_asked_for_concurrently_within_the_bound() {
-    let mut stand = Stand::new(Database::sqlite(), &["--concurrency", "2"]).await;
-    let ids = ["pair1", "pair2", "pair3", "pair4", "pair5", "pair6"];
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let request = order_of(&mut stand, &ids).await;
-    // None of them is answered before another one has come.
     let detail = detail(&mut stand.client, request).await.unwrap();
-    assert_eq!(detail.items.len(), 6);
-    assert_eq!(stand.items.most_at_once.load(Ordering::SeqCst), 2);
+    assert_eq!(detail.items.len(), MAX_ITEMS);
+    assert_eq!(stand.items.calls.take().len(), 1);
     stand.stop().await;
 }
 
 #[tokio::test]
-async fn other_failures_are_passed_on_as_they_are() {
+async fn an_order_of_nothing_asks_nobody() {
+    let mut stand = Stand::sqlite().await;
+    let request = order_of(&mut stand, &[]).await;
+    let detail = detail(&mut stand.client, request).await.unwrap();
+    assert!(detail.items.is_empty());
+    assert!(stand.items.calls.take().is_empty());
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn a_refusal_is_passed_on_as_it_is_and_not_asked_again() {
     let mut stand = Stand::sqlite().await;
     let request = order_of(&mut stand, &["a", "full"]).await;
     let from_detail = detail(&mut stand.client, request).await.unwrap_err();
     let from_create = stand
-        .create("someone", &["gone", "full"])
+        .create("someone", &["full", "gone"])
         .await
         .unwrap_err();
     for status in [from_detail, from_create] {
@@ -78,6 +85,52 @@ async fn other_failures_are_passed_on_as_they_are() {
         assert_eq!(status.message(), "no worker");
         assert_eq!(status.details(), b"details");
     }
+    assert_eq!(stand.items.calls.take().len(), 2);
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn a_lookup_that_breaks_off_is_made_again_as_a_whole() {
+    let mut stand = Stand::sqlite().await;
+    let request = order_of(&mut stand, &["a", "b", "c"]).await;
+    stand.items.breaking.store(2, Ordering::SeqCst);
+    let detail = detail(&mut stand.client, request).await.unwrap();
+    assert_eq!(detail.items, ["a", "b", "c"].map(item));
+    let asked = stand.items.asked.take();
+    assert_eq!(
+        asked,
+        ["a", "a", "a", "b", "c"],
+        "three times from the start"
+    );
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn a_lookup_that_never_succeeds_is_given_up() {
+    let mut stand = Stand::sqlite().await;
+    let request = order_of(&mut stand, &["a", "b"]).await;
+    stand.items.breaking.store(usize::MAX, Ordering::SeqCst);
+    let status = detail(&mut stand.client, request).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(status.message(), "going away");
+    assert_eq!(stand.items.calls.take().len(), 5);
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn an_item_service_that_comes_back_is_asked_again() {
+    let mut stand = Stand::closing(2, Database::sqlite(), &[]).await;
+    stand.create("someone", &["a"]).await.unwrap();
+    assert_eq!(stand.items.calls.take().len(), 1);
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_left_out_is_an_error_and_no_missing_item() {
+    let mut stand = Stand::sqlite().await;
+    let request = order_of(&mut stand, &["a", "silent"]).await;
+    let status = detail(&mut stand.client, request).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
     stand.stop().await;
 }
 
@@ -106,11 +159,9 @@ async fn trace_headers_are_carried_on() {
     );
     stand.client.get_order_detail(request).await.unwrap();
     let calls = stand.items.calls.take();
-    assert_eq!(calls.len(), 2);
-    for (_, headers) in calls {
-        assert_eq!(only_trace_headers(&headers), trace_headers());
-        assert!(!headers.contains_key("authorization"));
-    }
+    assert_eq!(calls.len(), 1);
+    assert_eq!(only_trace_headers(&calls[0]), trace_headers());
+    assert!(!calls[0].contains_key("authorization"));
     stand.stop().await;
 }
 
@@ -121,7 +172,7 @@ async fn the_deadline_is_carried_on() {
     let mut request = Request::new(request);
     request.set_timeout(Duration::from_secs(60));
     stand.client.get_order_detail(request).await.unwrap();
-    let (_, headers) = stand.items.calls.take().remove(0);
+    let headers = stand.items.calls.take().remove(0);
     let left = chassis::timeout::requested(&headers).unwrap();
     assert!(
         left < Duration::from_secs(60) && left > Duration::from_secs(30),

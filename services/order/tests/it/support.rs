@@ -8,8 +8,9 @@ use std::sync::{
 
 use chassis::{
     service::Error,
-    testing::{Database, Running, Seen, fake, flags},
+    testing::{Cable, Database, Running, Seen, fake, flags},
 };
+use futures_util::StreamExt;
 use http::HeaderMap;
 use order::{Config, run, store::Store};
 use proto::{
@@ -20,7 +21,7 @@ use proto::{
     order::{CreateOrderRequest, Order, order_service_client::OrderServiceClient},
 };
 use sqlx::AnyPool;
-use tokio::sync::{Barrier, Notify};
+use tokio::sync::Notify;
 use tonic::{
     Code, Request, Response, Status, Streaming, codegen::BoxStream, service::Routes,
     transport::Channel,
@@ -28,59 +29,49 @@ use tonic::{
 
 pub(crate) type Client = OrderServiceClient<Channel>;
 
-/// `gone…` is not there, `full…` fails, `held…` waits until it is let go, `pair…`
-/// waits for another call to come, and every other id is an item.
-#[derive(Debug, Clone)]
+/// `gone…` is not there, `full…` is refused, `held…` waits until it is let go, `silent…` gets no answer, and every
+/// other id is an item.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct FakeItems {
-    pub(crate) calls: Seen<(String, HeaderMap)>,
+    /// The header fields of each call.
+    pub(crate) calls: Seen<HeaderMap>,
+    pub(crate) asked: Seen<String>,
     pub(crate) arrived: Arc<Notify>,
     pub(crate) let_go: Arc<Notify>,
-    pub(crate) most_at_once: Arc<AtomicUsize>,
-    at_once: Arc<AtomicUsize>,
-    pairs: Arc<Barrier>,
+    /// So many calls break off after their first answer.
+    pub(crate) breaking: Arc<AtomicUsize>,
 }
 
-impl Default for FakeItems {
-    fn default() -> Self {
-        Self {
-            calls: Seen::default(),
-            arrived: Arc::default(),
-            let_go: Arc::default(),
-            most_at_once: Arc::default(),
-            at_once: Arc::default(),
-            pairs: Arc::new(Barrier::new(2)),
-        }
-    }
-}
-
-#[tonic::async_trait]
-impl ItemService for FakeItems {
-    async fn get_item(&self, request: Request<GetItemRequest>) -> Result<Response<Item>, Status> {
-        let headers = request.metadata().clone().into_headers();
-        let id = request.into_inner().id;
-        self.calls.push((id.clone(), headers));
-        if id.starts_with("gone") {
-            return Err(Status::not_found(format!("not found: item/{id}")));
+impl FakeItems {
+    async fn answer(&self, id: String) -> Option<Result<LookupItemsResponse, Status>> {
+        self.asked.push(id.clone());
+        if id.starts_with("silent") {
+            return None;
         }
         if id.starts_with("full") {
             let details = b"details".as_slice().into();
-            return Err(Status::with_details(
-                Code::ResourceExhausted,
-                "no worker",
-                details,
-            ));
+            let code = Code::ResourceExhausted;
+            return Some(Err(Status::with_details(code, "no worker", details)));
         }
         if id.starts_with("held") {
             self.arrived.notify_one();
             self.let_go.notified().await;
         }
-        if id.starts_with("pair") {
-            let at_once = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
-            self.most_at_once.fetch_max(at_once, Ordering::SeqCst);
-            self.pairs.wait().await;
-            self.at_once.fetch_sub(1, Ordering::SeqCst);
-        }
-        Ok(Response::new(item(&id)))
+        let item = (!id.starts_with("gone")).then(|| item(&id));
+        Some(Ok(LookupItemsResponse { id, item }))
+    }
+
+    fn breaks_off(&self) -> bool {
+        let one_less = |left: usize| left.checked_sub(1);
+        let order = Ordering::SeqCst;
+        self.breaking.fetch_update(order, order, one_less).is_ok()
+    }
+}
+
+#[tonic::async_trait]
+impl ItemService for FakeItems {
+    async fn get_item(&self, _: Request<GetItemRequest>) -> Result<Response<Item>, Status> {
+        Err(Status::unimplemented("not asked for"))
     }
 
     async fn list_items(
@@ -94,9 +85,27 @@ impl ItemService for FakeItems {
 
     async fn lookup_items(
         &self,
-        _: Request<Streaming<GetItemRequest>>,
+        request: Request<Streaming<GetItemRequest>>,
     ) -> Result<Response<Self::LookupItemsStream>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        self.calls.push(request.metadata().clone().into_headers());
+        let (fake, breaks_off) = (self.clone(), self.breaks_off());
+        let answer = move |(number, request): (usize, Result<GetItemRequest, Status>)| {
+            let fake = fake.clone();
+            async move {
+                match request {
+                    Ok(_) if breaks_off && number > 0 => {
+                        Some(Err(Status::unavailable("going away")))
+                    }
+                    Ok(request) => fake.answer(request.id).await,
+                    Err(status) => Some(Err(status)),
+                }
+            }
+        };
+        let answers = request.into_inner().enumerate().filter_map(answer).boxed();
+        let mut answers = Box::pin(answers.peekable());
+        // PHP sends its header fields with the first answer: who waits for them before it asks, waits for ever.
+        answers.as_mut().peek().await;
+        Ok(Response::new(answers))
     }
 }
 
@@ -114,15 +123,23 @@ pub(crate) struct Stand {
     pub(crate) items: FakeItems,
     pub(crate) service: Running<Result<(), Error>>,
     fake: Running,
+    /// The way to the fake.
+    _cable: Cable,
     database: Database,
 }
 
 impl Stand {
     pub(crate) async fn new(database: Database, more: &[&str]) -> Self {
+        Self::closing(0, database, more).await
+    }
+
+    /// The first connections to the item service are closed at once.
+    pub(crate) async fn closing(connections: usize, database: Database, more: &[&str]) -> Self {
         let items = FakeItems::default();
         let routes = Routes::new(ItemServiceServer::new(items.clone()));
         let fake = fake(routes.into_axum_router()).await;
-        let endpoint = fake.address.to_string();
+        let cable = Cable::to(fake.address.to_string(), connections).await;
+        let endpoint = cable.address.to_string();
         let mut all = vec!["--database-url", &database.url];
         if !more.contains(&"--endpoint") {
             all.extend(["--endpoint", &endpoint]);
@@ -134,6 +151,7 @@ impl Stand {
             items,
             service,
             fake,
+            _cable: cable,
             database,
         }
     }

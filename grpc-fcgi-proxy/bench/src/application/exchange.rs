@@ -1,0 +1,152 @@
+//! The exchanges of one connection, one after the other.
+
+use std::io;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use grpc_fcgi_proxy::fcgi::record::{MAX_CONTENT_LENGTH, RecordType, encode_header};
+use grpc_fcgi_proxy::grpc::frame::TRAILERS;
+use grpc_fcgi_proxy::grpc::message;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::request::{self, Record};
+use super::{ECHO, HEAD, SOURCE, SOURCE_MESSAGE, STALL};
+
+/// Messages that are written at once by a source.
+const BURST: u64 = 8;
+
+/// What a request asks for.
+#[derive(Clone, Copy, PartialEq)]
+enum Method {
+    Unary,
+    Echo,
+    Source,
+    Stall,
+}
+
+/// A connection, and the exchange that it has now.
+pub(super) struct Exchanges<C> {
+    connection: C,
+    input: BytesMut,
+    output: BytesMut,
+    keep: bool,
+    method: Method,
+    /// The input so far, of a method that wants it whole.
+    message: BytesMut,
+}
+
+impl<C: AsyncRead + AsyncWrite + Unpin> Exchanges<C> {
+    pub(super) fn new(connection: C) -> Self {
+        Self {
+            connection,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            keep: false,
+            method: Method::Unary,
+            message: BytesMut::new(),
+        }
+    }
+
+    /// Until the connection ends, from either side.
+    pub(super) async fn run(mut self) -> io::Result<()> {
+        loop {
+            while let Some(record) = request::decode(&mut self.input) {
+                if self.take(record).await? && !self.keep {
+                    self.flush().await?;
+                    return self.connection.shutdown().await;
+                }
+            }
+            self.flush().await?;
+            self.input.reserve(8 * 1024);
+            if self.connection.read_buf(&mut self.input).await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Gives whether it ended the exchange.
+    async fn take(&mut self, record: Record) -> io::Result<bool> {
+        match record {
+            Record::Begin { keep } => self.keep = keep,
+            Record::Params(pairs) if !pairs.is_empty() => self.begin(&pairs),
+            Record::Stdin(content) if content.is_empty() => return self.end().await,
+            Record::Stdin(content) if self.method == Method::Echo => self.stdout(&content),
+            Record::Stdin(content) => self.message.extend_from_slice(&content),
+            Record::Params(_) | Record::Other => {}
+        }
+        Ok(false)
+    }
+
+    fn begin(&mut self, pairs: &[u8]) {
+        let path = request::variable(pairs, b"REQUEST_URI").unwrap_or_default();
+        self.method = match path {
+            path if path == ECHO.as_bytes() => Method::Echo,
+            path if path == SOURCE.as_bytes() => Method::Source,
+            path if path == STALL.as_bytes() => Method::Stall,
+            _ => Method::Unary,
+        };
+        if matches!(self.method, Method::Echo | Method::Source) {
+            self.stdout(HEAD);
+        }
+    }
+
+    /// The request is whole.
+    async fn end(&mut self) -> io::Result<bool> {
+        let message = self.message.split().freeze();
+        match self.method {
+            Method::Stall => return Ok(false),
+            Method::Unary => self.answer(super::answer(message)),
+            Method::Echo => self.trailers(),
+            Method::Source => {
+                self.source(&message).await?;
+                self.trailers();
+            }
+        }
+        self.output
+            .put_slice(&encode_header(RecordType::EndRequest, 8));
+        self.output.put_bytes(0, 8);
+        Ok(true)
+    }
+
+    fn answer(&mut self, message: Bytes) {
+        if HEAD.len() + message.len() <= MAX_CONTENT_LENGTH {
+            self.stdout(&[HEAD, &message].concat());
+        } else {
+            self.stdout(HEAD);
+            self.stdout(&message);
+        }
+    }
+
+    async fn source(&mut self, request: &[u8]) -> io::Result<()> {
+        let number = request.last_chunk::<8>().copied().unwrap_or_default();
+        let mut left = u64::from_be_bytes(number);
+        let frame = message::encode(0, &[b'a'; SOURCE_MESSAGE]);
+        while left > 0 {
+            let burst = left.min(BURST);
+            for _ in 0..burst {
+                self.stdout(&frame);
+            }
+            self.flush().await?;
+            left -= burst;
+        }
+        Ok(())
+    }
+
+    fn trailers(&mut self) {
+        self.stdout(&message::encode(TRAILERS, b"grpc-status: 0\r\n"));
+    }
+
+    fn stdout(&mut self, content: &[u8]) {
+        for content in content.chunks(MAX_CONTENT_LENGTH) {
+            let length = u16::try_from(content.len()).unwrap_or(u16::MAX);
+            self.output
+                .put_slice(&encode_header(RecordType::Stdout, length));
+            self.output.put_slice(content);
+        }
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        self.connection.write_all(&self.output).await?;
+        self.output.clear();
+        Ok(())
+    }
+}

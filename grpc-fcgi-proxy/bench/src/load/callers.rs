@@ -1,0 +1,98 @@
+//! The callers of one thread, and what each of them repeats.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::{Call, Endpoint, Kind, Protocol, Shape, Tally, Window, fastcgi, grpc, http1};
+
+/// How long the last calls may take.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs all callers to the end of the window.
+pub(super) async fn all(
+    endpoint: &Endpoint,
+    call: &Call,
+    shape: Shape,
+    window: Window,
+) -> anyhow::Result<Tally> {
+    let mut callers = JoinSet::new();
+    let call = Arc::new(call.clone());
+    for _ in 0..shape.connections {
+        if endpoint.protocol == Protocol::Grpc {
+            let connection = grpc::connect(&endpoint.address).await?;
+            for _ in 0..shape.streams {
+                callers.spawn_local(over_grpc(connection.clone(), Arc::clone(&call), window));
+            }
+        } else {
+            // The others have one call at a time on a connection.
+            for _ in 0..shape.streams {
+                callers.spawn_local(over_own(endpoint.clone(), Arc::clone(&call), window));
+            }
+        }
+    }
+    let mut all = Tally::new(window);
+    while !callers.is_empty() {
+        match timeout_at(window.end + GRACE, callers.join_next()).await {
+            Ok(Some(tally)) => all.add(tally?),
+            Ok(None) => break,
+            Err(_) => {
+                let without = callers.len();
+                all.fail(&anyhow::anyhow!(
+                    "{without} callers had no answer for {GRACE:?}"
+                ));
+                break;
+            }
+        }
+    }
+    Ok(all)
+}
+
+async fn over_grpc(connection: grpc::Connection, call: Arc<Call>, window: Window) -> Tally {
+    let mut tally = Tally::new(window);
+    match call.kind {
+        Kind::Unary => {
+            let caller = grpc::Unary::new(connection, &call);
+            repeat(&mut tally, async || caller.call().await).await;
+        }
+        Kind::RoundTrip => match grpc::RoundTrips::begin(&connection, &call).await {
+            Ok(mut stream) => repeat(&mut tally, async || stream.next().await).await,
+            Err(error) => tally.fail(&error),
+        },
+    }
+    tally
+}
+
+async fn over_own(endpoint: Endpoint, call: Arc<Call>, window: Window) -> Tally {
+    let mut tally = Tally::new(window);
+    if endpoint.protocol == Protocol::Http1 {
+        match http1::Unary::connect(&endpoint.address, &call).await {
+            Ok(mut caller) => repeat(&mut tally, async || caller.call().await).await,
+            Err(error) => tally.fail(&error),
+        }
+        return tally;
+    }
+    let keep = endpoint.protocol == Protocol::FastcgiKept;
+    match call.kind {
+        Kind::Unary => match fastcgi::Unary::new(endpoint.address, &call, keep) {
+            Ok(mut caller) => repeat(&mut tally, async || caller.call().await).await,
+            Err(error) => tally.fail(&error),
+        },
+        Kind::RoundTrip => match fastcgi::RoundTrips::begin(&endpoint.address, &call).await {
+            Ok(mut stream) => repeat(&mut tally, async || stream.next().await).await,
+            Err(error) => tally.fail(&error),
+        },
+    }
+    tally
+}
+
+async fn repeat(tally: &mut Tally, mut call: impl AsyncFnMut() -> anyhow::Result<()>) {
+    loop {
+        let began = Instant::now();
+        if !tally.note(began, call().await) {
+            return;
+        }
+    }
+}

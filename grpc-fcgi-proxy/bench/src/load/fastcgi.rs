@@ -1,0 +1,195 @@
+//! Calls over FastCGI, without a proxy, by the proxy's own exchange: the limit of what it can reach.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use bytes::{Bytes, BytesMut};
+use futures_util::stream::{self, Stream};
+use grpc_fcgi_proxy::fcgi::exchange::{Exchange, Output, Progress};
+use grpc_fcgi_proxy::fcgi::target::{Socket, Target};
+use grpc_fcgi_proxy::grpc::message;
+use grpc_fcgi_proxy::params::{self, Input, Script, Variables};
+use grpc_fcgi_proxy::route::{CallKind, Method};
+use http::{HeaderMap, HeaderValue, header};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::time::Instant;
+
+use super::Call;
+use crate::application::{SOURCE, SOURCE_MESSAGE};
+
+/// What stands between header fields and body.
+const BLANK_LINE: &[u8] = b"\r\n\r\n";
+/// The backlog of a Unix socket is short; a call waits for its place in it.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+
+async fn connect(address: &Target) -> anyhow::Result<Socket> {
+    Ok(address.connect(Instant::now() + CONNECT_TIME).await?)
+}
+
+/// BEGIN_REQUEST and the variables, as the proxy sends them.
+fn opening(call: &Call, kind: CallKind, input: Input, keep: bool) -> anyhow::Result<Bytes> {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
+    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    Ok(params::encode(&Variables {
+        script: &Script::new(&call.script),
+        kind,
+        method: Method::parse(call.path)?,
+        authority: "bench",
+        headers: &headers,
+        input,
+        keep_connection: keep,
+        time_left: None,
+        peer: here,
+        local: here,
+    })?)
+}
+
+/// Calls with one message each way.
+pub(super) struct Unary {
+    address: Target,
+    opening: Bytes,
+    message: Bytes,
+    answer: Bytes,
+    keep: bool,
+    kept: Option<Socket>,
+}
+
+impl Unary {
+    pub(super) fn new(address: Target, call: &Call, keep: bool) -> anyhow::Result<Self> {
+        let input = Input::Message {
+            length: call.message.len(),
+            compressed: false,
+        };
+        Ok(Self {
+            address,
+            opening: opening(call, CallKind::Unary, input, keep)?,
+            message: call.message.clone(),
+            answer: call.answer.clone(),
+            keep,
+            kept: None,
+        })
+    }
+
+    /// One call; it must come to its END_REQUEST, and its message must be right.
+    pub(super) async fn call(&mut self) -> anyhow::Result<()> {
+        let socket = match self.kept.take() {
+            Some(kept) => kept,
+            None => connect(&self.address).await?,
+        };
+        let stdin = stream::iter([Ok::<_, Infallible>(self.message.clone())]);
+        let mut exchange = Exchange::new(socket, self.opening.clone(), stdin);
+        let mut output = BytesMut::new();
+        while let Some(piece) = exchange.next().await? {
+            match piece {
+                Output::Stdout(content) => output.extend_from_slice(&content),
+                Output::Stderr(content) => anyhow::bail!("{}", content.escape_ascii()),
+            }
+        }
+        let body = output
+            .windows(4)
+            .position(|bytes| bytes == BLANK_LINE)
+            .context("no header fields")?
+            + 4;
+        ensure!(output[body..] == self.answer, "another message came back");
+        if let (socket, Progress::Reusable) = exchange.into_connection()
+            && self.keep
+        {
+            self.kept = Some(socket);
+        }
+        Ok(())
+    }
+}
+
+/// Messages to and fro in one exchange.
+pub(super) struct RoundTrips<I> {
+    exchange: Exchange<Socket, I>,
+    input: UnboundedSender<Bytes>,
+    frame: Bytes,
+    seen: BytesMut,
+}
+
+impl RoundTrips<()> {
+    /// The first of them, which has the call begin.
+    pub(super) async fn begin(
+        address: &Target,
+        call: &Call,
+    ) -> anyhow::Result<RoundTrips<impl Stream<Item = Result<Bytes, Infallible>> + Unpin>> {
+        let (input, mut pieces) = mpsc::unbounded_channel();
+        let stdin = stream::poll_fn(move |cx| pieces.poll_recv(cx).map(|piece| piece.map(Ok)));
+        let opening = opening(call, CallKind::BidiStream, Input::Stream, false)?;
+        let exchange = Exchange::new(connect(address).await?, opening, stdin).half_closing();
+        let mut stream = RoundTrips {
+            exchange,
+            input,
+            frame: call.framed(),
+            seen: BytesMut::new(),
+        };
+        stream.input.send(stream.frame.clone())?;
+        while !stream.seen.windows(4).any(|bytes| bytes == BLANK_LINE) {
+            stream.read().await?;
+        }
+        let head = stream
+            .seen
+            .windows(4)
+            .position(|bytes| bytes == BLANK_LINE)
+            .unwrap_or_default();
+        drop(stream.seen.split_to(head + 4));
+        stream.receive().await?;
+        Ok(stream)
+    }
+}
+
+impl<I: Stream<Item = Result<Bytes, Infallible>> + Unpin> RoundTrips<I> {
+    pub(super) async fn next(&mut self) -> anyhow::Result<()> {
+        self.input.send(self.frame.clone())?;
+        self.receive().await
+    }
+
+    async fn receive(&mut self) -> anyhow::Result<()> {
+        while self.seen.len() < self.frame.len() {
+            self.read().await?;
+        }
+        ensure!(self.seen == self.frame, "another message came back");
+        self.seen.clear();
+        Ok(())
+    }
+
+    async fn read(&mut self) -> anyhow::Result<()> {
+        match self.exchange.next().await?.context("the stream ended")? {
+            Output::Stdout(content) => self.seen.extend_from_slice(&content),
+            Output::Stderr(content) => anyhow::bail!("{}", content.escape_ascii()),
+        }
+        Ok(())
+    }
+}
+
+/// Takes a stream of so many messages, and gives the bytes that came.
+pub(crate) async fn stream(address: &Target, messages: u64) -> anyhow::Result<u64> {
+    let call = Call {
+        kind: super::Kind::RoundTrip,
+        path: SOURCE,
+        script: "/none.php".into(),
+        message: Bytes::new(),
+        answer: Bytes::new(),
+    };
+    let frame = message::encode(0, &messages.to_be_bytes());
+    let opening = opening(&call, CallKind::ServerStream, Input::Stream, false)?;
+    let stdin = stream::iter([Ok::<_, Infallible>(frame)]);
+    let mut exchange = Exchange::new(connect(address).await?, opening, stdin).half_closing();
+    let mut bytes = 0;
+    while let Some(Output::Stdout(content)) = exchange.next().await? {
+        bytes += content.len() as u64;
+    }
+    let expected = messages * (SOURCE_MESSAGE as u64 + 5);
+    ensure!(
+        bytes > expected,
+        "{bytes} bytes came, not {expected} and a few"
+    );
+    Ok(bytes)
+}

@@ -1,0 +1,83 @@
+//! Measures grpc-fcgi-proxy beside what does the same job, and against the limit. `script/bench` is the way to run it.
+//!
+//! - [`targets`]: what is measured, started here, each with an application of its own.
+//! - [`load`]: what calls them, and checks each answer.
+//! - [`parts`]: what is measured of them, in turns.
+//! - [`report`]: tables, plots, and the marks.
+//! - [`application`] and [`echo`]: the two servers that are programs of their own.
+
+mod application;
+mod arguments;
+mod echo;
+mod load;
+mod parts;
+mod report;
+mod targets;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::ensure;
+use clap::Parser;
+
+use crate::arguments::{Command, Load};
+use crate::load::{Endpoint, block_on};
+
+fn main() -> ExitCode {
+    let result = match Command::parse() {
+        Command::Run(flags) => parts::run(&flags),
+        Command::Application { listen } => flatten(block_on(application::run(&listen))),
+        Command::Tonic { listen } => flatten(serve_tonic(listen)),
+        Command::Load(flags) => load_only(&flags),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress(&format!("bench: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn flatten(result: anyhow::Result<anyhow::Result<()>>) -> anyhow::Result<()> {
+    result?
+}
+
+/// As many threads as a server would have.
+fn serve_tonic(listen: std::net::SocketAddr) -> anyhow::Result<anyhow::Result<()>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(echo::run(listen)))
+}
+
+/// For a profile of what is loaded.
+fn load_only(flags: &Load) -> anyhow::Result<()> {
+    let endpoint = Endpoint {
+        protocol: flags.protocol,
+        address: flags.address.clone(),
+    };
+    let time = Duration::from_secs(flags.seconds);
+    let call = parts::trivial_call(flags.bytes);
+    let (mut tally, (), ()) = load::run(&endpoint, &call, flags.shape, time, || ())?;
+    let [p50, p99] = tally.percentiles([50, 99]).unwrap_or_default();
+    let line = format!(
+        "{:.0} req/s, p50 {p50:.0} µs, p99 {p99:.0} µs",
+        tally.per_second()
+    );
+    writeln!(std::io::stdout(), "{line}")?;
+    let failure = tally.first_failure().unwrap_or_default();
+    ensure!(
+        tally.failures() == 0,
+        "{} failures, first: {failure}",
+        tally.failures()
+    );
+    Ok(())
+}
+
+/// Tells whoever waits.
+fn progress(line: &str) {
+    // Who has closed stderr does not want to know.
+    writeln!(std::io::stderr(), "{line}").ok();
+}

@@ -1,0 +1,94 @@
+//! Unary calls of the item application under php-fpm: what a user sees, and what PHP itself costs.
+
+use bytes::Bytes;
+use prost::Message;
+use proto::item::{GetItemRequest, Item};
+
+use super::{ALONE, Bench, USUAL, turns::Case, ways};
+use crate::load::{Call, Kind, Protocol, Shape};
+use crate::targets::{Backend, Between, Target, WORKERS, Way};
+
+/// Of the sample items.
+const ID: &str = "6962f4ff-b752-4103-b90c-1f9bcec30913";
+
+/// All ways in the usual shape; the earlier PHP files, if there are some, without a proxy.
+pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
+    let shapes: &[Shape] = if bench.extent.full {
+        &[ALONE, USUAL, Shape::new(32, 8)]
+    } else {
+        &[USUAL]
+    };
+    let backend = Backend::PhpFpm;
+    let mut targets = bench.start(&ways(bench.extent), backend)?;
+    targets.extend(bench.peers_for(&get_item(bench, backend))?);
+    for &shape in shapes {
+        let case = case(bench, backend, shape);
+        bench.measure(&case, &targets, pinned)?;
+    }
+    if bench.places.php_before.is_some() {
+        compare_revisions(bench)?;
+    }
+    Ok(())
+}
+
+/// PHP's own CPU time, now and before, in turns.
+fn compare_revisions(bench: &mut Bench) -> anyhow::Result<()> {
+    let shape = Shape::new(WORKERS, 1);
+    let way = Way::new(Between::Nothing, true, false);
+    let now = Target::start(&bench.places, way, Backend::PhpFpm)?;
+    let before = Target::start(&bench.places, way, Backend::PhpFpmBefore)?;
+    for _ in 0..bench.extent.runs {
+        let case_now = case(bench, Backend::PhpFpm, shape).once("php-cpu");
+        bench.measure(&case_now, std::slice::from_ref(&now), pinned)?;
+        let case_before = case(bench, Backend::PhpFpmBefore, shape).once("php-cpu");
+        bench.measure(&case_before, std::slice::from_ref(&before), pinned)?;
+    }
+    Ok(())
+}
+
+impl Case {
+    fn once(mut self, part: &'static str) -> Self {
+        self.part = part;
+        self.extent.runs = 1;
+        self
+    }
+}
+
+fn case(bench: &Bench, backend: Backend, shape: Shape) -> Case {
+    Case {
+        part: "php",
+        backend,
+        call: get_item(bench, backend),
+        shape,
+        extent: bench.extent,
+    }
+}
+
+fn get_item(bench: &Bench, backend: Backend) -> Call {
+    let request = GetItemRequest { id: ID.to_owned() };
+    let item = Item {
+        id: ID.to_owned(),
+        name: "fifth item".to_owned(),
+        description: "last item for sell".to_owned(),
+    };
+    Call {
+        kind: Kind::Unary,
+        path: "/item.ItemService/GetItem",
+        script: bench.places.script(backend),
+        message: Bytes::from(request.encode_to_vec()),
+        answer: Bytes::from(item.encode_to_vec()),
+    }
+}
+
+/// A kept connection pins a worker, and only grpc-fcgi-proxy has callers wait for one: more callers than workers would
+/// wait for ever behind the others.
+fn pinned(target: &Target, shape: Shape) -> Shape {
+    let bounded = target.name.starts_with("grpc-fcgi-proxy") || !target.name.contains(", kept");
+    if bounded || shape.calls() <= WORKERS {
+        shape
+    } else if target.endpoint.protocol == Protocol::Grpc {
+        Shape::new(1, WORKERS)
+    } else {
+        Shape::new(WORKERS, 1)
+    }
+}

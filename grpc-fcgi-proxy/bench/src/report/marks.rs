@@ -1,0 +1,288 @@
+//! What is to be reached: ratios within one run, since figures of two machines say nothing of each other.
+
+use serde::Serialize;
+
+use super::{Report, Row};
+use crate::parts::{ALONE, USUAL};
+use crate::targets::Backend;
+
+const PROXY: &str = "grpc-fcgi-proxy";
+const ENVOY: &str = "Envoy + nginx";
+const NGINX: &str = "nginx, HTTP/1.1";
+const DIRECT: &str = "direct FastCGI";
+
+/// One of them, and what became of it.
+#[derive(Debug, Serialize)]
+pub(super) struct Mark {
+    what: String,
+    wanted: String,
+    /// What it was; none if not measured.
+    got: Option<f64>,
+    unit: &'static str,
+    reached: Option<bool>,
+}
+
+/// On which side of its bound a value must be.
+#[derive(Clone, Copy)]
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+}
+
+/// All of them, of new connections and of kept ones where there are both.
+pub(super) fn of(report: &Report) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    for kept in ["", ", kept"] {
+        marks.extend(trivial(report, kept));
+    }
+    for kept in ["", ", kept"] {
+        let name = |target: &str| format!("{target}{kept}");
+        let rate = |row: &Row| Some(row.per_second.median);
+        let ratio = ratio(
+            report
+                .find(
+                    "php",
+                    Backend::PhpFpm,
+                    &name(PROXY),
+                    Some(&USUAL.to_string()),
+                )
+                .and_then(rate),
+            report
+                .find("php", Backend::PhpFpm, &name(DIRECT), None)
+                .and_then(rate),
+        );
+        marks.push(mark(
+            &format!("php-fpm, 8×8{kept}: req/s"),
+            "direct",
+            ratio,
+            Bound::AtLeast(0.90),
+            "×",
+        ));
+    }
+    marks.extend(memory(report));
+    marks.extend(streams(report));
+    for kept in ["", ", kept"] {
+        let what = format!("CPU per call as load grows{kept}");
+        marks.push(mark(
+            &what,
+            "the least",
+            growth(report, &format!("{PROXY}{kept}")),
+            Bound::AtMost(1.15),
+            "×",
+        ));
+    }
+    marks.push(php_cpu(report));
+    let index = match report.index[..] {
+        [now, sequential] => ratio(Some(now), Some(sequential)),
+        _ => None,
+    };
+    marks.push(mark(
+        "/index through the mesh, p50",
+        "one call after the other",
+        index,
+        Bound::AtMost(0.5),
+        "×",
+    ));
+    marks
+}
+
+fn trivial(report: &Report, kept: &str) -> [Mark; 4] {
+    let find = |target: &str, shape: String| {
+        report.find(
+            "unary",
+            Backend::Trivial,
+            &format!("{target}{kept}"),
+            Some(&shape),
+        )
+    };
+    let usual = |target: &str| find(target, USUAL.to_string());
+    let rate = |target: &str| usual(target).map(|row| row.per_second.median);
+    let cpu = |target: &str| usual(target).and_then(|row| Some(row.cpu_between?.median));
+    let p50 = |target: &str| find(target, ALONE.to_string()).map(|row| row.p50.median);
+    let more = p50(PROXY)
+        .zip(p50(DIRECT))
+        .map(|(proxy, direct)| proxy - direct);
+    let what = |what: &str| format!("trivial application{kept}, {what}");
+    [
+        mark(
+            &what("8×8: req/s"),
+            "Envoy + nginx",
+            ratio(rate(PROXY), rate(ENVOY)),
+            Bound::AtLeast(2.0),
+            "×",
+        ),
+        mark(
+            &what("8×8: CPU per call"),
+            "Envoy + nginx",
+            ratio(cpu(PROXY), cpu(ENVOY)),
+            Bound::AtMost(0.35),
+            "×",
+        ),
+        mark(
+            &what("8×8: CPU per call"),
+            "nginx, HTTP/1.1",
+            ratio(cpu(PROXY), cpu(NGINX)),
+            Bound::AtMost(2.0),
+            "×",
+        ),
+        mark(
+            &what("1×1: p50"),
+            "more than direct",
+            more,
+            Bound::AtMost(60.0),
+            "µs",
+        ),
+    ]
+}
+
+fn memory(report: &Report) -> [Mark; 2] {
+    let proxy = report.memory.iter().find(|memory| memory.target == PROXY);
+    let idle = proxy.map(|memory| memory.idle.median);
+    let more = proxy.and_then(|memory| Some(memory.waiting?.median - memory.idle.median));
+    [
+        mark("resident memory, idle", "", idle, Bound::AtMost(6.0), "MiB"),
+        mark(
+            "resident memory, 2,000 waiting calls",
+            "more than idle",
+            more,
+            Bound::AtMost(16.0),
+            "MiB",
+        ),
+    ]
+}
+
+fn streams(report: &Report) -> [Mark; 3] {
+    let round_trip = |target: &str| {
+        let row = report.find("streams", Backend::PhpFpm, target, Some(&ALONE.to_string()));
+        row.map(|row| row.p50.median)
+    };
+    let flow = |target: &str| report.flows.iter().find(|flow| flow.target == target);
+    let rate = |target: &str| flow(target).map(|flow| flow.gib_per_second.median);
+    let growth = flow(PROXY).map(|flow| flow.memory_most - flow.memory_before);
+    [
+        mark(
+            "bidirectional round trip, php-fpm: p50",
+            "direct",
+            ratio(round_trip(PROXY), round_trip(DIRECT)),
+            Bound::AtMost(1.3),
+            "×",
+        ),
+        mark(
+            "long server stream: rate",
+            "direct",
+            ratio(rate(PROXY), rate(DIRECT)),
+            Bound::AtLeast(0.7),
+            "×",
+        ),
+        // Less than three of its messages, whatever its length.
+        mark(
+            "long server stream: memory",
+            "more than before",
+            growth,
+            Bound::AtMost(1.0),
+            "MiB",
+        ),
+    ]
+}
+
+/// The most that a call costs, in any shape, for the least.
+fn growth(report: &Report, target: &str) -> Option<f64> {
+    let costs = || {
+        let rows = report
+            .rows
+            .iter()
+            .filter(|row| row.part == "growth" && row.target == target);
+        rows.filter_map(|row| Some(row.cpu_between?.median))
+    };
+    ratio(costs().reduce(f64::max), costs().reduce(f64::min))
+}
+
+fn php_cpu(report: &Report) -> Mark {
+    let cost = |backend| {
+        let rows = report
+            .rows
+            .iter()
+            .filter(|row| row.part == "php-cpu" && row.backend == backend);
+        super::Spread::of(rows.filter_map(|row| Some(row.cpu_application?.median)))
+            .map(|spread| spread.median)
+    };
+    let ratio = ratio(cost(Backend::PhpFpm), cost(Backend::PhpFpmBefore));
+    mark(
+        "PHP's own CPU per GetItem",
+        "before",
+        ratio,
+        Bound::AtMost(0.5),
+        "×",
+    )
+}
+
+impl Report {
+    fn find(
+        &self,
+        part: &str,
+        backend: Backend,
+        target: &str,
+        shape: Option<&str>,
+    ) -> Option<&Row> {
+        self.rows.iter().find(|row| {
+            row.part == part
+                && row.backend == backend
+                && row.target == target
+                && shape.is_none_or(|shape| row.shape == shape)
+        })
+    }
+}
+
+fn ratio(value: Option<f64>, of: Option<f64>) -> Option<f64> {
+    value.zip(of).map(|(value, of)| value / of)
+}
+
+fn mark(what: &str, compared: &str, got: Option<f64>, bound: Bound, unit: &'static str) -> Mark {
+    let (word, limit) = match bound {
+        Bound::AtLeast(limit) => ("at least", limit),
+        Bound::AtMost(limit) => ("at most", limit),
+    };
+    Mark {
+        what: what.to_owned(),
+        wanted: format!("{word} {limit} {unit} {compared}")
+            .trim_end()
+            .to_owned(),
+        got,
+        unit,
+        reached: got.map(|got| match bound {
+            Bound::AtLeast(limit) => got >= limit,
+            Bound::AtMost(limit) => got <= limit,
+        }),
+    }
+}
+
+/// As Markdown.
+pub(super) fn table(marks: &[Mark]) -> String {
+    let mut out = "### The marks\n\n| mark | wanted | is | |\n|---|---|---|---|\n".to_owned();
+    for mark in marks {
+        let got = mark
+            .got
+            .map_or_else(|| "–".to_owned(), |got| format!("{got:.2} {}", mark.unit));
+        let reached = match mark.reached {
+            Some(true) => "reached",
+            Some(false) => "**missed**",
+            None => "not measured",
+        };
+        out += &format!("| {} | {} | {got} | {reached} |\n", mark.what, mark.wanted);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_says_whether_its_bound_holds() {
+        let reached = |got, bound| mark("x", "y", got, bound, "×").reached;
+        assert_eq!(reached(Some(2.0), Bound::AtLeast(2.0)), Some(true));
+        assert_eq!(reached(Some(1.9), Bound::AtLeast(2.0)), Some(false));
+        assert_eq!(reached(Some(0.36), Bound::AtMost(0.35)), Some(false));
+        assert_eq!(reached(None, Bound::AtMost(0.35)), None);
+    }
+}

@@ -1,0 +1,124 @@
+//! Bars, as SVG that reads on a light and on a dark page.
+
+use super::{Report, Row};
+use crate::parts::USUAL;
+use crate::targets::Backend;
+
+const WIDTH: f64 = 720.0;
+const LABELS: f64 = 250.0;
+const BARS: f64 = 360.0;
+const STEP: f64 = 26.0;
+const TOP: f64 = 40.0;
+
+/// The name of each plot, and the plot.
+pub(super) fn all(report: &Report) -> Vec<(&'static str, String)> {
+    let usual = USUAL.to_string();
+    let rows = |part: &str, backend| -> Vec<&Row> {
+        report
+            .rows
+            .iter()
+            .filter(|row| {
+                row.part == part
+                    && row.backend == backend
+                    && !row.round_trips
+                    && (part == "php" || row.shape == usual)
+            })
+            .collect()
+    };
+    let trivial = rows("unary", Backend::Trivial);
+    // The first shape that each target has: the usual one, or the most that it can take.
+    let php: Vec<&Row> = rows("php", Backend::PhpFpm)
+        .into_iter()
+        .filter(|row| row.shape == usual || row.target.contains(", kept"))
+        .collect();
+    let rate = |row: &&Row| Some(row.per_second.median);
+    let cpu = |row: &&Row| Some(row.cpu_between?.median);
+    [
+        (
+            "trivial-rate.svg",
+            "Calls a second, trivial application, 8×8 (more is better)",
+            bars(&trivial, rate),
+            0,
+        ),
+        (
+            "trivial-cpu.svg",
+            "CPU seconds per 10,000 calls, trivial application, 8×8 (less is better)",
+            bars(&trivial, cpu),
+            3,
+        ),
+        (
+            "php-rate.svg",
+            "Calls a second, php-fpm with 4 workers, 8×8 (more is better)",
+            bars(&php, rate),
+            0,
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, _, bars, _)| !bars.is_empty())
+    .map(|(file, title, bars, digits)| (file, plot(title, &bars, digits)))
+    .collect()
+}
+
+fn bars<'a>(rows: &[&'a Row], value: impl Fn(&&Row) -> Option<f64>) -> Vec<(&'a str, f64)> {
+    let mut bars: Vec<(&str, f64)> = Vec::new();
+    for row in rows {
+        if let Some(value) = value(row)
+            && bars.iter().all(|(target, _)| *target != row.target)
+        {
+            bars.push((&row.target, value));
+        }
+    }
+    bars
+}
+
+fn plot(title: &str, bars: &[(&str, f64)], digits: usize) -> String {
+    let most = bars
+        .iter()
+        .map(|(_, value)| *value)
+        .fold(f64::MIN_POSITIVE, f64::max);
+    let mut y = TOP;
+    let mut out = String::new();
+    for (target, value) in bars {
+        let width = value / most * BARS;
+        let colour = if target.starts_with("grpc-fcgi-proxy") {
+            "#2f81f7"
+        } else {
+            "#8b949e"
+        };
+        let (label, text) = (LABELS - 8.0, y + 13.0);
+        let behind = LABELS + width + 6.0;
+        out += &format!(
+            "<text x=\"{label:.0}\" y=\"{text:.0}\" text-anchor=\"end\">{}</text>\
+             <rect x=\"{LABELS}\" y=\"{y:.0}\" width=\"{width:.1}\" height=\"18\" rx=\"2\" fill=\"{colour}\"/>\
+             <text x=\"{behind:.1}\" y=\"{text:.0}\">{value:.digits$}</text>\n",
+            escape(target),
+        );
+        y += STEP;
+    }
+    let height = y + 8.0;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"sans-serif\" \
+         font-size=\"13\" fill=\"#768390\">\n<text x=\"8\" y=\"20\" font-weight=\"bold\">{}</text>\n{out}</svg>\n",
+        escape(title),
+    )
+}
+
+/// A peer's name is the user's.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_bar_is_as_wide_as_there_is_room_and_names_are_escaped() {
+        let svg = plot("t", &[("a<b", 10.0), ("c", 5.0)], 1);
+        assert!(svg.contains("a&lt;b") && !svg.contains("a<b"));
+        assert!(svg.contains("width=\"360.0\"") && svg.contains("width=\"180.0\""));
+        assert!(svg.contains(">10.0<"));
+    }
+}

@@ -1,0 +1,151 @@
+//! Markdown tables: one for each backend, shape and size.
+
+use std::fmt::Write;
+
+use super::{Report, Row, Spread};
+use crate::targets::Backend;
+
+/// Of all that was measured.
+pub(super) fn all(report: &Report) -> String {
+    let mut out = format!(
+        "\n{}; revision {}. The median of the runs (the least – the most).\n",
+        report.machine, report.revision
+    );
+    let mut rows = &report.rows[..];
+    while let Some(first) = rows.first() {
+        let same = rows.iter().take_while(|row| key(row) == key(first)).count();
+        let (these, rest) = rows.split_at(same);
+        write_rows(&mut out, these);
+        rows = rest;
+    }
+    if !report.flows.is_empty() {
+        write_flows(&mut out, report);
+    }
+    if !report.memory.is_empty() {
+        write_memory(&mut out, report);
+    }
+    out
+}
+
+/// What the rows of one table have in common. As load grows, that is the target's affair.
+fn key(row: &Row) -> (&'static str, bool, usize, bool) {
+    (
+        row.part,
+        row.backend == Backend::Trivial,
+        row.bytes,
+        row.round_trips,
+    )
+}
+
+fn write_rows(out: &mut String, rows: &[Row]) {
+    let first = &rows[0];
+    let backend = match first.backend {
+        Backend::Trivial => "the trivial application",
+        Backend::PhpFpm | Backend::PhpFpmBefore => "php-fpm",
+    };
+    let what = if first.round_trips {
+        "round trips of bidirectional calls"
+    } else {
+        "unary calls"
+    };
+    write(
+        out,
+        format_args!(
+            "\n### {}: {what}, {backend}, {} B\n\n",
+            first.part, first.bytes
+        ),
+    );
+    out.push_str(
+        "| target | connections × streams | /s | p50 µs | p99 µs | CPU-s per 10,000 | of the application | MiB | wrong |\n\
+         |---|---|---|---|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let before = if row.backend == Backend::PhpFpmBefore {
+            ", PHP before"
+        } else {
+            ""
+        };
+        write(
+            out,
+            format_args!(
+                "| {}{before} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+                row.target,
+                row.shape,
+                spread(Some(row.per_second), 0),
+                spread(Some(row.p50), 0),
+                spread(Some(row.p99), 0),
+                spread(row.cpu_between, 3),
+                spread(row.cpu_application, 3),
+                row.memory
+                    .map_or_else(|| "–".to_owned(), |memory| format!("{:.1}", memory.max)),
+                row.failures,
+            ),
+        );
+    }
+    for row in rows {
+        if let Some(failure) = &row.first_failure {
+            write(
+                out,
+                format_args!("\n{}, {}: {failure}\n", row.target, row.shape),
+            );
+        }
+    }
+}
+
+fn write_flows(out: &mut String, report: &Report) {
+    out.push_str("\n### streams: one server stream, messages of 64 KiB\n\n| target | MiB | GiB/s | MiB before | MiB at most |\n|---|---|---|---|---|\n");
+    for flow in &report.flows {
+        let (rate, bytes) = (spread(Some(flow.gib_per_second), 2), flow.bytes >> 20);
+        write(
+            out,
+            format_args!(
+                "| {} | {bytes} | {rate} | {:.1} | {:.1} |\n",
+                flow.target, flow.memory_before, flow.memory_most
+            ),
+        );
+    }
+}
+
+fn write_memory(out: &mut String, report: &Report) {
+    out.push_str(
+        "\n### memory: resident MiB\n\n| target | idle | with calls that wait |\n|---|---|---|\n",
+    );
+    for memory in &report.memory {
+        let waiting = memory.waiting.map_or_else(
+            || "–".to_owned(),
+            |waiting| {
+                format!(
+                    "{} ({} calls)",
+                    spread(Some(waiting), 1),
+                    memory.waiting_calls
+                )
+            },
+        );
+        write(
+            out,
+            format_args!(
+                "| {} | {} | {waiting} |\n",
+                memory.target,
+                spread(Some(memory.idle), 1)
+            ),
+        );
+    }
+}
+
+/// The median, and in brackets the least and the most.
+fn spread(value: Option<Spread>, digits: usize) -> String {
+    value.map_or_else(
+        || "–".to_owned(),
+        |value| {
+            format!(
+                "{:.digits$} ({:.digits$} – {:.digits$})",
+                value.median, value.min, value.max
+            )
+        },
+    )
+}
+
+/// To a string it cannot fail.
+fn write(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).ok();
+}

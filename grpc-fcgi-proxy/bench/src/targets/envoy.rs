@@ -1,0 +1,91 @@
+//! Envoy with its filter grpc_http1_reverse_bridge, in front of nginx.
+
+use std::fs;
+
+use anyhow::bail;
+use grpc_fcgi_proxy::fcgi::target::Target as Address;
+use serde_json::{Value, json};
+
+use super::{Places, Process, accepts, free_address, text};
+
+const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
+
+pub(super) fn start(
+    places: &Places,
+    files: &str,
+    http: &Address,
+) -> anyhow::Result<(Process, Address)> {
+    let address = free_address()?;
+    let config = places.folder.join(format!("{files}-envoy.json"));
+    fs::write(&config, configuration(&address, http)?.to_string())?;
+    let arguments = [
+        "-c",
+        &text(&config),
+        "--disable-hot-restart",
+        "--log-level",
+        "warning",
+    ]
+    .map(str::to_owned);
+    let name = format!("{files}-envoy");
+    let mut process = Process::start(&places.folder, &name, &places.envoy, &arguments)?;
+    process.wait_until(|| accepts(&address))?;
+    Ok((process, address))
+}
+
+fn configuration(listen: &Address, http: &Address) -> anyhow::Result<Value> {
+    let manager = json!({
+        "@type": format!("{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
+        "stat_prefix": "bench",
+        "codec_type": "HTTP2",
+        "route_config": {"virtual_hosts": [{
+            "name": "all",
+            "domains": ["*"],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "nginx", "timeout": "0s"}}],
+        }]},
+        "http_filters": [
+            filter("grpc_http1_reverse_bridge", "FilterConfig", &json!({
+                "content_type": "application/grpc",
+                "withhold_grpc_frames": true,
+            })),
+            filter("router", "Router", &json!({})),
+        ],
+    });
+    let many = json!([{
+        "max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000,
+    }]);
+    Ok(json!({"static_resources": {
+        "listeners": [{
+            "address": socket(listen)?,
+            "filter_chains": [{"filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": manager,
+            }]}],
+            // The message is whole in memory on its way.
+            "per_connection_buffer_limit_bytes": 16 << 20,
+        }],
+        "clusters": [{
+            "name": "nginx",
+            "type": "STATIC",
+            "connect_timeout": "5s",
+            "circuit_breakers": {"thresholds": many},
+            "per_connection_buffer_limit_bytes": 16 << 20,
+            "load_assignment": {"cluster_name": "nginx", "endpoints": [{"lb_endpoints": [
+                {"endpoint": {"address": socket(http)?}},
+            ]}]},
+        }],
+    }}))
+}
+
+fn filter(name: &str, kind: &str, settings: &Value) -> Value {
+    let mut config = settings.clone();
+    config["@type"] = format!("{EXTENSIONS}.filters.http.{name}.v3.{kind}").into();
+    json!({"name": format!("envoy.filters.http.{name}"), "typed_config": config})
+}
+
+fn socket(address: &Address) -> anyhow::Result<Value> {
+    let Address::Tcp(address) = address else {
+        bail!("Envoy has TCP on both sides");
+    };
+    let (host, port) = address.rsplit_once(':').unwrap_or(("127.0.0.1", address));
+    Ok(json!({"socket_address": {"address": host, "port_value": port.parse::<u16>()?}}))
+}

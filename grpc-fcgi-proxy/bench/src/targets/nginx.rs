@@ -1,0 +1,108 @@
+//! nginx: HTTP/1.1 in front, FastCGI behind.
+
+use std::fs;
+
+use grpc_fcgi_proxy::fcgi::target::Target as Address;
+
+use super::{Backend, Places, Process, WORKERS, accepts, free_address, text};
+
+/// Idle connections that each of its processes keeps.
+const KEPT: usize = 256;
+
+pub(super) fn start(
+    places: &Places,
+    files: &str,
+    fastcgi: &Address,
+    kept: bool,
+    backend: Backend,
+) -> anyhow::Result<(Process, Address)> {
+    let address = free_address()?;
+    let config = places.folder.join(format!("{files}-nginx.conf"));
+    fs::write(
+        &config,
+        configuration(places, files, &address, fastcgi, kept, backend),
+    )?;
+    let arguments = [
+        "-c".to_owned(),
+        text(&config),
+        "-g".to_owned(),
+        "daemon off;".to_owned(),
+    ];
+    let name = format!("{files}-nginx");
+    let mut process = Process::start(&places.folder, &name, &places.nginx, &arguments)?;
+    process.wait_until(|| accepts(&address))?;
+    Ok((process, address))
+}
+
+/// Tuned as well as it can be: no log, no file on the way of a message, connections that stay open.
+fn configuration(
+    places: &Places,
+    files: &str,
+    listen: &Address,
+    fastcgi: &Address,
+    kept: bool,
+    backend: Backend,
+) -> String {
+    let server = match fastcgi {
+        Address::Tcp(address) => address.clone(),
+        Address::Unix(path) => format!("unix:{}", path.display()),
+    };
+    let listen = listen.to_string();
+    let folder = places.folder.display();
+    // A kept connection pins a worker of php-fpm: several processes would pin those of each other.
+    let (processes, idle) = match backend {
+        Backend::Trivial => ("auto", KEPT),
+        Backend::PhpFpm | Backend::PhpFpmBefore => ("1", WORKERS),
+    };
+    let keep = if kept {
+        (
+            format!("keepalive {idle}; keepalive_requests 100000000;"),
+            "fastcgi_keep_conn on;",
+        )
+    } else {
+        (String::new(), "")
+    };
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {folder}/{files}-{kind};\n"))
+        .concat();
+    let user = &places.user;
+    let variables = variables(&text(&places.script(backend)));
+    format!(
+        "user {user};\nworker_processes {processes};\npid {folder}/{files}-nginx.pid;\nerror_log stderr;\n\
+         worker_rlimit_nofile 16384;\nevents {{ worker_connections 8192; }}\n\
+         http {{\naccess_log off;\nkeepalive_requests 100000000;\nclient_max_body_size 0;\n\
+         client_body_buffer_size 2m;\nfastcgi_max_temp_file_size 0;\nfastcgi_buffers 64 32k;\n{temporary}\
+         upstream application {{ server {server}; {} }}\n\
+         server {{\nlisten {} backlog=4096 reuseport;\nlocation / {{\nfastcgi_pass application;\n{}\n{variables}}}\n}}\n}}\n",
+        keep.0,
+        listen.trim_start_matches("tcp://"),
+        keep.1,
+    )
+}
+
+/// What Debian's fastcgi_params has, and what the kit asks for.
+fn variables(script: &str) -> String {
+    [
+        ("QUERY_STRING", "$query_string"),
+        ("REQUEST_METHOD", "$request_method"),
+        ("CONTENT_TYPE", "$content_type"),
+        ("CONTENT_LENGTH", "$content_length"),
+        ("SCRIPT_FILENAME", script),
+        ("SCRIPT_NAME", "$fastcgi_script_name"),
+        ("REQUEST_URI", "$request_uri"),
+        ("DOCUMENT_URI", "$document_uri"),
+        ("DOCUMENT_ROOT", "$document_root"),
+        ("SERVER_PROTOCOL", "$server_protocol"),
+        ("REQUEST_SCHEME", "$scheme"),
+        ("GATEWAY_INTERFACE", "CGI/1.1"),
+        ("SERVER_SOFTWARE", "nginx/$nginx_version"),
+        ("REMOTE_ADDR", "$remote_addr"),
+        ("REMOTE_PORT", "$remote_port"),
+        ("SERVER_ADDR", "$server_addr"),
+        ("SERVER_PORT", "$server_port"),
+        ("SERVER_NAME", "$server_name"),
+        ("GRPC_CALL_KIND", "unary"),
+    ]
+    .map(|(name, value)| format!("fastcgi_param {name} {value};\n"))
+    .concat()
+}

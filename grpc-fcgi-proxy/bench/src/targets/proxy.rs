@@ -1,0 +1,52 @@
+//! grpc-fcgi-proxy itself, as a user would start it.
+
+use grpc_fcgi_proxy::fcgi::target::Target as Address;
+
+use super::{Backend, Places, Process, Way, accepts, free_address, text};
+
+pub(super) fn start(
+    places: &Places,
+    files: &str,
+    fastcgi: &Address,
+    way: Way,
+    backend: Backend,
+    exchanges: usize,
+) -> anyhow::Result<(Process, Address)> {
+    let address = free_address()?;
+    let descriptors = places
+        .root
+        .join("php/interop/generated/descriptor-set.binpb");
+    let echo = places.root.join("php/fixtures/stream_echo.php");
+    let mut arguments: Vec<String> = [
+        ("--address", strip(&address)),
+        ("--aux-address", "127.0.0.1:0".to_owned()),
+        ("--fastcgi", fastcgi.to_string()),
+        ("--max-exchanges", exchanges.to_string()),
+        ("--max-streams", exchanges.to_string()),
+        // Callers wait for workers; nobody is to be refused.
+        ("--max-waiting", "20000".to_owned()),
+        ("--max-wait", "60s".to_owned()),
+        (
+            "--fastcgi-keep-alive",
+            if way.kept { "60s" } else { "0s" }.to_owned(),
+        ),
+        ("--descriptor-set", text(&descriptors)),
+        (
+            "--route",
+            format!("grpc.testing.TestService={}", text(&echo)),
+        ),
+        ("--drain-timeout", "0s".to_owned()),
+    ]
+    .into_iter()
+    .flat_map(|(flag, value)| [flag.to_owned(), value])
+    .collect();
+    arguments.push(text(&places.script(backend)));
+    let mut process = Process::start(&places.folder, files, &places.proxy, &arguments)?;
+    process.wait_until(|| accepts(&address))?;
+    Ok((process, address))
+}
+
+fn strip(address: &Address) -> String {
+    let url = address.to_string();
+    url.trim_start_matches("tcp://").to_owned()
+}

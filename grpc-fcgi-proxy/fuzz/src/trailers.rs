@@ -1,0 +1,16 @@
+//! The trailers frame of a streaming call.
+
+use grpc_fcgi_proxy::response::{MAX_HEAD_LENGTH, parse_trailers};
+
+use super::{head, metadata};
+
+/// There is a status, and nothing passes that gRPC can't carry.
+pub fn check(input: &[u8]) {
+    if let Ok(trailers) = parse_trailers(input) {
+        let text = input.to_ascii_lowercase();
+        assert!(text.windows(12).any(|bytes| bytes == b"grpc-status:"));
+        assert!(input.len() <= MAX_HEAD_LENGTH);
+        metadata::check_all(&trailers.metadata);
+        head::check_status(&trailers.status);
+    }
+}

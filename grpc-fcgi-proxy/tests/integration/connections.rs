@@ -1,0 +1,117 @@
+//! Bounds on what connections take up, and how long they last.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::{Client, Frames, GOAWAY, PING, SETTINGS, TEST_TIMEOUT, serve};
+
+/// Reads until the server closes the connection.
+async fn closed(stream: &mut TcpStream) {
+    // Unread bytes make a reset of the end.
+    let _ = timeout(TEST_TIMEOUT, stream.read_to_end(&mut Vec::new()))
+        .await
+        .expect("it stays open");
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_closed_at_once() {
+    let (_php_fpm, proxy, client) = serve("echo.php", &["--max-connections", "1"]).await;
+    assert_eq!(client.call(b"a", &[]).await.content(), b"a");
+    closed(&mut TcpStream::connect(proxy.address).await.unwrap()).await;
+    proxy
+        .metric_becomes("grpc_server_connections_refused_total", 1.0)
+        .await;
+    assert_eq!(client.call(b"b", &[]).await.content(), b"b");
+    drop(client);
+    proxy.metric_becomes("grpc_server_connections", 0.0).await;
+    let next = Client::connect(proxy.address).await;
+    assert_eq!(next.call(b"c", &[]).await.content(), b"c");
+}
+
+#[tokio::test]
+async fn a_client_learns_how_many_calls_its_connection_may_have() {
+    let (_php_fpm, proxy, _client) = serve("echo.php", &["--max-concurrent-streams", "7"]).await;
+    let settings = Frames::connect(proxy.address).await.next_of(SETTINGS).await;
+    // SETTINGS_MAX_CONCURRENT_STREAMS is 3.
+    assert!(
+        settings
+            .payload
+            .chunks(6)
+            .any(|setting| setting == [0, 3, 0, 0, 0, 7]),
+        "{settings:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_begin_is_let_go() {
+    let (_php_fpm, proxy, _client) = serve("echo.php", &[]).await;
+    let mut silent = TcpStream::connect(proxy.address).await.unwrap();
+    let mut slow = TcpStream::connect(proxy.address).await.unwrap();
+    slow.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await
+        .unwrap();
+    tokio::join!(closed(&mut silent), closed(&mut slow));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_answer_a_ping_is_let_go() {
+    let flags = ["--keepalive-time", "50ms", "--keepalive-timeout", "2s"];
+    let (_php_fpm, proxy, _client) = serve("echo.php", &flags).await;
+    let mut dead = Frames::connect(proxy.address).await;
+    dead.next_of(PING).await;
+    while dead.next().await.is_some() {}
+    let mut alive = Frames::connect(proxy.address).await;
+    for _ in 0..3 {
+        let ping = alive.next_of(PING).await;
+        alive.answer(&ping).await;
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_with_goaway() {
+    let (_php_fpm, proxy, _client) = serve("echo.php", &["--max-connection-idle", "50ms"]).await;
+    let mut idle = Frames::connect(proxy.address).await;
+    let first = idle.next_of(GOAWAY).await;
+    // RFC 9113, 6.8: the first says that no more is to be begun, with the highest stream there is and NO_ERROR.
+    assert_eq!(first.payload[..8], [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    let ping = idle.next_of(PING).await;
+    idle.answer(&ping).await;
+    let last = idle.next_of(GOAWAY).await;
+    assert_eq!(last.payload[..8], [0; 8]);
+    assert!(idle.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_connection_with_a_call_is_not_idle() {
+    let (_php_fpm, _proxy, client) = serve("sleep.php", &["--max-connection-idle", "1s"]).await;
+    assert_eq!(
+        client.call(b"a", &[("x-seconds", "2")]).await.content(),
+        b"a"
+    );
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn an_old_connection_ends_with_its_calls() {
+    let (_php_fpm, _proxy, client) = serve("sleep.php", &["--max-connection-age", "2s"]).await;
+    assert_eq!(
+        client.call(b"a", &[("x-seconds", "3")]).await.content(),
+        b"a"
+    );
+    client.closed().await;
+}
+
+#[tokio::test]
+async fn calls_of_an_old_connection_are_broken_off_after_its_grace() {
+    let flags = [
+        "--max-connection-age",
+        "2s",
+        "--max-connection-age-grace",
+        "100ms",
+    ];
+    let (_php_fpm, proxy, client) = serve("sleep.php", &flags).await;
+    let headers = [("content-type", "application/grpc"), ("x-seconds", "30")];
+    assert!(client.send("/a.B/C", vec![0; 5], &headers).await.is_err());
+    proxy.metric_becomes("grpc_server_connections", 0.0).await;
+}

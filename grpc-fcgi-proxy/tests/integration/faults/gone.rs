@@ -1,0 +1,149 @@
+//! A client that goes away, in each phase of a call: it resets the call, or its connection breaks.
+
+use std::net::Shutdown;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use super::{KINDS, all_is_well, serve_fixture};
+use crate::support::{Client, PhpFpm, Proxy, Stream, message};
+
+/// Ways to go.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Reset,
+    Disconnect,
+}
+
+type Site = (PhpFpm, Proxy, Client);
+
+/// Each of these kinds of call, and each way to go.
+fn each<'a>(kinds: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Way)> {
+    let ways = |kind| [(kind, Way::Reset), (kind, Way::Disconnect)];
+    kinds.iter().copied().flat_map(ways)
+}
+
+/// A call that is alone on its connection.
+struct Lone {
+    socket: std::net::TcpStream,
+    client: Client,
+    call: Stream,
+}
+
+impl Lone {
+    /// Begins a call, and sends this much.
+    async fn begin(site: &Site, kind: &str, metadata: &[(&str, &str)], body: &[u8]) -> Self {
+        let stream = TcpStream::connect(site.1.address).await.unwrap();
+        let stream = stream.into_std().unwrap();
+        let socket = stream.try_clone().unwrap();
+        let client = Client::over(TcpStream::from_std(stream).unwrap())
+            .await
+            .unwrap();
+        let call = client.stream(kind, metadata);
+        call.send_bytes(body);
+        Self {
+            socket,
+            client,
+            call,
+        }
+    }
+
+    async fn go(self, (php_fpm, proxy, other): &Site, way: Way) {
+        match way {
+            Way::Reset => drop(self.call),
+            Way::Disconnect => self.socket.shutdown(Shutdown::Both).unwrap(),
+        }
+        all_is_well(php_fpm, proxy, other).await;
+    }
+}
+
+/// HTTP/2 by hand: a client can't be stopped in the middle of a HEADERS frame otherwise.
+#[tokio::test]
+async fn before_the_header_fields_are_complete() {
+    let (php_fpm, proxy, client) = serve_fixture("echo.php", &[]).await;
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    // HEADERS of stream 1 with 17 bytes; END_HEADERS is not set, so CONTINUATION is to follow.
+    let headers = b"\0\0\x11\x01\0\0\0\0\x01\x83\x86\x84\x41\x0ctest.example";
+    let opening = [&preface[..], headers].concat();
+    for cut in [
+        0,
+        10,
+        preface.len(),
+        preface.len() + 5,
+        opening.len() - 3,
+        opening.len(),
+    ] {
+        let mut stream = TcpStream::connect(proxy.address).await.unwrap();
+        stream.write_all(&opening[..cut]).await.unwrap();
+        drop(stream);
+        all_is_well(&php_fpm, &proxy, &client).await;
+    }
+}
+
+#[tokio::test]
+async fn while_it_sends() {
+    let site = serve_fixture("stream_sum.php", &[]).await;
+    let half = &message(&[b'x'; 100_000])[..50_000];
+    for (kind, way) in each(&KINDS) {
+        let lone = Lone::begin(&site, kind, &[], half).await;
+        if kind == "Unary" {
+            // It takes no place before it has its message, but it comes before the next on its connection.
+            tokio::task::yield_now().await;
+            lone.client.call_method("/well.Unary/Echo", b"", &[]).await;
+        } else {
+            site.1.metric_becomes("fcgi_exchanges_running", 1.0).await;
+        }
+        lone.go(&site, way).await;
+    }
+}
+
+#[tokio::test]
+async fn while_it_waits_for_a_place() {
+    let site = serve_fixture("sleep.php", &[]).await;
+    let (_, proxy, client) = &site;
+    for (kind, way) in each(&KINDS) {
+        let running = client.clone();
+        let running =
+            tokio::spawn(async move { running.call(b"x", &[("x-seconds", "0.3")]).await });
+        proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
+        let mut lone = Lone::begin(&site, kind, &[("x-seconds", "9")], &message(b"x")).await;
+        lone.call.half_close();
+        proxy.metric_becomes("fcgi_calls_waiting", 1.0).await;
+        lone.go(&site, way).await;
+        assert_eq!(running.await.unwrap().content(), b"x", "{kind} {way:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_script_runs() {
+    let site = serve_fixture("sleep.php", &[]).await;
+    for (kind, way) in each(&KINDS) {
+        let mut lone = Lone::begin(&site, kind, &[("x-seconds", "0.2")], &message(b"x")).await;
+        lone.call.half_close();
+        site.1.metric_becomes("fcgi_exchanges_running", 1.0).await;
+        lone.go(&site, way).await;
+    }
+}
+
+/// More than HTTP/2's window, of which it takes nothing.
+#[tokio::test]
+async fn while_a_unary_answer_is_being_sent() {
+    let site = serve_fixture("large.php", &[]).await;
+    for (kind, way) in each(&KINDS[..1]) {
+        let mut lone = Lone::begin(&site, kind, &[("x-size", "10000000")], &message(b"")).await;
+        lone.call.half_close();
+        lone.call.headers().await;
+        lone.go(&site, way).await;
+    }
+}
+
+#[tokio::test]
+async fn while_a_stream_of_answers_is_being_sent() {
+    let site = serve_fixture("stream_count.php", &[]).await;
+    let metadata = [("x-count", "100000000"), ("x-size", "10000")];
+    for (kind, way) in each(&KINDS[1..]) {
+        let mut lone = Lone::begin(&site, kind, &metadata, &message(b"")).await;
+        assert_eq!(lone.call.next().await.unwrap().len(), 10_000);
+        lone.go(&site, way).await;
+    }
+}

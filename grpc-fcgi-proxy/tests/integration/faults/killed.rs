@@ -1,0 +1,56 @@
+//! A worker of php-fpm that is killed.
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+use super::{KINDS, all_is_well, serve_fixture, status, status_of};
+use crate::support::message;
+
+const NO_ANSWER: (&str, &str) = ("14", "the application ended without an answer");
+const CUT_SHORT: (&str, &str) = ("13", "the application ended before its answer was complete");
+const OK: (&str, &str) = ("0", "");
+
+#[tokio::test]
+async fn an_answer_cut_short_by_a_kill_is_an_error() {
+    let (php_fpm, proxy, client) = serve_fixture("killed.php", &[]).await;
+    let table = [
+        ("before", NO_ANSWER),
+        ("during", CUT_SHORT),
+        ("after", CUT_SHORT),
+        ("complete", OK),
+    ];
+    for (when, status) in table {
+        let metadata = [("x-when", when), ("x-answer-bin", "d2hvbGU=")];
+        let answer = client.call(b"", &metadata).await;
+        assert_eq!(answer.status(), status, "{when}");
+        assert_eq!(answer.body.is_empty(), status != OK, "{when}");
+    }
+    assert_eq!(
+        proxy
+            .metric("fcgi_exchanges_total{outcome=\"failed\"}")
+            .await,
+        3.0
+    );
+    all_is_well(&php_fpm, &proxy, &client).await;
+}
+
+/// The trailers of a streaming call say how it ended; the messages before them have gone out anyway.
+#[tokio::test]
+async fn a_stream_cut_short_by_a_kill_is_an_error() {
+    let (php_fpm, proxy, client) = serve_fixture("killed.php", &[]).await;
+    let trailers = b"\x80\0\0\0\x10grpc-status: 0\r\n";
+    let whole = BASE64_STANDARD.encode([&message(b"whole"), &trailers[..]].concat());
+    let table = [
+        ("before", NO_ANSWER),
+        ("during", CUT_SHORT),
+        ("after", OK),
+        ("complete", OK),
+    ];
+    for kind in &KINDS[1..] {
+        for (when, (code, text)) in table {
+            let metadata = [("x-when", when), ("x-answer-bin", &whole)];
+            let ended = status_of(&client, kind, &metadata).await;
+            assert_eq!(ended, status(code, text), "{kind} {when}");
+        }
+    }
+    all_is_well(&php_fpm, &proxy, &client).await;
+}

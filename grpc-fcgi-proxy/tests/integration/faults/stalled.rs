@@ -1,0 +1,167 @@
+//! Someone who does not go on: the deadline ends the call, and a client that stalls holds no worker.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::{KINDS, ONE_PLACE, all_is_well, all_is_well_with, serve_fixture, status, status_of};
+use crate::support::scripted::Step::{Read, ReadParams, Send, Stall};
+use crate::support::scripted::{BODY, END, HEAD, good_answer, stdout};
+use crate::support::{message, serve_scripted};
+
+const DEADLINE: (&str, &str) = ("grpc-timeout", "100m");
+/// A call that ends in it has not waited for anything else.
+const SOON: Duration = Duration::from_secs(5);
+
+fn over() -> (String, String) {
+    status("4", "the deadline is over")
+}
+
+#[tokio::test]
+async fn an_application_that_stalls_is_waited_for_until_the_deadline() {
+    let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
+    let answer = good_answer();
+    let without_end = answer[..answer.len() - END.len()].to_vec();
+    let table = [
+        ("reads nothing", vec![Stall]),
+        ("reads half", vec![ReadParams, Stall]),
+        ("answers nothing", vec![Read, Stall]),
+        (
+            "half a record",
+            vec![Read, Send(answer[..4].to_vec()), Stall],
+        ),
+        (
+            "half a header",
+            vec![Read, Send(stdout(b"Content-")), Stall],
+        ),
+        (
+            "half a body",
+            vec![
+                Read,
+                Send([stdout(HEAD), stdout(&BODY[..9])].concat()),
+                Stall,
+            ],
+        ),
+        ("no END_REQUEST", vec![Read, Send(without_end), Stall]),
+    ];
+    for (what, steps) in table {
+        for kind in KINDS {
+            application.next(&steps);
+            let ended = timeout(SOON, status_of(&client, kind, &[DEADLINE])).await;
+            assert_eq!(ended.expect("in time"), over(), "{what}: {kind}");
+            all_is_well_with(&application, &proxy, &client).await;
+        }
+    }
+}
+
+/// The script has said how the call ended: its client need not wait for the script's own end.
+#[tokio::test]
+async fn a_script_that_goes_on_behind_its_trailers_is_not_waited_for() {
+    let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
+    let answer = good_answer();
+    let without_end = answer[..answer.len() - END.len()].to_vec();
+    for kind in &KINDS[1..] {
+        application.next(&[Read, Send(without_end.clone()), Stall]);
+        let ended = timeout(SOON, status_of(&client, kind, &[])).await;
+        assert_eq!(ended.expect("in time"), status("0", ""), "{kind}");
+        all_is_well_with(&application, &proxy, &client).await;
+    }
+}
+
+/// More than every buffer on the way has room for.
+#[tokio::test]
+async fn an_application_that_does_not_take_its_input_is_waited_for_until_the_deadline() {
+    let (application, proxy, client) =
+        serve_scripted(&[&ONE_PLACE[..], &["--max-receive-message-size=40000000"]].concat()).await;
+    for kind in KINDS {
+        application.next(&[Stall]);
+        let mut call = client.stream(kind, &[("grpc-timeout", "500m")]);
+        call.send_bytes(&message(&vec![b'x'; 32 * 1024 * 1024]));
+        call.half_close();
+        let ended = timeout(SOON, call.status()).await.expect("in time");
+        assert_eq!(ended, over(), "{kind}");
+        all_is_well_with(&application, &proxy, &client).await;
+    }
+}
+
+/// A unary call waits for its message before it takes a place.
+#[tokio::test]
+async fn a_client_that_stops_sending_is_waited_for_until_the_deadline() {
+    let (php_fpm, proxy, client) = serve_fixture("stream_sum.php", &[]).await;
+    for kind in KINDS {
+        for sent in [0, 3, 7] {
+            let mut call = client.stream(kind, &[DEADLINE]);
+            call.send_bytes(&message(b"half")[..sent]);
+            let ended = timeout(SOON, call.status()).await.expect("in time");
+            assert_eq!(ended, over(), "{kind} with {sent} bytes");
+            all_is_well(&php_fpm, &proxy, &client).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_unary_client_that_stops_sending_holds_no_place() {
+    let (php_fpm, proxy, client) = serve_fixture("echo.php", &[]).await;
+    let mut call = client.stream("Unary", &[]);
+    call.send_bytes(&message(b"whole")[..7]);
+    assert_eq!(client.call(b"meanwhile", &[]).await.content(), b"meanwhile");
+    call.send_bytes(&message(b"whole")[7..]);
+    call.half_close();
+    assert_eq!(call.next().await.unwrap(), b"whole");
+    assert_eq!(call.status().await.0, "0");
+    all_is_well(&php_fpm, &proxy, &client).await;
+}
+
+#[tokio::test]
+async fn a_unary_client_that_stops_reading_holds_no_worker() {
+    let (php_fpm, proxy, client) = serve_fixture("large.php", &[]).await;
+    let mut call = client.stream("Unary", &[("x-size", "10000000")]);
+    call.send(b"");
+    call.half_close();
+    call.headers().await;
+    // It takes nothing of the message, which is more than HTTP/2's window.
+    proxy.becomes_idle().await;
+    php_fpm.becomes_idle().await;
+    let other = client.call(b"", &[("x-size", "1")]).await;
+    assert_eq!(other.content(), b"a");
+    assert_eq!(call.next().await.unwrap().len(), 10_000_000);
+    assert_eq!(call.status().await.0, "0");
+    all_is_well(&php_fpm, &proxy, &client).await;
+}
+
+#[tokio::test]
+async fn a_streaming_client_that_stops_reading_holds_its_worker_until_the_deadline() {
+    let (php_fpm, proxy, client) = serve_fixture("stream_count.php", &[]).await;
+    for kind in &KINDS[1..] {
+        let metadata = [
+            ("x-count", "1000"),
+            ("x-size", "65536"),
+            ("grpc-timeout", "2S"),
+        ];
+        let mut call = client.stream(kind, &metadata);
+        call.send(b"");
+        call.half_close();
+        call.headers().await;
+        assert_eq!(php_fpm.active_workers().await, 1, "{kind}");
+        // It takes nothing of 64 MiB, and its call is over for the proxy and for php-fpm all the same.
+        proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+        php_fpm.becomes_idle().await;
+        while call.next().await.is_some() {}
+        assert_eq!(call.status().await, over(), "{kind}");
+        all_is_well(&php_fpm, &proxy, &client).await;
+    }
+}
+
+#[tokio::test]
+async fn without_a_deadline_an_application_that_stalls_is_waited_for_until_the_client_goes() {
+    let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
+    for kind in KINDS {
+        application.next(&[Read, Stall]);
+        let mut call = client.stream(kind, &[]);
+        call.send(b"");
+        call.half_close();
+        application.has_begun().await;
+        drop(call);
+        all_is_well_with(&application, &proxy, &client).await;
+    }
+}

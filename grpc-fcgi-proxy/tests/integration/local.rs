@@ -1,0 +1,124 @@
+//! What holds for calls that the proxy answers itself as for any other.
+
+use crate::support::{serve, serve_streams};
+
+const CHECK: &str = "/grpc.health.v1.Health/Check";
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+const REFLECTION: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+
+fn metric(name: &str, kind: &str, service: &str, method: &str) -> String {
+    let service = format!("grpc_service=\"{service}\"");
+    format!("{name}grpc_method=\"{method}\",{service},grpc_type=\"{kind}\"}}")
+}
+
+#[tokio::test]
+async fn the_deadline_ends_a_stream_that_waits() {
+    let (_php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
+    for path in [WATCH, REFLECTION] {
+        let mut stream = client.stream_at(path, &[("grpc-timeout", "100m")]);
+        if path == WATCH {
+            stream.send(b"");
+            stream.half_close();
+            while stream.next().await.is_some() {}
+        }
+        let expected = ("4".to_owned(), "the deadline is over".to_owned());
+        assert_eq!(stream.status().await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_ends_a_call_whose_message_does_not_come() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    let mut stream = client.stream_at(CHECK, &[("grpc-timeout", "100m")]);
+    stream.send_bytes(b"\0\0\0");
+    assert_eq!(stream.status().await.0, "4");
+}
+
+#[tokio::test]
+async fn a_request_that_stands_still_ends_its_call() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &["--max-request-idle", "100ms"]).await;
+    for path in [CHECK, WATCH] {
+        let mut stalled = client.stream_at(path, &[]);
+        stalled.send_bytes(b"\0\0\0");
+        assert_eq!(stalled.status().await.0, "4", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_and_messages_are_bounded() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &["--max-metadata-size", "1024"]).await;
+    let large = "x".repeat(1024);
+    let answer = client.call_method(CHECK, b"", &[("x-large", &large)]).await;
+    assert_eq!(
+        answer.status(),
+        ("8", "the metadata is larger than the limit")
+    );
+    let answer = client.call_method(CHECK, &[0; 64 * 1024 + 1], &[]).await;
+    assert_eq!(answer.status().0, "8");
+}
+
+#[tokio::test]
+async fn calls_are_counted_under_their_own_names() {
+    let (_php_fpm, proxy, client) = serve_streams("echo.php", &[]).await;
+    client.call_method(CHECK, b"", &[]).await;
+    for other in ["Other", "Another"] {
+        let path = format!("/grpc.health.v1.Health/{other}");
+        assert_eq!(client.call_method(&path, b"", &[]).await.status().0, "12");
+    }
+    let mut watched = client.stream_at(WATCH, &[]);
+    watched.send(b"");
+    watched.half_close();
+    watched.next().await.unwrap();
+    drop(watched);
+    let mut reflection = client.stream_at(REFLECTION, &[]);
+    for _ in 0..2 {
+        reflection.send(b"");
+        reflection.next().await.unwrap();
+    }
+    reflection.half_close();
+    assert_eq!(reflection.status().await.0, "0");
+
+    let health = "grpc.health.v1.Health";
+    let v1 = "grpc.reflection.v1.ServerReflection";
+    let info = "ServerReflectionInfo";
+    let cancelled = "grpc_server_handled_total{grpc_code=\"Canceled\",";
+    let ok = "grpc_server_handled_total{grpc_code=\"OK\",";
+    let unimplemented = "grpc_server_handled_total{grpc_code=\"Unimplemented\",";
+    let table = [
+        (metric(ok, "unary", health, "Check"), 1.0),
+        (
+            metric("grpc_server_msg_received_total{", "unary", health, "Check"),
+            1.0,
+        ),
+        (
+            metric("grpc_server_msg_sent_total{", "unary", health, "Check"),
+            1.0,
+        ),
+        (metric(cancelled, "server_stream", health, "Watch"), 1.0),
+        (metric(ok, "bidi_stream", v1, info), 1.0),
+        (
+            metric("grpc_server_msg_received_total{", "bidi_stream", v1, info),
+            2.0,
+        ),
+        (
+            metric("grpc_server_msg_sent_total{", "bidi_stream", v1, info),
+            2.0,
+        ),
+        (metric(unimplemented, "unary", "unknown", "unknown"), 2.0),
+    ];
+    for (name, value) in table {
+        proxy.metric_becomes(&name, value).await;
+    }
+}
+
+#[tokio::test]
+async fn calls_are_records_of_the_log() {
+    let (_php_fpm, mut proxy, client) = serve("echo.php", &[]).await;
+    client
+        .call_method(CHECK, b"", &[("x-request-id", "abc")])
+        .await;
+    let record = proxy.logged(|record| record["message"] == "call").await;
+    assert_eq!(record["path"], CHECK);
+    assert_eq!(record["request_id"], "abc");
+    assert_eq!(record["grpc_code"], "OK");
+}

@@ -1,0 +1,104 @@
+//! The oracle: what a client gets through the proxy is what the fastcgi-client crate gets from php-fpm itself.
+//!
+//! Random messages, metadata and statuses; the number of cases is PROPTEST_CASES.
+
+mod case;
+mod ended;
+
+use fastcgi_client::Params;
+use proptest::test_runner::{Config, TestRunner};
+
+use self::case::{Case, case};
+use self::ended::Ended;
+use crate::support::{Client, PhpFpm, Proxy, php, serve};
+
+const FIXTURE: &str = "told.php";
+const CASES: u32 = 256;
+
+#[test]
+fn the_proxy_answers_as_php_fpm_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (php_fpm, proxy, client) = runtime.block_on(serve(FIXTURE, &[]));
+    let mut config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = CASES;
+    }
+    let compared = TestRunner::new(config).run(&case(), |case| {
+        let (through, direct) = runtime.block_on(async {
+            (
+                Ended::of_call(through_the_proxy(&client, &case).await),
+                Ended::of_cgi(&without_it(&php_fpm, &proxy, &case).await),
+            )
+        });
+        assert_eq!(through, direct);
+        assert_eq!(
+            (through.code, through.text.as_str(), &through.details),
+            (
+                case.status.code(),
+                case.status.text(through.text.as_str()),
+                &case.status.details()
+            )
+        );
+        let content = (through.code == 0).then_some(&case.content);
+        assert_eq!(through.content.as_ref(), content);
+        Ok(())
+    });
+    compared.unwrap();
+}
+
+async fn through_the_proxy(client: &Client, case: &Case) -> crate::support::Answer {
+    let metadata: Vec<_> = case
+        .metadata
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect();
+    client
+        .call_method(&case.path(), &case.message(), &metadata)
+        .await
+}
+
+/// With the meta-variables that BINDING.md says.
+async fn without_it(php_fpm: &PhpFpm, proxy: &Proxy, case: &Case) -> Vec<u8> {
+    let script = php("fixtures").join(FIXTURE);
+    let (path, message) = (case.path(), case.message());
+    let variables = [
+        ("GATEWAY_INTERFACE", "CGI/1.1".to_owned()),
+        ("SERVER_PROTOCOL", "HTTP/2.0".to_owned()),
+        ("SERVER_NAME", "test.example".to_owned()),
+        ("SERVER_ADDR", "127.0.0.1".to_owned()),
+        ("SERVER_PORT", proxy.address.port().to_string()),
+        ("REMOTE_ADDR", "127.0.0.1".to_owned()),
+        ("REQUEST_METHOD", "POST".to_owned()),
+        ("REQUEST_URI", path.clone()),
+        ("SCRIPT_NAME", path),
+        ("SCRIPT_FILENAME", script.display().to_string()),
+        (
+            "DOCUMENT_ROOT",
+            script.parent().unwrap().display().to_string(),
+        ),
+        ("QUERY_STRING", String::new()),
+        ("CONTENT_TYPE", "application/grpc".to_owned()),
+        ("CONTENT_LENGTH", message.len().to_string()),
+        ("GRPC_SERVICE", case.service.clone()),
+        ("GRPC_METHOD", case.method.clone()),
+        ("GRPC_CALL_KIND", "unary".to_owned()),
+        ("GRPC_MESSAGE_COMPRESSED", "0".to_owned()),
+        ("GRPC_METADATA", case.metadata_list()),
+        ("HTTP_HOST", "test.example".to_owned()),
+        ("HTTP_TE", "trailers".to_owned()),
+        ("HTTP_CONTENT_TYPE", "application/grpc".to_owned()),
+        // The client says it, of the message with its prefix.
+        ("HTTP_CONTENT_LENGTH", (message.len() + 5).to_string()),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
+    let params = variables
+        .into_iter()
+        .chain(case.header_variables())
+        .fold(Params::default(), |params, (name, value)| {
+            params.custom(name, value)
+        });
+    php_fpm.answer(params, &message).await
+}

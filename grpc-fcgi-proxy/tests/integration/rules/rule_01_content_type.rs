@@ -1,0 +1,69 @@
+//! Anything but application/grpc and application/grpc+… is HTTP 415; paths are case-sensitive.
+
+use http::StatusCode;
+
+use crate::support::{Client, PhpFpm, Proxy, message, php, serve, serve_streams};
+
+#[tokio::test]
+async fn what_is_not_grpc_is_415() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    let refused = [
+        "",
+        "text/plain",
+        "application/json",
+        "application/grpc-web",
+        "application/grpcx",
+    ];
+    for content_type in refused {
+        let headers = [("content-type", content_type)];
+        let answer = client.send("/a.B/C", message(b""), &headers).await.unwrap();
+        assert_eq!(
+            answer.http_status,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "{content_type}"
+        );
+    }
+    let answer = client.send("/a.B/C", message(b""), &[]).await.unwrap();
+    assert_eq!(answer.http_status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn grpc_of_any_kind_passes() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    for content_type in [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc+json",
+    ] {
+        let headers = [("content-type", content_type)];
+        let answer = client.send("/a.B/C", message(b""), &headers).await.unwrap();
+        assert_eq!(answer.http_status, StatusCode::OK, "{content_type}");
+        assert_eq!(answer.content(), b"");
+    }
+}
+
+#[tokio::test]
+async fn a_path_in_other_letters_is_another_method() {
+    let php_fpm = PhpFpm::start().await;
+    let script = php("item/index.php");
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
+    let client = Client::connect(proxy.address).await;
+    for (path, code) in [
+        ("/item.ItemService/ListItems", "0"),
+        ("/item.ItemService/listItems", "12"),
+        ("/item.itemService/ListItems", "12"),
+        ("/Item.ItemService/ListItems", "12"),
+    ] {
+        let answer = client.call_method(path, b"", &[]).await;
+        assert_eq!(answer.status().0, code, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_kind_of_a_method_is_its_own_in_its_own_letters() {
+    let (_php_fpm, _proxy, client) = serve_streams("variables.php", &[]).await;
+    let answer = client
+        .call_method("/test.Service/bidistream", b"", &[])
+        .await;
+    assert_eq!(answer.variables()["GRPC_CALL_KIND"], "unary");
+}

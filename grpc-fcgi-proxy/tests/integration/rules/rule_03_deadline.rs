@@ -1,0 +1,78 @@
+//! grpc-timeout is 1 to 8 digits and H, M, S, m, u or n; a deadline that is over is DEADLINE_EXCEEDED.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::{Instant, timeout};
+
+use crate::support::{serve, serve_streams};
+
+#[tokio::test]
+async fn a_deadline_that_is_over_is_told_in_time() {
+    let (_php_fpm, proxy, client) = serve("sleep.php", &[]).await;
+    for time in ["50m", "50000u", "99999999n", "0S"] {
+        let metadata = [("x-seconds", "2"), ("grpc-timeout", time)];
+        let start = Instant::now();
+        let answer = client.call(b"", &metadata).await;
+        assert_eq!(answer.status(), ("4", "the deadline is over"), "{time}");
+        assert!(start.elapsed() < Duration::from_secs(1), "{time}");
+    }
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+}
+
+#[tokio::test]
+async fn php_is_told_the_deadline_in_whichever_unit_it_came() {
+    let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
+    for (timeout, seconds) in [
+        ("1H", 3600),
+        ("00000002M", 120),
+        ("100S", 100),
+        ("100000m", 100),
+        ("99000000u", 99),
+    ] {
+        let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let answer = client.call(b"", &[("grpc-timeout", timeout)]).await;
+        let deadline = answer.variables()["GRPC_DEADLINE"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        let left = Duration::from_micros(deadline).saturating_sub(before);
+        assert!(
+            (seconds - 1..seconds + 5).contains(&left.as_secs()),
+            "{timeout}: {left:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_a_timeout_there_is_no_deadline() {
+    let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
+    let variables = client.call(b"", &[]).await.variables();
+    assert!(variables.get("GRPC_DEADLINE").is_none());
+}
+
+#[tokio::test]
+async fn a_timeout_that_cannot_be_read_is_refused() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    for text in ["", "1", "1s", "123456789S", "-1S"] {
+        let answer = client.call(b"", &[("grpc-timeout", text)]).await;
+        assert_eq!(
+            answer.status(),
+            ("13", "malformed grpc-timeout"),
+            "{text:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_stream_in_time() {
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[("grpc-timeout", "200m")]);
+    call.send(b"one");
+    assert_eq!(call.next().await.unwrap(), b"one");
+    let status = timeout(Duration::from_secs(5), call.status())
+        .await
+        .expect("in time");
+    assert_eq!(status, ("4".into(), "the deadline is over".into()));
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
+}

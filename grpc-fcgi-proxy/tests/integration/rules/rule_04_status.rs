@@ -1,0 +1,69 @@
+//! grpc-status is in the trailers, decimal, for OK too; Trailers-Only is one HEADERS frame that ends the stream.
+
+use crate::support::{HEADERS, Recorded, message, serve, serve_streams};
+
+/// Of a HEADERS frame.
+const END_STREAM: u8 = 0x1;
+
+#[tokio::test]
+async fn an_answer_ends_with_trailers_and_carries_no_content_length() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    let answer = client.call(b"x", &[]).await;
+    assert_eq!(answer.http_status, 200);
+    assert_eq!(answer.headers["content-type"], "application/grpc");
+    assert_eq!(answer.trailers["grpc-status"], "0");
+    assert!(!answer.headers.contains_key("content-length"));
+    assert!(!answer.headers.contains_key("grpc-status"));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_ok_says_so_in_its_trailers() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    call.send(b"one");
+    call.half_close();
+    assert!(!call.headers().await.contains_key("grpc-status"));
+    assert_eq!(call.next().await.unwrap(), b"one");
+    assert_eq!(call.end().await["grpc-status"], "0");
+}
+
+#[tokio::test]
+async fn every_code_is_decimal_without_a_leading_zero() {
+    let (_php_fpm, _proxy, client) = serve("status.php", &[]).await;
+    for code in 0..=16 {
+        let code = code.to_string();
+        let answer = client.call(b"", &[("x-status", &code)]).await;
+        assert_eq!(answer.status().0, code);
+    }
+    // What a script may not say either.
+    for wrong in ["00", "05", "17", "-1", "five", "4294967296"] {
+        let answer = client.call(b"", &[("x-status", wrong)]).await;
+        assert_eq!(answer.status().0, "2", "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn trailers_only_is_one_frame() {
+    let (_php_fpm, proxy, _client) = serve("status.php", &[]).await;
+    let recorded = Recorded::connect(proxy.address).await;
+    let answer = recorded.client.call(b"", &[("x-status", "5")]).await;
+    assert_eq!(answer.headers["grpc-status"], "5");
+    assert!(answer.trailers.is_empty());
+    let frames = recorded.frames_of(1);
+    assert_eq!(frames[0].kind, HEADERS);
+    assert_ne!(frames[0].flags & END_STREAM, 0, "{frames:?}");
+    assert_eq!(frames.len(), 1, "{frames:?}");
+}
+
+#[tokio::test]
+async fn trailers_behind_a_message_end_the_stream() {
+    let (_php_fpm, proxy, _client) = serve("echo.php", &[]).await;
+    let recorded = Recorded::connect(proxy.address).await;
+    let answer = recorded.client.call(b"x", &[]).await;
+    assert_eq!(answer.body, message(b"x"));
+    let frames = recorded.frames_of(1);
+    let (last, before) = frames.split_last().unwrap();
+    assert_eq!(last.kind, HEADERS);
+    assert_ne!(last.flags & END_STREAM, 0);
+    assert!(before.iter().all(|frame| frame.flags & END_STREAM == 0));
+}

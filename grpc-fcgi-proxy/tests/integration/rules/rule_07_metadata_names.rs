@@ -1,0 +1,42 @@
+//! Keys are of 0-9 a-z _ . -, and those with grpc- are reserved; an invalid value does not fail a call.
+
+use crate::support::{serve, serve_streams};
+
+#[tokio::test]
+async fn every_key_of_the_client_arrives_but_those_that_are_reserved() {
+    let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
+    let metadata = [("0az_.-", "1"), ("grpc-own", "2"), ("grpcx", "3")];
+    let variables = client.call(b"", &metadata).await.variables();
+    assert_eq!(variables["GRPC_METADATA"], "0az_.-: 1\ngrpcx: 3\n");
+}
+
+#[tokio::test]
+async fn what_is_no_text_or_no_base64_does_not_fail_the_clients_call() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    let metadata = [("x-text", "é"), ("x-echo-bin", "not base64!")];
+    assert_eq!(client.call(b"x", &metadata).await.content(), b"x");
+}
+
+#[tokio::test]
+async fn what_the_script_may_not_say_is_left_out_and_logged() {
+    let (_php_fpm, mut proxy, client) = serve_streams("metadata_invalid.php", &[]).await;
+    let answer = client.call(b"x", &[]).await;
+    assert_eq!(answer.content(), b"x");
+    let mut stream = client.stream("BidiStream", &[]);
+    stream.half_close();
+    let initial = stream.headers().await.clone();
+    let trailers = stream.end().await.clone();
+    assert_eq!(trailers["grpc-status"], "0");
+    for metadata in [&answer.headers, &answer.trailers, &initial, &trailers] {
+        assert_eq!(metadata["x-valid_0.a"], "yes");
+        let wrong = metadata
+            .iter()
+            .find(|(_, value)| value.as_bytes().starts_with(b"no"));
+        assert_eq!(wrong, None);
+    }
+    let left_out = "header fields of the application that gRPC cannot carry were left out";
+    for _ in ["unary", "stream"] {
+        let logged = proxy.logged(|record| record["message"] == left_out).await;
+        assert_eq!(logged["fields"], 8);
+    }
+}

@@ -1,0 +1,123 @@
+//! Compression is per message; without an encoding or with an unknown one it is refused; limits hold for the plain message.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::support::{serve, serve_streams};
+
+const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
+const GRPC: (&str, &str) = ("content-type", "application/grpc");
+
+/// "hello", as RFC 1952 has it.
+const HELLO: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07,
+    0x00, 0x86, 0xa6, 0x10, 0x36, 0x05, 0x00, 0x00, 0x00,
+];
+
+fn compressed(content: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
+    [&[1], &length[..], content].concat()
+}
+
+#[tokio::test]
+async fn a_compressed_message_is_plain_for_php() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    let answer = client
+        .send("/a.B/C", compressed(HELLO), &[GRPC, GZIP])
+        .await
+        .unwrap();
+    assert_eq!(answer.content(), b"hello");
+    let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
+    let answer = client
+        .send("/a.B/C", compressed(HELLO), &[GRPC, GZIP])
+        .await
+        .unwrap();
+    let variables = answer.variables();
+    assert_eq!(
+        (
+            &variables["GRPC_MESSAGE_COMPRESSED"],
+            &variables["CONTENT_LENGTH"]
+        ),
+        (&"1".into(), &"5".into())
+    );
+}
+
+#[tokio::test]
+async fn limits_hold_for_the_plain_message() {
+    let limit = ["--max-receive-message-size", "30"];
+    let refused = "the request message is larger than the limit";
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(&[b'x'; 31]).unwrap();
+    let large = compressed(&gzip.finish().unwrap());
+    assert!(large.len() < 30);
+    let (_php_fpm, _proxy, client) = serve("echo.php", &limit).await;
+    let send = async |body| client.send("/a.B/C", body, &[GRPC, GZIP]).await.unwrap();
+    assert_eq!(send(compressed(HELLO)).await.content(), b"hello");
+    assert_eq!(send(large.clone()).await.status(), ("8", refused));
+    let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &limit).await;
+    let mut call = client.stream("BidiStream", &[GZIP]);
+    call.send_bytes(&compressed(HELLO));
+    assert_eq!(call.next().await.unwrap(), b"hello");
+    call.send_bytes(&large);
+    assert_eq!(call.status().await, ("8".into(), refused.into()));
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_plain_is_refused() {
+    let unknown = ("grpc-encoding", "snappy");
+    let identity = ("grpc-encoding", "identity");
+    let table = [
+        (HELLO, vec![], "13"),
+        (HELLO, vec![identity], "13"),
+        (b"garbage", vec![GZIP], "13"),
+        (HELLO, vec![unknown], "12"),
+    ];
+    let (_php_fpm, _proxy, unary) = serve("echo.php", &[]).await;
+    let (_php_fpm, _proxy, streaming) = serve_streams("stream_echo.php", &[]).await;
+    for (content, headers, code) in table {
+        let body = compressed(content);
+        let all = [&[GRPC], &headers[..]].concat();
+        let answer = unary.send("/a.B/C", body.clone(), &all).await.unwrap();
+        assert_eq!(answer.status().0, code, "{headers:?}");
+        let mut call = streaming.stream("BidiStream", &headers);
+        call.send_bytes(&body);
+        assert_eq!(call.status().await.0, code, "{headers:?}");
+        for head in [&answer.headers, call.headers().await] {
+            assert_eq!(head["grpc-accept-encoding"], "identity,gzip,zstd");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_may_mix_compressed_and_plain_messages() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[GZIP]);
+    call.send(b"plain");
+    assert_eq!(call.next().await.unwrap(), b"plain");
+    call.send_bytes(&compressed(HELLO));
+    assert_eq!(call.next().await.unwrap(), b"hello");
+    call.half_close();
+    assert_eq!(call.status().await.0, "0");
+}
+
+#[tokio::test]
+async fn an_answer_is_compressed_message_by_message_for_who_accepts_it() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let accepts = ("grpc-accept-encoding", "gzip");
+    for (metadata, flags) in [
+        (vec![GZIP, ("x-encoding", "gzip"), accepts], [0, 1, 0]),
+        (vec![GZIP, ("x-encoding", "gzip")], [0, 0, 0]),
+    ] {
+        let mut call = client.stream("BidiStream", &metadata);
+        call.send(b"plain");
+        call.send_bytes(&compressed(HELLO));
+        call.send(b"plain");
+        for flag in flags {
+            assert_eq!(call.next_flagged().await.unwrap().0, flag);
+        }
+        call.half_close();
+        assert_eq!(call.status().await.0, "0");
+    }
+}

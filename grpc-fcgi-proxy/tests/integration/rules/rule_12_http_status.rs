@@ -1,0 +1,34 @@
+//! An answer without Grpc-Status has the code that its HTTP status stands for; 200 is OK.
+
+use crate::support::serve;
+
+#[tokio::test]
+async fn an_http_status_alone_becomes_a_code() {
+    let (_php_fpm, _proxy, client) = serve("http_status.php", &[]).await;
+    let table = [
+        ("400", "13"),
+        ("401", "16"),
+        ("403", "7"),
+        ("404", "12"),
+        ("429", "14"),
+        ("418", "2"),
+        ("500", "2"),
+        ("502", "14"),
+        ("503", "14"),
+        ("504", "14"),
+    ];
+    for (http_status, code) in table {
+        let answer = client.call(b"", &[("x-http-status", http_status)]).await;
+        assert_eq!(answer.status().0, code, "{http_status}");
+        assert!(answer.body.is_empty(), "the page goes to no client");
+    }
+}
+
+#[tokio::test]
+async fn without_either_status_an_answer_is_ok() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    assert_eq!(client.call(b"x", &[]).await.content(), b"x");
+    let (_php_fpm, _proxy, client) = serve("http_status.php", &[]).await;
+    let answer = client.call(b"", &[("x-http-status", "200")]).await;
+    assert_eq!(answer.status(), ("0", ""));
+}

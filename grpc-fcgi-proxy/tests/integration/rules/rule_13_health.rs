@@ -1,0 +1,173 @@
+//! Health: Check gives a service's state or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
+
+use grpc_fcgi_proxy::health::pb::health_check_response::ServingStatus;
+use grpc_fcgi_proxy::health::pb::{HealthCheckRequest, HealthCheckResponse, HealthListResponse};
+use std::collections::BTreeMap;
+
+use prost::Message;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
+
+use crate::support::{Answer, Client, Stream, serve, serve_descriptors, serve_streams};
+
+fn request(service: &str) -> Vec<u8> {
+    let service = service.to_owned();
+    HealthCheckRequest { service }.encode_to_vec()
+}
+
+fn state(message: &[u8]) -> ServingStatus {
+    HealthCheckResponse::decode(message).unwrap().status()
+}
+
+async fn check(client: &Client, service: &str) -> Answer {
+    client
+        .call_method("/grpc.health.v1.Health/Check", &request(service), &[])
+        .await
+}
+
+fn watch(client: &Client, service: &str) -> Stream {
+    let mut stream = client.stream_at("/grpc.health.v1.Health/Watch", &[]);
+    stream.send(&request(service));
+    stream.half_close();
+    stream
+}
+
+/// Up to this state; at the start there may be another.
+async fn watch_until(stream: &mut Stream, wanted: ServingStatus) {
+    while state(&stream.next().await.unwrap()) != wanted {}
+}
+
+#[tokio::test]
+async fn the_ping_page_decides_for_the_server_and_each_service() {
+    let (mut php_fpm, _proxy, client) = serve_streams("echo.php", &["--ping-path", "/ping"]).await;
+    let mut watched = watch(&client, "test.Service");
+    watch_until(&mut watched, ServingStatus::Serving).await;
+    for service in ["", "test.Service"] {
+        let answer = check(&client, service).await;
+        assert_eq!(state(answer.content()), ServingStatus::Serving);
+    }
+    php_fpm.stop().await;
+    let changed = watched.next().await.unwrap();
+    assert_eq!(state(&changed), ServingStatus::NotServing);
+    let answer = check(&client, "").await;
+    assert_eq!(state(answer.content()), ServingStatus::NotServing);
+    php_fpm.start_again().await;
+    let changed = watched.next().await.unwrap();
+    assert_eq!(state(&changed), ServingStatus::Serving);
+}
+
+#[tokio::test]
+async fn without_a_ping_path_a_connection_decides() {
+    let (mut php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    let mut watched = watch(&client, "");
+    watch_until(&mut watched, ServingStatus::Serving).await;
+    php_fpm.stop().await;
+    watch_until(&mut watched, ServingStatus::NotServing).await;
+}
+
+#[tokio::test]
+async fn a_ping_page_that_is_not_there_is_not_serving() {
+    let (_php_fpm, mut proxy, client) = serve("echo.php", &["--ping-path", "/other"]).await;
+    let record = proxy
+        .logged(|record| record["message"] == "php-fpm is not well")
+        .await;
+    assert_eq!(
+        record["error"],
+        "the ping page answers with HTTP status 404 Not Found"
+    );
+    let answer = check(&client, "").await;
+    assert_eq!(state(answer.content()), ServingStatus::NotServing);
+}
+
+async fn list(client: &Client) -> Answer {
+    client
+        .call_method("/grpc.health.v1.Health/List", &[], &[])
+        .await
+}
+
+#[tokio::test]
+async fn the_list_has_every_service_in_its_state() {
+    let (mut php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
+    let mut watched = watch(&client, "");
+    let listed = async |wanted| {
+        let answer = list(&client).await;
+        let answer = HealthListResponse::decode(answer.content()).unwrap();
+        let statuses: BTreeMap<_, _> = answer.statuses.into_iter().collect();
+        let services: Vec<_> = statuses.keys().collect();
+        assert_eq!(services, ["", "test.Service", "well.Service"]);
+        assert!(statuses.values().all(|status| status.status() == wanted));
+    };
+    watch_until(&mut watched, ServingStatus::Serving).await;
+    listed(ServingStatus::Serving).await;
+    php_fpm.stop().await;
+    watch_until(&mut watched, ServingStatus::NotServing).await;
+    listed(ServingStatus::NotServing).await;
+}
+
+fn services(count: usize) -> Vec<u8> {
+    let service = |number| ServiceDescriptorProto {
+        name: Some(format!("Service{number}")),
+        ..ServiceDescriptorProto::default()
+    };
+    let file = FileDescriptorProto {
+        name: Some("many.proto".into()),
+        service: (0..count).map(service).collect(),
+        ..FileDescriptorProto::default()
+    };
+    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+}
+
+#[tokio::test]
+async fn no_more_than_100_services_are_listed() {
+    // The server itself, "", is one too.
+    let (_php_fpm, _proxy, client) = serve_descriptors(&services(99), "echo.php", &[]).await;
+    let answer = HealthListResponse::decode(list(&client).await.content()).unwrap();
+    assert_eq!(answer.statuses.len(), 100);
+    let (_php_fpm, _proxy, client) = serve_descriptors(&services(100), "echo.php", &[]).await;
+    assert_eq!(list(&client).await.status().0, "8");
+}
+
+#[tokio::test]
+async fn an_unknown_service_is_not_found_by_a_check() {
+    let (_php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
+    let answer = check(&client, "other.Service").await;
+    assert_eq!(answer.status().0, "5");
+}
+
+#[tokio::test]
+async fn the_watch_of_an_unknown_service_goes_on_until_the_drain() {
+    let (_php_fpm, proxy, client) = serve_streams("echo.php", &[]).await;
+    let mut unknown = watch(&client, "other.Service");
+    assert_eq!(
+        state(&unknown.next().await.unwrap()),
+        ServingStatus::ServiceUnknown
+    );
+    watch_until(&mut watch(&client, ""), ServingStatus::Serving).await;
+    proxy.terminate();
+    // It was open until now, and nothing but the first state has come.
+    assert_eq!(unknown.status().await.0, "14");
+}
+
+#[tokio::test]
+async fn a_draining_proxy_is_not_serving_and_lets_watchers_go() {
+    let (_php_fpm, mut proxy, client) = serve("sleep.php", &[]).await;
+    let mut watched = watch(&client, "");
+    watch_until(&mut watched, ServingStatus::Serving).await;
+    let running = client.clone();
+    let running = tokio::spawn(async move { running.call(b"whole", &[("x-seconds", "1")]).await });
+    proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
+    proxy.terminate();
+    let changed = watched.next().await.unwrap();
+    assert_eq!(state(&changed), ServingStatus::NotServing);
+    assert_eq!(watched.status().await.0, "14");
+    assert_eq!(running.await.unwrap().content(), b"whole");
+    assert!(proxy.wait().await.success());
+}
+
+#[tokio::test]
+async fn another_method_of_the_service_is_unimplemented() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
+    let answer = client
+        .call_method("/grpc.health.v1.Health/Other", &[], &[])
+        .await;
+    assert_eq!(answer.status().0, "12");
+}

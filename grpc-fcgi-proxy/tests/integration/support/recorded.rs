@@ -1,0 +1,85 @@
+//! A client whose connection's frames are kept: what came, frame by frame, as HTTP/2 has it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::io::InspectReader;
+
+use super::{Client, TEST_TIMEOUT};
+
+pub(crate) const HEADERS: u8 = 0x1;
+pub(crate) const RST_STREAM: u8 = 0x3;
+
+/// A connection of its own.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    pub(crate) client: Client,
+    received: Arc<Mutex<Vec<u8>>>,
+}
+
+/// RFC 9113, section 4.1.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Recorded {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let received = Arc::<Mutex<Vec<u8>>>::default();
+        let kept = Arc::clone(&received);
+        let stream = TcpStream::connect(address).await.unwrap();
+        let stream = InspectReader::new(stream, move |bytes: &[u8]| {
+            kept.lock().unwrap().extend_from_slice(bytes);
+        });
+        let client = Client::over(stream).await.unwrap();
+        Self { client, received }
+    }
+
+    /// Those that have come so far.
+    fn frames(&self) -> Vec<Frame> {
+        let received = self.received.lock().unwrap();
+        let mut rest = &received[..];
+        let mut frames = Vec::new();
+        while let Some((&[a, b, c, kind, flags, d, e, f, g], behind)) = rest.split_first_chunk() {
+            let length = u32::from_be_bytes([0, a, b, c]) as usize;
+            let Some((payload, next)) = behind.split_at_checked(length) else {
+                break;
+            };
+            frames.push(Frame {
+                kind,
+                flags,
+                stream: u32::from_be_bytes([d, e, f, g]),
+                payload: payload.to_vec(),
+            });
+            rest = next;
+        }
+        frames
+    }
+
+    /// Those of one stream.
+    pub(crate) fn frames_of(&self, stream: u32) -> Vec<Frame> {
+        let mut frames = self.frames();
+        frames.retain(|frame| frame.stream == stream);
+        frames
+    }
+
+    /// The first frame of a kind, when it has come.
+    pub(crate) async fn next(&self, kind: u8) -> Frame {
+        let found = async {
+            loop {
+                if let Some(frame) = self.frames().into_iter().find(|frame| frame.kind == kind) {
+                    return frame;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(TEST_TIMEOUT, found)
+            .await
+            .expect("no such frame has come")
+    }
+}
