@@ -12,16 +12,22 @@ FROM rust AS plan
 COPY proto proto
 COPY grpc-fcgi-proxy grpc-fcgi-proxy
 COPY services services
-COPY deploy/tests deploy/tests
+# A member of the workspace, of which nothing is built.
+COPY deploy/tests/Cargo.toml deploy/tests/
+RUN mkdir deploy/tests/mesh && touch deploy/tests/mesh/main.rs
 RUN cargo chef prepare
 
 FROM rust AS build
 COPY --from=plan /src/recipe.json ./
 RUN cargo chef cook --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
+# Once more: what is cooked with has only the dependencies.
+COPY Cargo.toml Cargo.lock ./
 COPY proto proto
 COPY grpc-fcgi-proxy grpc-fcgi-proxy
 COPY services services
-COPY deploy/tests deploy/tests
+# A member of the workspace, of which nothing is built.
+COPY deploy/tests/Cargo.toml deploy/tests/
+RUN mkdir deploy/tests/mesh && touch deploy/tests/mesh/main.rs
 RUN cargo build --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
 # For each, what an image without a shell or a package needs: the program and the libraries that it names.
 RUN for program in grpc-fcgi-proxy frontend user order; do \

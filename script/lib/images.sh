@@ -12,7 +12,7 @@ readonly rust_images=(grpc-fcgi-proxy frontend user order)
 content_tag() {
   (
     cd "$root" || exit
-    find .dockerignore Cargo.toml Cargo.lock deploy/docker deploy/tests grpc-fcgi-proxy php proto services -type f \
+    find .dockerignore Cargo.toml Cargo.lock deploy/docker deploy/tests/Cargo.toml grpc-fcgi-proxy php proto services -type f \
       -not -name '*.sqlite*' -not -path '*/vendor/*' -not -path '*/target/*' -not -name '.phpunit*' -print0 \
       | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12
   )

@@ -2,7 +2,7 @@
 # Sourced after setup.sh: the manifests of deploy/kubernetes.
 # shellcheck disable=SC2034,SC2154 # python is for those who source this; root, cache and built come from setup.sh
 
-readonly kustomize_version=v5.8.3
+readonly kustomize_version=v5.7.1
 readonly kubernetes_validate_version=1.37.0
 # What that knows: the current version and the two before.
 # shellcheck disable=SC2034 # used by those who source this

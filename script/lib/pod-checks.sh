@@ -139,14 +139,10 @@ check_rolling_restart() {
   say "ok: a rolling restart of item fails none of $all requests"
 }
 
-# series QUERY: how many the answer has that are numbers.
-series() {
-  fetch --get --data-urlencode "query=$1" "http://$(address prometheus-1):9090/api/v1/query" \
-    | jq '[.data.result[] | select(.value[1] != "NaN")] | length'
-}
-
+# has_data QUERY: whether the answer has a number.
 has_data() {
-  [ "$(series "$1")" -gt 0 ]
+  fetch --get --data-urlencode "query=$1" "http://$(address prometheus-1):9090/api/v1/query" >"$state/answer.json" \
+    && jq --exit-status '[.data.result[] | select(.value[1] != "NaN")] | length > 0' "$state/answer.json" >/dev/null
 }
 
 check_queries() {

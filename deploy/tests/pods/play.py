@@ -10,7 +10,9 @@ and volumes/. What podman cannot do is bridged here, and nowhere else:
 - it mounts no Secret, and a ConfigMap only as a volume that never changes: each volume becomes a folder, laid out as the
   kubelet lays it out;
 - it takes the user from each container only, and environment variables from no Secret of the manifests;
-- it knows no Services: their names become aliases of the pods that they select;
+- it knows no Services: their names become aliases of the pods that they select. Its DNS answers nothing for a moment whenever
+  a pod comes or goes, and a program that asks then waits for 5 s; so the names in PLACE/hosts, of pods that stay, are in
+  /etc/hosts;
 - it has no API: Prometheus reads from a file what it would be told, and relabels it in the same way.
 """
 
@@ -94,6 +96,11 @@ class Pod:
             assert "emptyDir" in volume, volume
             self.empty(volume["name"])
 
+    def hosts(self):
+        """The lines ADDRESS NAME of PLACE/hosts."""
+        lines = (self.folder.parent / "hosts").read_text().splitlines()
+        return [{"ip": address, "hostnames": [name]} for address, name in (line.split() for line in lines)]
+
     def empty(self, name):
         folder = self.folder / "volumes" / name
         folder.mkdir(parents=True)
@@ -109,6 +116,7 @@ class Pod:
             "kind": "Pod",
             "metadata": {"name": self.name, "labels": self.template["metadata"]["labels"]},
             "spec": {
+                "hostAliases": self.hosts(),
                 "containers": [self.container(container) for container in self.containers()],
                 "volumes": [
                     {"name": name, "hostPath": {"path": str(self.folder / "volumes" / name), "type": "Directory"}}
