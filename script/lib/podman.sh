@@ -67,7 +67,7 @@ label() {
 }
 
 make_base() {
-  local folder hash
+  local folder hash mirror
   base=$(image_of debian)
   hash=$(declare -f make_base | sha256sum | cut -c1-12)
   [ "$(label "$base")" != "$hash" ] || return 0
@@ -76,7 +76,9 @@ make_base() {
   debootstrap --variant=minbase bookworm "$folder" >"$state/build.log" 2>&1 \
     || die "debootstrap failed: $(tail -n 5 "$state/build.log")"
   rm -rf "$folder"/var/cache/apt/archives/*.deb "$folder"/var/lib/apt/lists/*
-  printf 'deb http://deb.debian.org/%s main\n' 'debian bookworm' 'debian-security bookworm-security' >"$folder/etc/apt/sources.list"
+  # Security updates have their folder beside the mirror's own.
+  read -r _ mirror _ <"$folder/etc/apt/sources.list"
+  printf 'deb %s main\n' "$mirror bookworm" "${mirror%/}-security bookworm-security" >"$folder/etc/apt/sources.list"
   # An imported image has no environment, and without PATH it finds no program.
   tar --create --directory "$folder" . \
     | podman import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
