@@ -27,7 +27,7 @@ COPY grpc-fcgi-proxy grpc-fcgi-proxy
 COPY services services
 # A member of the workspace, of which nothing is built.
 COPY deploy/tests/Cargo.toml deploy/tests/
-RUN mkdir deploy/tests/mesh && touch deploy/tests/mesh/main.rs
+RUN mkdir --parents deploy/tests/mesh && touch deploy/tests/mesh/main.rs
 RUN cargo build --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
 # For each, what an image without a shell or a package needs: the program and the libraries that it names.
 RUN for program in grpc-fcgi-proxy frontend user order; do \
