@@ -147,7 +147,7 @@ final class ItemEndpointTest extends TestCase
         $page = new ListItemsResponse();
         $page->mergeFromString($message);
         self::assertCount(5, $page->getItems());
-        $line = '{"method":"/item.ItemService/ListItems","status":0,"x-request-id":"a-trace"}';
+        $line = '{"path":"/item.ItemService/ListItems","grpc_code":"OK","x-request-id":"a-trace"}';
         self::assertStringContainsString($line, $log);
     }
 

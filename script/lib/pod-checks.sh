@@ -124,9 +124,10 @@ check_rolling_restart() {
   say "a rolling restart of item, under load"
   start_load
   play item 2
-  wait_ready item-2
+  make_ready item-2
   write_targets
   sleep "$(of item-2 .min_ready)"
+  withdraw item-1
   terminate item-1
   write_targets
   # What was kept for the pod that is gone would show now.

@@ -5,9 +5,11 @@
 
 # shellcheck disable=SC2034 # used by script/test-pods
 readonly network=grpc-fcgi-proxy
+# shellcheck disable=SC2034 # used by script/test-pods
+readonly subnet=198.19.253.0/24 gateway=198.19.253.1
 
 need_podman() {
-  need_packages aardvark-dns buildah ca-certificates catatonit containernetworking-plugins curl debootstrap fuse-overlayfs iptables \
+  need_packages buildah ca-certificates catatonit containernetworking-plugins curl debootstrap dnsmasq-base fuse-overlayfs iptables \
     jq netavark openssl podman runc uidmap xxd
   install -d -m 755 "$state"
   cat >"$state/containers.conf" <<'END'

@@ -1,6 +1,6 @@
 """Makes of a workload in the manifests a pod that podman 4.3 plays, and says what is left for the kubelet.
 
-    play.py MANIFESTS SECRETS PLACE WORKLOAD NUMBER
+    play.py MANIFESTS SECRETS PLACE NAMESERVER WORKLOAD NUMBER
 
 writes PLACE/WORKLOAD-NUMBER/: pod.yaml, pod.json (what script/test-pods does in the kubelet's and the controllers' stead)
 and volumes/. What podman cannot do is bridged here, and nowhere else:
@@ -10,9 +10,8 @@ and volumes/. What podman cannot do is bridged here, and nowhere else:
 - it mounts no Secret, and a ConfigMap only as a volume that never changes: each volume becomes a folder, laid out as the
   kubelet lays it out;
 - it takes the user from each container only, and environment variables from no Secret of the manifests;
-- it knows no Services: their names become aliases of the pods that they select. Its DNS answers nothing for a moment whenever
-  a pod comes or goes, and a program that asks then waits for 5 s; so the names in PLACE/hosts, of pods that stay, are in
-  /etc/hosts;
+- it knows no Services, and its DNS answers nothing for a moment whenever a pod comes or goes: the pods ask one of script/test-pods,
+  and pod.json has the names of the Services that select the pod;
 - it has no API: Prometheus reads from a file what it would be told, and relabels it in the same way.
 """
 
@@ -62,7 +61,8 @@ def project(files, folder, user):
 
 
 class Pod:
-    def __init__(self, manifests, secrets, place, workload, number):
+    def __init__(self, manifests, secrets, place, nameserver, workload, number):
+        self.nameserver = nameserver
         self.documents = documents(manifests) + documents(secrets)
         self.workload = self.find(("Deployment", "StatefulSet"), workload)
         self.template = self.workload["spec"]["template"]
@@ -96,11 +96,6 @@ class Pod:
             assert "emptyDir" in volume, volume
             self.empty(volume["name"])
 
-    def hosts(self):
-        """The lines ADDRESS NAME of PLACE/hosts."""
-        lines = (self.folder.parent / "hosts").read_text().splitlines()
-        return [{"ip": address, "hostnames": [name]} for address, name in (line.split() for line in lines)]
-
     def empty(self, name):
         folder = self.folder / "volumes" / name
         folder.mkdir(parents=True)
@@ -116,7 +111,8 @@ class Pod:
             "kind": "Pod",
             "metadata": {"name": self.name, "labels": self.template["metadata"]["labels"]},
             "spec": {
-                "hostAliases": self.hosts(),
+                "dnsPolicy": "None",
+                "dnsConfig": {"nameservers": [self.nameserver]},
                 "containers": [self.container(container) for container in self.containers()],
                 "volumes": [
                     {"name": name, "hostPath": {"path": str(self.folder / "volumes" / name), "type": "Directory"}}
@@ -146,7 +142,7 @@ class Pod:
         selecting = [s for s in services if s["spec"].get("selector", {}).items() <= labels.items()]
         return {
             "app": labels["app"],
-            "aliases": [service["metadata"]["name"] for service in selecting],
+            "services": [service["metadata"]["name"] for service in selecting],
             "annotations": self.template["metadata"].get("annotations", {}),
             "ports": [port for container in self.containers() for port in container.get("ports", [])],
             "probes": [self.probe(container) for container in self.containers()],
