@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by script/run: builds the programs and puts all that the pods need where their user can read it, as an image
 # would. The checkout itself may be in a home folder that is closed to others.
-# shellcheck disable=SC2154 # root, state and envoy come from script/run and setup.sh
+# shellcheck disable=SC2154 # root, state, envoy and built come from script/run and setup.sh
 
 readonly image=$state/image
 readonly programs=(grpc-fcgi-proxy user order frontend)
@@ -28,10 +28,11 @@ build_programs() {
   say "building ${programs[*]}"
   cd "$root" || return
   patiently as_caller cargo build --release --locked "${packages[@]}" || die "the build failed; cargo's messages are above"
+  built=${CARGO_TARGET_DIR:-$root/target}/release
 }
 
 fill_image() {
-  local built=${CARGO_TARGET_DIR:-$root/target}/release program
+  local program
   rm -rf "$image"
   install -d -m 755 "$image/bin" "$image/php" "$image/envoy"
   for program in "${programs[@]}"; do
