@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by script/run: builds the programs and puts all that the pods need where their user can read it, as an image
 # would. The checkout itself may be in a home folder that is closed to others.
-# shellcheck disable=SC2154 # root, state, envoy and built come from script/run and setup.sh
+# shellcheck disable=SC2154 # root, state, envoy and program_folder come from script/run and setup.sh
 
 readonly image=$state/image
 readonly programs=(grpc-fcgi-proxy user order frontend)
@@ -28,7 +28,7 @@ build_programs() {
   say "building ${programs[*]}"
   cd "$root" || return
   patiently as_caller cargo build --release --locked "${packages[@]}" || die "the build failed; cargo's messages are above"
-  built=${CARGO_TARGET_DIR:-$root/target}/release
+  program_folder=${CARGO_TARGET_DIR:-$root/target}/release
 }
 
 fill_image() {
@@ -36,7 +36,7 @@ fill_image() {
   rm -rf "$image"
   install -d -m 755 "$image/bin" "$image/php" "$image/envoy"
   for program in "${programs[@]}"; do
-    install -m 755 "$built/$program" "$image/bin/"
+    install -m 755 "$program_folder/$program" "$image/bin/"
   done
   cp -R "$root/php/." "$image/php/"
   chmod -R u=rwX,go=rX "$image/php"
