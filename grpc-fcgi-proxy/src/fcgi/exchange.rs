@@ -3,9 +3,8 @@
 //! Owns the order of records both ways and the bound on what is buffered. Does not open the connection, and does
 //! not look into what the records carry. Everything happens inside the task that polls it.
 
-use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -15,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
 use super::record::{self, HEADER_LENGTH, MAX_CONTENT_LENGTH, Record, RecordError, RecordType};
+use super::segments::Segments;
 
 /// No more of STDIN is taken while this much waits to be written.
 const MAX_UNWRITTEN: usize = 64 * 1024;
@@ -276,50 +276,6 @@ where
 fn stdin_header(content_length: u16) -> Bytes {
     let header: [u8; HEADER_LENGTH] = record::encode_header(RecordType::Stdin, content_length);
     Bytes::copy_from_slice(&header)
-}
-
-/// Pieces that go out one after the other, without being copied together.
-#[derive(Debug, Default)]
-struct Segments {
-    pieces: VecDeque<Bytes>,
-    remaining: usize,
-}
-
-impl Segments {
-    fn push(&mut self, piece: Bytes) {
-        self.remaining += piece.len();
-        self.pieces.push_back(piece);
-    }
-}
-
-impl Buf for Segments {
-    fn remaining(&self) -> usize {
-        self.remaining
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.pieces.front().map_or(&[], |piece| piece.as_ref())
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let count = slices.len().min(self.pieces.len());
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
-            *slice = IoSlice::new(piece);
-        }
-        count
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        self.remaining -= count;
-        while let Some(front) = self.pieces.front_mut() {
-            if front.len() > count {
-                front.advance(count);
-                return;
-            }
-            count -= front.len();
-            self.pieces.pop_front();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod pair;
 mod places;
 pub mod pool;
 pub mod record;
+mod segments;
 pub mod status_page;
 pub mod target;
 pub mod whole;
