@@ -140,7 +140,8 @@ find_go() {
 }
 
 # need_go NAME MODULE VERSION PACKAGE [FLAG]...: a program of a Go module, built with the module's own choice of versions
-# (go install refuses a module that replaces one). $built names it. False if no Go can be had.
+# (go install refuses a module that replaces one), and without its authors' workspace, whose other modules are not in it.
+# $built names it. False if no Go can be had.
 need_go() {
   local name=$1 module=$2 version=$3 package=$4 fresh
   built=$cache/$name-$version/$name
@@ -156,7 +157,7 @@ need_go() {
     cp -R "$("$1" mod download -json "$3@$4" | jq --raw-output .Dir)" source
     chmod -R u+w source
     cd source
-    CGO_ENABLED=0 "$1" build -trimpath -buildvcs=false -o ../program "${@:6}" "$5"
+    GOWORK=off CGO_ENABLED=0 "$1" build -trimpath -buildvcs=false -o ../program "${@:6}" "$5"
   ' build "$go" "$fresh" "$module" "$version" "$package" "${@:5}" >&2 || die "cannot build $name; the messages of Go are above"
   install -D -m 755 "$fresh/program" "$built"
   rm -rf "$fresh"
