@@ -3,8 +3,8 @@
 //! # Life of a call
 //!
 //! 1. [`config`]: flags and environment are checked before anything else happens.
-//! 2. [`server`]: accepts the client's connection; `connection` serves HTTP/2 on it, inside [`tls`] if that is wanted;
-//!    [`web`] makes an ordinary call of a browser's.
+//! 2. [`server`]: accepts the client's connection, and one of the [`workers`] has it from then on; `connection` serves
+//!    HTTP/2 on it, inside [`tls`] if that is wanted; [`web`] makes an ordinary call of a browser's.
 //! 3. [`call`]: takes one stream of it from its header fields to its trailers; all that follows is called there.
 //! 4. [`grpc`]: the client's message, metadata and timeout are decoded.
 //! 5. [`route`]: the path names a service and a method.
@@ -43,6 +43,7 @@ pub mod server;
 pub mod telemetry;
 pub mod tls;
 pub mod web;
+pub mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -62,13 +63,14 @@ use crate::local::Local;
 use crate::metrics::Metrics;
 use crate::phpfpm::Scraper;
 use crate::reflection::Reflection;
+use crate::workers::Workers;
 
 /// Serves gRPC on `grpc`, with the services of these descriptors, and the auxiliary paths on `aux` until `shutdown`,
 /// then drains.
 ///
 /// # Errors
 ///
-/// If the metrics can't be set up.
+/// If the metrics can't be set up, or the threads can't be started.
 pub async fn run(
     config: Config,
     descriptors: Descriptors,
@@ -77,6 +79,7 @@ pub async fn run(
     aux: TcpListener,
     shutdown: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    let workers = Workers::start(config.threads())?;
     let metrics = Arc::new(Metrics::new()?);
     let targets = config.fastcgi.targets.clone();
     let pool = Pool::new(
@@ -130,7 +133,7 @@ pub async fn run(
             // Who watches the health is let go.
             drop(serving);
         };
-        server::run(grpc, tls, web, bridge, limits, shutdown).await;
+        server::run(grpc, tls, web, bridge, workers, limits, shutdown).await;
         drop(stop_aux);
     };
     // The auxiliary server answers until the last call has ended, so that the drain can be watched.

@@ -9,7 +9,7 @@ use grpc_fcgi_proxy::descriptors::Descriptors;
 use grpc_fcgi_proxy::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let line = CommandLine::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     match line {

@@ -1,4 +1,4 @@
-//! The gRPC listener: accepts connections, as many as there may be, and drains them.
+//! The gRPC listener: accepts connections, as many as there may be, shares them among the workers, and drains them.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::call::Bridge;
 use crate::config::ClientFlags;
 use crate::connection::Connections;
 use crate::metrics::Increment;
 use crate::web::Web;
+use crate::workers::Workers;
 
 /// When the system has no file descriptor left, accepting again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -39,6 +39,7 @@ pub async fn run(
     tls: Option<TlsAcceptor>,
     web: Option<Web>,
     bridge: Arc<Bridge>,
+    workers: Workers,
     limits: ServerLimits,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -51,7 +52,7 @@ pub async fn run(
             limits,
             draining: CancellationToken::new(),
         }),
-        tasks: TaskTracker::new(),
+        workers,
     };
     tokio::select! {
         () = server.accept(&listener) => {}
@@ -64,7 +65,7 @@ pub async fn run(
 struct Server {
     places: Arc<Semaphore>,
     connections: Arc<Connections>,
-    tasks: TaskTracker,
+    workers: Workers,
 }
 
 impl Server {
@@ -90,21 +91,28 @@ impl Server {
         };
         let open = Increment::new(&metrics.connections);
         let connections = Arc::clone(&self.connections);
-        self.tasks.spawn(async move {
-            connections.serve(stream).await;
+        // It belongs to the runtime that has accepted it.
+        let Ok(stream) = stream.into_std() else {
+            return;
+        };
+        self.workers.spawn(async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                connections.serve(stream).await;
+            }
             drop((place, open));
         });
     }
 
     /// Sends GOAWAY on every connection; each closes when its calls have ended.
     async fn drain(&self, limit: Duration) {
-        tracing::info!(connections = self.tasks.len(), "draining");
+        let tasks = self.workers.tasks();
+        tracing::info!(connections = tasks.len(), "draining");
         self.connections.draining.cancel();
-        self.tasks.close();
-        if timeout(limit, self.tasks.wait()).await.is_err() {
+        tasks.close();
+        if timeout(limit, tasks.wait()).await.is_err() {
             tracing::warn!("calls that did not end in time are broken off");
             self.connections.bridge.stopping.cancel();
-            let _ = timeout(FAREWELL, self.tasks.wait()).await;
+            let _ = timeout(FAREWELL, tasks.wait()).await;
         }
     }
 }

@@ -6,8 +6,10 @@ mod fastcgi;
 mod status;
 mod values;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
@@ -98,6 +100,11 @@ pub struct Config {
     #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_DRAIN_TIMEOUT", default_value = "30s", value_parser = humantime::parse_duration)]
     pub drain_timeout: Duration,
 
+    /// Threads that serve; a connection stays on one of them [default: half of the processors that there are for it, and
+    /// one at the least: php-fpm needs several times as much]
+    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_THREADS", value_parser = count(1, 1024))]
+    pub threads: Option<usize>,
+
     /// The way to php-fpm.
     #[command(flatten, next_help_heading = PHP_FPM)]
     pub fastcgi: FastcgiFlags,
@@ -166,6 +173,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// How many threads serve.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        // A container's quota counts, too.
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.unwrap_or(processors.div_ceil(2))
+    }
+
     /// Whether the proxy answers reflection.
     #[must_use]
     pub fn reflection(&self) -> bool {
@@ -274,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_wrong_flag_is_refused_with_what_it_takes() {
-        let table: [(&[&str], &str); 29] = [
+        let table: [(&[&str], &str); 30] = [
             (&["-a", "8080"], "it takes HOST:PORT"),
             (&["-a", "::1:8080"], "it takes HOST:PORT"),
             (&["-a", "localhost:99999"], "it takes HOST:PORT"),
@@ -294,6 +309,7 @@ mod tests {
             (&["--tls-client-ca", "a.pem"], "--tls-cert <FILE>"),
             (&["--route", "shop"], "it takes SERVICE=FILE"),
             (&["--route", "shop*=a.php"], "a route is for a service"),
+            (&["--threads", "0"], "from 1 to 1024"),
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),

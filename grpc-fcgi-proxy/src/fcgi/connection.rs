@@ -35,6 +35,16 @@ impl Open {
             _open: Increment::new(&metrics.connections),
         }
     }
+
+    pub(super) fn try_map(
+        self,
+        map: impl FnOnce(Socket) -> io::Result<Socket>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            socket: map(self.socket)?,
+            ..self
+        })
+    }
 }
 
 /// A connection that has its place in the pool.

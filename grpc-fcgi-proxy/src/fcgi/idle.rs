@@ -2,15 +2,20 @@
 //! serve nobody else.
 
 use std::future::poll_fn;
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
+use tokio_util::either::Either;
 
 use super::connection::Open;
+use super::target::Socket;
 
 /// The kept connections of all targets, for each the youngest last.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(super) struct Idle {
 struct Kept {
     open: Open,
     until: Instant,
+    /// Whose runtime tells what happens to it.
+    thread: ThreadId,
 }
 
 impl Idle {
@@ -43,23 +50,44 @@ impl Idle {
         !self.keep.is_zero()
     }
 
-    /// The youngest that is still open.
+    /// One that is still open, if there is one.
     pub(super) async fn take(&self, target: usize) -> Option<Open> {
+        let here = thread::current().id();
         loop {
-            let mut kept = self.lock().get_mut(target)?.pop()?;
-            if is_silent(&mut kept.open).await {
-                return Some(kept.open);
+            let Kept { open, thread, .. } = self.pop(target, here)?;
+            let open = if thread == here {
+                Ok(open)
+            } else {
+                open.try_map(moved_here)
+            };
+            if let Ok(mut open) = open
+                && is_silent(&mut open.socket).await
+            {
+                return Some(open);
             }
+        }
+    }
+
+    /// The youngest of this thread's, or else of all.
+    fn pop(&self, target: usize, thread: ThreadId) -> Option<Kept> {
+        let mut connections = self.lock();
+        let kept = connections.get_mut(target)?;
+        match kept.iter().rposition(|kept| kept.thread == thread) {
+            Some(own) => Some(kept.remove(own)),
+            None => kept.pop(),
         }
     }
 
     /// Keeps it, if connections are kept.
     pub(super) fn put(&self, target: usize, open: Open) {
-        let until = Instant::now() + self.keep;
         if self.keeps()
             && let Some(kept) = self.lock().get_mut(target)
         {
-            kept.push(Kept { open, until });
+            kept.push(Kept {
+                open,
+                until: Instant::now() + self.keep,
+                thread: thread::current().id(),
+            });
         }
     }
 
@@ -90,16 +118,85 @@ async fn close_expired(idle: Weak<Idle>, keep: Duration) {
     }
 }
 
+/// Has this thread's runtime tell what happens to the socket. What has happened already it would tell too late.
+fn moved_here(socket: Socket) -> io::Result<Socket> {
+    Ok(match socket {
+        Either::Left(tcp) => {
+            let tcp = tcp.into_std()?;
+            check_silent(&tcp)?;
+            Either::Left(TcpStream::from_std(tcp)?)
+        }
+        Either::Right(unix) => {
+            let unix = unix.into_std()?;
+            check_silent(&unix)?;
+            Either::Right(UnixStream::from_std(unix)?)
+        }
+    })
+}
+
+fn check_silent(mut socket: impl Read) -> io::Result<()> {
+    match socket.read(&mut [0; 1]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+    }
+}
+
 /// php-fpm says nothing on its own: what can be read of an idle connection is its end.
-async fn is_silent(open: &mut Open) -> bool {
+async fn is_silent(socket: &mut Socket) -> bool {
     let mut byte = [0; 1];
     let mut byte = ReadBuf::new(&mut byte);
-    poll_fn(|cx| {
-        Poll::Ready(
-            Pin::new(&mut open.socket)
-                .poll_read(cx, &mut byte)
-                .is_pending(),
-        )
-    })
-    .await
+    poll_fn(|cx| Poll::Ready(Pin::new(&mut *socket).poll_read(cx, &mut byte).is_pending())).await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::metrics::Metrics;
+
+    const KEEP: Duration = Duration::from_secs(60);
+
+    /// A kept connection, made by another thread's runtime, and its other side.
+    fn kept_elsewhere(idle: &Arc<Idle>) -> UnixStream {
+        let idle = Arc::clone(idle);
+        let (runtime, far) = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            let entered = runtime.enter();
+            let (near, far) = UnixStream::pair().unwrap();
+            let metrics = Metrics::new().unwrap().pool;
+            idle.put(0, Open::new(Either::Right(near), &metrics));
+            drop(entered);
+            (runtime, far.into_std().unwrap())
+        })
+        .join()
+        .unwrap();
+        runtime.shutdown_background();
+        UnixStream::from_std(far).unwrap()
+    }
+
+    #[tokio::test]
+    async fn another_threads_connection_is_moved_to_this_one() {
+        let idle = Idle::new(1, KEEP);
+        let mut far = kept_elsewhere(&idle);
+        let mut open = idle.take(0).await.unwrap();
+        far.write_all(b"hi").await.unwrap();
+        let mut read = [0; 2];
+        // The runtime that it comes from is gone.
+        open.socket.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"hi");
+        assert!(idle.take(0).await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_ended_is_not_given() {
+        let idle = Idle::new(1, KEEP);
+        drop(kept_elsewhere(&idle));
+        assert!(idle.take(0).await.is_none());
+    }
 }
