@@ -1,17 +1,17 @@
 //! One connection of a client: TLS, HTTP, and what brings it to its end.
 
+mod gather;
 mod opening;
 
 use std::convert::Infallible;
 use std::error::Error;
 use std::future::pending;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::Either;
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use self::gather::{Gather, Turns};
 use self::opening::Opening;
 use crate::call::{self, Answer, Bridge, Ends, OpenCalls, RequestBody};
 use crate::server::ServerLimits;
@@ -67,6 +68,7 @@ impl Connections {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (opening, opened) = Opening::of(stream);
+        let gather = Gather::new(opening);
         let calls = OpenCalls::default();
         let open = calls.clone();
         let idle = open.idle(self.limits.clients.max_connection_idle);
@@ -79,7 +81,9 @@ impl Connections {
                 .map(|response| Ok::<_, Infallible>(response.map(|answer| answer.of(call))))
         });
         let http = self.http();
-        let mut connection = pin!(http.serve_connection(TokioIo::new(opening), service));
+        let turns = gather.share();
+        let http = http.serve_connection(TokioIo::new(gather), service);
+        let mut connection = Turns::new(http, turns);
         let peer = ends.peer;
         let grace = tokio::select! {
             result = &mut connection => return log(peer, result),
@@ -90,7 +94,7 @@ impl Connections {
             () = idle => None,
             () = self.old_age() => self.limits.clients.max_connection_age_grace,
         };
-        connection.as_mut().graceful_shutdown();
+        connection.inner().graceful_shutdown();
         match grace {
             None => log(peer, connection.await),
             Some(grace) => match timeout(grace, connection).await {
@@ -127,19 +131,19 @@ impl Connections {
     }
 }
 
-/// Not an async function: it would hold the request twice.
+/// In a box, since it moves several times on its way into the task of its stream.
 fn answer(
     bridge: Arc<Bridge>,
     web: Option<Arc<Web>>,
     ends: Ends,
     request: Request<RequestBody>,
-) -> impl Future<Output = Response<Answer>> {
+) -> BoxFuture<'static, Response<Answer>> {
     match web.filter(|web| web.is_for(&request)) {
-        Some(web) => Either::Left(Box::pin(async move {
+        Some(web) => Box::pin(async move {
             let call = |request| call::serve(Arc::clone(&bridge), ends, request);
             web.serve(request, call).await
-        })),
-        None => Either::Right(call::serve(bridge, ends, request)),
+        }),
+        None => Box::pin(call::serve(bridge, ends, request)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Parses, validates, binds, runs.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -19,14 +20,28 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> ExitCode {
-    telemetry::init();
-    match run(config).await {
+    let log = match telemetry::init() {
+        Ok(log) => log,
+        Err(error) => return tell(&error),
+    };
+    let code = match run(config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
-    }
+    };
+    drop(log);
+    code
+}
+
+/// There is no log yet.
+fn tell(error: &io::Error) -> ExitCode {
+    let _ = writeln!(
+        io::stderr(),
+        "grpc-fcgi-proxy: cannot begin to log: {error}"
+    );
+    ExitCode::FAILURE
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@
 //! label is `unknown`, so that no client can grow the set without a bound.
 
 mod clients;
+mod exchanges;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,6 +17,7 @@ use prometheus::{
 use tokio::time::Instant;
 
 pub use self::clients::ClientMetrics;
+pub use self::exchanges::{ExchangeMetrics, Outcome};
 use crate::fcgi::target::Target;
 use crate::grpc::status::{self, Code};
 use crate::route::{CallKind, Method};
@@ -41,10 +43,8 @@ pub struct Metrics {
     pub pool: PoolMetrics,
     /// What clients take up.
     pub clients: ClientMetrics,
-    /// Exchanges with php-fpm, by how they ended.
-    pub exchanges: IntCounterVec,
-    /// Seconds from a connection to the end of its exchange.
-    pub exchange_seconds: Histogram,
+    /// What exchanges count.
+    pub exchanges: ExchangeMetrics,
 }
 
 /// Of the places in which calls run, and their connections.
@@ -182,19 +182,7 @@ impl Metrics {
         let families = Families::register(&registry)?;
         let pool = PoolMetrics::register(&registry)?;
         let clients = ClientMetrics::register(&registry)?;
-        let exchanges = IntCounterVec::new(
-            Opts::new(
-                "fcgi_exchanges_total",
-                "Exchanges with php-fpm by how they ended.",
-            ),
-            &["outcome"],
-        )?;
-        let exchange_seconds = histogram(
-            "fcgi_exchange_seconds",
-            "Seconds that exchanges with php-fpm have taken.",
-        )?;
-        registry.register(Box::new(exchange_seconds.clone()))?;
-        registry.register(Box::new(exchanges.clone()))?;
+        let exchanges = ExchangeMetrics::register(&registry)?;
         let unknown = Arc::new(families.method(CallKind::Unary, UNKNOWN, UNKNOWN)?);
         Ok(Self {
             registry,
@@ -204,7 +192,6 @@ impl Metrics {
             pool,
             clients,
             exchanges,
-            exchange_seconds,
         })
     }
 
@@ -321,7 +308,7 @@ impl Families {
         let handled = (0i32..).take(CODES).map(|code| {
             let code = status::label(Code::from(code));
             self.handled
-                .get_metric_with_label_values(&[kind.name(), service, method, &code])
+                .get_metric_with_label_values(&[kind.name(), service, method, code])
         });
         Ok(MethodMetrics {
             started: self.started.get_metric_with_label_values(&labels)?,

@@ -3,19 +3,19 @@
 //! RFC 3875, section 4.1, and what gRPC adds: GRPC_SERVICE, GRPC_METHOD, GRPC_CALL_KIND, GRPC_DEADLINE,
 //! GRPC_METADATA. No name of a variable ever comes from a client but behind `HTTP_`, so none can become PHP_VALUE.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 
 use crate::fcgi::pair::{PairTooLong, Params};
 use crate::fcgi::record;
 use crate::grpc::metadata;
 use crate::route::{CallKind, Method};
 
-/// Enough for BEGIN_REQUEST and the variables of a usual call.
+/// Enough for BEGIN_REQUEST and the variables of a usual call, and for a small message behind them.
 const USUAL_SIZE: usize = 2048;
 
 /// A script, as PHP is told of it.
@@ -94,14 +94,14 @@ pub struct Variables<'a> {
 /// # Errors
 ///
 /// If a variable does not fit in a record.
-pub fn encode(variables: &Variables<'_>) -> Result<Bytes, PairTooLong> {
-    let mut out = BytesMut::with_capacity(USUAL_SIZE);
+pub fn encode(variables: &Variables<'_>) -> Result<Vec<u8>, PairTooLong> {
+    let mut out = Vec::with_capacity(USUAL_SIZE);
     record::encode_begin_request(variables.keep_connection, &mut out);
     let mut params = Params::begin(out);
     push_request(&mut params, variables)?;
     push_call(&mut params, variables)?;
     push_headers(&mut params, variables)?;
-    Ok(params.end().freeze())
+    Ok(params.end())
 }
 
 fn push_request(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
@@ -176,43 +176,36 @@ fn metadata_list(headers: &HeaderMap) -> Vec<u8> {
 
 /// RFC 3875, section 4.1.18. Several values of a key are joined, as RFC 9110, section 5.3 has it.
 fn push_headers(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
-    let mut variable = String::with_capacity(64);
-    for name in variables
-        .headers
-        .keys()
-        .filter(|name| becomes_variable(name))
-    {
-        variable.clear();
-        variable.push_str("HTTP_");
-        variable.extend(name.as_str().chars().map(|c| {
-            if c == '-' {
-                '_'
-            } else {
-                c.to_ascii_uppercase()
-            }
-        }));
-        let mut values = variables.headers.get_all(name).iter();
-        match (values.next(), values.next()) {
-            (Some(only), None) => params.push(&variable, only.as_bytes())?,
-            _ => params.push(&variable, &joined(variables.headers, name))?,
+    let mut variable = Vec::with_capacity(64);
+    // The values of a key follow each other.
+    let mut fields = variables.headers.iter().peekable();
+    while let Some((name, value)) = fields.next() {
+        let mut value = Cow::Borrowed(value.as_bytes());
+        while let Some((_, next)) = fields.next_if(|(next, _)| *next == name) {
+            let joined = value.to_mut();
+            joined.extend_from_slice(b", ");
+            joined.extend_from_slice(next.as_bytes());
+        }
+        if becomes_variable(name.as_str()) {
+            write_variable(name.as_str(), &mut variable);
+            params.push(&variable, &value)?;
         }
     }
     Ok(())
 }
 
-fn joined(headers: &HeaderMap, name: &HeaderName) -> Vec<u8> {
-    let values: Vec<&[u8]> = headers
-        .get_all(name)
-        .iter()
-        .map(|value| value.as_bytes())
-        .collect();
-    values.join(&b", "[..])
+fn write_variable(name: &str, variable: &mut Vec<u8>) {
+    variable.clear();
+    variable.extend_from_slice(b"HTTP_");
+    variable.extend(name.bytes().map(|byte| match byte {
+        b'-' => b'_',
+        byte => byte.to_ascii_uppercase(),
+    }));
 }
 
 /// A key with `_` or `.` could forge another one: `a_b` and `a-b` are both HTTP_A_B. HTTP_PROXY would change what
 /// the application's own HTTP clients do (httpoxy). HTTP_HOST is the authority.
-fn becomes_variable(name: &HeaderName) -> bool {
-    let name = name.as_str();
+fn becomes_variable(name: &str) -> bool {
     !matches!(name, "host" | "proxy")
         && name
             .bytes()
@@ -229,6 +222,8 @@ fn host(authority: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {

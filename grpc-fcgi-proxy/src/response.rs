@@ -74,42 +74,50 @@ impl HeadDecoder {
     ///
     /// If this can't become a header.
     pub fn push(&mut self, piece: &Bytes) -> Result<Option<(Head, Bytes)>, ResponseError> {
+        // Usually it is all in the first piece, which then need not be copied.
+        if self.input.is_empty()
+            && let Some((end, body)) = find_end(piece, &mut self.searched)
+        {
+            return finish(&piece[..end], piece.slice(body..)).map(Some);
+        }
         self.input.extend_from_slice(piece);
-        let Some((end, body)) = self.find_end() else {
+        let Some((end, body)) = find_end(&self.input, &mut self.searched) else {
             return if self.input.len() > MAX_HEAD_LENGTH + END_LENGTH {
                 Err(ResponseError::HeadTooLong)
             } else {
                 Ok(None)
             };
         };
-        if end > MAX_HEAD_LENGTH {
-            return Err(ResponseError::HeadTooLong);
-        }
-        let mut head = self.input.split_to(body);
-        head.truncate(end);
-        Ok(Some((parse(&head)?, self.input.split().freeze())))
+        let head = self.input.split_to(body);
+        finish(&head[..end], self.input.split().freeze()).map(Some)
     }
+}
 
-    /// Where the last line of the header ends, and where the body begins.
-    fn find_end(&mut self) -> Option<(usize, usize)> {
-        let input = &self.input[..];
-        let mut from = self.searched;
-        while let Some(at) = input[from..]
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map(|at| from + at)
-        {
-            match input[at + 1..] {
-                [b'\n', ..] => return Some((at, at + 2)),
-                [b'\r', b'\n', ..] => return Some((at, at + 3)),
-                // The line after may still turn out to be blank.
-                [] | [b'\r'] => break,
-                _ => from = at + 1,
-            }
-        }
-        self.searched = from;
-        None
+fn finish(head: &[u8], body: Bytes) -> Result<(Head, Bytes), ResponseError> {
+    if head.len() > MAX_HEAD_LENGTH {
+        return Err(ResponseError::HeadTooLong);
     }
+    Ok((parse(head)?, body))
+}
+
+/// Where the last line of the header ends, and where the body begins.
+fn find_end(input: &[u8], searched: &mut usize) -> Option<(usize, usize)> {
+    let mut from = *searched;
+    while let Some(at) = input[from..]
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map(|at| from + at)
+    {
+        match input[at + 1..] {
+            [b'\n', ..] => return Some((at, at + 2)),
+            [b'\r', b'\n', ..] => return Some((at, at + 3)),
+            // The line after may still turn out to be blank.
+            [] | [b'\r'] => break,
+            _ => from = at + 1,
+        }
+    }
+    *searched = from;
+    None
 }
 
 fn parse(head: &[u8]) -> Result<Head, ResponseError> {

@@ -1,11 +1,16 @@
 //! The log: JSON, a record a line, on standard error; and what PHP writes to STDERR in it.
 
+mod writer;
+
+use std::io::{self, Stderr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use tracing_subscriber::EnvFilter;
+
+use self::writer::LogGuard;
 
 /// What of one call's STDERR is logged at the most, in bytes. The rest is counted.
 const MAX_LOGGED: usize = 64 * 1024;
@@ -14,15 +19,21 @@ const MAX_LINE: usize = 8 * 1024;
 /// A longer id is cut.
 const MAX_ID: usize = 128;
 
-/// Begins to log. `RUST_LOG` sets what; `info` without it.
-pub fn init() {
+/// Begins to log. `RUST_LOG` sets what; `info` without it. What the guard outlives is written.
+///
+/// # Errors
+///
+/// If the system has no more threads.
+pub fn init() -> io::Result<LogGuard<Stderr>> {
+    let (writer, guard) = writer::begin(io::stderr())?;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .init();
+    Ok(guard)
 }
 
 /// Names a call in the log.
@@ -36,11 +47,9 @@ impl CallId {
     /// Takes it from the request.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let given = headers
-            .get("x-request-id")
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let given = headers.get("x-request-id").map(HeaderValue::as_bytes);
         let request = match given {
-            Some(id) if !id.is_empty() => bounded(&id),
+            Some(id) if !id.is_empty() => bounded(&String::from_utf8_lossy(id)),
             _ => format!("{:016x}", next_id()).into(),
         };
         Self {
@@ -71,7 +80,7 @@ fn trace(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn bounded(id: &str) -> Arc<str> {
-    id.chars().take(MAX_ID).collect::<String>().into()
+    id[..id.floor_char_boundary(MAX_ID)].into()
 }
 
 /// Counts up from the time of the first call, so that two runs hardly share an id.

@@ -94,7 +94,7 @@ fn variables_of_a_call() -> (Script, HeaderMap) {
     (Script::new(Path::new("/app/item/index.php")), headers())
 }
 
-fn opening((script, headers): &(Script, HeaderMap)) -> Bytes {
+fn opening((script, headers): &(Script, HeaderMap)) -> Vec<u8> {
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 41_000));
     params::encode(&Variables {
         script,
@@ -116,7 +116,7 @@ fn opening((script, headers): &(Script, HeaderMap)) -> Bytes {
 
 #[library_benchmark]
 #[bench::usual(variables_of_a_call())]
-fn params_encode(call: (Script, HeaderMap)) -> Bytes {
+fn params_encode(call: (Script, HeaderMap)) -> Vec<u8> {
     opening(black_box(&call))
 }
 
@@ -144,7 +144,7 @@ struct InMemory {
     runtime: Runtime,
     near: DuplexStream,
     far: DuplexStream,
-    opening: Bytes,
+    opening: Vec<u8>,
     answer: BytesMut,
     request: Vec<u8>,
 }

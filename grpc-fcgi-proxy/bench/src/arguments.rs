@@ -26,6 +26,13 @@ pub(crate) enum Command {
         /// Where it listens
         listen: SocketAddr,
     },
+    /// Passes bytes on to a FastCGI application, and does nothing else
+    Relay {
+        /// Where it listens
+        listen: SocketAddr,
+        /// tcp://HOST:PORT or unix:///PATH
+        target: Target,
+    },
     /// Loads a server for some time, as for a profile of it
     Load(Load),
 }

@@ -4,13 +4,14 @@
 //! - [`load`]: what calls them, and checks each answer.
 //! - [`parts`]: what is measured of them, in turns.
 //! - [`report`]: tables, plots, and the marks.
-//! - [`application`] and [`echo`]: the two servers that are programs of their own.
+//! - [`application`], [`echo`] and [`relay`]: the servers that are programs of their own.
 
 mod application;
 mod arguments;
 mod echo;
 mod load;
 mod parts;
+mod relay;
 mod report;
 mod targets;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Run(flags) => parts::run(&flags),
         Command::Application { listen } => flatten(block_on(application::run(&listen))),
         Command::Tonic { listen } => flatten(serve_tonic(listen)),
+        Command::Relay { listen, target } => flatten(block_on(relay::run(listen, &target))),
         Command::Load(flags) => load_only(&flags),
     };
     match result {

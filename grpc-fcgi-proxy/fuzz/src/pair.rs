@@ -1,13 +1,12 @@
 //! Name-value pairs, as php-fpm reads them.
 
-use bytes::BytesMut;
 use grpc_fcgi_proxy::fcgi::pair::Params;
 
 const PARAMS: u8 = 4;
 
 /// Decoding what was encoded gives the same pairs, none of which spans two records.
 pub fn check(input: &[u8]) {
-    let mut params = Params::begin(BytesMut::new());
+    let mut params = Params::begin(Vec::new());
     let mut pushed = Vec::new();
     for (name, value) in pairs(input) {
         if params.push(&name, &value).is_ok() {

@@ -208,7 +208,7 @@ impl<'a> Call<'a> {
     }
 
     /// BEGIN_REQUEST and PARAMS.
-    fn opening(&self, input: Input) -> Result<Bytes, PairTooLong> {
+    fn opening(&self, input: Input) -> Result<Vec<u8>, PairTooLong> {
         params::encode(&Variables {
             script: self.bridge.routes.script(self.method.service),
             kind: self.kind,

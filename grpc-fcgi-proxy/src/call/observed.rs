@@ -9,7 +9,7 @@ use super::Bridge;
 use super::answer::Outcome;
 use crate::error::CallError;
 use crate::grpc::status::{self, Code};
-use crate::metrics::{CallMetrics, Metrics};
+use crate::metrics::{self, CallMetrics, Metrics};
 use crate::route::{CallKind, Method};
 use crate::telemetry::{ApplicationLog, CallId};
 
@@ -114,7 +114,7 @@ impl Drop for Observed {
 pub(super) struct CountedExchange {
     metrics: Arc<Metrics>,
     start: Instant,
-    outcome: &'static str,
+    outcome: metrics::Outcome,
 }
 
 impl CountedExchange {
@@ -122,22 +122,21 @@ impl CountedExchange {
         Self {
             metrics: Arc::clone(&bridge.metrics),
             start: Instant::now(),
-            outcome: "abandoned",
+            outcome: metrics::Outcome::Abandoned,
         }
     }
 
     pub(super) fn ended<T, E>(&mut self, result: &Result<T, E>) {
-        self.outcome = if result.is_ok() { "complete" } else { "failed" };
+        self.outcome = match result {
+            Ok(_) => metrics::Outcome::Complete,
+            Err(_) => metrics::Outcome::Failed,
+        };
     }
 }
 
 impl Drop for CountedExchange {
     fn drop(&mut self) {
-        self.metrics
-            .exchanges
-            .with_label_values(&[self.outcome])
-            .inc();
-        let seconds = self.start.elapsed().as_secs_f64();
-        self.metrics.exchange_seconds.observe(seconds);
+        let time = self.start.elapsed();
+        self.metrics.exchanges.ended(self.outcome, time);
     }
 }

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 
@@ -82,7 +81,7 @@ async fn count(target: &Target, wanted: usize) -> Workers {
 
 /// Has a worker wait for the rest of a request.
 async fn hold(target: &Target) -> Result<Socket, ConnectError> {
-    let mut begin = BytesMut::new();
+    let mut begin = Vec::new();
     record::encode_begin_request(false, &mut begin);
     let mut socket = target.connect(Instant::now()).await?;
     let written = socket.write_all(&begin).await;

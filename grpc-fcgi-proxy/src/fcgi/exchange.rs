@@ -13,13 +13,15 @@ use futures_util::Stream;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::{poll_read_buf, poll_write_buf};
 
-use super::record::{self, HEADER_LENGTH, MAX_CONTENT_LENGTH, Record, RecordError, RecordType};
+use super::record::{self, MAX_CONTENT_LENGTH, Record, RecordError, RecordType};
 use super::segments::Segments;
 
 /// No more of STDIN is taken while this much waits to be written.
 const MAX_UNWRITTEN: usize = 64 * 1024;
-/// Room that each read is given at the least.
+/// Room that the first read is given. A read that has filled its room gives the next one twice as much.
 const READ_SIZE: usize = 8 * 1024;
+/// Room that a read is given at the most: more than the largest record.
+const MAX_READ_SIZE: usize = 128 * 1024;
 
 /// What the application sends while the exchange lasts.
 #[derive(Debug, PartialEq, Eq)]
@@ -68,6 +70,7 @@ pub struct Exchange<C, I> {
     /// Whether our side of the connection is closed behind STDIN; `None` if it is to stay open.
     half_closed: Option<bool>,
     unread: BytesMut,
+    read_size: usize,
     answered: bool,
     progress: Progress,
 }
@@ -78,15 +81,14 @@ where
     I: Stream<Item = Result<Bytes, E>> + Unpin,
 {
     /// Prepares the exchange: `opening` is BEGIN_REQUEST and PARAMS, `stdin` is the request's body, piece by piece.
-    pub fn new(connection: C, opening: Bytes, stdin: I) -> Self {
-        let mut unwritten = Segments::default();
-        unwritten.push(opening);
+    pub fn new(connection: C, opening: Vec<u8>, stdin: I) -> Self {
         Self {
             connection,
             stdin: Some(stdin),
-            unwritten,
+            unwritten: opening.into(),
             half_closed: None,
             unread: BytesMut::new(),
+            read_size: READ_SIZE,
             answered: false,
             progress: Progress::Unfinished,
         }
@@ -136,7 +138,8 @@ where
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
-        self.unread.reserve(READ_SIZE);
+        self.unread.reserve(self.read_size);
+        let room = self.unread.capacity() - self.unread.len();
         let read = ready!(poll_read_buf(
             Pin::new(&mut self.connection),
             cx,
@@ -144,6 +147,9 @@ where
         ));
         if !matches!(read, Ok(1..)) {
             self.progress = Progress::Ended;
+        }
+        if matches!(read, Ok(length) if length == room) {
+            self.read_size = MAX_READ_SIZE.min(2 * self.read_size);
         }
         Poll::Ready(match read {
             Ok(0) => Err(self.closed()),
@@ -221,7 +227,7 @@ where
     /// Ends STDIN, whatever would still come. php-fpm ends a request only when it has read all of its input.
     pub fn end_input(&mut self) {
         if self.stdin.take().is_some() {
-            self.unwritten.push(stdin_header(0));
+            self.push_header(0);
         }
     }
 
@@ -234,7 +240,7 @@ where
                 Poll::Ready(Some(chunk)) => self.push_stdin(chunk?),
                 Poll::Ready(None) => {
                     self.stdin = None;
-                    self.unwritten.push(stdin_header(0));
+                    self.push_header(0);
                 }
                 Poll::Pending => break,
             }
@@ -245,11 +251,14 @@ where
     fn push_stdin(&mut self, mut chunk: Bytes) {
         while !chunk.is_empty() {
             let content = chunk.split_to(chunk.len().min(MAX_CONTENT_LENGTH));
-            self.unwritten.push(stdin_header(
-                u16::try_from(content.len()).unwrap_or(u16::MAX),
-            ));
+            self.push_header(u16::try_from(content.len()).unwrap_or(u16::MAX));
             self.unwritten.push(content);
         }
+    }
+
+    fn push_header(&mut self, content_length: u16) {
+        let header = record::encode_header(RecordType::Stdin, content_length);
+        self.unwritten.push_slice(&header);
     }
 }
 
@@ -273,11 +282,6 @@ where
     }
 }
 
-fn stdin_header(content_length: u16) -> Bytes {
-    let header: [u8; HEADER_LENGTH] = record::encode_header(RecordType::Stdin, content_length);
-    Bytes::copy_from_slice(&header)
-}
-
 #[cfg(test)]
 mod tests {
     use futures_util::stream;
@@ -296,11 +300,7 @@ mod tests {
         connection: C,
         body: Bytes,
     ) -> Exchange<C, impl Stream<Item = Result<Bytes, Infallible>> + Unpin> {
-        Exchange::new(
-            connection,
-            Bytes::from_static(b"opening"),
-            stream::iter([Ok(body)]),
-        )
+        Exchange::new(connection, b"opening".to_vec(), stream::iter([Ok(body)]))
     }
 
     #[tokio::test]
@@ -386,7 +386,7 @@ mod tests {
             taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 1024]))
         });
-        let mut exchange = Exchange::new(ours, Bytes::new(), stdin);
+        let mut exchange = Exchange::new(ours, Vec::new(), stdin);
         let pending =
             std::future::poll_fn(|cx| Poll::Ready(exchange.poll_request(cx).is_pending()));
         assert!(pending.await);

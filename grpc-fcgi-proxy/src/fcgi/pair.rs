@@ -2,7 +2,7 @@
 //!
 //! FastCGI 1.0, section 3.4. php-fpm asks for more than the specification does: a pair must not span two records.
 
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 
 use super::record::{HEADER_LENGTH, MAX_CONTENT_LENGTH, RecordType, encode_header};
 
@@ -17,7 +17,7 @@ pub struct PairTooLong {
 /// The PARAMS stream of a request, being written behind BEGIN_REQUEST.
 #[derive(Debug)]
 pub struct Params {
-    out: BytesMut,
+    out: Vec<u8>,
     /// Where the header of the record stands that is being filled.
     record: usize,
 }
@@ -25,10 +25,10 @@ pub struct Params {
 impl Params {
     /// Goes on behind what `out` has.
     #[must_use]
-    pub fn begin(mut out: BytesMut) -> Self {
-        let record = out.len();
-        out.put_bytes(0, HEADER_LENGTH);
-        Self { out, record }
+    pub fn begin(out: Vec<u8>) -> Self {
+        let mut params = Self { record: 0, out };
+        params.begin_record();
+        params
     }
 
     /// Adds a pair.
@@ -36,12 +36,17 @@ impl Params {
     /// # Errors
     ///
     /// If it does not fit in one record.
-    pub fn push(&mut self, name: &str, value: &[u8]) -> Result<(), PairTooLong> {
+    pub fn push(
+        &mut self,
+        name: &(impl AsRef<[u8]> + ?Sized),
+        value: &[u8],
+    ) -> Result<(), PairTooLong> {
+        let name = name.as_ref();
         let length =
             encoded_length(name.len()) + encoded_length(value.len()) + name.len() + value.len();
         if length > MAX_CONTENT_LENGTH {
             return Err(PairTooLong {
-                name: name.to_owned(),
+                name: String::from_utf8_lossy(name).into_owned(),
             });
         }
         if self.content_length() + length > MAX_CONTENT_LENGTH {
@@ -50,14 +55,14 @@ impl Params {
         self.out.reserve(length);
         encode_length(name.len(), &mut self.out);
         encode_length(value.len(), &mut self.out);
-        self.out.put_slice(name.as_bytes());
-        self.out.put_slice(value);
+        self.out.extend_from_slice(name);
+        self.out.extend_from_slice(value);
         Ok(())
     }
 
     /// Ends the stream with an empty record, and gives back the bytes.
     #[must_use]
-    pub fn end(mut self) -> BytesMut {
+    pub fn end(mut self) -> Vec<u8> {
         // An empty record ends the stream, so there must be none before the end.
         if self.content_length() > 0 {
             self.next_record();
@@ -72,8 +77,12 @@ impl Params {
 
     fn next_record(&mut self) {
         self.close_record();
+        self.begin_record();
+    }
+
+    fn begin_record(&mut self) {
         self.record = self.out.len();
-        self.out.put_bytes(0, HEADER_LENGTH);
+        self.out.extend_from_slice(&[0; HEADER_LENGTH]);
     }
 
     fn close_record(&mut self) {
@@ -87,9 +96,9 @@ const fn encoded_length(length: usize) -> usize {
     if length < 0x80 { 1 } else { 4 }
 }
 
-fn encode_length(length: usize, out: &mut BytesMut) {
+fn encode_length(length: usize, out: &mut Vec<u8>) {
     match u8::try_from(length) {
-        Ok(short @ ..0x80) => out.put_u8(short),
+        Ok(short @ ..0x80) => out.push(short),
         // `push` has bounded it.
         _ => out.put_u32(u32::try_from(length).unwrap_or(u32::MAX) | 0x8000_0000),
     }
@@ -109,30 +118,30 @@ mod tests {
             (65_000, &[0x80, 0, 0xfd, 0xe8]),
         ];
         for (length, bytes) in table {
-            let mut out = BytesMut::new();
+            let mut out = Vec::new();
             encode_length(length, &mut out);
-            assert_eq!(out.as_ref(), bytes, "{length}");
+            assert_eq!(out, bytes, "{length}");
             assert_eq!(out.len(), encoded_length(length));
         }
     }
 
     #[test]
     fn a_stream_ends_with_an_empty_record() {
-        let mut params = Params::begin(BytesMut::new());
+        let mut params = Params::begin(Vec::new());
         params.push("A", b"bc").unwrap();
         assert_eq!(
-            params.end().as_ref(),
+            params.end(),
             b"\x01\x04\x00\x01\x00\x05\x00\x00\x01\x02Abc\x01\x04\x00\x01\x00\x00\x00\x00"
         );
         assert_eq!(
-            Params::begin(BytesMut::new()).end().as_ref(),
+            Params::begin(Vec::new()).end(),
             b"\x01\x04\x00\x01\x00\x00\x00\x00"
         );
     }
 
     #[test]
     fn a_pair_never_spans_two_records() {
-        let mut params = Params::begin(BytesMut::new());
+        let mut params = Params::begin(Vec::new());
         for name in ["A", "B", "C"] {
             params.push(name, &[b'x'; 40_000]).unwrap();
         }
@@ -147,7 +156,7 @@ mod tests {
     /// The predecessor cut long parameters silently.
     #[test]
     fn a_pair_that_does_not_fit_is_refused_not_cut() {
-        let mut params = Params::begin(BytesMut::new());
+        let mut params = Params::begin(Vec::new());
         assert!(
             params
                 .push("A", &vec![b'x'; MAX_CONTENT_LENGTH - 6])

@@ -79,7 +79,7 @@ pub fn encode_header(kind: RecordType, content_length: u16) -> [u8; HEADER_LENGT
 }
 
 /// Encodes BEGIN_REQUEST: the role of a Responder, and a connection that the application closes or keeps.
-pub fn encode_begin_request(keep_connection: bool, out: &mut BytesMut) {
+pub fn encode_begin_request(keep_connection: bool, out: &mut impl BufMut) {
     out.put_slice(&encode_header(RecordType::BeginRequest, 8));
     out.put_u16(ROLE_RESPONDER);
     out.put_u8(if keep_connection { KEEP_CONN } else { 0 });

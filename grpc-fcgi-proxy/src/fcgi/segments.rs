@@ -1,21 +1,60 @@
-//! What is still to be written, as it is: nothing is copied together.
+//! What is still to be written.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-/// Pieces that go out one after the other, without being copied together.
+/// What is not longer is copied behind what stands before it: that costs less than a piece of its own.
+const MAX_COPIED: usize = 1024;
+
+/// Pieces that go out one after the other. Small ones are copied together, large ones stay as they are.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
+    /// Goes out before the pieces.
+    copied: Vec<u8>,
+    /// How much of it has gone.
+    gone: usize,
     pieces: VecDeque<Bytes>,
     remaining: usize,
 }
 
+impl From<Vec<u8>> for Segments {
+    fn from(copied: Vec<u8>) -> Self {
+        Self {
+            remaining: copied.len(),
+            copied,
+            ..Self::default()
+        }
+    }
+}
+
 impl Segments {
     pub(super) fn push(&mut self, piece: Bytes) {
+        if self.copies(piece.len()) {
+            self.copy(&piece);
+        } else {
+            self.remaining += piece.len();
+            self.pieces.push_back(piece);
+        }
+    }
+
+    pub(super) fn push_slice(&mut self, piece: &[u8]) {
+        if self.copies(piece.len()) {
+            self.copy(piece);
+        } else {
+            self.remaining += piece.len();
+            self.pieces.push_back(Bytes::copy_from_slice(piece));
+        }
+    }
+
+    fn copies(&self, length: usize) -> bool {
+        self.pieces.is_empty() && length <= MAX_COPIED
+    }
+
+    fn copy(&mut self, piece: &[u8]) {
         self.remaining += piece.len();
-        self.pieces.push_back(piece);
+        self.copied.extend_from_slice(piece);
     }
 }
 
@@ -25,19 +64,32 @@ impl Buf for Segments {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.pieces.front().map_or(&[], |piece| piece.as_ref())
+        match &self.copied[self.gone..] {
+            [] => self.pieces.front().map_or(&[], |piece| piece.as_ref()),
+            copied => copied,
+        }
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let count = slices.len().min(self.pieces.len());
-        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+        let copied = Some(&self.copied[self.gone..]).filter(|copied| !copied.is_empty());
+        let pieces = self.pieces.iter().map(AsRef::as_ref);
+        let mut count = 0;
+        for (slice, piece) in slices.iter_mut().zip(copied.into_iter().chain(pieces)) {
             *slice = IoSlice::new(piece);
+            count += 1;
         }
         count
     }
 
     fn advance(&mut self, mut count: usize) {
         self.remaining -= count;
+        let copied = count.min(self.copied.len() - self.gone);
+        self.gone += copied;
+        count -= copied;
+        if self.gone == self.copied.len() {
+            self.copied.clear();
+            self.gone = 0;
+        }
         while let Some(front) = self.pieces.front_mut() {
             if front.len() > count {
                 front.advance(count);
@@ -45,6 +97,56 @@ impl Buf for Segments {
             }
             count -= front.len();
             self.pieces.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that it has, taken in steps of so many bytes, by the vectored way and the plain one.
+    fn taken(mut segments: Segments, step: usize) -> Vec<u8> {
+        let mut all = Vec::new();
+        while segments.has_remaining() {
+            let count = step.min(segments.remaining());
+            let mut slices = [IoSlice::new(&[]); 4];
+            let used = segments.chunks_vectored(&mut slices);
+            let joined: Vec<u8> = slices[..used]
+                .iter()
+                .flat_map(|slice| slice.to_vec())
+                .collect();
+            assert!(joined.starts_with(segments.chunk()) && !segments.chunk().is_empty());
+            let count = count.min(joined.len());
+            all.extend_from_slice(&joined[..count]);
+            segments.advance(count);
+        }
+        all
+    }
+
+    #[test]
+    fn what_is_pushed_goes_out_in_order_however_it_is_taken() {
+        let large = Bytes::from(vec![b'L'; MAX_COPIED + 1]);
+        for step in [1, 7, MAX_COPIED, 10 * MAX_COPIED] {
+            let mut segments = Segments::from(b"opening".to_vec());
+            segments.push_slice(b"-head-");
+            segments.push(large.clone());
+            segments.push_slice(b"-tail-");
+            segments.push(Bytes::from_static(b"end"));
+            let expected = [b"opening-head-", &large[..], b"-tail-end"].concat();
+            assert_eq!(taken(segments, step), expected, "in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn a_small_request_is_one_piece_again_and_again() {
+        let mut segments = Segments::default();
+        for _ in 0..3 {
+            segments.push_slice(b"header");
+            segments.push(Bytes::from_static(b"message"));
+            assert_eq!(segments.chunk(), b"headermessage");
+            segments.advance(13);
+            assert_eq!((segments.remaining(), segments.chunk()), (0, &b""[..]));
         }
     }
 }

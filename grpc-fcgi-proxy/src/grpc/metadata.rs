@@ -15,21 +15,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Header fields of gRPC and HTTP themselves.
-const PROTOCOL: [&str; 11] = [
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "status",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
 /// More metadata than is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the metadata has {length} bytes, and {limit} are allowed")]
@@ -44,10 +29,28 @@ pub struct MetadataTooLarge {
 #[must_use]
 pub fn is_metadata(name: &str) -> bool {
     !name.starts_with("grpc-")
-        && !PROTOCOL.contains(&name)
+        && !is_protocol(name)
         && name
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'.' | b'-'))
+}
+
+/// Header fields of HTTP itself.
+fn is_protocol(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "content-length"
+            | "content-type"
+            | "host"
+            | "keep-alive"
+            | "proxy-connection"
+            | "status"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// Whether the values under a key are base64 of bytes.

@@ -29,7 +29,7 @@ async fn connect(address: &Target) -> anyhow::Result<Socket> {
 }
 
 /// BEGIN_REQUEST and the variables, as the proxy sends them.
-fn opening(call: &Call, kind: CallKind, input: Input, keep: bool) -> anyhow::Result<Bytes> {
+fn opening(call: &Call, kind: CallKind, input: Input, keep: bool) -> anyhow::Result<Vec<u8>> {
     let mut headers = HeaderMap::new();
     headers.insert(
         header::CONTENT_TYPE,
@@ -53,7 +53,7 @@ fn opening(call: &Call, kind: CallKind, input: Input, keep: bool) -> anyhow::Res
 /// Calls with one message each way.
 pub(super) struct Unary {
     address: Target,
-    opening: Bytes,
+    opening: Vec<u8>,
     message: Bytes,
     answer: Bytes,
     keep: bool,

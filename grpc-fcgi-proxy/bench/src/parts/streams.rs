@@ -18,9 +18,11 @@ const GIB: u64 = 1 << 30;
 /// Between two looks at the memory of what a stream passes through.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The proxy, and the same without it. nginx and Envoy's bridge have no streaming calls.
+/// The proxy; the same without it; and what merely passes bytes on, which no proxy can better. nginx and Envoy's bridge
+/// have no streaming calls.
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let ways = [Between::Proxy, Between::Nothing].map(|between| Way::new(between, false, false));
+    let ways = [Between::Proxy, Between::Relay, Between::Nothing]
+        .map(|between| Way::new(between, false, false));
     let trivial = bench.start(&ways, Backend::Trivial)?;
     let php = bench.start(&ways, Backend::PhpFpm)?;
     for (backend, targets, shape) in [

@@ -1,4 +1,4 @@
-//! What answers in the end: the trivial application, php-fpm, and the tonic server.
+//! What answers in the end: the trivial application, php-fpm, and the tonic server; and the relay, which answers nothing.
 
 use std::env;
 use std::fs;
@@ -32,11 +32,30 @@ fn trivial(places: &Places, files: &str, listen: &Address) -> anyhow::Result<Pro
 
 /// This very program, as the tonic server.
 pub(super) fn tonic(places: &Places, files: &str) -> anyhow::Result<(Process, Address)> {
+    serving(places, files, "tonic", &[])
+}
+
+/// This very program, as a relay to this address.
+pub(super) fn relay(
+    places: &Places,
+    files: &str,
+    to: &Address,
+) -> anyhow::Result<(Process, Address)> {
+    serving(places, files, "relay", &[to.to_string()])
+}
+
+/// This very program with a command that takes an address to listen on first.
+fn serving(
+    places: &Places,
+    files: &str,
+    command: &str,
+    more: &[String],
+) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
     let Address::Tcp(listen) = &address else {
         anyhow::bail!("a free address is one of TCP");
     };
-    let arguments = ["tonic".to_owned(), listen.clone()];
+    let arguments = [&[command.to_owned(), listen.clone()], more].concat();
     let mut process = Process::start(&places.folder, files, &env::current_exe()?, &arguments)?;
     process.wait_until(|| accepts(&address))?;
     Ok((process, address))

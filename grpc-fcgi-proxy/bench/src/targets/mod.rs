@@ -52,6 +52,8 @@ pub(crate) enum Between {
     EnvoyNginx,
     Nginx,
     Nothing,
+    /// What passes bytes on, and is no proxy.
+    Relay,
     /// No application at all: a tonic server.
     Tonic,
 }
@@ -100,6 +102,7 @@ impl Way {
             Between::EnvoyNginx => "Envoy + nginx",
             Between::Nginx => "nginx, HTTP/1.1",
             Between::Nothing => "direct FastCGI",
+            Between::Relay => "relay of bytes, no gRPC",
             Between::Tonic => "tonic, no FastCGI",
         };
         let kept = if self.kept { ", kept" } else { "" };
@@ -180,6 +183,11 @@ impl Target {
                         (Protocol::Grpc, address)
                     }
                 }
+            }
+            Between::Relay => {
+                let (process, address) = applications::relay(places, files, &listen)?;
+                processes.push(process);
+                (Protocol::Fastcgi, address)
             }
             _ if way.kept => (Protocol::FastcgiKept, listen),
             _ => (Protocol::Fastcgi, listen),

@@ -34,6 +34,8 @@ impl Proxy {
             .args(flags)
             .arg(script)
             .env_remove("RUST_LOG")
+            // Connections are shared among threads, however few processors there are.
+            .env("GRPC_FCGI_PROXY_THREADS", "2")
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
