@@ -26,4 +26,5 @@ COPY --from=packages /out /
 USER 65532:65532
 # Lets the calls that are running end.
 STOPSIGNAL SIGQUIT
-ENTRYPOINT ["/usr/sbin/php-fpm8.2", "--nodaemonize", "--force-stderr", "--fpm-config", "/app/item/php-fpm.conf"]
+ENTRYPOINT ["/usr/sbin/php-fpm8.2", "--nodaemonize", "--force-stderr", "--fpm-config", "/app/item/php-fpm.conf", \
+    "--define", "opcache.preload=/app/item/preload.php"]

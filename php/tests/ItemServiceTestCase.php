@@ -63,6 +63,18 @@ abstract class ItemServiceTestCase extends TestCase
         self::assertSame(['mine'], $this->listedIds($this->service(), 0));
     }
 
+    public function test_a_table_that_is_gone_is_made_anew_for_a_service_that_has_used_it(): void
+    {
+        foreach (['getItem', 'lookUpItem'] as $method) {
+            $service = $this->service();
+            $service->$method(self::SAMPLE_IDS[0]);
+            $this->open()->exec('DROP TABLE item');
+            self::assertSame('second item', $service->$method(self::SAMPLE_IDS[0])->name);
+        }
+        $this->open()->exec('DROP TABLE item');
+        self::assertSame(self::SAMPLE_IDS, $this->listedIds($service, 0));
+    }
+
     public function test_a_seeding_that_fails_leaves_nothing_behind(): void
     {
         $failing = new class ($this->dsn()) extends PDO {
@@ -164,12 +176,14 @@ abstract class ItemServiceTestCase extends TestCase
 
     private function open(): PDO
     {
-        return Database::open($this->dsn());
+        $database = Database::open($this->dsn());
+        Schema::of($database)->createIfMissing();
+        return $database;
     }
 
     private function service(): ItemService
     {
-        return new ItemService(new ItemStore($this->open()));
+        return new ItemService(new ItemStore(Database::open($this->dsn())));
     }
 
     private function addItems(int $count): void

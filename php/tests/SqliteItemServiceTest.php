@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Tests;
 
 use Shop\Database;
+use Shop\ItemStore;
 
 final class SqliteItemServiceTest extends ItemServiceTestCase
 {
@@ -12,9 +13,9 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
 
     public function test_a_database_that_nobody_may_write_to_can_be_read(): void
     {
-        Database::open($this->dsn());
+        (new ItemStore(Database::open($this->dsn())))->ping();
         chmod("$this->folder/item.sqlite", 0o444);
-        $items = Database::open($this->dsn())->query('SELECT id FROM item')->fetchAll();
+        $items = (new ItemStore(Database::open($this->dsn())))->after('', 10);
         self::assertCount(5, $items);
     }
 

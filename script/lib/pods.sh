@@ -112,7 +112,8 @@ programs_of_order() {
 # for one; less long than Envoy waits for an answer to begin.
 programs_of_item() {
   write_start "$1" php-fpm "$prefix$1" env "ITEM_DSN=sqlite:$data/item.sqlite" ITEM_DB_USER= ITEM_DB_PASSWORD= ITEM_CALL_LOG=1 \
-    php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf"
+    php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf" \
+    --define "opcache.preload=$image/php/item/preload.php"
   write_start "$1" grpc-fcgi-proxy "$prefix$1" "$image/bin/grpc-fcgi-proxy" --address 127.0.0.1:9090 \
     --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 --max-exchanges 8 --max-streams 7 --max-stream-wait 1s \
     --status-path /status --status-fastcgi tcp://127.0.0.1:9001 \

@@ -13,6 +13,11 @@ final class RpcServer
     /** @var array<string, MethodDescriptor> */
     private array $methods = [];
 
+    public function __construct()
+    {
+        PreloadedPool::install();
+    }
+
     /**
      * @param object $service with the getMethodDescriptors() of a generated stub
      * @return array<string, MethodDescriptor> all that this server has

@@ -14,24 +14,37 @@ final class PhpFpm
     /** @var resource */
     private $process;
 
-    /** @param array<string, string> $environment */
-    public function __construct(array $environment = [])
+    /** What was logged until it was ready. */
+    public readonly string $startLog;
+
+    /**
+     * @param array<string, string> $environment
+     * @param string|null $preload a script for opcache.preload
+     */
+    public function __construct(array $environment = [], ?string $preload = null)
     {
         $this->folder = sys_get_temp_dir() . '/php-fpm-' . bin2hex(random_bytes(8));
         mkdir($this->folder);
         file_put_contents("$this->folder/php-fpm.conf", $this->configuration($environment));
         $program = sprintf('php-fpm%d.%d', PHP_MAJOR_VERSION, PHP_MINOR_VERSION);
         $command = [$program, '--nodaemonize', '--allow-to-run-as-root', '--force-stderr'];
+        if ($preload !== null) {
+            array_push($command, '-d', "opcache.preload=$preload", '-d', 'opcache.preload_user=' . self::user());
+        }
         $this->process = proc_open(
             [...$command, '--fpm-config', "$this->folder/php-fpm.conf"],
             [2 => ['pipe', 'w']],
             $pipes,
         );
+        $log = '';
         while (!str_contains($line = (string) fgets($pipes[2]), 'ready to handle connections')) {
+            $log .= $line;
             if ($line === '') {
-                throw new RuntimeException("$program did not start");
+                $this->stop();
+                throw new RuntimeException("$program did not start: $log");
             }
         }
+        $this->startLog = $log;
     }
 
     public function stop(): void
@@ -82,7 +95,7 @@ final class PhpFpm
             'error_log = /dev/null',
             '[test]',
             "listen = $this->folder/socket",
-            'user = ' . posix_getpwuid(posix_geteuid())['name'],
+            'user = ' . self::user(),
             'pm = static',
             'pm.max_children = 2',
             'catch_workers_output = no',
@@ -96,5 +109,10 @@ final class PhpFpm
             $lines[] = "env[$name] = $value";
         }
         return implode("\n", $lines) . "\n";
+    }
+
+    private static function user(): string
+    {
+        return posix_getpwuid(posix_geteuid())['name'];
     }
 }

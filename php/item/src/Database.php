@@ -24,13 +24,11 @@ final class Database
 
     public static function open(string $dsn, ?string $user = null, ?string $password = null): PDO
     {
-        $database = new PDO($dsn, $user, $password, [
+        return new PDO($dsn, $user, $password, [
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
             PDO::ATTR_TIMEOUT => self::TIMEOUT_SECONDS,
             PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
         ]);
-        Schema::of($database)->createIfMissing();
-        return $database;
     }
 
     private static function defaultDsn(): string

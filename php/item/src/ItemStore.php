@@ -4,29 +4,50 @@ declare(strict_types=1);
 
 namespace Shop;
 
+use Closure;
 use PDO;
+use PDOException;
 use PDOStatement;
 
-/** Reads items from the database. */
+/** Reads items from the database; the table is made when a query finds none, so that no other has to ask for it. */
 final class ItemStore
 {
     private ?PDOStatement $findQuery = null;
 
+    private readonly Schema $schema;
+
     public function __construct(private readonly PDO $database)
     {
+        $this->schema = Schema::of($database);
     }
 
     public function find(string $id): ?Item
     {
-        $query = $this->findQuery ??= $this->database->prepare('SELECT id, name, description FROM item WHERE id = ?');
-        $query->execute([$id]);
-        // All of it, though it is one row at most: SQLite would stay locked until the next use of the query.
-        $row = $query->fetchAll()[0] ?? null;
+        $row = $this->rows(fn (): PDOStatement => $this->queryOne($id))[0] ?? null;
         return $row === null ? null : new Item(...$row);
     }
 
     /** @return list<Item> at most $limit items with ids after $id, in the order of their ids */
     public function after(string $id, int $limit): array
+    {
+        $rows = $this->rows(fn (): PDOStatement => $this->queryPage($id, $limit));
+        return array_map(static fn (array $row): Item => new Item(...$row), $rows);
+    }
+
+    /** Throws if the database does not answer. */
+    public function ping(): void
+    {
+        $this->rows(fn (): PDOStatement => $this->database->query('SELECT id FROM item LIMIT 1'));
+    }
+
+    private function queryOne(string $id): PDOStatement
+    {
+        $query = $this->findQuery ??= $this->database->prepare('SELECT id, name, description FROM item WHERE id = ?');
+        $query->execute([$id]);
+        return $query;
+    }
+
+    private function queryPage(string $id, int $limit): PDOStatement
     {
         $query = $this->database->prepare(
             'SELECT id, name, description FROM item WHERE id > :id ORDER BY id LIMIT :limit',
@@ -34,12 +55,25 @@ final class ItemStore
         $query->bindValue('id', $id);
         $query->bindValue('limit', $limit, PDO::PARAM_INT);
         $query->execute();
-        return array_map(static fn (array $row): Item => new Item(...$row), $query->fetchAll());
+        return $query;
     }
 
-    /** Throws if the database does not answer. */
-    public function ping(): void
+    /**
+     * All of them, even if it is one at most: SQLite would stay locked until the next use of the query.
+     *
+     * @param Closure(): PDOStatement $query
+     * @return list<array<string, string>>
+     */
+    private function rows(Closure $query): array
     {
-        $this->database->query('SELECT id FROM item LIMIT 1')->fetchAll();
+        try {
+            return $query()->fetchAll();
+        } catch (PDOException $error) {
+            if (!$this->schema->mayBeMissing($error)) {
+                throw $error;
+            }
+        }
+        $this->schema->createIfMissing();
+        return $query()->fetchAll();
     }
 }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Shop;
 
 use PDO;
+use PDOException;
 use Throwable;
 use UnexpectedValueException;
 
@@ -22,9 +23,13 @@ final class Schema
     /** Any number will do that nothing else in the database locks. */
     private const POSTGRESQL_LOCK = 6_424_835_102;
 
-    /** @param list<string> $begin */
+    /**
+     * @param array{string, int} $missing SQLSTATE and the driver's own code of a query without the table
+     * @param list<string> $begin
+     */
     private function __construct(
         private readonly PDO $database,
+        private readonly array $missing,
         private readonly string $exists,
         private readonly array $begin,
         private readonly string $collation,
@@ -37,6 +42,8 @@ final class Schema
         return match ($driver) {
             'sqlite' => new self(
                 $database,
+                // Of any query that does not compile.
+                ['HY000', 1],
                 "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = 'item'",
                 // A deferred transaction would fail, not wait, when two of them begin to write.
                 ['BEGIN IMMEDIATE'],
@@ -44,6 +51,7 @@ final class Schema
             ),
             'pgsql' => new self(
                 $database,
+                ['42P01', 7],
                 // Not to_regclass('item'): within a transaction it still says what it said before the wait for the lock.
                 "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
                     WHERE relname = 'item' AND nspname = ANY (current_schemas(false))",
@@ -56,6 +64,12 @@ final class Schema
             ),
             default => throw new UnexpectedValueException("a DSN of sqlite: or pgsql: is needed, not $driver:"),
         };
+    }
+
+    /** Whether a query may have failed for want of the table. */
+    public function mayBeMissing(PDOException $error): bool
+    {
+        return array_slice($error->errorInfo ?? [], 0, 2) === $this->missing;
     }
 
     public function createIfMissing(): void

@@ -71,7 +71,7 @@ fn php_fpm(
     let config = places.folder.join(format!("{files}-php-fpm.conf"));
     let pool = fs::read_to_string(places.php(backend).join("item/php-fpm.conf"))?;
     fs::write(&config, pool_lines(&pool, places, listen)?)?;
-    let arguments = [
+    let mut arguments = [
         "--nodaemonize",
         "--allow-to-run-as-root",
         "--force-stderr",
@@ -81,10 +81,27 @@ fn php_fpm(
     .into_iter()
     .chain([text(&config)])
     .collect::<Vec<_>>();
+    arguments.extend(preloading(places, backend));
     let name = format!("{files}-php-fpm");
     let mut process = Process::start(&places.folder, &name, "php-fpm8.2".as_ref(), &arguments)?;
     process.wait_until(|| accepts(listen))?;
     Ok(process)
+}
+
+/// As each revision is started: earlier ones have nothing to preload.
+fn preloading(places: &Places, backend: Backend) -> Vec<String> {
+    let script = places.php(backend).join("item/preload.php");
+    if !script.exists() {
+        return Vec::new();
+    }
+    [
+        format!("opcache.preload={}", text(&script)),
+        // Only root has to name one.
+        format!("opcache.preload_user={}", places.user),
+    ]
+    .into_iter()
+    .flat_map(|setting| ["--define".to_owned(), setting])
+    .collect()
 }
 
 /// The pool with the lines changed that a measurement needs to be different.

@@ -1,0 +1,63 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc;
+
+use Closure;
+use Google\Protobuf\Internal\Descriptor;
+use Google\Protobuf\Internal\DescriptorPool;
+use Google\Protobuf\Internal\EnumDescriptor;
+
+/** Makes of the runtime's pool what PreloadedPool reads. The pool is of no use any more afterwards. */
+final class DescriptorDump
+{
+    /** @var array<string, int> a class or a protobuf name => its descriptor's place in $serialized */
+    public array $numbers = [];
+
+    /** @var list<string> each without those of its fields' types */
+    public array $serialized = [];
+
+    public function __construct(DescriptorPool $pool)
+    {
+        // The pool gives no list of what it has.
+        $read = static fn (): array => [$pool->class_to_desc, $pool->class_to_enum_desc];
+        [$messages, $enums] = Closure::bind($read, null, DescriptorPool::class)();
+        array_walk($messages, self::unlink(...));
+        $nested = [];
+        foreach ($messages as $message) {
+            array_push($nested, ...$message->getNestedType(), ...$message->getEnumType());
+        }
+        foreach ([...$messages, ...$enums] as $descriptor) {
+            // By its name a pool has a message up to three times.
+            if (!in_array($descriptor, $nested, true) && !isset($this->numbers[$descriptor->getFullName()])) {
+                $this->name($descriptor, count($this->serialized));
+                $this->serialized[] = serialize($descriptor);
+            }
+        }
+    }
+
+    private static function unlink(Descriptor $descriptor): void
+    {
+        foreach ($descriptor->getField() as $field) {
+            if ($field->getMessageType() instanceof Descriptor) {
+                $field->setMessageType($field->getMessageType()->getFullName());
+            }
+            if ($field->getEnumType() instanceof EnumDescriptor) {
+                $field->setEnumType($field->getEnumType()->getFullName());
+            }
+        }
+    }
+
+    private function name(Descriptor|EnumDescriptor $descriptor, int $number): void
+    {
+        $names = [$descriptor->getFullName(), $descriptor->getClass(), $descriptor->getLegacyClass()];
+        if ($descriptor instanceof Descriptor) {
+            $names[] = $descriptor->getPreviouslyUnreservedClass();
+            foreach ([...$descriptor->getNestedType(), ...$descriptor->getEnumType()] as $nested) {
+                $this->name($nested, $number);
+            }
+        }
+        $this->numbers += array_fill_keys(array_filter($names), $number);
+    }
+}

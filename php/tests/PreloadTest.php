@@ -1,0 +1,64 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Tests;
+
+use Grpc\Tests\PhpFpm;
+use Item\GetItemRequest;
+use Item\Item;
+use PHPUnit\Framework\TestCase;
+
+/** The item application under a php-fpm that has preloaded it. */
+final class PreloadTest extends TestCase
+{
+    use SqliteFile;
+
+    private PhpFpm $phpFpm;
+
+    protected function setUp(): void
+    {
+        $this->phpFpm = new PhpFpm(['ITEM_DSN' => $this->dsn()], __DIR__ . '/../item/preload.php');
+    }
+
+    protected function tearDown(): void
+    {
+        $this->phpFpm->stop();
+    }
+
+    public function test_nothing_is_said_of_it(): void
+    {
+        self::assertStringNotContainsString('PHP', $this->phpFpm->startLog);
+    }
+
+    public function test_a_call_has_nothing_left_to_load(): void
+    {
+        $request = new GetItemRequest(['id' => '6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7']);
+        for ($i = 0; $i < 4; $i++) {
+            [$fields, $bytes, $log] = $this->get($request);
+            $item = new Item();
+            $item->mergeFromString($bytes);
+            self::assertContains('grpc-status: 0', $fields);
+            self::assertSame('first item', $item->getName());
+            self::assertSame('loaded: loaded.php index.php autoload.php autoload.php constants.php; descriptors: Grpc\\PreloadedPool', $log);
+        }
+    }
+
+    public function test_an_error_has_its_details(): void
+    {
+        $fields = $this->get(new GetItemRequest(['id' => '-']))[0];
+        self::assertContains('grpc-status: 3', $fields);
+        self::assertNotEmpty(preg_grep('/grpc-status-details-bin: /', $fields));
+    }
+
+    /** @return array{list<string>, string, string} header fields, body and log */
+    private function get(GetItemRequest $request): array
+    {
+        $message = $request->serializeToString();
+        $variables = ['CONTENT_LENGTH' => (string) strlen($message)];
+        $call = $this->phpFpm->call(__DIR__ . '/loaded.php', '/item.ItemService/GetItem', 'unary', $variables);
+        $call->send($message);
+        $call->endInput();
+        return [$call->fields(), $call->rest(), trim(str_replace('PHP message: ', '', $call->log))];
+    }
+}
