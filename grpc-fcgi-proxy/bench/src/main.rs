@@ -4,6 +4,7 @@
 //! - [`load`]: what calls them, and checks each answer.
 //! - [`parts`]: what is measured of them, in turns.
 //! - [`report`]: tables, plots, and the marks.
+//! - [`sequential`]: what the sample application's report takes with one call after the other.
 //! - [`application`] and [`echo`]: the two servers that are programs of their own.
 
 mod application;
@@ -12,6 +13,7 @@ mod echo;
 mod load;
 mod parts;
 mod report;
+mod sequential;
 mod targets;
 
 use std::io::Write;
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
         Command::Application { listen } => flatten(block_on(application::run(&listen))),
         Command::Tonic { listen } => flatten(serve_tonic(listen)),
         Command::Load(flags) => load_only(&flags),
+        Command::Sequential { address, reports } => {
+            flatten(block_on(sequential::run(&address, reports)))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
