@@ -34,7 +34,7 @@ fn every_program_logs_a_request_with_the_same_fields() {
         ("envoy", "/index"),
         ("frontend", "/index"),
         ("user", "/user.UserService/ListUsers"),
-        ("order", "/order.OrderService/GetOrderDetail"),
+        ("order", "/order.OrderService/ListOrderDetails"),
         ("grpc-fcgi-proxy", "/item.ItemService/"),
     ];
     for (program, path) in programs {

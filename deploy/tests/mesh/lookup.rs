@@ -7,11 +7,14 @@ use proto::order::order_service_client::OrderServiceClient;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::pods::{address, curl, egress, inside};
+use crate::pods::{address, curl, egress, inside, report};
 use crate::report::FIRST_ITEM;
 
 /// One of the sample data, of two items.
 const ORDER: &str = "22f4ee36-2c3e-450f-bb65-36e52656b183";
+
+/// The one call that asks item for all.
+const LOOKUP: &str = r#"grpc_code="OK",grpc_method="LookupItems",grpc_service="item.ItemService",grpc_type="bidi_stream""#;
 
 /// The calls that the proxies of both item pods have served so far, each as its method and its code.
 fn served_by_item() -> Vec<String> {
@@ -34,22 +37,39 @@ fn served_by_item() -> Vec<String> {
     calls
 }
 
+/// Those that something makes.
+fn calls_of_item<T>(something: impl FnOnce() -> T) -> (T, Vec<String>) {
+    let mut before = served_by_item().into_iter().peekable();
+    let done = something();
+    let after = served_by_item().into_iter();
+    let new = after.filter(|call| before.next_if_eq(call).is_none());
+    (done, new.collect())
+}
+
 #[test]
 #[ignore = "needs the pods of script/run, which script/test starts"]
 fn all_items_of_an_order_are_one_call() {
-    let mut before = served_by_item().into_iter().peekable();
-    let detail = inside("frontend-1", || async {
+    let ask = async || {
         let request = GetOrderDetailRequest { id: ORDER.into() };
         let mut client = OrderServiceClient::new(egress().await);
         client.get_order_detail(request).await.unwrap().into_inner()
-    });
+    };
+    let (detail, calls) = calls_of_item(|| inside("frontend-1", ask));
     assert_eq!(detail.items.len(), 2);
-    let new: Vec<String> = served_by_item()
-        .into_iter()
-        .filter(|call| before.next_if_eq(call).is_none())
-        .collect();
-    let expected = r#"grpc_code="OK",grpc_method="LookupItems",grpc_service="item.ItemService",grpc_type="bidi_stream""#;
-    assert_eq!(new, [expected]);
+    assert_eq!(calls, [LOOKUP]);
+}
+
+#[test]
+#[ignore = "needs the pods of script/run, which script/test starts"]
+fn all_items_of_the_report_are_one_call() {
+    let (report, calls) = calls_of_item(report);
+    let orders = report
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["orders"].as_array().unwrap().len());
+    assert!(orders.sum::<usize>() > 1, "{report}");
+    assert_eq!(calls, [LOOKUP]);
 }
 
 /// Full duplex through two Envoys, the proxy and php-fpm: each answer comes before the next question is asked.

@@ -35,6 +35,14 @@ pub(crate) enum Command {
     },
     /// Loads a server for some time, as for a profile of it
     Load(Load),
+    /// Makes the calls of frontend's report one after the other, and prints the seconds of each report
+    Sequential {
+        /// HOST:PORT of frontend's Envoy
+        address: String,
+        /// How many
+        #[arg(long, default_value_t = 300)]
+        reports: usize,
+    },
 }
 
 /// How much time there is.

@@ -4,6 +4,7 @@
 //! - [`load`]: what calls them, and checks each answer.
 //! - [`parts`]: what is measured of them, in turns.
 //! - [`report`]: tables, plots, and the marks.
+//! - [`sequential`]: what the sample application's report takes with one call after the other.
 //! - [`application`], [`echo`] and [`relay`]: the servers that are programs of their own.
 
 mod application;
@@ -13,6 +14,7 @@ mod load;
 mod parts;
 mod relay;
 mod report;
+mod sequential;
 mod targets;
 
 use std::io::Write;
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
         Command::Tonic { listen } => flatten(serve_tonic(listen)),
         Command::Relay { listen, target } => flatten(block_on(relay::run(listen, &target))),
         Command::Load(flags) => load_only(&flags),
+        Command::Sequential { address, reports } => {
+            flatten(block_on(sequential::run(&address, reports)))
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -37,10 +37,6 @@ pub struct Config {
     /// How long a request may take, with all the calls made for it
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub timeout: Duration,
-
-    /// Calls at a time, for one request
-    #[arg(long, value_name = "CALLS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub concurrency: u16,
 }
 
 /// Why the service ended, or never began.
@@ -65,7 +61,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), Error> {
     let registry = admin::registry()?;
-    let peers = Peers::new(config.endpoint.channel(), config.concurrency.into());
+    let peers = Peers::new(config.endpoint.channel());
     let router = http::router(peers, config.timeout, registry)?;
     tracing::info!(address = %config.listen.address, endpoint = %config.endpoint, "serving");
     let drain = config.listen.drain_timeout;

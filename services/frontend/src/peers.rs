@@ -3,20 +3,19 @@
 use chassis::carried::Carried;
 use proto::{
     order::{
-        GetOrderDetailRequest, GetOrderDetailResponse, ListOrdersRequest, Order,
-        order_service_client::OrderServiceClient,
+        GetOrderDetailResponse, ListOrderDetailsRequest, order_service_client::OrderServiceClient,
     },
     user::{ListUsersRequest, User, user_service_client::UserServiceClient},
 };
 use thiserror::Error;
-use tonic::{Code, Status, transport::Channel};
+use tonic::{Status, transport::Channel};
 
 /// The most that a page may have.
 const PAGE_SIZE: i32 = 1000;
 /// Users, or orders, that are held in memory for one report.
 const MAX_LISTED: usize = 100_000;
-/// Bytes in an order with its items, whose descriptions can be long.
-const MAX_DETAIL: usize = 16 << 20;
+/// Bytes in a page: an order with its items, whose descriptions can be long, may be one by itself.
+const MAX_PAGE: usize = 16 << 20;
 
 /// A peer did not do its part.
 #[derive(Debug, Error)]
@@ -33,20 +32,14 @@ pub struct PeerError {
 pub struct Peers {
     users: UserServiceClient<Channel>,
     orders: OrderServiceClient<Channel>,
-    /// Calls at a time, for one request.
-    pub concurrency: usize,
 }
 
 impl Peers {
     /// Over that channel.
-    pub fn new(channel: Channel, concurrency: usize) -> Self {
+    pub fn new(channel: Channel) -> Self {
         let users = UserServiceClient::new(channel.clone());
-        let orders = OrderServiceClient::new(channel).max_decoding_message_size(MAX_DETAIL);
-        Self {
-            users,
-            orders,
-            concurrency,
-        }
+        let orders = OrderServiceClient::new(channel).max_decoding_message_size(MAX_PAGE);
+        Self { users, orders }
     }
 
     /// All users, in the order of their ids.
@@ -76,54 +69,36 @@ impl Peers {
         }
     }
 
-    /// All orders, in the order of their ids.
+    /// All orders with their items, in the order of their ids.
     ///
     /// # Errors
     ///
     /// Any failure, of any page.
-    pub async fn orders(&self, carried: &Carried) -> Result<Vec<Order>, PeerError> {
+    pub async fn orders(
+        &self,
+        carried: &Carried,
+    ) -> Result<Vec<GetOrderDetailResponse>, PeerError> {
         let mut orders = Vec::new();
         let mut page_token = String::new();
         loop {
-            let page = ListOrdersRequest {
+            let page = ListOrderDetailsRequest {
                 user: String::new(),
                 page_size: PAGE_SIZE,
                 page_token,
             };
             let mut client = self.orders.clone();
             let answer = carried
-                .call(page, async move |request| client.list_orders(request).await)
+                .call(page, async move |request| {
+                    client.list_order_details(request).await
+                })
                 .await
                 .map_err(order)?;
-            orders.extend(answer.orders);
+            orders.extend(answer.details);
             within_limit(orders.len()).map_err(order)?;
             page_token = answer.next_page_token;
             if page_token.is_empty() {
                 return Ok(orders);
             }
-        }
-    }
-
-    /// An order with its items, if there still is one of that id.
-    ///
-    /// # Errors
-    ///
-    /// Any failure other than NOT_FOUND.
-    pub async fn detail(
-        &self,
-        carried: &Carried,
-        id: String,
-    ) -> Result<Option<GetOrderDetailResponse>, PeerError> {
-        let mut client = self.orders.clone();
-        let answer = carried
-            .call(GetOrderDetailRequest { id }, async move |request| {
-                client.get_order_detail(request).await
-            })
-            .await;
-        match answer {
-            Ok(detail) => Ok(Some(detail)),
-            Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(order(status)),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use chassis::carried::Carried;
-use futures_util::{StreamExt, TryStreamExt, stream, try_join};
+use futures_util::try_join;
 use proto::order::GetOrderDetailResponse;
 use serde::Serialize;
 
@@ -42,8 +42,7 @@ struct Item {
     description: String,
 }
 
-/// Asks the peers for all of it. An order that is deleted meanwhile is left out, and so is one
-/// whose user is not there.
+/// Asks the peers for all of it, both at once. An order whose user is not there is left out.
 ///
 /// # Errors
 ///
@@ -56,13 +55,10 @@ pub async fn collect(peers: &Peers, carried: &Carried) -> Result<Vec<Entry>, Pee
         places.insert(user.id.clone(), entries.len());
         entries.push(Entry::of(user));
     }
-    let wanted = orders.into_iter().filter_map(|order| {
-        let place = *places.get(&order.user)?;
-        Some(async move { Ok((place, peers.detail(carried, order.id).await?)) })
-    });
-    let mut details = stream::iter(wanted).buffered(peers.concurrency);
-    while let Some((place, detail)) = details.try_next().await? {
-        entries[place].orders.extend(detail.map(Order::from));
+    for order in orders {
+        if let Some(&place) = places.get(&order.user) {
+            entries[place].orders.push(Order::from(order));
+        }
     }
     Ok(entries)
 }

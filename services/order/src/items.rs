@@ -1,5 +1,5 @@
-//! The item service, as seen from here: one call for all the items of an order. What is gone is told apart from what
-//! failed.
+//! The item service, as seen from here: one call for all the items of an order, or of a page of orders. What is gone is
+//! told apart from what failed.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -41,9 +41,9 @@ impl Items {
     pub async fn find(
         &self,
         carried: &Carried,
-        ids: &[String],
+        ids: impl IntoIterator<Item = &String>,
     ) -> Result<HashMap<String, Item>, Status> {
-        let distinct: BTreeSet<&String> = ids.iter().collect();
+        let distinct: BTreeSet<&String> = ids.into_iter().collect();
         if distinct.is_empty() {
             return Ok(HashMap::new());
         }

@@ -1,8 +1,10 @@
 //! Keeps the orders, in SQL, and knows their items from the item service.
 //!
-//! [`service`] checks what a client asks for, [`store`] has the queries, and [`items`] asks the
-//! item service. What every service needs is in `chassis`.
+//! [`service`] checks what a client asks for, [`store`] has the queries, [`items`] asks the item
+//! service, and [`details`] puts orders and items together. What every service needs is in
+//! `chassis`.
 
+pub mod details;
 pub mod items;
 pub mod service;
 pub mod store;
@@ -27,6 +29,7 @@ const DEFINITION: Definition = Definition {
         "GetOrder",
         "GetOrderDetail",
         "ListOrders",
+        "ListOrderDetails",
         "DeleteOrder",
         "UpdateOrder",
     ],

@@ -13,13 +13,17 @@ use chassis::{
 use prost::Message;
 use proto::order::{
     CreateOrderRequest, DeleteOrderRequest, GetOrderDetailRequest, GetOrderDetailResponse,
-    GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order,
-    order_service_server::OrderService,
+    GetOrderRequest, ListOrderDetailsRequest, ListOrderDetailsResponse, ListOrdersRequest,
+    ListOrdersResponse, Order, order_service_server::OrderService,
 };
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::{items::Items, store::Store};
+use crate::{
+    details::{fitting_details, in_one_lookup, with_items},
+    items::Items,
+    store::Store,
+};
 
 /// Items in an order.
 pub const MAX_ITEMS: usize = 1000;
@@ -43,6 +47,15 @@ impl Orders {
         Violations::new().id("id", id).check()?;
         let order = self.store.get(id).await.map_err(failed)?;
         order.ok_or_else(|| not_found("order", id))
+    }
+
+    /// The orders of a page, and what tells that there is a next one; none at all if there is nothing left.
+    async fn listed(&self, user: &str, page: &Page) -> Result<Vec<Order>, Status> {
+        let rows = self
+            .store
+            .list(user, &page.after, page.limit(), MAX_PAGE_BYTES)
+            .await;
+        rows.map_err(failed)
     }
 
     async fn items_exist(&self, carried: &Carried, order: &Order) -> Result<(), Status> {
@@ -91,26 +104,9 @@ impl OrderService for Orders {
         request: Request<GetOrderDetailRequest>,
     ) -> Result<Response<GetOrderDetailResponse>, Status> {
         let carried = Carried::of(&request);
-        let Order {
-            id,
-            user,
-            items: ids,
-        } = self.stored(&request.into_inner().id).await?;
-        let found = self.items.find(&carried, &ids).await?;
-        let (mut items, mut missing_items) = (Vec::new(), Vec::new());
-        for id in ids {
-            match found.get(&id) {
-                Some(item) => items.push(item.clone()),
-                None => missing_items.push(id),
-            }
-        }
-        let detail = GetOrderDetailResponse {
-            id,
-            user,
-            items,
-            missing_items,
-        };
-        Ok(Response::new(detail))
+        let order = self.stored(&request.into_inner().id).await?;
+        let found = self.items.find(&carried, &order.items).await?;
+        Ok(Response::new(with_items(&order, &found)))
     }
 
     async fn list_orders(
@@ -122,19 +118,36 @@ impl OrderService for Orders {
             page_size,
             page_token,
         } = request.into_inner();
-        if !user.is_empty() {
-            Violations::new().id("user", &user).check()?;
-        }
-        let page = Page::new(format!("orders of {user}"), page_size, &page_token)?;
-        let rows = self
-            .store
-            .list(&user, &page.after, page.limit(), MAX_PAGE_BYTES)
-            .await;
-        let mut orders = rows.map_err(failed)?;
+        let page = page_of("orders", &user, page_size, &page_token)?;
+        let mut orders = self.listed(&user, &page).await?;
         let size = fitting(&orders);
         let next_page_token = page.cut_at(&mut orders, size, |order| &order.id);
         Ok(Response::new(ListOrdersResponse {
             orders,
+            next_page_token,
+        }))
+    }
+
+    async fn list_order_details(
+        &self,
+        request: Request<ListOrderDetailsRequest>,
+    ) -> Result<Response<ListOrderDetailsResponse>, Status> {
+        let carried = Carried::of(&request);
+        let ListOrderDetailsRequest {
+            user,
+            page_size,
+            page_token,
+        } = request.into_inner();
+        let page = page_of("details", &user, page_size, &page_token)?;
+        let mut orders = self.listed(&user, &page).await?;
+        let size = in_one_lookup(&orders).min(page.size);
+        let first: Vec<&Order> = orders.iter().take(size).collect();
+        let ids = first.iter().flat_map(|order| &order.items);
+        let found = self.items.find(&carried, ids).await?;
+        let details = fitting_details(first, &found);
+        let next_page_token = page.cut_at(&mut orders, details.len(), |order| &order.id);
+        Ok(Response::new(ListOrderDetailsResponse {
+            details,
             next_page_token,
         }))
     }
@@ -170,6 +183,14 @@ fn fields(order: &Order) -> Violations {
     Violations::new()
         .id("user", &order.user)
         .ids("items", &order.items, MAX_ITEMS)
+}
+
+/// A page of what is kept of that user, or of all if it is empty.
+fn page_of(what: &str, user: &str, size: i32, token: &str) -> Result<Page, Status> {
+    if !user.is_empty() {
+        Violations::new().id("user", user).check()?;
+    }
+    Page::new(format!("{what} of {user}"), size, token)
 }
 
 /// How many of the orders fit into a page; at least one, for the next page must be another.

@@ -3,11 +3,7 @@
 use axum::body::Body;
 use chassis::testing::{free_port, get, http, only_trace_headers, trace_headers};
 use http::Request;
-use proto::{
-    item::Item,
-    order::{GetOrderDetailResponse, Order},
-    user::User,
-};
+use proto::{item::Item, order::GetOrderDetailResponse, user::User};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
@@ -128,20 +124,50 @@ async fn without_users_it_is_an_empty_list() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_meanwhile_is_left_out() {
-    let gone = Order {
-        id: "d".to_owned(),
-        user: "1".to_owned(),
-        items: Vec::new(),
-    };
-    let mut script = Script {
-        deleted: vec![gone],
-        ..script()
-    };
+async fn an_order_whose_user_is_not_there_is_left_out() {
+    let mut script = script();
     script.details.push(order("e", "nobody", &[], &[]));
     let stand = Stand::new(script, &[]).await;
     assert_eq!(get(stand.service.address, "/").await.body(), REPORT);
     stand.stop().await;
+}
+
+#[tokio::test]
+async fn users_and_orders_are_asked_for_at_once() {
+    let script = Script {
+        together: true,
+        ..script()
+    };
+    let stand = Stand::new(script, &[]).await;
+    assert_eq!(get(stand.service.address, "/").await.body(), REPORT);
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn however_many_orders_a_page_has_it_is_one_call() {
+    let mut script = script();
+    script.details = vec![order("a", "2", &["x"], &[]); 1000];
+    let stand = Stand::new(script, &[]).await;
+    assert_eq!(get(stand.service.address, "/").await.status(), 200);
+    let calls = stand.fakes.calls.take().into_iter();
+    let mut methods: Vec<_> = calls.map(|(method, _)| method).collect();
+    methods.sort_unstable();
+    assert_eq!(methods, ["ListOrderDetails", "ListUsers"]);
+    stand.stop().await;
+}
+
+#[tokio::test]
+async fn more_orders_than_a_report_can_hold_are_an_error() {
+    let script = Script {
+        details: vec![order("a", "2", &[], &[]); 100_001],
+        page: 1000,
+        ..script()
+    };
+    let expected = json!({ "error": {
+        "peer": "order", "code": "RESOURCE_EXHAUSTED", "message": "more than one report can hold",
+    } });
+    let answer = error(script, &["--timeout", "60s"]).await;
+    assert_eq!(answer, (503, expected));
 }
 
 async fn error(script: Script, more: &[&str]) -> (u16, Value) {
@@ -160,18 +186,10 @@ async fn a_failing_peer_is_named_and_there_is_no_half_report() {
         ..script()
     };
     let lists_orders = Script {
-        list_orders: full(),
+        list_order_details: full(),
         ..script()
     };
-    let details = Script {
-        get_order_detail: full(),
-        ..script()
-    };
-    for (script, peer) in [
-        (lists_users, "user"),
-        (lists_orders, "order"),
-        (details, "order"),
-    ] {
+    for (script, peer) in [(lists_users, "user"), (lists_orders, "order")] {
         let expected = json!({ "error": {
             "peer": peer, "code": "RESOURCE_EXHAUSTED", "message": "no worker",
         } });
@@ -191,7 +209,7 @@ async fn a_peer_out_of_time_is_504() {
 
     let late = Status::new(Code::DeadlineExceeded, "php was late");
     let says_so = Script {
-        get_order_detail: Some(late),
+        list_order_details: Some(late),
         ..script()
     };
     assert_eq!(error(says_so, &[]).await, (504, expected("php was late")));
@@ -222,7 +240,7 @@ async fn every_call_has_the_trace_headers_and_the_deadline() {
     let response = http(stand.service.address, request).await;
     assert_eq!(response.headers()["x-request-id"], "value-of-x-request-id");
     let calls = stand.fakes.calls.take();
-    assert_eq!(calls.len(), 5);
+    assert_eq!(calls.len(), 2);
     for (method, headers) in calls {
         assert_eq!(only_trace_headers(&headers), trace_headers(), "{method}");
         assert!(!headers.contains_key("cookie"));

@@ -8,7 +8,8 @@ use http::HeaderMap;
 use proto::{
     order::{
         CreateOrderRequest, DeleteOrderRequest, GetOrderDetailRequest, GetOrderDetailResponse,
-        GetOrderRequest, ListOrdersRequest, ListOrdersResponse, Order,
+        GetOrderRequest, ListOrderDetailsRequest, ListOrderDetailsResponse, ListOrdersRequest,
+        ListOrdersResponse, Order,
         order_service_server::{OrderService, OrderServiceServer},
     },
     user::{
@@ -17,6 +18,7 @@ use proto::{
         user_service_server::{UserService, UserServiceServer},
     },
 };
+use tokio::sync::Barrier;
 use tonic::{Request, Response, Status, service::Routes};
 
 /// What the peers have, and how they fail.
@@ -24,24 +26,39 @@ use tonic::{Request, Response, Status, service::Routes};
 pub(crate) struct Script {
     pub(crate) users: Vec<User>,
     pub(crate) details: Vec<GetOrderDetailResponse>,
-    /// Listed, and gone when asked for.
-    pub(crate) deleted: Vec<Order>,
     /// Rows in a page; 0 is all.
     pub(crate) page: usize,
     pub(crate) list_users: Option<Status>,
-    pub(crate) list_orders: Option<Status>,
-    pub(crate) get_order_detail: Option<Status>,
-    /// GetOrderDetail does not answer.
+    pub(crate) list_order_details: Option<Status>,
+    /// ListOrderDetails does not answer.
     pub(crate) stalls: bool,
+    /// Neither list is answered before both are asked for.
+    pub(crate) together: bool,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Fakes {
     pub(crate) script: Arc<Mutex<Script>>,
     pub(crate) calls: Seen<(&'static str, HeaderMap)>,
+    both: Arc<Barrier>,
 }
 
 impl Fakes {
+    fn new(script: Script) -> Self {
+        Self {
+            script: Arc::new(Mutex::new(script)),
+            calls: Seen::default(),
+            both: Arc::new(Barrier::new(2)),
+        }
+    }
+
+    async fn wait_for_the_other(&self) {
+        let together = self.script.lock().unwrap().together;
+        if together {
+            self.both.wait().await;
+        }
+    }
+
     fn called<T>(&self, method: &'static str, request: &Request<T>) {
         let headers = request.metadata().clone().into_headers();
         self.calls.push((method, headers));
@@ -72,6 +89,7 @@ impl UserService for Fakes {
         request: Request<ListUsersRequest>,
     ) -> Result<Response<ListUsersResponse>, Status> {
         self.called("ListUsers", &request);
+        self.wait_for_the_other().await;
         let script = self.script.lock().unwrap();
         fail(script.list_users.as_ref())?;
         let (users, next_page_token) =
@@ -101,42 +119,38 @@ impl UserService for Fakes {
 
 #[tonic::async_trait]
 impl OrderService for Fakes {
-    async fn list_orders(
+    async fn list_order_details(
         &self,
-        request: Request<ListOrdersRequest>,
-    ) -> Result<Response<ListOrdersResponse>, Status> {
-        self.called("ListOrders", &request);
-        let script = self.script.lock().unwrap();
-        fail(script.list_orders.as_ref())?;
-        let listed = script.details.iter().map(|detail| Order {
-            id: detail.id.clone(),
-            user: detail.user.clone(),
-            items: Vec::new(),
-        });
-        let rows: Vec<Order> = listed.chain(script.deleted.iter().cloned()).collect();
-        let (orders, next_page_token) = page(&rows, script.page, &request.get_ref().page_token);
-        Ok(Response::new(ListOrdersResponse {
-            orders,
-            next_page_token,
-        }))
-    }
-
-    async fn get_order_detail(
-        &self,
-        request: Request<GetOrderDetailRequest>,
-    ) -> Result<Response<GetOrderDetailResponse>, Status> {
-        self.called("GetOrderDetail", &request);
+        request: Request<ListOrderDetailsRequest>,
+    ) -> Result<Response<ListOrderDetailsResponse>, Status> {
+        self.called("ListOrderDetails", &request);
+        self.wait_for_the_other().await;
         let stalls = self.script.lock().unwrap().stalls;
         if stalls {
             std::future::pending::<()>().await;
         }
         let script = self.script.lock().unwrap();
-        fail(script.get_order_detail.as_ref())?;
-        let id = &request.get_ref().id;
-        let found = script.details.iter().find(|detail| detail.id == *id);
-        found
-            .map(|detail| Response::new(detail.clone()))
-            .ok_or_else(|| Status::not_found(format!("not found: order/{id}")))
+        fail(script.list_order_details.as_ref())?;
+        let (details, next_page_token) =
+            page(&script.details, script.page, &request.get_ref().page_token);
+        Ok(Response::new(ListOrderDetailsResponse {
+            details,
+            next_page_token,
+        }))
+    }
+
+    async fn list_orders(
+        &self,
+        _: Request<ListOrdersRequest>,
+    ) -> Result<Response<ListOrdersResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
+    }
+
+    async fn get_order_detail(
+        &self,
+        _: Request<GetOrderDetailRequest>,
+    ) -> Result<Response<GetOrderDetailResponse>, Status> {
+        Err(Status::unimplemented("not asked for"))
     }
 
     async fn create_order(
@@ -171,10 +185,7 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) async fn new(script: Script, more: &[&str]) -> Self {
-        let fakes = Fakes {
-            script: Arc::new(Mutex::new(script)),
-            calls: Seen::default(),
-        };
+        let fakes = Fakes::new(script);
         let routes = Routes::new(UserServiceServer::new(fakes.clone()))
             .add_service(OrderServiceServer::new(fakes.clone()));
         let peers = fake(routes.into_axum_router()).await;

@@ -1,6 +1,7 @@
 //! The order service over real connections and real databases.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
+mod details;
 mod items;
 mod orders;
 mod support;

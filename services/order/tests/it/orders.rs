@@ -6,23 +6,14 @@ use proto::order::{
     ListOrdersRequest, ListOrdersResponse, Order,
 };
 use tonic::{Code, Response, Status};
-use tonic_types::StatusExt;
 
-use crate::support::Stand;
+use crate::support::{Stand, fields};
 
 const SAMPLE: [&str; 3] = [
     "034735ae-b5c8-47dd-9b59-30eacc62473a",
     "22f4ee36-2c3e-450f-bb65-36e52656b183",
     "4b2f25c3-f0fb-4640-9fc8-a3066a8022f6",
 ];
-
-async fn each() -> Vec<Stand> {
-    let mut all = Vec::new();
-    for database in Database::each().await {
-        all.push(Stand::new(database, &[]).await);
-    }
-    all
-}
 
 async fn get(stand: &mut Stand, id: &str) -> Result<Order, Status> {
     let request = GetOrderRequest { id: id.to_owned() };
@@ -51,15 +42,9 @@ async fn list(
         .map(Response::into_inner)
 }
 
-fn fields(status: &Status) -> Vec<String> {
-    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
-    let violations = status.get_details_bad_request().unwrap().field_violations;
-    violations.into_iter().map(|one| one.field).collect()
-}
-
 #[tokio::test]
 async fn an_order_is_created_read_replaced_and_removed() {
-    for mut stand in each().await {
+    for mut stand in Stand::each().await {
         let created = stand.create("someone", &["b", "a", "b"]).await.unwrap();
         assert_eq!(created.items, ["b", "a", "b"]);
         assert_eq!(get(&mut stand, &created.id).await.unwrap(), created);
@@ -86,7 +71,7 @@ async fn an_order_is_created_read_replaced_and_removed() {
 
 #[tokio::test]
 async fn what_is_not_there_is_not_found() {
-    for mut stand in each().await {
+    for mut stand in Stand::each().await {
         let id = "nothing".to_owned();
         let order = Order {
             id: id.clone(),
@@ -149,7 +134,7 @@ async fn wrong_arguments_are_named() {
 
 #[tokio::test]
 async fn items_that_do_not_exist_are_refused_and_nothing_is_written() {
-    for mut stand in each().await {
+    for mut stand in Stand::each().await {
         let status = stand.create("someone", &["a", "gone-1"]).await.unwrap_err();
         assert_eq!(status.code(), Code::NotFound);
         assert_eq!(status.message(), "not found: item/gone-1");
@@ -172,7 +157,7 @@ async fn items_that_do_not_exist_are_refused_and_nothing_is_written() {
 
 #[tokio::test]
 async fn pages_have_every_order_once_for_one_user_or_for_all() {
-    for mut stand in each().await {
+    for mut stand in Stand::each().await {
         for number in 0..5 {
             let user = ["even", "odd"][number % 2];
             stand.create(user, &["a"]).await.unwrap();
@@ -227,7 +212,7 @@ async fn a_token_is_good_for_its_own_filter_only() {
 
 #[tokio::test]
 async fn a_page_of_large_orders_is_short_and_the_next_ones_go_on() {
-    for mut stand in each().await {
+    for mut stand in Stand::each().await {
         let long = "i".repeat(128);
         for _ in 0..30 {
             let items = vec![long.clone(); 1000];

@@ -26,11 +26,12 @@ use tonic::{
     Code, Request, Response, Status, Streaming, codegen::BoxStream, service::Routes,
     transport::Channel,
 };
+use tonic_types::StatusExt;
 
 pub(crate) type Client = OrderServiceClient<Channel>;
 
-/// `gone…` is not there, `full…` is refused, `held…` waits until it is let go, `silent…` gets no answer, and every
-/// other id is an item.
+/// `gone…` is not there, `full…` is refused, `held…` waits until it is let go, `silent…` gets no answer, `large…` is an
+/// item of 1 MiB, and every other id is an item.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeItems {
     /// The header fields of each call.
@@ -110,11 +111,23 @@ impl ItemService for FakeItems {
 }
 
 pub(crate) fn item(id: &str) -> Item {
+    let description = if id.starts_with("large") {
+        "d".repeat(1 << 20)
+    } else {
+        format!("description of {id}")
+    };
     Item {
         id: id.to_owned(),
         name: format!("name of {id}"),
-        description: format!("description of {id}"),
+        description,
     }
+}
+
+/// The fields that INVALID_ARGUMENT names.
+pub(crate) fn fields(status: &Status) -> Vec<String> {
+    assert_eq!(status.code(), Code::InvalidArgument, "{status}");
+    let violations = status.get_details_bad_request().unwrap().field_violations;
+    violations.into_iter().map(|one| one.field).collect()
 }
 
 /// All that a test needs.
@@ -154,6 +167,15 @@ impl Stand {
             _cable: cable,
             database,
         }
+    }
+
+    /// One for each kind of database.
+    pub(crate) async fn each() -> Vec<Self> {
+        let mut all = Vec::new();
+        for database in Database::each().await {
+            all.push(Self::new(database, &[]).await);
+        }
+        all
     }
 
     pub(crate) async fn sqlite() -> Self {
