@@ -99,12 +99,11 @@ pub async fn run(
     };
     // Not until php-fpm has been asked.
     let (serving, health) = watch::channel(false);
+    let reflects = config.reflection();
+    let reflection = reflects.then(|| Reflection::server(descriptors.index));
     let local = Local {
         health: HealthService::server(health, descriptors.services),
-        reflection: match config.reflection() {
-            true => Some(Reflection::server(descriptors.index)?),
-            false => None,
-        },
+        reflection: reflection.transpose()?,
     };
     let mut kinds = descriptors.kinds;
     local.add_kinds(&mut kinds)?;
@@ -119,7 +118,6 @@ pub async fn run(
         stopping: CancellationToken::new(),
     });
     let (web, limits) = (config.web.web(), config.server_limits());
-
     let (stop_aux, aux_stopped) = oneshot::channel::<()>();
     let draining = Arc::clone(&admin);
     let calls = async {

@@ -174,7 +174,11 @@ mod tests {
     use super::*;
 
     async fn end_turn<S: AsyncWrite + Unpin>(gather: &Gather<S>) {
-        poll_fn(|cx| Poll::Ready(gather.end_turn(cx))).await;
+        poll_fn(|cx| {
+            gather.end_turn(cx);
+            Poll::Ready(())
+        })
+        .await;
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{Client, Frames, GOAWAY, PING, SETTINGS, TEST_TIMEOUT, serve};
+use crate::support::{Client, Frames, GOAWAY, PING, Proxy, SETTINGS, TEST_TIMEOUT, serve};
 
 /// Reads until the server closes the connection.
 async fn closed(stream: &mut TcpStream) {
@@ -114,4 +114,12 @@ async fn calls_of_an_old_connection_are_broken_off_after_its_grace() {
     let headers = [("content-type", "application/grpc"), ("x-seconds", "30")];
     assert!(client.send("/a.B/C", vec![0; 5], &headers).await.is_err());
     proxy.metric_becomes("grpc_server_connections", 0.0).await;
+}
+
+#[tokio::test]
+async fn as_many_threads_serve_as_are_asked_for() {
+    for (flags, threads) in [(&["--threads", "3"][..], 3), (&["--threads=1"], 1)] {
+        let proxy = Proxy::start("tcp://127.0.0.1:9", "/app/index.php", flags).await;
+        assert_eq!(proxy.serving_threads(), threads);
+    }
 }

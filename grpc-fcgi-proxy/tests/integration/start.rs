@@ -123,3 +123,16 @@ async fn a_certificate_that_cannot_be_used_is_refused() {
         assert!(log.contains(expected), "{expected}: {log}");
     }
 }
+
+#[tokio::test]
+async fn a_log_level_that_there_is_not_is_refused() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
+    let output = command
+        .arg("/app/index.php")
+        .env("RUST_LOG", "loud")
+        .output();
+    let output = output.await.unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(told.contains("use a level such as info"), "{told}");
+}

@@ -93,6 +93,17 @@ impl Proxy {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// How many of its threads serve.
+    pub(crate) fn serving_threads(&self) -> usize {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id().unwrap()));
+        let names = threads
+            .unwrap()
+            .map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+        names
+            .filter(|name| name.as_ref().unwrap() == "worker\n")
+            .count()
+    }
+
     /// Asks it to stop.
     pub(crate) fn terminate(&self) {
         let pid = nix::unistd::Pid::from_raw(self.process.id().unwrap().try_into().unwrap());
