@@ -198,7 +198,7 @@ mod tests {
         for levels in [None, Some(""), Some("warn"), Some("info,h2=debug")] {
             assert!(wanted(levels).is_ok(), "{levels:?}");
         }
-        let error = wanted(Some("loud")).unwrap_err().to_string();
+        let error = wanted(Some("h2=loud")).unwrap_err().to_string();
         assert!(error.contains("use a level such as info"), "{error}");
     }
 

@@ -129,7 +129,7 @@ async fn a_log_level_that_there_is_not_is_refused() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
     let output = command
         .arg("/app/index.php")
-        .env("RUST_LOG", "loud")
+        .env("RUST_LOG", "h2=loud")
         .output();
     let output = output.await.unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
