@@ -21,7 +21,12 @@ const SHAPES: [Shape; 7] = [
 const EACH: Duration = Duration::from_micros(300);
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let ways = [false, true].map(|kept| Way::new(Between::Proxy, kept, false));
+    // What grows with HTTP/2 alone shows on tonic.
+    let ways = [
+        Way::new(Between::Proxy, false, false),
+        Way::new(Between::Proxy, true, false),
+        Way::new(Between::Tonic, false, false),
+    ];
     let targets = bench.start(&ways, Backend::Trivial)?;
     for shape in SHAPES {
         let mut extent = bench.extent.shorter();
