@@ -120,6 +120,6 @@ async fn calls_of_an_old_connection_are_broken_off_after_its_grace() {
 async fn as_many_threads_serve_as_are_asked_for() {
     for (flags, threads) in [(&["--threads", "3"][..], 3), (&["--threads=1"], 1)] {
         let proxy = Proxy::start("tcp://127.0.0.1:9", "/app/index.php", flags).await;
-        assert_eq!(proxy.serving_threads(), threads);
+        proxy.serving_threads_become(threads).await;
     }
 }

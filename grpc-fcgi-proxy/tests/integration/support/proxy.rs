@@ -93,14 +93,25 @@ impl Proxy {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// How many of its threads serve.
-    pub(crate) fn serving_threads(&self) -> usize {
+    /// Waits until so many of its threads serve: a thread that has just begun does not have its name yet.
+    pub(crate) async fn serving_threads_become(&self, count: usize) {
+        let becomes = async {
+            while self.serving_threads() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        if timeout(TEST_TIMEOUT, becomes).await.is_err() {
+            panic!("{} threads serve, not {count}", self.serving_threads());
+        }
+    }
+
+    fn serving_threads(&self) -> usize {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id().unwrap()));
-        let names = threads
+        threads
             .unwrap()
-            .map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
-        names
-            .filter(|name| name.as_ref().unwrap() == "worker\n")
+            // One that ends meanwhile has no name any more.
+            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .filter(|name| name == "worker\n")
             .count()
     }
 
