@@ -42,6 +42,11 @@ pub(crate) fn answer(message: Bytes) -> Bytes {
     }
 }
 
+/// How many messages a source is asked for.
+pub(crate) fn source_length(request: &[u8]) -> u64 {
+    u64::from_be_bytes(request.last_chunk::<8>().copied().unwrap_or_default())
+}
+
 /// Serves until it is ended.
 pub(crate) async fn run(listen: &Target) -> anyhow::Result<()> {
     match listen {

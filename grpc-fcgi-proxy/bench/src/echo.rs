@@ -5,17 +5,18 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Buf, BufMut, Bytes};
+use futures_util::stream::{self, BoxStream, StreamExt};
 use tonic::body::Body;
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, NamedService};
 use tonic::transport::Server;
-use tonic::{Request, Response, Status};
-use tonic_prost::ProstCodec;
+use tonic::{Request, Response, Status, Streaming};
 use tower::{Service, service_fn};
 
-use crate::application;
+use crate::application::{self, ECHO, SOURCE, SOURCE_MESSAGE};
 
-/// Every method of the service is the same one.
+/// Its methods are told apart by their paths.
 #[derive(Clone)]
 struct Echo;
 
@@ -34,20 +35,69 @@ impl Service<http::Request<Body>> for Echo {
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         Box::pin(async {
-            // Bytes are a google.protobuf.BytesValue.
-            let mut grpc = Grpc::new(ProstCodec::<Bytes, Bytes>::default());
-            Ok(grpc.unary(service_fn(answer), request).await)
+            let mut grpc = Grpc::new(Raw);
+            Ok(match request.uri().path() {
+                ECHO => grpc.streaming(service_fn(echo), request).await,
+                SOURCE => grpc.server_streaming(service_fn(source), request).await,
+                _ => grpc.unary(service_fn(answer), request).await,
+            })
         })
     }
 }
 
 async fn answer(request: Request<Bytes>) -> Result<Response<Bytes>, Status> {
-    let content = request.into_inner();
-    // What the application sees is the message, with the field's tag and length before the content.
-    let message = application::answer(prost::Message::encode_to_vec(&content).into());
-    let answer = prost::Message::decode(message)
-        .map_err(|error: prost::DecodeError| Status::internal(error.to_string()))?;
-    Ok(Response::new(answer))
+    Ok(Response::new(application::answer(request.into_inner())))
+}
+
+async fn echo(request: Request<Streaming<Bytes>>) -> Result<Response<Streaming<Bytes>>, Status> {
+    Ok(Response::new(request.into_inner()))
+}
+
+async fn source(
+    request: Request<Bytes>,
+) -> Result<Response<BoxStream<'static, Result<Bytes, Status>>>, Status> {
+    let messages = application::source_length(request.get_ref());
+    let message = Bytes::from_static(&[b'a'; SOURCE_MESSAGE]);
+    let messages = (0..messages).map(move |_| Ok(message.clone()));
+    Ok(Response::new(stream::iter(messages).boxed()))
+}
+
+/// Messages as they are: the application does not look into them either.
+#[derive(Clone, Copy)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, to: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        to.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(from.copy_to_bytes(from.remaining())))
+    }
 }
 
 /// Serves until it is ended.

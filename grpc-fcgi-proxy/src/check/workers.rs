@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout};
 use super::reach;
 use super::report::Report;
 use crate::fcgi::record;
-use crate::fcgi::target::{ConnectError, Socket, Target};
+use crate::fcgi::socket::Socket;
+use crate::fcgi::target::{ConnectError, Target};
 use crate::fcgi::whole::WholeError;
 
 /// A pool with pm = dynamic looks once a second whether it needs another worker.

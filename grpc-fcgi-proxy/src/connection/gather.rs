@@ -9,8 +9,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// With this much gathered, it goes out before the turn is over, and no more is taken until it has.
-const MAX_GATHERED: usize = 64 * 1024;
+/// With this much gathered, it goes out before the turn is over, and no more is taken until it has: as much as a
+/// stream's pieces are in one turn.
+const MAX_GATHERED: usize = 128 * 1024;
 
 /// A stream whose writes are gathered. Its two owners are of the same task: HTTP/2, and who ends its turns.
 #[derive(Debug)]

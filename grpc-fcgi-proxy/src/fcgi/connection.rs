@@ -13,12 +13,11 @@ use std::time::Duration;
 use prometheus::IntCounter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
-use tokio_util::either::Either;
 
 use super::exchange::Progress;
 use super::idle::Idle;
 use super::places::Place;
-use super::target::Socket;
+use super::socket::Socket;
 use crate::metrics::{Increment, PoolMetrics};
 
 /// A socket that is counted while it is open.
@@ -122,10 +121,7 @@ async fn wait_for_worker(mut open: Open) {
     // A script that reads learns that nothing more will come.
     let _ = open.socket.shutdown().await;
     let _ = open.socket.read(&mut [0; 1]).await;
-    if let Either::Left(stream) = &open.socket {
-        // Closed with a reset: the very next write fails, where TCP would otherwise take it.
-        let _ = stream.set_zero_linger();
-    }
+    let _ = open.socket.reset_when_closed();
 }
 
 impl AsyncRead for Connection {

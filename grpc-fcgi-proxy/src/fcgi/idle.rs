@@ -2,7 +2,6 @@
 //! serve nobody else.
 
 use std::future::poll_fn;
-use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
@@ -10,12 +9,10 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
-use tokio_util::either::Either;
 
 use super::connection::Open;
-use super::target::Socket;
+use super::socket::Socket;
 
 /// The kept connections of all targets, for each the youngest last.
 #[derive(Debug)]
@@ -58,7 +55,7 @@ impl Idle {
             let open = if thread == here {
                 Ok(open)
             } else {
-                open.try_map(moved_here)
+                open.try_map(Socket::moved_here)
             };
             if let Ok(mut open) = open
                 && is_silent(&mut open.socket).await
@@ -118,30 +115,6 @@ async fn close_expired(idle: Weak<Idle>, keep: Duration) {
     }
 }
 
-/// Has this thread's runtime tell what happens to the socket. What has happened already it would tell too late.
-fn moved_here(socket: Socket) -> io::Result<Socket> {
-    Ok(match socket {
-        Either::Left(tcp) => {
-            let tcp = tcp.into_std()?;
-            check_silent(&tcp)?;
-            Either::Left(TcpStream::from_std(tcp)?)
-        }
-        Either::Right(unix) => {
-            let unix = unix.into_std()?;
-            check_silent(&unix)?;
-            Either::Right(UnixStream::from_std(unix)?)
-        }
-    })
-}
-
-fn check_silent(mut socket: impl Read) -> io::Result<()> {
-    match socket.read(&mut [0; 1]) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) => Err(io::ErrorKind::UnexpectedEof.into()),
-    }
-}
-
 /// php-fpm says nothing on its own: what can be read of an idle connection is its end.
 async fn is_silent(socket: &mut Socket) -> bool {
     let mut byte = [0; 1];
@@ -152,6 +125,7 @@ async fn is_silent(socket: &mut Socket) -> bool {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
 
     use super::*;
     use crate::metrics::Metrics;
@@ -170,7 +144,7 @@ mod tests {
             let entered = runtime.enter();
             let (near, far) = UnixStream::pair().unwrap();
             let metrics = Metrics::new().unwrap().pool;
-            idle.put(0, Open::new(Either::Right(near), &metrics));
+            idle.put(0, Open::new(near.into(), &metrics));
             drop(entered);
             (runtime, far.into_std().unwrap())
         })

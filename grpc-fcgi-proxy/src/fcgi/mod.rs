@@ -12,6 +12,7 @@ mod places;
 pub mod pool;
 pub mod record;
 mod segments;
+pub mod socket;
 pub mod status_page;
 pub mod target;
 pub mod whole;

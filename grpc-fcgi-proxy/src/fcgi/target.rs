@@ -5,9 +5,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::either::Either;
+
+use super::socket::Socket;
 
 /// A connection is made within this time, or not at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -22,9 +22,6 @@ pub enum Target {
     /// The path of a socket.
     Unix(PathBuf),
 }
-
-/// A socket to php-fpm.
-pub type Socket = Either<TcpStream, UnixStream>;
 
 /// Why there is no connection. Nothing has been sent.
 #[derive(Debug, thiserror::Error)]
@@ -72,12 +69,8 @@ impl Target {
 
     async fn try_connect(&self) -> io::Result<Socket> {
         match self {
-            Self::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                Ok(Either::Left(stream))
-            }
-            Self::Unix(path) => Ok(Either::Right(UnixStream::connect(path).await?)),
+            Self::Tcp(address) => Socket::tcp(address).await,
+            Self::Unix(path) => Socket::unix(path),
         }
     }
 }

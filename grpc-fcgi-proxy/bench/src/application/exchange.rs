@@ -117,8 +117,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Exchanges<C> {
     }
 
     async fn source(&mut self, request: &[u8]) -> io::Result<()> {
-        let number = request.last_chunk::<8>().copied().unwrap_or_default();
-        let mut left = u64::from_be_bytes(number);
+        let mut left = super::source_length(request);
         let frame = message::encode(0, &[b'a'; SOURCE_MESSAGE]);
         while left > 0 {
             let burst = left.min(BURST);

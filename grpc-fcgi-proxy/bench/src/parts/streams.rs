@@ -18,13 +18,18 @@ const GIB: u64 = 1 << 30;
 /// Between two looks at the memory of what a stream passes through.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The proxy; the same without it; and what merely passes bytes on, which no proxy can better. nginx and Envoy's bridge
-/// have no streaming calls.
+/// The proxy; the same without it; what merely passes bytes on, which no proxy can better; and HTTP/2 without FastCGI.
+/// nginx and Envoy's bridge have no streaming calls.
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let ways = [Between::Proxy, Between::Relay, Between::Nothing]
-        .map(|between| Way::new(between, false, false));
-    let trivial = bench.start(&ways, Backend::Trivial)?;
+    let way = |between| Way::new(between, false, false);
+    let mut ways = vec![
+        way(Between::Proxy),
+        way(Between::Relay),
+        way(Between::Nothing),
+    ];
     let php = bench.start(&ways, Backend::PhpFpm)?;
+    ways.push(way(Between::Tonic));
+    let trivial = bench.start(&ways, Backend::Trivial)?;
     for (backend, targets, shape) in [
         (Backend::Trivial, &trivial, ALONE),
         (Backend::Trivial, &trivial, USUAL),

@@ -1,0 +1,252 @@
+//! A socket to php-fpm, with as few system calls as a short exchange can do with.
+//!
+//! On the same machine a connection is there as soon as it is asked for, and takes a request at once. The runtime
+//! would have its driver look whether it is, and whether it does: before the first byte goes out.
+
+use std::io::{self, IoSlice, Read};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use socket2::{Domain, SockAddr, SockRef, Type};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+
+/// A socket to php-fpm.
+#[derive(Debug)]
+pub struct Socket {
+    stream: Stream,
+    writes: Writes,
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// What has been written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writes {
+    /// Nothing yet.
+    Nothing,
+    /// Once: what is small was sent at once, since nothing was under way.
+    Once,
+    /// More than once; on TCP without waiting for what is under way.
+    Several,
+}
+
+impl Socket {
+    pub(super) async fn tcp(address: &str) -> io::Result<Self> {
+        let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
+        for address in lookup_host(address).await? {
+            result = connect_tcp(address).await;
+            if result.is_ok() {
+                break;
+            }
+        }
+        result.map(|stream| Self::new(Stream::Tcp(stream)))
+    }
+
+    /// Fails with `WouldBlock` if the backlog is full.
+    pub(super) fn unix(path: &Path) -> io::Result<Self> {
+        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+        socket.connect(&SockAddr::unix(path)?)?;
+        Ok(UnixStream::from_std(socket.into())?.into())
+    }
+
+    fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            writes: Writes::Nothing,
+        }
+    }
+
+    /// Has this thread's runtime tell what happens to it. What has happened already it would tell too late.
+    pub(super) fn moved_here(self) -> io::Result<Self> {
+        let stream = match self.stream {
+            Stream::Tcp(stream) => {
+                let stream = stream.into_std()?;
+                check_silent(&stream)?;
+                Stream::Tcp(TcpStream::from_std(stream)?)
+            }
+            Stream::Unix(stream) => {
+                let stream = stream.into_std()?;
+                check_silent(&stream)?;
+                Stream::Unix(UnixStream::from_std(stream)?)
+            }
+        };
+        Ok(Self { stream, ..self })
+    }
+
+    /// When it is closed, the other side's next write fails; TCP would otherwise take it.
+    pub(super) fn reset_when_closed(&self) -> io::Result<()> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.set_zero_linger(),
+            Stream::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Writes without asking whether it would be taken, if it is the first time. `None` if the runtime must be asked.
+    fn write_first(&mut self, slices: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+        match (self.writes, &self.stream) {
+            (Writes::Nothing, stream) => {
+                self.writes = Writes::Once;
+                let socket = match stream {
+                    Stream::Tcp(stream) => SockRef::from(stream),
+                    Stream::Unix(stream) => SockRef::from(stream),
+                };
+                let written = socket.send_vectored(slices);
+                Some(written).filter(|written| !is_would_block(written))
+            }
+            (Writes::Once, Stream::Tcp(stream)) => {
+                self.writes = Writes::Several;
+                stream.set_nodelay(true).err().map(Err)
+            }
+            (Writes::Once | Writes::Several, _) => None,
+        }
+    }
+}
+
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Self {
+        Self::new(Stream::Unix(stream))
+    }
+}
+
+async fn connect_tcp(address: SocketAddr) -> io::Result<TcpStream> {
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::STREAM.nonblocking(), None)?;
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => return Err(error),
+        _ => {}
+    }
+    let stream = TcpStream::from_std(socket.into())?;
+    // It has a peer once it is connected.
+    if stream.peer_addr().is_err() {
+        stream.writable().await?;
+        if let Some(error) = stream.take_error()? {
+            return Err(error);
+        }
+    }
+    Ok(stream)
+}
+
+fn is_would_block<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+fn check_silent(mut socket: impl Read) -> io::Result<()> {
+    let read = socket.read(&mut [0; 1]);
+    if is_would_block(&read) {
+        return Ok(());
+    }
+    read.and(Err(io::ErrorKind::UnexpectedEof.into()))
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if let Some(written) = self.write_first(slices) {
+            return Poll::Ready(written);
+        }
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_first_write_waits_if_it_must() {
+        let (near, mut far) = UnixStream::pair().unwrap();
+        let mut near = near.into_std().unwrap();
+        let mut full = 0;
+        while let Ok(written) = io::Write::write(&mut near, &[b'x'; 4096]) {
+            full += written;
+        }
+        let mut socket = Socket::from(UnixStream::from_std(near).unwrap());
+        let mut write = Box::pin(socket.write_all(b"first"));
+        assert!(futures_util::poll!(&mut write).is_pending());
+        let mut read = vec![0; full + 5];
+        let (written, _) = tokio::join!(write, far.read_exact(&mut read));
+        written.unwrap();
+        assert!(read.ends_with(b"xfirst"));
+    }
+
+    #[tokio::test]
+    async fn from_the_second_write_on_nothing_waits_for_what_is_under_way() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut socket = Socket::tcp(&address.to_string()).await.unwrap();
+        let (mut far, _) = listener.accept().await.unwrap();
+        for (write, nodelay) in [("one", false), ("two", true), ("three", true)] {
+            socket.write_all(write.as_bytes()).await.unwrap();
+            let Stream::Tcp(stream) = &socket.stream else {
+                panic!("not TCP");
+            };
+            assert_eq!(stream.nodelay().unwrap(), nodelay, "{write}");
+        }
+        let mut read = [0; 11];
+        far.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"onetwothree");
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_the_connection_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        let error = Socket::tcp(&address.to_string()).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+        let error = Socket::unix(Path::new("/nowhere")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+}
