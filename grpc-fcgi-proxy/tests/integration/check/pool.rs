@@ -1,0 +1,98 @@
+//! What a php-fpm pool's settings can have wrong.
+
+use tokio::process::Command;
+
+use super::{Findings, check_fixture, check_pool, open_folder};
+use crate::support::{Client, PhpFpm, Proxy, php};
+
+#[tokio::test]
+async fn a_log_that_goes_elsewhere_is_told() {
+    let folder = open_folder();
+    let file = folder.path().join("php.log");
+    let lines = format!("php_admin_value[error_log] = {}", file.display());
+    let findings = check_pool(&lines).await;
+    findings.expect("warning", "PHP's log", "leave error_log unset");
+    findings.expect(
+        "warning",
+        "display_errors",
+        "does not show without PHP's log",
+    );
+    findings.expect(
+        "warning",
+        "post_max_size",
+        "does not show without PHP's log",
+    );
+}
+
+#[tokio::test]
+async fn a_limit_to_messages_is_told_and_is_none() {
+    let lines = "pm.max_children = 2\nphp_admin_value[post_max_size] = 1K\n";
+    let php_fpm = PhpFpm::start_with(lines).await;
+    let findings = check_fixture(&php_fpm, &[], "http_status.php").await;
+    let words =
+        "1024 bytes, and --max-receive-message-size is 4194304: a longer message arrives whole";
+    findings.expect("warning", "post_max_size", words);
+    // It is true.
+    let script = php("fixtures/echo.php");
+    let mut proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
+    let client = Client::connect(proxy.address).await;
+    let message = vec![b'm'; 100_000];
+    assert_eq!(client.call(&message, &[]).await.content(), message);
+    let record = proxy
+        .logged(|record| record["target"] == "application")
+        .await;
+    let warning = record["message"].as_str().unwrap();
+    assert!(
+        warning.contains("exceeds the limit of 1024 bytes"),
+        "{warning}"
+    );
+
+    for lines in [
+        "php_admin_value[post_max_size] = 0",
+        "php_admin_flag[enable_post_data_reading] = off",
+    ] {
+        let findings = check_pool(lines).await;
+        findings.expect("ok", "post_max_size", "PHP does not look at it");
+    }
+}
+
+#[tokio::test]
+async fn a_pool_that_is_too_small_is_told() {
+    let php_fpm = PhpFpm::start().await;
+    let flags = ["--max-exchanges", "3"];
+    let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
+    command
+        .args(["check", "--fastcgi", &php_fpm.url()])
+        .args(flags);
+    command.arg(php("fixtures/http_status.php"));
+    let findings = Findings::of(command).await;
+    assert!(!findings.well);
+    findings.expect(
+        "error",
+        "workers",
+        "only 2 run at once, and --max-exchanges is 3",
+    );
+}
+
+#[tokio::test]
+async fn a_count_that_breaks_off_blames_nobody() {
+    let php_fpm = PhpFpm::start_with("pm.max_children = 20\n").await;
+    let mut command = Command::new("sh");
+    let program = env!("CARGO_BIN_EXE_grpc-fcgi-proxy");
+    command.args(["-c", "ulimit -n 16 && exec \"$@\"", "sh", program, "check"]);
+    command.args(["--fastcgi", &php_fpm.url(), "--max-exchanges", "20"]);
+    command.arg(php("fixtures/http_status.php"));
+    let findings = Findings::of(command).await;
+    findings.expect("warning", "workers", "Too many open files");
+}
+
+#[tokio::test]
+async fn a_pool_that_grows_is_large_enough() {
+    for lines in [
+        "pm = ondemand",
+        "pm = dynamic\npm.start_servers = 1\npm.min_spare_servers = 1\npm.max_spare_servers = 1",
+    ] {
+        let findings = check_pool(lines).await;
+        findings.expect("ok", "workers", "one for each of 2 exchanges");
+    }
+}
