@@ -6,6 +6,7 @@ mod nginx;
 mod process;
 mod proxy;
 
+use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
@@ -160,7 +161,7 @@ impl Target {
             return Ok(Self::of(way, Protocol::Grpc, address, vec![process], 1));
         }
         let listen = match way.unix {
-            true => Address::Unix(places.folder.join(format!("{files}.sock"))),
+            true => Address::Unix(free_path(places.folder.join(format!("{files}.sock")))?),
             false => free_address()?,
         };
         let application = applications::start(places, backend, files, &listen)?;
@@ -234,6 +235,14 @@ impl Target {
 fn free_address() -> anyhow::Result<Address> {
     let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     Ok(Address::Tcp(free.to_string()))
+}
+
+/// A path that is free again if a target before had it: applications leave their sockets behind.
+fn free_path(path: PathBuf) -> std::io::Result<PathBuf> {
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(path),
+    }
 }
 
 /// Whether somebody listens there.
