@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use super::{Report, Row, Spread};
+use crate::load::Shape;
 use crate::parts::{ALONE, USUAL};
-use crate::targets::Backend;
+use crate::targets::{Backend, WORKERS};
 
 const PROXY: &str = "grpc-fcgi-proxy";
 const ENVOY: &str = "Envoy + nginx";
@@ -35,20 +36,16 @@ pub(super) fn of(report: &Report) -> Vec<Mark> {
     for kept in ["", ", kept"] {
         marks.extend(trivial(report, kept));
     }
-    for kept in ["", ", kept"] {
+    // Whose kept connections pin the workers has as many callers as there are workers.
+    for (kept, direct) in [("", USUAL), (", kept", Shape::new(WORKERS, 1))] {
         let name = |target: &str| format!("{target}{kept}");
         let rate = |row: &Row| Some(row.per_second.median);
         let ratio = ratio(
             report
-                .find(
-                    "php",
-                    Backend::PhpFpm,
-                    &name(PROXY),
-                    Some(&USUAL.to_string()),
-                )
+                .find("php", Backend::PhpFpm, &name(PROXY), USUAL)
                 .and_then(rate),
             report
-                .find("php", Backend::PhpFpm, &name(DIRECT), None)
+                .find("php", Backend::PhpFpm, &name(DIRECT), direct)
                 .and_then(rate),
         );
         marks.push(mark(
@@ -87,18 +84,13 @@ pub(super) fn of(report: &Report) -> Vec<Mark> {
 }
 
 fn trivial(report: &Report, kept: &str) -> [Mark; 4] {
-    let find = |target: &str, shape: String| {
-        report.find(
-            "unary",
-            Backend::Trivial,
-            &format!("{target}{kept}"),
-            Some(&shape),
-        )
+    let find = |target: &str, shape| {
+        report.find("unary", Backend::Trivial, &format!("{target}{kept}"), shape)
     };
-    let usual = |target: &str| find(target, USUAL.to_string());
+    let usual = |target: &str| find(target, USUAL);
     let rate = |target: &str| usual(target).map(|row| row.per_second.median);
     let cpu = |target: &str| usual(target).and_then(|row| Some(row.cpu_between?.median));
-    let p50 = |target: &str| find(target, ALONE.to_string()).map(|row| row.p50.median);
+    let p50 = |target: &str| find(target, ALONE).map(|row| row.p50.median);
     let more = p50(PROXY)
         .zip(p50(DIRECT))
         .map(|(proxy, direct)| proxy - direct);
@@ -153,7 +145,7 @@ fn memory(report: &Report) -> [Mark; 2] {
 
 fn streams(report: &Report) -> [Mark; 3] {
     let round_trip = |target: &str| {
-        let row = report.find("streams", Backend::PhpFpm, target, Some(&ALONE.to_string()));
+        let row = report.find("streams", Backend::PhpFpm, target, ALONE);
         row.map(|row| row.p50.median)
     };
     let flow = |target: &str| report.flows.iter().find(|flow| flow.target == target);
@@ -223,18 +215,12 @@ impl Report {
         self.rows.iter().filter(|row| row.failures == 0)
     }
 
-    fn find(
-        &self,
-        part: &str,
-        backend: Backend,
-        target: &str,
-        shape: Option<&str>,
-    ) -> Option<&Row> {
+    fn find(&self, part: &str, backend: Backend, target: &str, shape: Shape) -> Option<&Row> {
         self.right().find(|row| {
             row.part == part
                 && row.backend == backend
                 && row.target == target
-                && shape.is_none_or(|shape| row.shape == shape)
+                && row.shape == shape.to_string()
         })
     }
 }
@@ -311,7 +297,7 @@ mod tests {
         };
         assert_eq!(growth(&report(0), PROXY), Some(2.0));
         assert_eq!(growth(&report(1), PROXY), None);
-        let usual = Some("8×8");
+        let usual = USUAL;
         assert!(
             report(0)
                 .find("growth", Backend::Trivial, PROXY, usual)
