@@ -200,7 +200,7 @@ impl AsyncWrite for Socket {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
@@ -237,6 +237,22 @@ mod tests {
         let mut read = [0; 11];
         far.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"onetwothree");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_not_there_at_once_is_waited_for() {
+        let listener = TcpSocket::new_v4().unwrap();
+        listener.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        // Room for one: the kernel leaves the second connection's SYN unanswered, and it is sent again a second later.
+        let listener = listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let _first = Socket::tcp(&address).await.unwrap();
+        let mut second = Box::pin(Socket::tcp(&address));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        listener.accept().await.unwrap();
+        let (second, accepted) = tokio::join!(second, listener.accept());
+        second.unwrap().write_all(b"x").await.unwrap();
+        assert_eq!(accepted.unwrap().0.read_u8().await.unwrap(), b'x');
     }
 
     #[tokio::test]
