@@ -197,10 +197,13 @@ fn push_headers(params: &mut Params, variables: &Variables<'_>) -> Result<(), Pa
 fn write_variable(name: &str, variable: &mut Vec<u8>) {
     variable.clear();
     variable.extend_from_slice(b"HTTP_");
-    variable.extend(name.bytes().map(|byte| match byte {
-        b'-' => b'_',
-        byte => byte.to_ascii_uppercase(),
-    }));
+    variable.extend_from_slice(name.as_bytes());
+    for byte in &mut variable["HTTP_".len()..] {
+        *byte = match *byte {
+            b'-' => b'_',
+            byte => byte.to_ascii_uppercase(),
+        };
+    }
 }
 
 /// A key with `_` or `.` could forge another one: `a_b` and `a-b` are both HTTP_A_B. HTTP_PROXY would change what
