@@ -30,10 +30,8 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let targets = bench.start(&ways, Backend::Trivial)?;
     for shape in SHAPES {
         let mut extent = bench.extent.shorter();
-        if !extent.full {
-            extent.runs = 1;
-        }
-        // Long enough for each caller to have its turn a few times.
+        // Each long enough for each caller to have its turn a few times.
+        extent.runs = if extent.full { 3 } else { 1 };
         let calls = u32::try_from(shape.calls()).unwrap_or(u32::MAX);
         extent.time = extent.time.max(EACH * calls);
         let case = Case {
@@ -43,7 +41,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             shape,
             extent,
         };
-        bench.measure(&case, &targets, |_, shape| shape)?;
+        bench.measure(&case, &targets)?;
     }
     Ok(())
 }

@@ -26,8 +26,12 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
             // What pins its workers has had as many callers as it can have.
             targets.retain(|target| pinned(target, shape) == shape);
         }
-        let case = case(bench, backend, shape);
-        bench.measure(&case, &targets, pinned)?;
+        let all = targets.iter().map(|target| {
+            let shape = pinned(target, shape);
+            (case(bench, "php", backend, shape), target)
+        });
+        let all: Vec<_> = all.collect();
+        bench.measure_each(bench.extent.runs, &all)?;
     }
     if bench.places.php_before.is_some() {
         compare_revisions(bench)?;
@@ -41,26 +45,17 @@ fn compare_revisions(bench: &mut Bench) -> anyhow::Result<()> {
     let way = Way::new(Between::Nothing, true, false);
     let now = Target::start(&bench.places, way, Backend::PhpFpm)?;
     let before = Target::start(&bench.places, way, Backend::PhpFpmBefore)?;
-    for _ in 0..bench.extent.runs {
-        let case_now = case(bench, Backend::PhpFpm, shape).once("php-cpu");
-        bench.measure(&case_now, std::slice::from_ref(&now), pinned)?;
-        let case_before = case(bench, Backend::PhpFpmBefore, shape).once("php-cpu");
-        bench.measure(&case_before, std::slice::from_ref(&before), pinned)?;
-    }
-    Ok(())
+    let case = |backend| case(bench, "php-cpu", backend, shape);
+    let both = [
+        (case(Backend::PhpFpm), &now),
+        (case(Backend::PhpFpmBefore), &before),
+    ];
+    bench.measure_each(bench.extent.runs, &both)
 }
 
-impl Case {
-    fn once(mut self, part: &'static str) -> Self {
-        self.part = part;
-        self.extent.runs = 1;
-        self
-    }
-}
-
-fn case(bench: &Bench, backend: Backend, shape: Shape) -> Case {
+fn case(bench: &Bench, part: &'static str, backend: Backend, shape: Shape) -> Case {
     Case {
-        part: "php",
+        part,
         backend,
         call: get_item(bench, backend),
         shape,

@@ -36,7 +36,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         (Backend::PhpFpm, &php, ALONE),
     ] {
         let case = round_trips(bench, backend, shape);
-        bench.measure(&case, targets, |_, shape| shape)?;
+        bench.measure(&case, targets)?;
     }
     long_stream(bench, &trivial)
 }

@@ -19,8 +19,8 @@ pub(crate) struct Bench {
     names: Vec<String>,
 }
 
-/// A measurement that is repeated on each target.
-#[derive(Debug)]
+/// A measurement that is repeated.
+#[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) part: &'static str,
     pub(crate) backend: Backend,
@@ -104,23 +104,27 @@ impl Bench {
         Ok(answering)
     }
 
-    /// Measures the case on each of the targets, in turns; `shape_of` may say that one has another shape.
-    pub(crate) fn measure(
+    /// Measures the same on each of the targets, in turns.
+    pub(crate) fn measure(&mut self, case: &Case, targets: &[Target]) -> anyhow::Result<()> {
+        let all = targets.iter().map(|target| (case.clone(), target));
+        self.measure_each(case.extent.runs, &all.collect::<Vec<_>>())
+    }
+
+    /// Measures each target by a case of its own, in turns.
+    pub(crate) fn measure_each(
         &mut self,
-        case: &Case,
-        targets: &[Target],
-        shape_of: impl Fn(&Target, Shape) -> Shape,
+        runs: usize,
+        all: &[(Case, &Target)],
     ) -> anyhow::Result<()> {
-        let mut samples = vec![Vec::new(); targets.len()];
-        for run in 1..=case.extent.runs {
-            for (target, samples) in targets.iter().zip(&mut samples) {
-                let shape = shape_of(target, case.shape);
-                let sample = sample(case, target, shape)?;
+        let mut samples = vec![Vec::new(); all.len()];
+        for run in 1..=runs {
+            for ((case, target), samples) in all.iter().zip(&mut samples) {
+                let sample = sample(case, target)?;
                 progress(&format!(
-                    "{} {shape} {} B, run {run} of {}: {:.0}/s, p50 {:.0} µs: {}",
+                    "{} {} {} B, run {run} of {runs}: {:.0}/s, p50 {:.0} µs: {}",
                     case.part,
+                    case.shape,
                     case.call.message.len(),
-                    case.extent.runs,
                     sample.per_second,
                     sample.p50,
                     target.name,
@@ -128,20 +132,23 @@ impl Bench {
                 samples.push(sample);
             }
         }
-        for (target, samples) in targets.iter().zip(samples) {
-            let shape = shape_of(target, case.shape);
-            self.report
-                .rows
-                .push(row(case, &target.name, shape, &samples));
-        }
+        let rows = all.iter().zip(samples);
+        self.report
+            .rows
+            .extend(rows.map(|((case, target), samples)| row(case, &target.name, &samples)));
         Ok(())
     }
 }
 
-fn sample(case: &Case, target: &Target, shape: Shape) -> anyhow::Result<Sample> {
+fn sample(case: &Case, target: &Target) -> anyhow::Result<Sample> {
     let look = || anyhow::Ok((usage(&target.between)?, usage(&target.application)?));
-    let (mut tally, before, after) =
-        load::run(&target.endpoint, &case.call, shape, case.extent.time, look)?;
+    let (mut tally, before, after) = load::run(
+        &target.endpoint,
+        &case.call,
+        case.shape,
+        case.extent.time,
+        look,
+    )?;
     let (before, after) = (before?, after?);
     let [p50, p99] = tally.percentiles([50, 99]).unwrap_or_default();
     #[allow(
@@ -164,14 +171,14 @@ fn sample(case: &Case, target: &Target, shape: Shape) -> anyhow::Result<Sample> 
     })
 }
 
-fn row(case: &Case, target: &str, shape: Shape, samples: &[Sample]) -> Row {
+fn row(case: &Case, target: &str, samples: &[Sample]) -> Row {
     let spread = |value: fn(&Sample) -> Option<f64>| Spread::of(samples.iter().filter_map(value));
     Row {
         part: case.part,
         backend: case.backend,
         round_trips: case.call.kind == Kind::RoundTrip,
         target: target.to_owned(),
-        shape: shape.to_string(),
+        shape: case.shape.to_string(),
         bytes: case.call.message.len(),
         per_second: spread(|sample| Some(sample.per_second)).unwrap_or_default(),
         p50: spread(|sample| Some(sample.p50)).unwrap_or_default(),

@@ -49,7 +49,7 @@ fn measure(bench: &mut Bench, part: &'static str, cases: &[(Shape, usize)]) -> a
                 _ => bench.extent,
             },
         };
-        bench.measure(&case, &targets, |_, shape| shape)?;
+        bench.measure(&case, &targets)?;
     }
     Ok(())
 }

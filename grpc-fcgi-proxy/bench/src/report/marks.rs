@@ -18,7 +18,7 @@ pub(super) struct Mark {
     what: String,
     wanted: String,
     /// What it was; none if not measured.
-    got: Option<f64>,
+    got: Option<Spread>,
     unit: &'static str,
     reached: Option<bool>,
 }
@@ -39,15 +39,11 @@ pub(super) fn of(report: &Report) -> Vec<Mark> {
     // Whose kept connections pin the workers has as many callers as there are workers.
     for (kept, direct) in [("", USUAL), (", kept", Shape::new(WORKERS, 1))] {
         let name = |target: &str| format!("{target}{kept}");
-        let rate = |row: &Row| Some(row.per_second.median);
-        let ratio = ratio(
-            report
-                .find("php", Backend::PhpFpm, &name(PROXY), USUAL)
-                .and_then(rate),
-            report
-                .find("php", Backend::PhpFpm, &name(DIRECT), direct)
-                .and_then(rate),
-        );
+        let rate = |target, shape| {
+            let row = report.find("php", Backend::PhpFpm, &name(target), shape)?;
+            Some(&row.per_second)
+        };
+        let ratio = ratio(rate(PROXY, USUAL), rate(DIRECT, direct));
         marks.push(mark(
             &format!("php-fpm, 8×8{kept}: req/s"),
             "direct",
@@ -70,7 +66,7 @@ pub(super) fn of(report: &Report) -> Vec<Mark> {
     }
     marks.push(php_cpu(report));
     let index = match report.index[..] {
-        [now, sequential] => ratio(Some(now), Some(sequential)),
+        [now, sequential] => Spread::of([now / sequential]),
         _ => None,
     };
     marks.push(mark(
@@ -88,12 +84,12 @@ fn trivial(report: &Report, kept: &str) -> [Mark; 4] {
         report.find("unary", Backend::Trivial, &format!("{target}{kept}"), shape)
     };
     let usual = |target: &str| find(target, USUAL);
-    let rate = |target: &str| usual(target).map(|row| row.per_second.median);
-    let cpu = |target: &str| usual(target).and_then(|row| Some(row.cpu_between?.median));
-    let p50 = |target: &str| find(target, ALONE).map(|row| row.p50.median);
+    let rate = |target: &str| usual(target).map(|row| &row.per_second);
+    let cpu = |target: &str| usual(target)?.cpu_between.as_ref();
+    let p50 = |target: &str| find(target, ALONE).map(|row| &row.p50);
     let more = p50(PROXY)
         .zip(p50(DIRECT))
-        .map(|(proxy, direct)| proxy - direct);
+        .and_then(|(proxy, direct)| proxy.more(direct));
     let what = |what: &str| format!("trivial application{kept}, {what}");
     [
         mark(
@@ -129,8 +125,8 @@ fn trivial(report: &Report, kept: &str) -> [Mark; 4] {
 
 fn memory(report: &Report) -> [Mark; 2] {
     let proxy = report.memory.iter().find(|memory| memory.target == PROXY);
-    let idle = proxy.map(|memory| memory.idle.median);
-    let more = proxy.and_then(|memory| Some(memory.waiting?.median - memory.idle.median));
+    let idle = proxy.map(|memory| memory.idle.clone());
+    let more = proxy.and_then(|memory| memory.waiting.as_ref()?.more(&memory.idle));
     [
         mark("resident memory, idle", "", idle, Bound::AtMost(6.0), "MiB"),
         mark(
@@ -146,11 +142,11 @@ fn memory(report: &Report) -> [Mark; 2] {
 fn streams(report: &Report) -> [Mark; 3] {
     let round_trip = |target: &str| {
         let row = report.find("streams", Backend::PhpFpm, target, ALONE);
-        row.map(|row| row.p50.median)
+        row.map(|row| &row.p50)
     };
     let flow = |target: &str| report.flows.iter().find(|flow| flow.target == target);
-    let rate = |target: &str| flow(target).map(|flow| flow.gib_per_second.median);
-    let growth = flow(PROXY).map(|flow| flow.memory_most - flow.memory_before);
+    let rate = |target: &str| flow(target).map(|flow| &flow.gib_per_second);
+    let growth = flow(PROXY).and_then(|flow| Spread::of([flow.memory_most - flow.memory_before]));
     [
         mark(
             "bidirectional round trip, php-fpm: p50",
@@ -178,7 +174,7 @@ fn streams(report: &Report) -> [Mark; 3] {
 }
 
 /// The most that a call costs, in any shape, for the least.
-fn growth(report: &Report, target: &str) -> Option<f64> {
+fn growth(report: &Report, target: &str) -> Option<Spread> {
     let rows = || {
         let all = report.rows.iter();
         all.filter(|row| row.part == "growth" && row.target == target)
@@ -187,17 +183,16 @@ fn growth(report: &Report, target: &str) -> Option<f64> {
     if rows().any(|row| row.failures > 0) {
         return None;
     }
-    let costs = || rows().filter_map(|row| Some(row.cpu_between?.median));
-    ratio(costs().reduce(f64::max), costs().reduce(f64::min))
+    let costs = || rows().filter_map(|row| Some(row.cpu_between.as_ref()?.median));
+    let (most, least) = (costs().reduce(f64::max)?, costs().reduce(f64::min)?);
+    Spread::of([most / least])
 }
 
 fn php_cpu(report: &Report) -> Mark {
     let cost = |backend| {
-        let rows = report
-            .right()
-            .filter(|row| row.part == "php-cpu" && row.backend == backend);
-        Spread::of(rows.filter_map(|row| Some(row.cpu_application?.median)))
-            .map(|spread| spread.median)
+        let mut rows = report.right();
+        let row = rows.find(|row| row.part == "php-cpu" && row.backend == backend);
+        row?.cpu_application.as_ref()
     };
     let ratio = ratio(cost(Backend::PhpFpm), cost(Backend::PhpFpmBefore));
     mark(
@@ -225,11 +220,11 @@ impl Report {
     }
 }
 
-fn ratio(value: Option<f64>, of: Option<f64>) -> Option<f64> {
-    value.zip(of).map(|(value, of)| value / of)
+fn ratio(value: Option<&Spread>, of: Option<&Spread>) -> Option<Spread> {
+    value?.ratio(of?)
 }
 
-fn mark(what: &str, compared: &str, got: Option<f64>, bound: Bound, unit: &'static str) -> Mark {
+fn mark(what: &str, compared: &str, got: Option<Spread>, bound: Bound, unit: &'static str) -> Mark {
     let (word, limit) = match bound {
         Bound::AtLeast(limit) => ("at least", limit),
         Bound::AtMost(limit) => ("at most", limit),
@@ -239,12 +234,12 @@ fn mark(what: &str, compared: &str, got: Option<f64>, bound: Bound, unit: &'stat
         wanted: format!("{word} {limit} {unit} {compared}")
             .trim_end()
             .to_owned(),
+        reached: got.as_ref().map(|got| match bound {
+            Bound::AtLeast(limit) => got.median >= limit,
+            Bound::AtMost(limit) => got.median <= limit,
+        }),
         got,
         unit,
-        reached: got.map(|got| match bound {
-            Bound::AtLeast(limit) => got >= limit,
-            Bound::AtMost(limit) => got <= limit,
-        }),
     }
 }
 
@@ -252,9 +247,10 @@ fn mark(what: &str, compared: &str, got: Option<f64>, bound: Bound, unit: &'stat
 pub(super) fn table(marks: &[Mark]) -> String {
     let mut out = "### The marks\n\n| mark | wanted | is | |\n|---|---|---|---|\n".to_owned();
     for mark in marks {
-        let got = mark
-            .got
-            .map_or_else(|| "–".to_owned(), |got| format!("{got:.2} {}", mark.unit));
+        let got = mark.got.as_ref().map_or_else(
+            || "–".to_owned(),
+            |got| format!("{} {}", got.text(2), mark.unit),
+        );
         let reached = match mark.reached {
             Some(true) => "reached",
             Some(false) => "**missed**",
@@ -295,7 +291,7 @@ mod tests {
             memory: Vec::new(),
             index: Vec::new(),
         };
-        assert_eq!(growth(&report(0), PROXY), Some(2.0));
+        assert_eq!(growth(&report(0), PROXY), Spread::of([2.0]));
         assert_eq!(growth(&report(1), PROXY), None);
         let usual = USUAL;
         assert!(
@@ -312,10 +308,16 @@ mod tests {
 
     #[test]
     fn a_mark_says_whether_its_bound_holds() {
-        let reached = |got, bound| mark("x", "y", got, bound, "×").reached;
-        assert_eq!(reached(Some(2.0), Bound::AtLeast(2.0)), Some(true));
-        assert_eq!(reached(Some(1.9), Bound::AtLeast(2.0)), Some(false));
-        assert_eq!(reached(Some(0.36), Bound::AtMost(0.35)), Some(false));
-        assert_eq!(reached(None, Bound::AtMost(0.35)), None);
+        let reached = |got: &[f64], bound| {
+            let got = Spread::of(got.iter().copied());
+            mark("x", "y", got, bound, "×").reached
+        };
+        assert_eq!(reached(&[2.0], Bound::AtLeast(2.0)), Some(true));
+        assert_eq!(reached(&[1.9], Bound::AtLeast(2.0)), Some(false));
+        assert_eq!(
+            reached(&[0.34, 0.36, 0.36], Bound::AtMost(0.35)),
+            Some(false)
+        );
+        assert_eq!(reached(&[], Bound::AtMost(0.35)), None);
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn all(report: &Report) -> Vec<(&'static str, String)> {
         .filter(|row| row.shape == usual || (row.target.contains(", kept") && row.shape != alone))
         .collect();
     let rate = |row: &&Row| Some(row.per_second.median);
-    let cpu = |row: &&Row| Some(row.cpu_between?.median);
+    let cpu = |row: &&Row| Some(row.cpu_between.as_ref()?.median);
     [
         (
             "trivial-rate.svg",

@@ -1,19 +1,24 @@
 //! The median of some runs, with the least and the most.
 
+use std::ops::{Div, Sub};
+
 use serde::Serialize;
 
 /// Of the runs of one measurement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) min: f64,
     pub(crate) max: f64,
+    /// In the order of the turns.
+    runs: Vec<f64>,
 }
 
 impl Spread {
     /// None of no values.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
-        let mut values: Vec<f64> = values.into_iter().collect();
+        let runs: Vec<f64> = values.into_iter().collect();
+        let mut values = runs.clone();
         values.sort_by(f64::total_cmp);
         let middle = values.len() / 2;
         let median = match values.len() {
@@ -25,7 +30,34 @@ impl Spread {
             median,
             min: values[0],
             max: values[values.len() - 1],
+            runs,
         })
+    }
+
+    /// What each turn had for each that the other had in the same turn: what the machine did meanwhile has met both.
+    pub(super) fn ratio(&self, of: &Self) -> Option<Self> {
+        self.by_turns(of, Div::div)
+    }
+
+    /// And how much more.
+    pub(super) fn more(&self, than: &Self) -> Option<Self> {
+        self.by_turns(than, Sub::sub)
+    }
+
+    fn by_turns(&self, other: &Self, compare: fn(f64, f64) -> f64) -> Option<Self> {
+        let turns = self.runs.iter().zip(&other.runs);
+        Self::of(turns.map(|(own, other)| compare(*own, *other)))
+    }
+
+    /// The median, and in brackets the least and the most of several.
+    pub(super) fn text(&self, digits: usize) -> String {
+        let Self {
+            median, min, max, ..
+        } = self;
+        if self.runs.len() == 1 {
+            return format!("{median:.digits$}");
+        }
+        format!("{median:.digits$} ({min:.digits$} – {max:.digits$})")
     }
 }
 
@@ -33,14 +65,29 @@ impl Spread {
 mod tests {
     use super::*;
 
+    fn spread(values: &[f64]) -> Spread {
+        Spread::of(values.iter().copied()).unwrap()
+    }
+
     #[test]
     fn the_median_is_the_middle_or_between_the_two_middles() {
-        let spread = |values: &[f64]| Spread::of(values.iter().copied());
-        assert_eq!(spread(&[]), None);
-        assert_eq!(
-            spread(&[3.0, 1.0, 9.0]).map(|s| (s.min, s.median, s.max)),
-            Some((1.0, 3.0, 9.0))
-        );
-        assert_eq!(spread(&[4.0, 1.0]).map(|s| s.median), Some(2.5));
+        assert_eq!(Spread::of([]), None);
+        let odd = spread(&[3.0, 1.0, 9.0]);
+        assert_eq!((odd.min, odd.median, odd.max), (1.0, 3.0, 9.0));
+        assert_eq!(spread(&[4.0, 1.0]).median, 2.5);
+    }
+
+    #[test]
+    fn what_is_compared_is_of_the_same_turn() {
+        // The machine was twice as fast in the second turn.
+        let (ours, theirs) = (spread(&[2.0, 4.0, 3.0]), spread(&[1.0, 2.0, 2.0]));
+        assert_eq!(ours.ratio(&theirs).unwrap().runs, [2.0, 2.0, 1.5]);
+        assert_eq!(ours.more(&theirs).unwrap().runs, [1.0, 2.0, 1.0]);
+    }
+
+    #[test]
+    fn several_runs_say_how_far_they_are_apart() {
+        assert_eq!(spread(&[1.0, 2.0, 4.0]).text(1), "2.0 (1.0 – 4.0)");
+        assert_eq!(spread(&[2.0]).text(2), "2.00");
     }
 }

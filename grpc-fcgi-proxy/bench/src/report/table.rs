@@ -71,12 +71,13 @@ fn write_rows(out: &mut String, rows: &[Row]) {
                 "| {}{before} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
                 row.target,
                 row.shape,
-                spread(Some(row.per_second), 0),
-                spread(Some(row.p50), 0),
-                spread(Some(row.p99), 0),
-                spread(row.cpu_between, 3),
-                spread(row.cpu_application, 3),
+                row.per_second.text(0),
+                row.p50.text(0),
+                row.p99.text(0),
+                spread(row.cpu_between.as_ref(), 3),
+                spread(row.cpu_application.as_ref(), 3),
                 row.memory
+                    .as_ref()
                     .map_or_else(|| "–".to_owned(), |memory| format!("{:.1}", memory.max)),
                 row.failures,
             ),
@@ -95,7 +96,7 @@ fn write_rows(out: &mut String, rows: &[Row]) {
 fn write_flows(out: &mut String, report: &Report) {
     out.push_str("\n### streams: one server stream, messages of 64 KiB\n\n| target | MiB | GiB/s | MiB before | MiB at most |\n|---|---|---|---|---|\n");
     for flow in &report.flows {
-        let (rate, bytes) = (spread(Some(flow.gib_per_second), 2), flow.bytes >> 20);
+        let (rate, bytes) = (flow.gib_per_second.text(2), flow.bytes >> 20);
         write(
             out,
             format_args!(
@@ -111,38 +112,23 @@ fn write_memory(out: &mut String, report: &Report) {
         "\n### memory: resident MiB\n\n| target | idle | with calls that wait |\n|---|---|---|\n",
     );
     for memory in &report.memory {
-        let waiting = memory.waiting.map_or_else(
+        let waiting = memory.waiting.as_ref().map_or_else(
             || "–".to_owned(),
-            |waiting| {
-                format!(
-                    "{} ({} calls)",
-                    spread(Some(waiting), 1),
-                    memory.waiting_calls
-                )
-            },
+            |waiting| format!("{} ({} calls)", waiting.text(1), memory.waiting_calls),
         );
         write(
             out,
             format_args!(
                 "| {} | {} | {waiting} |\n",
                 memory.target,
-                spread(Some(memory.idle), 1)
+                memory.idle.text(1)
             ),
         );
     }
 }
 
-/// The median, and in brackets the least and the most.
-fn spread(value: Option<Spread>, digits: usize) -> String {
-    value.map_or_else(
-        || "–".to_owned(),
-        |value| {
-            format!(
-                "{:.digits$} ({:.digits$} – {:.digits$})",
-                value.median, value.min, value.max
-            )
-        },
-    )
+fn spread(value: Option<&Spread>, digits: usize) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| value.text(digits))
 }
 
 /// To a string it cannot fail.
