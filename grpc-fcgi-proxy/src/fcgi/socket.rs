@@ -90,21 +90,26 @@ impl Socket {
 
     /// Writes without asking whether it would be taken, if it is the first time. `None` if the runtime must be asked.
     fn write_first(&mut self, slices: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+        if self.writes != Writes::Nothing {
+            return None;
+        }
+        self.writes = Writes::Once;
+        let socket = match &self.stream {
+            Stream::Tcp(stream) => SockRef::from(stream),
+            Stream::Unix(stream) => SockRef::from(stream),
+        };
+        let written = socket.send_vectored(slices);
+        Some(written).filter(|written| !is_would_block(written))
+    }
+
+    /// From the second write on nothing waits for what is under way.
+    fn set_no_delay(&mut self) -> io::Result<()> {
         match (self.writes, &self.stream) {
-            (Writes::Nothing, stream) => {
-                self.writes = Writes::Once;
-                let socket = match stream {
-                    Stream::Tcp(stream) => SockRef::from(stream),
-                    Stream::Unix(stream) => SockRef::from(stream),
-                };
-                let written = socket.send_vectored(slices);
-                Some(written).filter(|written| !is_would_block(written))
-            }
             (Writes::Once, Stream::Tcp(stream)) => {
                 self.writes = Writes::Several;
-                stream.set_nodelay(true).err().map(Err)
+                stream.set_nodelay(true)
             }
-            (Writes::Once | Writes::Several, _) => None,
+            _ => Ok(()),
         }
     }
 }
@@ -175,6 +180,7 @@ impl AsyncWrite for Socket {
         if let Some(written) = self.write_first(slices) {
             return Poll::Ready(written);
         }
+        self.set_no_delay()?;
         match &mut self.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
