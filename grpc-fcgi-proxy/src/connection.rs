@@ -31,6 +31,9 @@ use crate::web::Web;
 
 /// Who has connected must begin to speak TLS, and come to an end with it; then the same for HTTP/2.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a client may have in a frame, in bytes: as much as a record takes on to the application. HTTP/2's default of
+/// 16 KiB makes four of it, and a large message a fifth dearer.
+const MAX_FRAME_SIZE: u32 = 64 * 1024;
 
 /// What every connection is served with.
 pub(crate) struct Connections {
@@ -110,6 +113,7 @@ impl Connections {
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.clients.max_concurrent_streams)
+            .max_frame_size(MAX_FRAME_SIZE)
             .max_header_list_size(self.limits.max_header_list_size)
             .keep_alive_interval(self.limits.clients.keepalive_time)
             .keep_alive_timeout(self.limits.clients.keepalive_timeout)

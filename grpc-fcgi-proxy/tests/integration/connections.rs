@@ -30,17 +30,16 @@ async fn a_connection_too_many_is_closed_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_learns_how_many_calls_its_connection_may_have() {
+async fn a_client_learns_how_many_calls_its_connection_may_have_and_how_long_frames() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--max-concurrent-streams", "7"]).await;
     let settings = Frames::connect(proxy.address).await.next_of(SETTINGS).await;
-    // SETTINGS_MAX_CONCURRENT_STREAMS is 3.
-    assert!(
-        settings
-            .payload
-            .chunks(6)
-            .any(|setting| setting == [0, 3, 0, 0, 0, 7]),
-        "{settings:?}"
-    );
+    // SETTINGS_MAX_CONCURRENT_STREAMS is 3, SETTINGS_MAX_FRAME_SIZE 5.
+    for wanted in [[0, 3, 0, 0, 0, 7], [0, 5, 0, 1, 0, 0]] {
+        assert!(
+            settings.payload.chunks(6).any(|setting| setting == wanted),
+            "{settings:?}"
+        );
+    }
 }
 
 #[tokio::test]
