@@ -35,14 +35,10 @@ impl Open {
         }
     }
 
-    pub(super) fn try_map(
-        self,
-        map: impl FnOnce(Socket) -> io::Result<Socket>,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            socket: map(self.socket)?,
-            ..self
-        })
+    /// Has this thread's runtime tell what happens to it.
+    pub(super) fn moved_here(self) -> io::Result<Self> {
+        let socket = self.socket.moved_here()?;
+        Ok(Self { socket, ..self })
     }
 }
 

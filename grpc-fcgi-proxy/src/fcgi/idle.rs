@@ -55,7 +55,7 @@ impl Idle {
             let open = if thread == here {
                 Ok(open)
             } else {
-                open.try_map(Socket::moved_here)
+                open.moved_here()
             };
             if let Ok(mut open) = open
                 && is_silent(&mut open.socket).await

@@ -28,32 +28,39 @@ pub struct LogGuard<W: Write> {
 
 #[derive(Debug)]
 struct Shared<W> {
-    log: Mutex<Log<W>>,
+    log: Mutex<Log>,
     /// Something is collected, or the end has come.
     news: Condvar,
+    /// Locked before `log`, so that what is collected first is written first.
+    out: Mutex<Out<W>>,
 }
 
-#[derive(Debug)]
-struct Log<W> {
+#[derive(Debug, Default)]
+struct Log {
     collected: Vec<u8>,
-    out: W,
     ended: bool,
 }
 
-impl<W: Write> Log<W> {
-    fn write(&mut self) {
-        let collected = mem::take(&mut self.collected);
+#[derive(Debug)]
+struct Out<W> {
+    out: W,
+    /// What was collected, while it is written: others are collected meanwhile.
+    written: Vec<u8>,
+}
+
+impl<W: Write> Shared<W> {
+    fn write(&self) {
+        let mut out = lock(&self.out);
+        let Out { out, written } = &mut *out;
+        mem::swap(&mut lock(&self.log).collected, written);
         // Where the log cannot be written, nobody can be told.
-        let _ = self.out.write_all(&collected);
-        self.collected = collected;
-        self.collected.clear();
+        let _ = out.write_all(written);
+        written.clear();
     }
 }
 
-impl<W> Shared<W> {
-    fn lock(&self) -> MutexGuard<'_, Log<W>> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Begins to collect for `out`.
@@ -63,12 +70,12 @@ impl<W> Shared<W> {
 /// If the system has no more threads.
 pub(super) fn begin<W: Write + Send + 'static>(out: W) -> io::Result<(LogWriter<W>, LogGuard<W>)> {
     let shared = Arc::new(Shared {
-        log: Mutex::new(Log {
-            collected: Vec::new(),
-            out,
-            ended: false,
-        }),
+        log: Mutex::default(),
         news: Condvar::new(),
+        out: Mutex::new(Out {
+            out,
+            written: Vec::new(),
+        }),
     });
     let writing = Arc::clone(&shared);
     let thread = thread::Builder::new()
@@ -82,25 +89,25 @@ pub(super) fn begin<W: Write + Send + 'static>(out: W) -> io::Result<(LogWriter<
 }
 
 fn write_now_and_then<W: Write>(shared: &Shared<W>) {
-    let mut log = shared.lock();
-    while !log.ended {
-        let wait = shared
-            .news
-            .wait_while(log, |log| log.collected.is_empty() && !log.ended);
-        log = wait.unwrap_or_else(PoisonError::into_inner);
+    let mut ended = false;
+    while !ended {
+        let wait = shared.news.wait_while(lock(&shared.log), |log| {
+            log.collected.is_empty() && !log.ended
+        });
+        let log = wait.unwrap_or_else(PoisonError::into_inner);
         let wait = shared
             .news
             .wait_timeout_while(log, COLLECTED, |log| !log.ended);
-        (log, _) = wait.unwrap_or_else(PoisonError::into_inner);
-        log.write();
+        let (log, _) = wait.unwrap_or_else(PoisonError::into_inner);
+        ended = log.ended;
+        drop(log);
+        shared.write();
     }
-    // What has come before this thread has looked.
-    log.write();
 }
 
 impl<W: Write> Drop for LogGuard<W> {
     fn drop(&mut self) {
-        self.shared.lock().ended = true;
+        lock(&self.shared.log).ended = true;
         self.shared.news.notify_all();
         if let Some(thread) = self.thread.take() {
             // It has nothing to say.
@@ -119,11 +126,13 @@ pub(super) struct Record<'a, W: Write> {
 
 impl<W: Write> Write for Record<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut log = self.shared.lock();
+        let mut log = lock(&self.shared.log);
         let first = log.collected.is_empty();
         log.collected.extend_from_slice(bytes);
-        if self.urgent || log.ended || log.collected.len() >= MAX_COLLECTED {
-            log.write();
+        let now = self.urgent || log.ended || log.collected.len() >= MAX_COLLECTED;
+        drop(log);
+        if now {
+            self.shared.write();
         } else if first {
             self.shared.news.notify_all();
         }
@@ -208,6 +217,42 @@ mod tests {
         let (writer, _guard, writes) = log();
         record(&writer, false, &[b'x'; MAX_COLLECTED]);
         assert_eq!(writes.try_recv().unwrap().len(), MAX_COLLECTED);
+    }
+
+    #[test]
+    fn a_record_does_not_wait_for_the_write_of_others() {
+        /// Writes when it may.
+        struct Slow {
+            told: Sender<Vec<u8>>,
+            may: Receiver<()>,
+        }
+        impl Write for Slow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.told.send(bytes.to_vec()).unwrap();
+                self.may.recv().unwrap();
+                Ok(bytes.len())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (told, writes) = channel();
+        let (allow, may) = channel();
+        let (writer, guard) = begin(Slow { told, may }).unwrap();
+        let record = |text: &[u8]| {
+            let shared = &writer.0;
+            let urgent = false;
+            Record { shared, urgent }.write_all(text).unwrap();
+        };
+        record(b"one\n");
+        assert_eq!(writes.recv().unwrap(), b"one\n");
+        record(b"two\n");
+        record(b"three\n");
+        allow.send(()).unwrap();
+        assert_eq!(writes.recv().unwrap(), b"two\nthree\n");
+        allow.send(()).unwrap();
+        drop(guard);
     }
 
     #[test]
