@@ -232,14 +232,18 @@ def client_compressed_unary(server):
 
 @case
 def client_compressed_streaming(server):
+    compressed = pb.StreamingInputCallRequest(expect_compressed=pb.BoolValue(value=True), payload=zeros(27182))
+    plain = pb.StreamingInputCallRequest(expect_compressed=pb.BoolValue(value=False), payload=zeros(45904))
+
     def requests():
-        yield pb.StreamingInputCallRequest(expect_compressed=pb.BoolValue(value=True), payload=zeros(27182))
-        # The core takes flags for each message; only grpcio's public interface has no place for them.
+        yield compressed
+        # The core takes flags for each message; only grpcio's public interface has no place for them. No other call
+        # may be under way: its operations would have them, too.
         with mock.patch.object(grpc._channel, "_EMPTY_FLAGS", WRITE_NO_COMPRESS):
-            yield pb.StreamingInputCallRequest(expect_compressed=pb.BoolValue(value=False), payload=zeros(45904))
+            yield plain
 
     call = server.stub.StreamingInputCall
-    expect_status(lambda: call(requests(), timeout=PATIENCE), grpc.StatusCode.INVALID_ARGUMENT)
+    expect_status(lambda: call(iter([compressed]), timeout=PATIENCE), grpc.StatusCode.INVALID_ARGUMENT)
     response = call(requests(), compression=grpc.Compression.Gzip, timeout=PATIENCE)
     check_equal(response.aggregated_payload_size, 73086, "aggregated_payload_size")
 
