@@ -52,6 +52,8 @@ pub(crate) enum Effort {
     Quick,
     /// About twenty
     Full,
+    /// All that full measures, once and briefly: whether it works, not how fast it is
+    Check,
 }
 
 /// What can be measured by itself.

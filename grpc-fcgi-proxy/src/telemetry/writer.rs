@@ -168,12 +168,20 @@ mod tests {
 
     use super::*;
 
-    /// Sends each write.
-    struct Told(Sender<Vec<u8>>);
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// Tells of each write, and has it wait until it may end.
+    struct Told {
+        told: Sender<Vec<u8>>,
+        may: Option<Receiver<()>>,
+    }
 
     impl Write for Told {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.send(bytes.to_vec()).unwrap();
+            self.told.send(bytes.to_vec()).unwrap();
+            if let Some(may) = &self.may {
+                may.recv_timeout(PATIENCE).unwrap();
+            }
             Ok(bytes.len())
         }
 
@@ -183,8 +191,8 @@ mod tests {
     }
 
     fn log() -> (LogWriter<Told>, LogGuard<Told>, Receiver<Vec<u8>>) {
-        let (sender, writes) = channel();
-        let (writer, guard) = begin(Told(sender)).unwrap();
+        let (told, writes) = channel();
+        let (writer, guard) = begin(Told { told, may: None }).unwrap();
         (writer, guard, writes)
     }
 
@@ -221,38 +229,17 @@ mod tests {
 
     #[test]
     fn a_record_does_not_wait_for_the_write_of_others() {
-        /// Writes when it may.
-        struct Slow {
-            told: Sender<Vec<u8>>,
-            may: Receiver<()>,
-        }
-        impl Write for Slow {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.told.send(bytes.to_vec()).unwrap();
-                self.may.recv().unwrap();
-                Ok(bytes.len())
-            }
-
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
         let (told, writes) = channel();
         let (allow, may) = channel();
-        let (writer, guard) = begin(Slow { told, may }).unwrap();
-        let record = |text: &[u8]| {
-            let shared = &writer.0;
-            let urgent = false;
-            Record { shared, urgent }.write_all(text).unwrap();
-        };
-        record(b"one\n");
+        let may = Some(may);
+        let (writer, _guard) = begin(Told { told, may }).unwrap();
+        record(&writer, false, b"one\n");
         assert_eq!(writes.recv().unwrap(), b"one\n");
-        record(b"two\n");
-        record(b"three\n");
+        record(&writer, false, b"two\n");
+        record(&writer, false, b"three\n");
         allow.send(()).unwrap();
         assert_eq!(writes.recv().unwrap(), b"two\nthree\n");
         allow.send(()).unwrap();
-        drop(guard);
     }
 
     #[test]

@@ -174,3 +174,103 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
         .build()?;
     Ok(runtime.block_on(work))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+
+    use super::*;
+    use crate::parts::trivial_call;
+    use crate::{application, echo};
+
+    const TIME: Duration = Duration::from_millis(100);
+
+    /// Where the server listens, which ends with the test's process.
+    fn serve<F: Future<Output = anyhow::Result<()>>>(
+        run: impl FnOnce(SocketAddr) -> F + Send + 'static,
+    ) -> Target {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        drop(listener);
+        thread::spawn(move || block_on(run(address)));
+        let is_there = |_: &_| {
+            thread::sleep(Duration::from_millis(10));
+            TcpStream::connect(address).is_ok()
+        };
+        (0..1000).find(is_there).expect("the server listens");
+        Target::Tcp(address.to_string())
+    }
+
+    fn fastcgi(address: SocketAddr) -> impl Future<Output = anyhow::Result<()>> {
+        let target = Target::Tcp(address.to_string());
+        async move { application::run(&target).await }
+    }
+
+    async fn http1(address: SocketAddr) -> anyhow::Result<()> {
+        let answer = async |message: Bytes| application::answer(message);
+        let listener = tokio::net::TcpListener::bind(address).await?;
+        let all = axum::Router::new().fallback(answer);
+        Ok(axum::serve(listener, all).await?)
+    }
+
+    fn load(protocol: Protocol, address: &Target, call: &Call) -> Tally {
+        let address = address.clone();
+        let endpoint = Endpoint { protocol, address };
+        let (tally, (), ()) = run(&endpoint, call, Shape::new(2, 2), TIME, || ()).unwrap();
+        tally
+    }
+
+    #[test]
+    fn an_answer_that_is_not_the_right_one_is_a_failure() {
+        let grpc = serve(echo::run);
+        let http1 = serve(http1);
+        let fastcgi = serve(fastcgi);
+        for (protocol, address) in [
+            (Protocol::Grpc, &grpc),
+            (Protocol::Http1, &http1),
+            (Protocol::Fastcgi, &fastcgi),
+            (Protocol::FastcgiKept, &fastcgi),
+        ] {
+            let right = trivial_call(40);
+            let tally = load(protocol, address, &right);
+            assert!(tally.calls() > 0, "{protocol:?}");
+            assert_eq!(tally.first_failure(), None, "{protocol:?}");
+
+            let mut answer = right.answer.to_vec();
+            *answer.last_mut().unwrap() ^= 1;
+            for answer in [
+                answer.as_slice(),
+                &answer[1..],
+                &[answer.as_slice(), b"."].concat(),
+            ] {
+                let answer = Bytes::copy_from_slice(answer);
+                let tally = load(
+                    protocol,
+                    address,
+                    &Call {
+                        answer,
+                        ..right.clone()
+                    },
+                );
+                assert!(tally.failures() > 0, "{protocol:?}");
+                assert_eq!(tally.calls(), 0, "{protocol:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_grpc_status_that_is_not_ok_is_a_failure() {
+        let path = "/no.Service/Method";
+        let call = Call {
+            path,
+            ..trivial_call(40)
+        };
+        let tally = load(Protocol::Grpc, &serve(echo::run), &call);
+        assert!(
+            tally
+                .first_failure()
+                .unwrap()
+                .starts_with("grpc-status \"12\"")
+        );
+    }
+}

@@ -30,8 +30,8 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let targets = bench.start(&ways, Backend::Trivial)?;
     for shape in SHAPES {
         let mut extent = bench.extent.shorter();
+        extent.runs = extent.runs.div_ceil(3);
         // Each long enough for each caller to have its turn a few times.
-        extent.runs = if extent.full { 3 } else { 1 };
         let calls = u32::try_from(shape.calls()).unwrap_or(u32::MAX);
         extent.time = extent.time.max(EACH * calls);
         let case = Case {

@@ -29,6 +29,8 @@ pub(crate) const ALONE: Shape = Shape::new(1, 1);
 /// A message without much in it.
 pub(crate) const SMALL: usize = 40;
 
+const GIB: u64 = 1 << 30;
+
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
 
 /// Measures what is wanted, and reports.
@@ -78,17 +80,25 @@ pub(crate) struct Extent {
     /// Of each measurement; a median is taken.
     pub(crate) runs: usize,
     pub(crate) time: Duration,
+    /// All shapes, sizes and ways.
     pub(crate) full: bool,
+    /// Bytes of the long stream.
+    pub(crate) stream: u64,
 }
 
 impl Extent {
     fn of(effort: Effort) -> Self {
-        let full = effort == Effort::Full;
+        // Many short ones: what the machine does meanwhile lasts for seconds.
+        let (runs, milliseconds, stream) = match effort {
+            Effort::Check => (1, 100, GIB / 64),
+            Effort::Quick => (3, 650, GIB / 4),
+            Effort::Full => (9, 650, GIB),
+        };
         Self {
-            // Many short ones: what the machine does meanwhile lasts for seconds.
-            runs: if full { 9 } else { 3 },
-            time: Duration::from_millis(650),
-            full,
+            runs,
+            time: Duration::from_millis(milliseconds),
+            full: effort != Effort::Quick,
+            stream,
         }
     }
 

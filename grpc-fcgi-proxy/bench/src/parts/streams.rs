@@ -7,14 +7,13 @@ use anyhow::Context;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{ALONE, Bench, SMALL, USUAL, turns::Case};
+use super::{ALONE, Bench, GIB, SMALL, USUAL, turns::Case};
 use crate::application::{ECHO, SOURCE_MESSAGE};
 use crate::load::{Call, Kind, Protocol, Shape, block_on, fastcgi_stream, grpc_stream};
 use crate::progress;
 use crate::report::{Flow, Spread};
 use crate::targets::{Backend, Between, Target, Way, usage};
 
-const GIB: u64 = 1 << 30;
 /// Between two looks at the memory of what a stream passes through.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -59,7 +58,7 @@ fn round_trips(bench: &Bench, backend: Backend, shape: Shape) -> Case {
 }
 
 fn long_stream(bench: &mut Bench, targets: &[Target]) -> anyhow::Result<()> {
-    let bytes = if bench.extent.full { GIB } else { GIB / 4 };
+    let bytes = bench.extent.stream;
     let mut all = vec![Vec::new(); targets.len()];
     for run in 1..=bench.extent.runs {
         for (target, passes) in targets.iter().zip(&mut all) {
