@@ -19,10 +19,10 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::config::AuxPath;
-use crate::fcgi::pool::Pool;
-use crate::fcgi::whole::{self, WholeError};
+use crate::fastcgi::pool::Pool;
 use crate::metrics::Metrics;
-use crate::phpfpm::Scraper;
+use crate::php_fpm::metrics::Scraper;
+use crate::php_fpm::page::{self, WholeError};
 
 /// What a client may send to an auxiliary path.
 const MAX_BODY: usize = 1024 * 1024;
@@ -142,7 +142,7 @@ async fn forward(
     let params = params(script, &parts, body.len());
     let exchange = async {
         let _place = places.acquire().await;
-        whole::exchange(admin.pool.least_loaded(), params, body, TIMEOUT).await
+        page::exchange(admin.pool.least_loaded(), params, body, TIMEOUT).await
     };
     // The wait for a place counts too.
     let result = timeout(TIMEOUT, exchange).await;

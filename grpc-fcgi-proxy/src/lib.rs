@@ -23,27 +23,16 @@
 //! sees.
 
 pub mod admin;
+pub mod binding;
+pub mod builtin;
 pub mod call;
 pub mod check;
 pub mod config;
-mod connection;
-pub mod descriptors;
-pub mod error;
-pub mod fcgi;
-pub mod grpc;
-pub mod health;
-pub mod local;
+pub mod fastcgi;
 pub mod metrics;
-pub mod params;
-pub mod phpfpm;
-pub mod reflection;
-pub mod response;
-pub mod route;
+pub mod php_fpm;
 pub mod server;
 pub mod telemetry;
-pub mod tls;
-pub mod web;
-pub mod workers;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,16 +43,16 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
+use crate::builtin::Local;
+use crate::builtin::descriptors::Descriptors;
+use crate::builtin::health::{HealthService, Probe};
+use crate::builtin::reflection::Reflection;
 use crate::call::{Bridge, Places};
 use crate::config::Config;
-use crate::descriptors::Descriptors;
-use crate::fcgi::pool::Pool;
-use crate::health::{HealthService, Probe};
-use crate::local::Local;
+use crate::fastcgi::pool::Pool;
 use crate::metrics::Metrics;
-use crate::phpfpm::Scraper;
-use crate::reflection::Reflection;
-use crate::workers::Workers;
+use crate::php_fpm::metrics::Scraper;
+use crate::server::threads::Workers;
 
 /// Serves gRPC on `grpc`, with the services of these descriptors, and the auxiliary paths on `aux` until `shutdown`,
 /// then drains.

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use grpc_fcgi_proxy::builtin::descriptors::Descriptors;
 use grpc_fcgi_proxy::check;
 use grpc_fcgi_proxy::config::{CommandLine, Config};
-use grpc_fcgi_proxy::descriptors::Descriptors;
 use grpc_fcgi_proxy::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -15,12 +15,12 @@ use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use grpc_fcgi_proxy::fcgi::exchange::{Exchange, Output};
-use grpc_fcgi_proxy::fcgi::record::{self, Record};
-use grpc_fcgi_proxy::grpc::frame::{FrameScanner, Piece};
-use grpc_fcgi_proxy::grpc::message::{Decoder, Encoder, Message};
-use grpc_fcgi_proxy::params::{self, Input, Script, Variables};
-use grpc_fcgi_proxy::route::{CallKind, Method};
+use grpc_fcgi_proxy::binding::route::{CallKind, Method};
+use grpc_fcgi_proxy::binding::variables::{self, Input, Script, Variables};
+use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, Output};
+use grpc_fcgi_proxy::fastcgi::record::{self, Record};
+use grpc_wire::frame::{FrameScanner, Piece};
+use grpc_wire::message::{Decoder, Encoder, Message};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
@@ -96,7 +96,7 @@ fn variables_of_a_call() -> (Script, HeaderMap) {
 
 fn opening((script, headers): &(Script, HeaderMap)) -> Vec<u8> {
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 41_000));
-    params::encode(&Variables {
+    variables::encode(&Variables {
         script,
         kind: CallKind::Unary,
         method: Method::parse("/item.ItemService/GetItem").unwrap(),

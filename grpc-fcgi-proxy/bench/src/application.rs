@@ -10,7 +10,7 @@ mod request;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use grpc_fcgi_proxy::fcgi::target::Target;
+use grpc_fcgi_proxy::fastcgi::target::Target;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 

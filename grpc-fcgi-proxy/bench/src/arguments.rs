@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, ValueEnum};
-use grpc_fcgi_proxy::fcgi::target::Target;
+use grpc_fcgi_proxy::fastcgi::target::Target;
 
 use crate::load::{Protocol, Shape};
 

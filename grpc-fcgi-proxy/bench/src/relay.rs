@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use grpc_fcgi_proxy::fcgi::target::Target;
+use grpc_fcgi_proxy::fastcgi::target::Target;
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, Instant};

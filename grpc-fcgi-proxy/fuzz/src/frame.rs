@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use grpc_fcgi_proxy::grpc::frame::{FrameScanner, Piece};
-use grpc_fcgi_proxy::grpc::message::{Decoder, Message, MessageError};
+use grpc_wire::frame::{FrameScanner, Piece};
+use grpc_wire::message::{Decoder, Message, MessageError};
 
 use super::splits;
 

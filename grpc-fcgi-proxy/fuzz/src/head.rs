@@ -1,8 +1,8 @@
 //! The header fields of an answer.
 
 use bytes::Bytes;
-use grpc_fcgi_proxy::grpc::status::{GRPC_MESSAGE, Status, decode_message};
-use grpc_fcgi_proxy::response::{Head, HeadDecoder, MAX_HEAD_LENGTH, ResponseError};
+use grpc_fcgi_proxy::binding::head::{Head, HeadDecoder, MAX_HEAD_LENGTH, ResponseError};
+use grpc_wire::status::{GRPC_MESSAGE, Status, decode_message};
 use http::HeaderMap;
 
 use super::{metadata, splits};

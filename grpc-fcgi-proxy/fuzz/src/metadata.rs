@@ -1,6 +1,6 @@
 //! Metadata that an application answers with.
 
-use grpc_fcgi_proxy::grpc::metadata::{append, normalize_base64};
+use grpc_wire::metadata::{append, normalize_base64};
 use http::HeaderMap;
 
 const PROTOCOL: [&str; 11] = [

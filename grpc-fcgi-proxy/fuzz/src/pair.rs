@@ -1,6 +1,6 @@
 //! Name-value pairs, as php-fpm reads them.
 
-use grpc_fcgi_proxy::fcgi::pair::Params;
+use grpc_fcgi_proxy::fastcgi::pair::Params;
 
 const PARAMS: u8 = 4;
 

@@ -1,7 +1,7 @@
 //! Records of an application.
 
 use bytes::BytesMut;
-use grpc_fcgi_proxy::fcgi::record::{HEADER_LENGTH, Record, RecordError, decode};
+use grpc_fcgi_proxy::fastcgi::record::{HEADER_LENGTH, Record, RecordError, decode};
 
 use super::splits;
 

@@ -1,6 +1,6 @@
 //! `grpc-timeout`.
 
-use grpc_fcgi_proxy::grpc::timeout::decode;
+use grpc_wire::timeout::decode;
 
 /// `TimeoutValue TimeoutUnit`, and nothing else.
 pub fn check(input: &[u8]) {

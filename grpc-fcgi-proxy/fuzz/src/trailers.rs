@@ -1,6 +1,6 @@
 //! The trailers frame of a streaming call.
 
-use grpc_fcgi_proxy::response::{MAX_HEAD_LENGTH, parse_trailers};
+use grpc_fcgi_proxy::binding::head::{MAX_HEAD_LENGTH, parse_trailers};
 
 use super::{head, metadata};
 

@@ -4,14 +4,14 @@
 //! both directions must go on while the client takes nothing. Either is dropped, and the connection to php-fpm with
 //! it, when the client goes away.
 
-mod answer;
-mod answers;
-mod body;
-mod local;
+mod builtin;
+pub mod error;
 mod observed;
 mod open;
-mod place;
+mod request_body;
 mod requests;
+mod response_body;
+mod slots;
 mod streaming;
 mod unary;
 
@@ -26,21 +26,21 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-pub use self::answer::Answer;
-use self::answer::respond;
-pub use self::body::RequestBody;
 use self::observed::Observed;
 pub use self::open::{OpenCall, OpenCalls};
-pub use self::place::Places;
-use crate::error::CallError;
-use crate::fcgi::pair::PairTooLong;
-use crate::fcgi::pool::Pool;
-use crate::grpc::encoding::{Encoding, EncodingError, GRPC_ENCODING};
-use crate::grpc::{metadata, timeout};
-use crate::local::Local;
+pub use self::request_body::RequestBody;
+pub use self::response_body::Answer;
+use self::response_body::respond;
+pub use self::slots::Places;
+use crate::binding::route::{CallKind, Method, MethodKinds, Routes};
+use crate::binding::variables::{self, Input, Variables};
+use crate::builtin::Local;
+use crate::call::error::CallError;
+use crate::fastcgi::pair::PairTooLong;
+use crate::fastcgi::pool::Pool;
 use crate::metrics::Metrics;
-use crate::params::{self, Input, Variables};
-use crate::route::{CallKind, Method, MethodKinds, Routes};
+use grpc_wire::encoding::{Encoding, EncodingError, GRPC_ENCODING};
+use grpc_wire::{metadata, timeout};
 
 /// What every call needs.
 #[derive(Debug)]
@@ -108,7 +108,7 @@ pub async fn serve(
     };
     if let Some(service) = bridge.local.service(head.uri.path()) {
         let (deadline, request) = (call.deadline, Request::from_parts(head, body));
-        return Box::pin(local::run(service, observed, deadline, request)).await;
+        return Box::pin(builtin::run(service, observed, deadline, request)).await;
     }
     let place = match bridge.places.take() {
         Ok(place) => place,
@@ -209,7 +209,7 @@ impl<'a> Call<'a> {
 
     /// BEGIN_REQUEST and PARAMS.
     fn opening(&self, input: Input) -> Result<Vec<u8>, PairTooLong> {
-        params::encode(&Variables {
+        variables::encode(&Variables {
             script: self.bridge.routes.script(self.method.service),
             kind: self.kind,
             method: self.method,

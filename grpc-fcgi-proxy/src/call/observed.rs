@@ -6,12 +6,12 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::Bridge;
-use super::answer::Outcome;
-use crate::error::CallError;
-use crate::grpc::status::{self, Code};
+use super::response_body::Outcome;
+use crate::binding::route::{CallKind, Method};
+use crate::call::error::CallError;
 use crate::metrics::{self, CallMetrics, Metrics};
-use crate::route::{CallKind, Method};
 use crate::telemetry::{ApplicationLog, CallId};
+use grpc_wire::status::{self, Code};
 
 /// A call that runs. Dropped before its end, it was cancelled.
 #[derive(Debug)]

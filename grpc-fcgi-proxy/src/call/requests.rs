@@ -11,12 +11,12 @@ use futures_util::Stream;
 use http_body::Body;
 
 use super::Call;
-use super::body::RequestBody;
-use crate::error::CallError;
-use crate::grpc::encoding::{Encoding, EncodingError};
-use crate::grpc::frame::{FrameScanner, Piece};
-use crate::grpc::message::{self, COMPRESSED, MessageError};
-use crate::route::CallKind;
+use super::request_body::RequestBody;
+use crate::binding::route::CallKind;
+use crate::call::error::CallError;
+use grpc_wire::encoding::{Encoding, EncodingError};
+use grpc_wire::frame::{FrameScanner, Piece};
+use grpc_wire::message::{self, COMPRESSED, MessageError};
 
 /// STDIN of the exchange.
 #[derive(Debug)]

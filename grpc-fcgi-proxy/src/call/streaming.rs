@@ -18,22 +18,22 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{self, Outcome, respond};
-use super::answers::{Answer, Answers};
-use super::body::RequestBody;
 use super::observed::{CountedExchange, Observed};
+use super::request_body::RequestBody;
 use super::requests::Requests;
+use super::response_body::{self, Outcome, respond};
 use super::{Call, broken_off, failed};
-use crate::error::CallError;
-use crate::fcgi::connection::Connection;
-use crate::fcgi::exchange::{Exchange, Output};
-use crate::grpc::encoding::Encoding;
-use crate::grpc::frame::CANCELLED;
-use crate::grpc::message;
-use crate::grpc::status::{Code, Status};
-use crate::params::Input;
-use crate::response::{Head, HeadDecoder, ResponseError};
+use crate::binding::answers::{Answer, Answers};
+use crate::binding::head::{Head, HeadDecoder, ResponseError};
+use crate::binding::variables::Input;
+use crate::call::error::CallError;
+use crate::fastcgi::connection::Connection;
+use crate::fastcgi::exchange::{Exchange, Output};
 use crate::telemetry::ApplicationLog;
+use grpc_wire::encoding::Encoding;
+use grpc_wire::frame::CANCELLED;
+use grpc_wire::message;
+use grpc_wire::status::{Code, Status};
 
 /// Pieces of messages on their way to the client.
 const PIECES: usize = 2;
@@ -45,7 +45,7 @@ pub(super) async fn run(
     call: &Call<'_>,
     observed: Observed,
     body: RequestBody,
-) -> Response<answer::Answer> {
+) -> Response<response_body::Answer> {
     let task = {
         let work = pin!(start(call, &observed, body));
         call.in_time(work).await
@@ -64,7 +64,7 @@ pub(super) async fn run(
         },
     ));
     match opening.await {
-        Ok(Opening::Stream(metadata, encoding)) => answer::stream(metadata, encoding, rest),
+        Ok(Opening::Stream(metadata, encoding)) => response_body::stream(metadata, encoding, rest),
         Ok(Opening::Whole(outcome)) => respond(*outcome),
         Err(_) => respond(Outcome::failed(Status::new(
             Code::Unavailable,

@@ -8,15 +8,15 @@ use http_body_util::BodyExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Call;
-use super::answer::Outcome;
-use super::body::RequestBody;
 use super::observed::{CountedExchange, Observed};
-use crate::error::CallError;
-use crate::fcgi::exchange::{Exchange, Output};
-use crate::grpc::message::{Decoder, Encoder};
-use crate::grpc::status::Code;
-use crate::params::Input;
-use crate::response::{Head, HeadDecoder, ResponseError};
+use super::request_body::RequestBody;
+use super::response_body::Outcome;
+use crate::binding::head::{Head, HeadDecoder, ResponseError};
+use crate::binding::variables::Input;
+use crate::call::error::CallError;
+use crate::fastcgi::exchange::{Exchange, Output};
+use grpc_wire::message::{Decoder, Encoder};
+use grpc_wire::status::Code;
 
 pub(super) async fn run(
     call: &Call<'_>,

@@ -3,8 +3,8 @@
 use std::slice::from_ref;
 
 use super::report::Report;
+use crate::builtin::descriptors::Descriptors;
 use crate::config::Config;
-use crate::descriptors::Descriptors;
 
 pub(super) fn check(report: &mut Report, config: &Config) {
     check_descriptor_sets(report, config);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use self::report::Report;
 use crate::config::Config;
-use crate::fcgi::target::Target;
+use crate::fastcgi::target::Target;
 
 /// php-fpm answers for itself within this time, if it has a worker free.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);

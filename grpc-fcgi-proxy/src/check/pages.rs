@@ -6,14 +6,14 @@ use http::StatusCode;
 use super::ANSWER_TIMEOUT;
 use super::reach::connect_words;
 use super::report::Report;
-use crate::fcgi::status_page::{StatusPage, StatusPageError};
-use crate::fcgi::target::Target;
-use crate::fcgi::whole::{self, WholeError};
+use crate::fastcgi::target::Target;
+use crate::php_fpm::page::{self, WholeError};
+use crate::php_fpm::status_page::{StatusPage, StatusPageError};
 
 pub(super) async fn check_ping(report: &mut Report, target: &Target, path: &str) {
     let subject = format!("ping page {path}");
-    let params = whole::page(path, "");
-    match whole::exchange(target, params, Bytes::new(), ANSWER_TIMEOUT).await {
+    let params = page::page(path, "");
+    match page::exchange(target, params, Bytes::new(), ANSWER_TIMEOUT).await {
         Ok((answer, _)) if answer.status() == StatusCode::OK => report.ok(subject, "it answers"),
         Ok((answer, _)) => report.error(
             subject,

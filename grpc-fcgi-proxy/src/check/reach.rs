@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::ANSWER_TIMEOUT;
 use super::report::Report;
-use crate::fcgi::target::{ConnectError, Target};
-use crate::fcgi::whole::{self, WholeError};
+use crate::fastcgi::target::{ConnectError, Target};
+use crate::php_fpm::page::{self, WholeError};
 
 /// Tells whether php-fpm answers at all.
 pub(super) async fn check(report: &mut Report, target: &Target) -> bool {
@@ -32,7 +32,7 @@ pub(super) async fn check(report: &mut Report, target: &Target) -> bool {
 
 /// A request for no script at all: php-fpm answers it, with an error page of its own, and runs nothing.
 pub(super) async fn ask_nothing(target: &Target) -> Result<(), WholeError> {
-    whole::exchange(target, Params::default(), Bytes::new(), ANSWER_TIMEOUT).await?;
+    page::exchange(target, Params::default(), Bytes::new(), ANSWER_TIMEOUT).await?;
     Ok(())
 }
 

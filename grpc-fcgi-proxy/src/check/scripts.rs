@@ -10,9 +10,9 @@ use http::{Method, Request, Response, StatusCode};
 use super::report::{Level, Report};
 use crate::admin;
 use crate::config::{AuxPath, Config};
-use crate::fcgi::target::Target;
-use crate::fcgi::whole::{self, WholeError};
-use crate::grpc::status::{self, Code};
+use crate::fastcgi::target::Target;
+use crate::php_fpm::page::{self, WholeError};
+use grpc_wire::status::{self, Code};
 
 /// A method that no application has, so that the script does nothing.
 const SERVICE: &str = "grpc.fcgi.proxy.Check";
@@ -37,12 +37,12 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
         }
     }
     for file in files {
-        let answer = whole::exchange(target, call(file), Bytes::new(), TIMEOUT).await;
+        let answer = page::exchange(target, call(file), Bytes::new(), TIMEOUT).await;
         let (level, text) = judge(answer, judge_call);
         report.add(level, format_args!("script {}", file.display()), text);
     }
     for AuxPath { path, file } in &config.aux_path {
-        let answer = whole::exchange(target, get(path, file), Bytes::new(), TIMEOUT).await;
+        let answer = page::exchange(target, get(path, file), Bytes::new(), TIMEOUT).await;
         let (level, text) = judge(answer, judge_page);
         let subject = format!("auxiliary path {path}, script {}", file.display());
         report.add(level, subject, text);

@@ -8,8 +8,8 @@ use fastcgi_client::Params;
 
 use super::ANSWER_TIMEOUT;
 use super::report::Report;
-use crate::fcgi::target::Target;
-use crate::fcgi::whole;
+use crate::fastcgi::target::Target;
+use crate::php_fpm::page;
 
 /// PHP allows 64 unless max_input_nesting_level says more.
 const NESTING: usize = 8000;
@@ -34,7 +34,7 @@ struct Settings {
 }
 
 pub(super) async fn check(report: &mut Report, target: &Target, max_message: usize) {
-    let answer = whole::exchange(target, params(), Bytes::new(), ANSWER_TIMEOUT).await;
+    let answer = page::exchange(target, params(), Bytes::new(), ANSWER_TIMEOUT).await;
     let (page, log) = match answer {
         Ok((page, log)) => (page, log),
         Err(error) => return report.error("PHP's settings", error),

@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout};
 
 use super::reach;
 use super::report::Report;
-use crate::fcgi::record;
-use crate::fcgi::socket::Socket;
-use crate::fcgi::target::{ConnectError, Target};
-use crate::fcgi::whole::WholeError;
+use crate::fastcgi::record;
+use crate::fastcgi::socket::Socket;
+use crate::fastcgi::target::{ConnectError, Target};
+use crate::php_fpm::page::WholeError;
 
 /// A pool with pm = dynamic looks once a second whether it needs another worker.
 const NEXT_WORKER: Duration = Duration::from_millis(2500);

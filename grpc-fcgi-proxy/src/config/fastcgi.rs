@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::count;
-use crate::fcgi::pool::Limits;
-use crate::fcgi::target::Target;
+use crate::fastcgi::pool::Limits;
+use crate::fastcgi::target::Target;
 
 /// Where php-fpm listens, and how many calls it gets.
 #[derive(Clone, Debug, Args)]

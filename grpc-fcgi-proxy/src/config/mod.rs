@@ -21,12 +21,12 @@ pub use self::status::StatusFlags;
 pub use self::values::{Address, AuxPath, Route};
 use self::values::{absolute, count, page};
 
+use crate::binding::route::Routes;
+use crate::binding::variables::Script;
 use crate::call::CallLimits;
-use crate::params::Script;
-use crate::route::Routes;
 use crate::server::ServerLimits;
-use crate::tls::TlsFlags;
-use crate::web::WebFlags;
+use crate::server::tls::TlsFlags;
+use crate::server::web::WebFlags;
 
 const KIB: usize = 1024;
 /// More header fields do not fit in one FastCGI record as GRPC_METADATA.
@@ -226,7 +226,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::fcgi::target::Target;
+    use crate::fastcgi::target::Target;
 
     fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
         Config::try_parse_from([&["grpc-fcgi-proxy"], arguments].concat())

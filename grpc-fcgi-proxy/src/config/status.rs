@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::values::page;
-use crate::fcgi::status_page::StatusPage;
-use crate::fcgi::target::Target;
+use crate::fastcgi::target::Target;
+use crate::php_fpm::status_page::StatusPage;
 
 /// Where php-fpm's own metrics are.
 #[derive(Args, Clone, Debug, Default)]

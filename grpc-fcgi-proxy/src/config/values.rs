@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::fcgi::target::Target;
-use crate::route::ServicePattern;
+use crate::binding::route::ServicePattern;
+use crate::fastcgi::target::Target;
 
 /// A number within bounds.
 pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, String> + Clone {

@@ -3,9 +3,9 @@
 use std::io;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use grpc_fcgi_proxy::fcgi::record::{MAX_CONTENT_LENGTH, RecordType, encode_header};
-use grpc_fcgi_proxy::grpc::frame::TRAILERS;
-use grpc_fcgi_proxy::grpc::message;
+use grpc_fcgi_proxy::fastcgi::record::{MAX_CONTENT_LENGTH, RecordType, encode_header};
+use grpc_wire::frame::TRAILERS;
+use grpc_wire::message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::request::{self, Record};

@@ -1,7 +1,7 @@
 //! What a web server sends to an application: the half of FastCGI that the proxy itself never has to read.
 
 use bytes::{Buf, Bytes, BytesMut};
-use grpc_fcgi_proxy::fcgi::record::HEADER_LENGTH;
+use grpc_fcgi_proxy::fastcgi::record::HEADER_LENGTH;
 
 const BEGIN_REQUEST: u8 = 1;
 const PARAMS: u8 = 4;

@@ -7,12 +7,12 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
-use grpc_fcgi_proxy::fcgi::exchange::{Exchange, Output, Progress};
-use grpc_fcgi_proxy::fcgi::socket::Socket;
-use grpc_fcgi_proxy::fcgi::target::Target;
-use grpc_fcgi_proxy::grpc::message;
-use grpc_fcgi_proxy::params::{self, Input, Script, Variables};
-use grpc_fcgi_proxy::route::{CallKind, Method};
+use grpc_fcgi_proxy::binding::route::{CallKind, Method};
+use grpc_fcgi_proxy::binding::variables::{self, Input, Script, Variables};
+use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, Output, Progress};
+use grpc_fcgi_proxy::fastcgi::socket::Socket;
+use grpc_fcgi_proxy::fastcgi::target::Target;
+use grpc_wire::message;
 use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::Instant;
@@ -37,7 +37,7 @@ fn opening(call: &Call, kind: CallKind, input: Input, keep: bool) -> anyhow::Res
         HeaderValue::from_static("application/grpc"),
     );
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Ok(params::encode(&Variables {
+    Ok(variables::encode(&Variables {
         script: &Script::new(&call.script),
         kind,
         method: Method::parse(call.path)?,

@@ -3,8 +3,8 @@
 use anyhow::{Context, bail, ensure};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::FutureExt;
-use grpc_fcgi_proxy::fcgi::target::Target;
-use grpc_fcgi_proxy::grpc::message;
+use grpc_fcgi_proxy::fastcgi::target::Target;
+use grpc_wire::message;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bytes::Bytes;
-use grpc_fcgi_proxy::fcgi::target::Target;
-use grpc_fcgi_proxy::grpc::message;
+use grpc_fcgi_proxy::fastcgi::target::Target;
+use grpc_wire::message;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 

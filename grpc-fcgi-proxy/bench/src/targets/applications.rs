@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 
 use anyhow::Context;
-use grpc_fcgi_proxy::fcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 
 use super::{Backend, Places, Process, WORKERS, accepts, free_address, text};
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::bail;
-use grpc_fcgi_proxy::fcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use serde_json::{Value, json};
 
 use super::{Places, Process, accepts, free_address, text};

@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use grpc_fcgi_proxy::fcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use serde::Serialize;
 
 pub(crate) use self::process::{Process, Usage, usage};

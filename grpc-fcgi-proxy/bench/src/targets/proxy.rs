@@ -1,6 +1,6 @@
 //! grpc-fcgi-proxy itself, as a user would start it.
 
-use grpc_fcgi_proxy::fcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 
 use super::{Backend, Places, Process, Way, accepts, free_address, text};
 

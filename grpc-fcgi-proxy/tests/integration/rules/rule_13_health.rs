@@ -1,7 +1,9 @@
 //! Health: Check gives a service's state or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
 
-use grpc_fcgi_proxy::health::pb::health_check_response::ServingStatus;
-use grpc_fcgi_proxy::health::pb::{HealthCheckRequest, HealthCheckResponse, HealthListResponse};
+use grpc_fcgi_proxy::builtin::health::pb::health_check_response::ServingStatus;
+use grpc_fcgi_proxy::builtin::health::pb::{
+    HealthCheckRequest, HealthCheckResponse, HealthListResponse,
+};
 use std::collections::BTreeMap;
 
 use prost::Message;

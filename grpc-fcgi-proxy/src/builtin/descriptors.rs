@@ -1,0 +1,56 @@
+//! The descriptor sets: which services there are, and what kind each of their methods is.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use bytes::Bytes;
+use prost::{DecodeError, Message};
+use prost_types::{FileDescriptorProto, FileDescriptorSet};
+
+use crate::binding::route::MethodKinds;
+use crate::builtin::index::Index;
+
+/// What all sets say together.
+#[derive(Clone, Debug, Default)]
+pub struct Descriptors {
+    /// What kind each method is.
+    pub kinds: MethodKinds,
+    /// The full names of the services.
+    pub services: BTreeSet<String>,
+    /// For reflection.
+    pub index: Index,
+}
+
+impl Descriptors {
+    /// Reads the files.
+    ///
+    /// # Errors
+    ///
+    /// If a file can't be read, or is no descriptor set.
+    pub fn read(files: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut descriptors = Self::default();
+        for file in files {
+            let bytes =
+                std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+            descriptors
+                .add(bytes.into())
+                .with_context(|| format!("{} is not a FileDescriptorSet", file.display()))?;
+        }
+        Ok(descriptors)
+    }
+
+    fn add(&mut self, bytes: Bytes) -> Result<(), DecodeError> {
+        let set = FileDescriptorSet::decode(bytes.clone())?;
+        self.kinds.add(&set);
+        self.services.extend(set.file.iter().flat_map(services));
+        self.index.add(bytes)
+    }
+}
+
+fn services(file: &FileDescriptorProto) -> impl Iterator<Item = String> {
+    file.service.iter().map(|service| match file.package() {
+        "" => service.name().to_owned(),
+        package => format!("{package}.{}", service.name()),
+    })
+}

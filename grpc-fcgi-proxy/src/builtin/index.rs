@@ -1,0 +1,244 @@
+//! Where everything in the descriptor sets is declared.
+//!
+//! A file stays as the bytes that it came as: decoded and encoded again it would lose the options that this program
+//! does not know.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use bytes::Bytes;
+use prost::{DecodeError, Message};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
+    ServiceDescriptorProto,
+};
+
+/// The files of the sets, by what they declare.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    files: HashMap<String, File>,
+    /// The file of each full name.
+    symbols: HashMap<String, String>,
+    /// The file of each extension, by the message that it extends and by its number.
+    extensions: HashMap<String, BTreeMap<i32, String>>,
+    services: BTreeSet<String>,
+}
+
+#[derive(Clone, Debug)]
+struct File {
+    content: Bytes,
+    imports: Vec<String>,
+}
+
+/// A file that no set has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{file} imports {import}, which is in no descriptor set; protoc --include_imports puts it in"
+)]
+pub struct MissingImport {
+    file: String,
+    import: String,
+}
+
+/// A FileDescriptorSet whose files stay encoded.
+#[derive(Clone, PartialEq, Message)]
+struct EncodedSet {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    file: Vec<Bytes>,
+}
+
+impl Index {
+    /// Adds the files of an encoded set. One that is there already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// If it is no descriptor set.
+    pub fn add(&mut self, set: Bytes) -> Result<(), DecodeError> {
+        for content in EncodedSet::decode(set)?.file {
+            let file = FileDescriptorProto::decode(content.clone())?;
+            if !self.files.contains_key(file.name()) {
+                self.declare(&file);
+                let imports = file.dependency.clone();
+                self.files
+                    .insert(file.name().to_owned(), File { content, imports });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each file has what it imports, as reflection needs it.
+    ///
+    /// # Errors
+    ///
+    /// If one has not.
+    pub fn check_imports(&self) -> Result<(), MissingImport> {
+        for (name, file) in &self.files {
+            for import in &file.imports {
+                if !self.files.contains_key(import) {
+                    return Err(MissingImport {
+                        file: name.clone(),
+                        import: import.clone(),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The full names of the services.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.services.iter().map(String::as_str)
+    }
+
+    /// The file of this name, and all that it imports, directly or not.
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<Vec<Vec<u8>>> {
+        let mut names = vec![self.files.get_key_value(name)?.0.as_str()];
+        let mut seen = HashSet::from([name]);
+        let mut contents = Vec::new();
+        while let Some(file) = names.pop().and_then(|name| self.files.get(name)) {
+            contents.push(file.content.to_vec());
+            names.extend(
+                file.imports
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|import| seen.insert(*import)),
+            );
+        }
+        Some(contents)
+    }
+
+    /// The same for the file that declares this full name.
+    #[must_use]
+    pub fn file_of_symbol(&self, symbol: &str) -> Option<Vec<Vec<u8>>> {
+        self.file(self.symbols.get(symbol)?)
+    }
+
+    /// The same for the file that declares this extension.
+    #[must_use]
+    pub fn file_of_extension(&self, message: &str, number: i32) -> Option<Vec<Vec<u8>>> {
+        self.file(self.extensions.get(message)?.get(&number)?)
+    }
+
+    /// The numbers of a message's extensions; `None` if there is no such message.
+    #[must_use]
+    pub fn extension_numbers(&self, message: &str) -> Option<Vec<i32>> {
+        match self.extensions.get(message) {
+            Some(extensions) => Some(extensions.keys().copied().collect()),
+            None => self.symbols.contains_key(message).then(Vec::new),
+        }
+    }
+
+    fn declare(&mut self, file: &FileDescriptorProto) {
+        let scope = file.package();
+        for message in &file.message_type {
+            self.declare_message(file.name(), scope, message);
+        }
+        for declared in &file.enum_type {
+            self.declare_enum(file.name(), scope, declared);
+        }
+        for extension in &file.extension {
+            self.declare_extension(file.name(), scope, extension);
+        }
+        for service in &file.service {
+            self.declare_service(file.name(), scope, service);
+        }
+    }
+
+    fn declare_message(&mut self, file: &str, scope: &str, message: &DescriptorProto) {
+        let scope = &self.declare_name(file, scope, message.name());
+        for field in &message.field {
+            self.declare_name(file, scope, field.name());
+        }
+        for oneof in &message.oneof_decl {
+            self.declare_name(file, scope, oneof.name());
+        }
+        for nested in &message.nested_type {
+            self.declare_message(file, scope, nested);
+        }
+        for declared in &message.enum_type {
+            self.declare_enum(file, scope, declared);
+        }
+        for extension in &message.extension {
+            self.declare_extension(file, scope, extension);
+        }
+    }
+
+    /// descriptor.proto: an enum's values are in the scope that the enum is in, "siblings of their type".
+    fn declare_enum(&mut self, file: &str, scope: &str, declared: &EnumDescriptorProto) {
+        self.declare_name(file, scope, declared.name());
+        for value in &declared.value {
+            self.declare_name(file, scope, value.name());
+        }
+    }
+
+    fn declare_extension(&mut self, file: &str, scope: &str, extension: &FieldDescriptorProto) {
+        self.declare_name(file, scope, extension.name());
+        let message = extension.extendee().trim_start_matches('.').to_owned();
+        self.extensions
+            .entry(message)
+            .or_default()
+            .insert(extension.number(), file.to_owned());
+    }
+
+    fn declare_service(&mut self, file: &str, scope: &str, service: &ServiceDescriptorProto) {
+        let scope = self.declare_name(file, scope, service.name());
+        for method in &service.method {
+            self.declare_name(file, &scope, method.name());
+        }
+        self.services.insert(scope);
+    }
+
+    fn declare_name(&mut self, file: &str, scope: &str, name: &str) -> String {
+        let name = match scope {
+            "" => name.to_owned(),
+            scope => format!("{scope}.{name}"),
+        };
+        self.symbols.insert(name.clone(), file.to_owned());
+        name
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index(set: &[u8]) -> Index {
+        let mut index = Index::default();
+        index.add(Bytes::copy_from_slice(set)).unwrap();
+        index
+    }
+
+    #[test]
+    fn every_kind_of_name_is_found() {
+        let health = index(crate::builtin::health::pb::FILE_DESCRIPTOR_SET);
+        for symbol in [
+            "grpc.health.v1.Health",
+            "grpc.health.v1.Health.Check",
+            "grpc.health.v1.HealthCheckResponse",
+            "grpc.health.v1.HealthCheckResponse.status",
+            "grpc.health.v1.HealthCheckResponse.ServingStatus",
+            "grpc.health.v1.HealthCheckResponse.SERVING",
+        ] {
+            assert!(health.file_of_symbol(symbol).is_some(), "{symbol}");
+        }
+        assert!(health.file_of_symbol("Health").is_none());
+        assert_eq!(
+            health.services().collect::<Vec<_>>(),
+            ["grpc.health.v1.Health"]
+        );
+    }
+
+    #[test]
+    fn what_is_no_set_is_an_error() {
+        assert!(
+            Index::default()
+                .add(Bytes::from_static(b"\x0a\x05ab"))
+                .is_err()
+        );
+        assert!(
+            Index::default()
+                .add(Bytes::from_static(b"\x0a\x01\xff"))
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! One connection of a client: TLS, HTTP, and what brings it to its end.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::coalesce::{Gather, Turns};
+use super::preface::Opening;
+use crate::call::{self, Answer, Bridge, Ends, OpenCalls, RequestBody};
+use crate::server::ServerLimits;
+use crate::server::web::Web;
+
+/// Who has connected must begin to speak TLS, and come to an end with it; then the same for HTTP/2.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// What a client may have in a frame, in bytes: as much as a record takes on to the application. HTTP/2's default of
+/// 16 KiB makes four of it, and a large message a fifth dearer.
+const MAX_FRAME_SIZE: u32 = 64 * 1024;
+
+/// What every connection is served with.
+pub(crate) struct Connections {
+    pub(crate) bridge: Arc<Bridge>,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) web: Option<Arc<Web>>,
+    pub(crate) limits: ServerLimits,
+    /// Cancelled when the server stops: each connection closes when its calls have ended.
+    pub(crate) draining: CancellationToken,
+}
+
+impl Connections {
+    /// Serves one until its end.
+    pub(crate) async fn serve(&self, stream: TcpStream) {
+        let ends = stream
+            .set_nodelay(true)
+            .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
+        // Only a connection that is gone already has no ends.
+        let Ok((peer, local)) = ends else { return };
+        let ends = Ends { peer, local };
+        let Some(tls) = &self.tls else {
+            return self.serve_http(stream, ends).await;
+        };
+        let handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+        match self.draining.run_until_cancelled(handshake).await {
+            Some(Ok(Ok(stream))) => self.serve_http(stream, ends).await,
+            Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+            Some(Err(_)) => tracing::debug!(%peer, "TLS handshake took too long"),
+            None => {}
+        }
+    }
+
+    async fn serve_http<S>(&self, stream: S, ends: Ends)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (opening, opened) = Opening::of(stream);
+        let gather = Gather::new(opening);
+        let calls = OpenCalls::default();
+        let open = calls.clone();
+        let idle = open.idle(self.limits.clients.max_connection_idle);
+        let (bridge, web) = (Arc::clone(&self.bridge), self.web.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            let call = calls.begin();
+            let request = request.map(RequestBody::from);
+            // Not an async block: it would hold the future twice.
+            answer(Arc::clone(&bridge), web.clone(), ends, request)
+                .map(|response| Ok::<_, Infallible>(response.map(|answer| answer.of(call))))
+        });
+        let http = self.http();
+        let turns = gather.share();
+        let http = http.serve_connection(TokioIo::new(gather), service);
+        let mut connection = Turns::new(http, turns);
+        let peer = ends.peer;
+        let grace = tokio::select! {
+            result = &mut connection => return log(peer, result),
+            () = opened.overdue(HANDSHAKE_TIMEOUT) => {
+                return tracing::debug!(%peer, "the client does not begin to speak HTTP");
+            }
+            () = self.draining.cancelled() => None,
+            () = idle => None,
+            () = self.old_age() => self.limits.clients.max_connection_age_grace,
+        };
+        connection.inner().graceful_shutdown();
+        match grace {
+            None => log(peer, connection.await),
+            Some(grace) => match timeout(grace, connection).await {
+                Ok(result) => log(peer, result),
+                Err(_) => tracing::debug!(%peer, "calls of an old connection are broken off"),
+            },
+        }
+    }
+
+    fn http(&self) -> Builder<TokioExecutor> {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.clients.max_concurrent_streams)
+            .max_frame_size(MAX_FRAME_SIZE)
+            .max_header_list_size(self.limits.max_header_list_size)
+            .keep_alive_interval(self.limits.clients.keepalive_time)
+            .keep_alive_timeout(self.limits.clients.keepalive_timeout)
+            .auto_date_header(false);
+        builder.http1().timer(TokioTimer::new());
+        if self.web.is_some() {
+            builder
+        } else {
+            builder.http2_only()
+        }
+    }
+
+    /// As in gRPC's servers, "a random jitter of +/-10% will be added to it to spread out connection storms".
+    async fn old_age(&self) {
+        match self.limits.clients.max_connection_age {
+            Some(age) => sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await,
+            None => pending().await,
+        }
+    }
+}
+
+/// In a box, since it moves several times on its way into the task of its stream.
+fn answer(
+    bridge: Arc<Bridge>,
+    web: Option<Arc<Web>>,
+    ends: Ends,
+    request: Request<RequestBody>,
+) -> BoxFuture<'static, Response<Answer>> {
+    match web.filter(|web| web.is_for(&request)) {
+        Some(web) => Box::pin(async move {
+            let call = |request| call::serve(Arc::clone(&bridge), ends, request);
+            web.serve(request, call).await
+        }),
+        None => Box::pin(call::serve(bridge, ends, request)),
+    }
+}
+
+fn log(peer: SocketAddr, result: Result<(), Box<dyn Error + Send + Sync>>) {
+    if let Err(error) = result {
+        tracing::debug!(%peer, %error, "connection broke");
+    }
+}
