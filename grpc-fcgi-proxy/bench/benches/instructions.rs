@@ -15,12 +15,13 @@ use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use grpc_fcgi_proxy::binding::route::{CallKind, Method};
-use grpc_fcgi_proxy::binding::variables::{self, Input, Script, Variables};
+use grpc_fcgi_proxy::binding::route::Script;
+use grpc_fcgi_proxy::binding::variables::{self, Input, Variables};
 use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, Output};
 use grpc_fcgi_proxy::fastcgi::record::{self, Record};
 use grpc_wire::frame::{FrameScanner, Piece};
 use grpc_wire::message::{Decoder, Encoder, Message};
+use grpc_wire::method::{CallKind, Method};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};

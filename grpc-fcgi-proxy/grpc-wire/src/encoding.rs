@@ -1,7 +1,7 @@
-//! Compression of messages, one by one.
+//! Compression, which is per message.
 //!
-//! [Compression in gRPC](https://github.com/grpc/grpc/blob/master/doc/compression.md): `grpc-encoding` names it, the
-//! flag of each message says whether it is used.
+//! [Compression in gRPC](https://github.com/grpc/grpc/blob/master/doc/compression.md): `grpc-encoding` names the
+//! algorithm, and a flag of each message says whether that message is compressed.
 
 use std::io::{self, Read, Write};
 
@@ -11,18 +11,18 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue};
 
-/// Names the client's encoding, or the answer's.
+/// Names the encoding of the messages that follow.
 pub const GRPC_ENCODING: &str = "grpc-encoding";
-/// Lists what the other side may use.
+/// Lists the encodings that the peer may use.
 pub const GRPC_ACCEPT_ENCODING: &str = "grpc-accept-encoding";
-/// What the proxy takes.
+/// The encodings that are accepted from clients.
 pub const ACCEPTED: HeaderValue = HeaderValue::from_static("identity,gzip,zstd");
 
-/// Compresses well enough, and fast.
+/// The default of gzip and zstd themselves: the usual balance of size and speed.
 const GZIP_LEVEL: u32 = 6;
 const ZSTD_LEVEL: i32 = 3;
 
-/// An encoding that really compresses.
+/// A compression algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// RFC 1952.
@@ -31,42 +31,81 @@ pub enum Encoding {
     Zstd,
 }
 
-/// A message that can't be had plain.
+/// What a `grpc-encoding` header field names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NamedEncoding {
+    /// No compression: `identity`, or no such field.
+    #[default]
+    Identity,
+    /// An algorithm that is implemented here.
+    Known(Encoding),
+    /// Any other name.
+    Unsupported,
+}
+
+/// A compressed message that cannot be decompressed.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodingError {
-    /// The flag says compressed, and no `grpc-encoding` says how.
-    #[error("the message is compressed, and grpc-encoding does not say how")]
+    /// The message's flag says compressed, and no `grpc-encoding` names the algorithm.
+    #[error("the message is compressed, but grpc-encoding names no encoding")]
     NotNamed,
-    /// An encoding that is not known here.
-    #[error("grpc-encoding names an encoding that is not supported")]
-    Unknown,
-    /// Not what its encoding has it.
+    /// `grpc-encoding` names an algorithm that is not implemented here.
+    #[error("grpc-encoding names an unsupported encoding")]
+    Unsupported,
+    /// The bytes are not what the algorithm produces.
     #[error("the message cannot be decompressed: {0}")]
     Malformed(#[from] io::Error),
-    /// Over the limit when it is plain.
-    #[error("the message has more than {limit} bytes when it is decompressed")]
+    /// The decompressed message exceeds the limit.
+    #[error("the decompressed message exceeds {limit} bytes")]
     TooLarge {
-        /// What is allowed.
+        /// The limit in bytes.
         limit: usize,
     },
 }
 
-impl Encoding {
-    /// What the value of `grpc-encoding` names.
-    ///
-    /// # Errors
-    ///
-    /// If it is none of ours. `identity`, and no value, are none at all.
-    pub fn named(value: Option<&HeaderValue>) -> Result<Option<Self>, EncodingError> {
-        match value.map(HeaderValue::as_bytes) {
-            None | Some(b"identity") => Ok(None),
-            Some(b"gzip") => Ok(Some(Self::Gzip)),
-            Some(b"zstd") => Ok(Some(Self::Zstd)),
-            Some(_) => Err(EncodingError::Unknown),
+impl NamedEncoding {
+    /// Reads the value of `grpc-encoding`.
+    #[must_use]
+    pub fn read(value: Option<&[u8]>) -> Self {
+        match value {
+            None | Some(b"identity") => Self::Identity,
+            Some(b"gzip") => Self::Known(Encoding::Gzip),
+            Some(b"zstd") => Self::Known(Encoding::Zstd),
+            Some(_) => Self::Unsupported,
         }
     }
 
-    /// Whether the client takes it.
+    /// Reads `grpc-encoding` from the header fields of a request.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self::read(headers.get(GRPC_ENCODING).map(HeaderValue::as_bytes))
+    }
+
+    /// The algorithm, if it is one that is implemented here.
+    #[must_use]
+    pub fn known(self) -> Option<Encoding> {
+        match self {
+            Self::Known(encoding) => Some(encoding),
+            Self::Identity | Self::Unsupported => None,
+        }
+    }
+
+    /// Decompresses a message whose flag says that it is compressed, to at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// If no implemented algorithm is named, or as [`Encoding::decompress`].
+    pub fn decompress(self, content: &[u8], limit: usize) -> Result<Bytes, EncodingError> {
+        match self {
+            Self::Identity => Err(EncodingError::NotNamed),
+            Self::Known(encoding) => encoding.decompress(content, limit),
+            Self::Unsupported => Err(EncodingError::Unsupported),
+        }
+    }
+}
+
+impl Encoding {
+    /// Whether the client accepts it, by its `grpc-accept-encoding`.
     #[must_use]
     pub fn is_accepted(self, headers: &HeaderMap) -> bool {
         let values = headers.get_all(GRPC_ACCEPT_ENCODING).iter();
@@ -74,7 +113,7 @@ impl Encoding {
         names.any(|name| name.trim_ascii() == self.name().as_bytes())
     }
 
-    /// Its name in header fields.
+    /// The name in header fields.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -87,7 +126,7 @@ impl Encoding {
     ///
     /// # Errors
     ///
-    /// Not for want of anything but memory.
+    /// Only if the encoder fails.
     pub fn compress(self, content: &[u8]) -> io::Result<Bytes> {
         match self {
             Self::Gzip => {
@@ -99,11 +138,11 @@ impl Encoding {
         }
     }
 
-    /// Decompresses a message, but never to more than `limit` bytes.
+    /// Decompresses a message to at most `limit` bytes.
     ///
     /// # Errors
     ///
-    /// If it is malformed, or larger.
+    /// If the message is malformed, or exceeds the limit.
     pub fn decompress(self, content: &[u8], limit: usize) -> Result<Bytes, EncodingError> {
         match self {
             Self::Gzip => read_bounded(MultiGzDecoder::new(content), limit),
@@ -128,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_compressed_decompresses_within_the_limit() {
+    fn a_compressed_message_decompresses_up_to_the_limit() {
         for encoding in [Encoding::Gzip, Encoding::Zstd] {
             for size in [0, 1, 1000, 100_000] {
                 let content = vec![b'x'; size];
@@ -144,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_compressed_is_malformed() {
+    fn other_bytes_are_malformed() {
         for encoding in [Encoding::Gzip, Encoding::Zstd] {
             let error = encoding.decompress(b"not compressed at all", 100);
             assert!(matches!(error, Err(EncodingError::Malformed(_))));
@@ -153,10 +192,19 @@ mod tests {
 
     #[test]
     fn names_are_those_of_the_specification() {
-        let named = |text| Encoding::named(Some(&HeaderValue::from_static(text)));
-        assert_eq!(named("gzip").unwrap(), Some(Encoding::Gzip));
-        assert_eq!(named("identity").unwrap(), None);
-        assert!(matches!(named("snappy"), Err(EncodingError::Unknown)));
+        for (value, expected) in [
+            (None, NamedEncoding::Identity),
+            (Some("identity"), NamedEncoding::Identity),
+            (Some("gzip"), NamedEncoding::Known(Encoding::Gzip)),
+            (Some("zstd"), NamedEncoding::Known(Encoding::Zstd)),
+            (Some("snappy"), NamedEncoding::Unsupported),
+        ] {
+            assert_eq!(NamedEncoding::read(value.map(str::as_bytes)), expected);
+        }
+    }
+
+    #[test]
+    fn a_client_accepts_the_encodings_that_it_lists() {
         let mut headers = HeaderMap::new();
         headers.append(
             GRPC_ACCEPT_ENCODING,

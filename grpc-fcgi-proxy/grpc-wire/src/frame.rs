@@ -1,19 +1,12 @@
-//! The frames of a streaming call between the proxy and PHP: gRPC's messages, and a few that are none.
+//! Cuts a stream of length-prefixed frames: gRPC's messages, and frames with other flags.
 //!
-//! See `BINDING.md`. A plain message passes as it comes, piece by piece; anything else is collected whole first.
+//! A plain message passes piece by piece, as it arrives; a frame with flags is collected first.
 
 use std::collections::VecDeque;
 
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::message::{COMPRESSED, MessageError, PREFIX_LENGTH};
-
-/// Nothing.
-pub const VOID: u8 = 0x40;
-/// To PHP: the client is gone, or its deadline is over. The same flag as that of the trailers, the other way.
-pub const CANCELLED: u8 = 0x80;
-/// From PHP, the end: header fields as gRPC-Web has them.
-pub const TRAILERS: u8 = 0x80;
 
 /// Part of a stream of frames.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,22 +1,39 @@
-//! `grpc-timeout`: how long the client will wait.
+//! `grpc-timeout`: how long the client waits for the end of a call.
 //!
 //! PROTOCOL-HTTP2: `Timeout → "grpc-timeout" TimeoutValue TimeoutUnit`, a positive integer "as ASCII string of at
 //! most 8 digits" and one of `H M S m u n`.
 
 use std::time::Duration;
 
+use http::HeaderMap;
+
+/// Carries the timeout of a call.
+pub const GRPC_TIMEOUT: &str = "grpc-timeout";
+
 const MAX_DIGITS: usize = 8;
 
-/// Not what the specification calls a timeout.
+/// A malformed `grpc-timeout`: the call fails with INTERNAL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("grpc-timeout is not 1 to 8 digits and one of H, M, S, m, u, n")]
 pub struct InvalidTimeout;
 
-/// Reads the value of a `grpc-timeout` header field.
+/// The timeout of a request; `None` if the client waits for ever.
 ///
 /// # Errors
 ///
-/// If it is not a timeout.
+/// If the header field is malformed.
+pub fn requested(headers: &HeaderMap) -> Result<Option<Duration>, InvalidTimeout> {
+    match headers.get(GRPC_TIMEOUT) {
+        Some(value) => decode(value.as_bytes()).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Decodes the value of a `grpc-timeout` header field.
+///
+/// # Errors
+///
+/// If the value is malformed.
 pub fn decode(value: &[u8]) -> Result<Duration, InvalidTimeout> {
     let (unit, digits) = value.split_last().ok_or(InvalidTimeout)?;
     if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::frame::{NOOP, TRAILERS};
 use crate::binding::head::{self, Trailers};
 use crate::call::error::CallError;
 use grpc_wire::encoding::{Encoding, EncodingError};
-use grpc_wire::frame::{FrameScanner, Piece, TRAILERS, VOID};
+use grpc_wire::frame::{FrameScanner, Piece};
 use grpc_wire::message::{self, COMPRESSED, MessageError};
 
 /// The frames behind the header fields.
@@ -57,7 +58,7 @@ impl Answers {
                 Piece::Flagged(TRAILERS, block) => {
                     return Ok(Some(Answer::Trailers(head::parse_trailers(&block)?)));
                 }
-                Piece::Flagged(VOID, _) => {}
+                Piece::Flagged(NOOP, _) => {}
                 Piece::Flagged(flags, _) => {
                     return Err(CallError::ResponseMessage(MessageError::Flags(flags)));
                 }

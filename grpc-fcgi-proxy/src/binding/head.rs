@@ -5,7 +5,7 @@
 use http::{HeaderMap, HeaderValue};
 
 pub use super::head_decoder::HeadDecoder;
-use grpc_wire::encoding::Encoding;
+use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::metadata;
 use grpc_wire::status::{self, Code, Status};
 
@@ -95,7 +95,8 @@ impl Fields {
         match name.as_str() {
             "status" => self.http_status = Some(http_status(value)?),
             "grpc-status" => self.code = Some(status::decode_code(value)),
-            "grpc-encoding" => self.encoding = HeaderValue::from_bytes(value).ok().and_then(named),
+            // An unknown encoding cannot be used: the answer goes out plain.
+            "grpc-encoding" => self.encoding = NamedEncoding::read(Some(value)).known(),
             "grpc-message" => self.message = status::decode_message(value),
             "grpc-status-details-bin" => match metadata::normalize_base64(value) {
                 Ok(details) => self.details = Some(details),
@@ -165,11 +166,6 @@ pub fn parse_trailers(block: &[u8]) -> Result<Trailers, ResponseError> {
         metadata: fields.metadata,
         left_out: fields.left_out,
     })
-}
-
-/// An encoding that is not known can't be used: the answer goes out plain.
-fn named(value: HeaderValue) -> Option<Encoding> {
-    Encoding::named(Some(&value)).ok().flatten()
 }
 
 /// `Status: 404 Not Found`.

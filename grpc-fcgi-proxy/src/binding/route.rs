@@ -1,131 +1,26 @@
-//! Which method a request calls, what kind of call that is, and which script runs it.
-//!
-//! PROTOCOL-HTTP2: `Path → ":path" "/" Service-Name "/" {method name}`, case-sensitive.
+//! Which script runs the methods of a service.
 
-use std::collections::HashMap;
+use std::path::Path;
 use std::str::FromStr;
 
-use prost_types::{FileDescriptorSet, MethodDescriptorProto};
+use grpc_wire::method::is_service;
 
-use crate::binding::variables::Script;
-
-/// A longer path is no method's.
-const MAX_PATH_LENGTH: usize = 1024;
-
-/// The method that a path names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Method<'a> {
-    /// The whole path.
-    pub path: &'a str,
-    /// The service with its package.
-    pub service: &'a str,
-    /// The method's own name.
-    pub name: &'a str,
+/// A PHP script, as php-fpm sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    pub(super) filename: String,
+    pub(super) document_root: String,
 }
 
-/// A path that names no method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the path is not /SERVICE/METHOD")]
-pub struct NoMethod;
-
-impl<'a> Method<'a> {
-    /// Reads a path. Only what a `.proto` file can declare passes, so that nothing else comes into a log, a metric
-    /// label or a script.
-    ///
-    /// # Errors
-    ///
-    /// If the path names no method.
-    pub fn parse(path: &'a str) -> Result<Self, NoMethod> {
-        let (service, name) = path
-            .strip_prefix('/')
-            .and_then(|rest| rest.split_once('/'))
-            .ok_or(NoMethod)?;
-        let valid =
-            path.len() <= MAX_PATH_LENGTH && service.split('.').chain([name]).all(is_identifier);
-        if valid {
-            Ok(Self {
-                path,
-                service,
-                name,
-            })
-        } else {
-            Err(NoMethod)
-        }
-    }
-}
-
-fn is_service(text: &str) -> bool {
-    text.split('.').all(is_identifier)
-}
-
-fn is_identifier(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// How many messages each side sends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CallKind {
-    /// One, and one.
-    #[default]
-    Unary,
-    /// Any number, and one.
-    ClientStream,
-    /// One, and any number.
-    ServerStream,
-    /// Any number both ways.
-    BidiStream,
-}
-
-impl CallKind {
-    /// Its name, as in metrics and for PHP.
+impl Script {
+    /// The script at `path`, with its folder as the document root.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unary => "unary",
-            Self::ClientStream => "client_stream",
-            Self::ServerStream => "server_stream",
-            Self::BidiStream => "bidi_stream",
+    pub fn new(path: &Path) -> Self {
+        let document_root = path.parent().unwrap_or(Path::new("/"));
+        Self {
+            filename: path.to_string_lossy().into_owned(),
+            document_root: document_root.to_string_lossy().into_owned(),
         }
-    }
-}
-
-/// What kind each method is, as descriptor sets have it.
-#[derive(Clone, Debug, Default)]
-pub struct MethodKinds {
-    by_path: HashMap<String, CallKind>,
-}
-
-impl MethodKinds {
-    /// Adds the methods of a set.
-    pub fn add(&mut self, set: &FileDescriptorSet) {
-        for file in &set.file {
-            for service in &file.service {
-                for method in &service.method {
-                    let package = file.package();
-                    let dot = if package.is_empty() { "" } else { "." };
-                    let path = format!("/{package}{dot}{}/{}", service.name(), method.name());
-                    self.by_path.insert(path, kind(method));
-                }
-            }
-        }
-    }
-
-    /// The kind of the method at `path`; one that is in no descriptor set is unary.
-    #[must_use]
-    pub fn of(&self, path: &str) -> CallKind {
-        self.by_path.get(path).copied().unwrap_or_default()
-    }
-}
-
-fn kind(method: &MethodDescriptorProto) -> CallKind {
-    match (method.client_streaming(), method.server_streaming()) {
-        (false, false) => CallKind::Unary,
-        (true, false) => CallKind::ClientStream,
-        (false, true) => CallKind::ServerStream,
-        (true, true) => CallKind::BidiStream,
     }
 }
 
@@ -194,35 +89,7 @@ impl Routes {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-
-    #[test]
-    fn a_path_names_a_service_and_a_method() {
-        let path = "/item.v1.ItemService/GetItem";
-        let method = Method {
-            path,
-            service: "item.v1.ItemService",
-            name: "GetItem",
-        };
-        assert_eq!(Method::parse(path), Ok(method));
-        assert_eq!(
-            Method::parse("/Bare/Call").map(|method| method.service),
-            Ok("Bare")
-        );
-    }
-
-    #[test]
-    fn anything_else_names_none() {
-        let long = format!("/a.B/{}", "C".repeat(MAX_PATH_LENGTH));
-        for path in [
-            "", "/", "/a", "//", "/a/", "//b", "a/b", "/a/b/c", "/a..b/c", "/a/b?c", "/a%0a/b",
-            &long,
-        ] {
-            assert_eq!(Method::parse(path), Err(NoMethod), "{path}");
-        }
-    }
 
     #[test]
     fn the_first_route_that_matches_has_the_service() {

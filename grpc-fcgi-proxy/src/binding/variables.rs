@@ -5,37 +5,18 @@
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 
-use crate::binding::route::{CallKind, Method};
+use super::route::Script;
 use crate::fastcgi::pair::{PairTooLong, Params};
 use crate::fastcgi::record;
 use grpc_wire::metadata;
+use grpc_wire::method::{CallKind, Method};
 
 /// Enough for BEGIN_REQUEST and the variables of a usual call, and for a small message behind them.
 const USUAL_SIZE: usize = 2048;
-
-/// A script, as PHP is told of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Script {
-    filename: String,
-    document_root: String,
-}
-
-impl Script {
-    /// The script at `path`, with its folder as the document root.
-    #[must_use]
-    pub fn new(path: &Path) -> Self {
-        let document_root = path.parent().unwrap_or(Path::new("/"));
-        Self {
-            filename: path.to_string_lossy().into_owned(),
-            document_root: document_root.to_string_lossy().into_owned(),
-        }
-    }
-}
 
 /// What PHP finds on its input.
 #[derive(Clone, Copy, Debug)]
@@ -225,6 +206,8 @@ fn host(authority: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use http::HeaderName;
 
     use super::*;

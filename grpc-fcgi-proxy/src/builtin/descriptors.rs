@@ -1,14 +1,14 @@
 //! The descriptor sets: which services there are, and what kind each of their methods is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use bytes::Bytes;
+use grpc_wire::method::CallKind;
 use prost::{DecodeError, Message};
-use prost_types::{FileDescriptorProto, FileDescriptorSet};
+use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
 
-use crate::binding::route::MethodKinds;
 use crate::builtin::index::Index;
 
 /// What all sets say together.
@@ -53,4 +53,41 @@ fn services(file: &FileDescriptorProto) -> impl Iterator<Item = String> {
         "" => service.name().to_owned(),
         package => format!("{package}.{}", service.name()),
     })
+}
+
+/// What kind each method is, as descriptor sets have it.
+#[derive(Clone, Debug, Default)]
+pub struct MethodKinds {
+    by_path: HashMap<String, CallKind>,
+}
+
+impl MethodKinds {
+    /// Adds the methods of a set.
+    pub fn add(&mut self, set: &FileDescriptorSet) {
+        for file in &set.file {
+            for service in &file.service {
+                for method in &service.method {
+                    let package = file.package();
+                    let dot = if package.is_empty() { "" } else { "." };
+                    let path = format!("/{package}{dot}{}/{}", service.name(), method.name());
+                    self.by_path.insert(path, kind(method));
+                }
+            }
+        }
+    }
+
+    /// The kind of the method at `path`; one that is in no descriptor set is unary.
+    #[must_use]
+    pub fn of(&self, path: &str) -> CallKind {
+        self.by_path.get(path).copied().unwrap_or_default()
+    }
+}
+
+fn kind(method: &MethodDescriptorProto) -> CallKind {
+    match (method.client_streaming(), method.server_streaming()) {
+        (false, false) => CallKind::Unary,
+        (true, false) => CallKind::ClientStream,
+        (false, true) => CallKind::ServerStream,
+        (true, true) => CallKind::BidiStream,
+    }
 }

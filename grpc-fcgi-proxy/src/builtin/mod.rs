@@ -16,9 +16,9 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
+use self::descriptors::MethodKinds;
 use self::health::HealthService;
 use self::reflection::{Reflection, V1, V1ALPHA};
-use crate::binding::route::MethodKinds;
 use crate::call::RequestBody;
 use crate::call::error::CallError;
 

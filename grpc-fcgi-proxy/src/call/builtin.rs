@@ -12,10 +12,11 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::failed;
 use super::observed::Observed;
-use super::request_body::{MessageCounter, RequestBody};
+use super::request_body::RequestBody;
 use super::response_body::{Answer, BrokenOff};
 use crate::builtin::{LocalService, MAX_MESSAGE};
 use crate::call::error::CallError;
+use grpc_wire::count::MessageCounter;
 use grpc_wire::status::{Code, GRPC_STATUS, decode_code};
 
 /// Serves the call until its header fields can go out.
@@ -26,8 +27,8 @@ pub(super) async fn run(
     request: Request<RequestBody>,
 ) -> Response<Answer> {
     let received = Arc::new(AtomicU64::new(0));
-    let counter = MessageCounter::new(MAX_MESSAGE, Arc::clone(&received));
-    let served = service.serve(request.map(|body| body.counted(counter)));
+    let served =
+        service.serve(request.map(|body| body.counted(MAX_MESSAGE, Arc::clone(&received))));
     let served = match deadline {
         Some(deadline) => timeout_at(deadline, served).await.ok(),
         None => Some(served.await),
@@ -57,7 +58,7 @@ pub(super) struct LocalAnswer {
     body: tonic::body::Body,
     observed: Observed,
     received: Arc<AtomicU64>,
-    sent: Arc<AtomicU64>,
+    sent: u64,
     counter: MessageCounter,
     deadline: Option<Pin<Box<Sleep>>>,
     ended: bool,
@@ -70,13 +71,12 @@ impl LocalAnswer {
         received: Arc<AtomicU64>,
         deadline: Option<Instant>,
     ) -> Self {
-        let sent = Arc::new(AtomicU64::new(0));
         Self {
             body,
             observed,
             received,
-            counter: MessageCounter::new(usize::MAX, Arc::clone(&sent)),
-            sent,
+            counter: MessageCounter::new(usize::MAX),
+            sent: 0,
             deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
             ended: false,
         }
@@ -89,9 +89,8 @@ impl LocalAnswer {
     }
 
     fn count(&mut self) {
-        let [received, sent] =
-            [&self.received, &self.sent].map(|count| count.load(Ordering::Relaxed));
-        self.observed.set_messages(received, sent);
+        let received = self.received.load(Ordering::Relaxed);
+        self.observed.set_messages(received, self.sent);
     }
 
     fn deadline_exceeded(&mut self) -> Frame<Bytes> {
@@ -104,8 +103,8 @@ impl LocalAnswer {
 
     fn pass(&mut self, frame: &Frame<Bytes>) {
         if let Some(bytes) = frame.data_ref() {
-            // No message of the proxy's own is too large.
-            let _ = self.counter.push(bytes);
+            // The proxy's own messages are never too large.
+            self.sent += self.counter.push(bytes).unwrap_or_default();
             // So that they are there if the client goes away now.
             self.count();
         }

@@ -3,7 +3,6 @@
 //! The message that a client gets is fixed text. What PHP or the system said of it goes to the log only.
 
 use crate::binding::head::ResponseError;
-use crate::binding::route::NoMethod;
 use crate::fastcgi::exchange::ExchangeError;
 use crate::fastcgi::pair::PairTooLong;
 use crate::fastcgi::pool::PoolError;
@@ -11,6 +10,7 @@ use crate::fastcgi::record::RecordError;
 use grpc_wire::encoding::EncodingError;
 use grpc_wire::message::MessageError;
 use grpc_wire::metadata::MetadataTooLarge;
+use grpc_wire::method::NoMethod;
 use grpc_wire::status::{Code, Status};
 use grpc_wire::timeout::InvalidTimeout;
 
@@ -138,7 +138,7 @@ fn encoding_status(error: &EncodingError) -> Status {
         EncodingError::NotNamed => {
             Status::new(Code::Internal, "a compressed message needs grpc-encoding")
         }
-        EncodingError::Unknown => {
+        EncodingError::Unsupported => {
             Status::new(Code::Unimplemented, "grpc-encoding is not supported")
         }
         EncodingError::Malformed(_) => {

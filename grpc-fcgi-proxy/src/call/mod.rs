@@ -20,7 +20,6 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode, header};
 use tokio::time::{Instant, sleep_until};
@@ -32,15 +31,16 @@ pub use self::request_body::RequestBody;
 pub use self::response_body::Answer;
 use self::response_body::respond;
 pub use self::slots::Places;
-use crate::binding::route::{CallKind, Method, MethodKinds, Routes};
+use crate::binding::route::Routes;
 use crate::binding::variables::{self, Input, Variables};
 use crate::builtin::Local;
+use crate::builtin::descriptors::MethodKinds;
 use crate::call::error::CallError;
 use crate::fastcgi::pair::PairTooLong;
 use crate::fastcgi::pool::Pool;
 use crate::metrics::Metrics;
-use grpc_wire::encoding::{Encoding, EncodingError, GRPC_ENCODING};
-use grpc_wire::{metadata, timeout};
+use grpc_wire::method::{CallKind, Method};
+use grpc_wire::{content_type, metadata, timeout};
 
 /// What every call needs.
 #[derive(Debug)]
@@ -91,7 +91,7 @@ pub async fn serve(
     ends: Ends,
     request: Request<RequestBody>,
 ) -> Response<Answer> {
-    if !is_grpc(request.headers()) {
+    if !content_type::is_grpc(request.headers()) {
         return unsupported_media_type();
     }
     let (head, body) = request.into_parts();
@@ -135,15 +135,6 @@ fn failed(mut observed: Observed, error: &CallError) -> Response<Answer> {
     respond(outcome)
 }
 
-/// PROTOCOL-HTTP2: "Content-Type → "content-type" "application/grpc" [("+proto" / "+json" / {custom})]"; for
-/// anything else "gRPC servers should respond with HTTP status of 415 (Unsupported Media Type)".
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let subtype = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
-    matches!(subtype, Some([] | [b'+' | b';', ..]))
-}
-
 fn unsupported_media_type() -> Response<Answer> {
     let mut response = Response::new(Answer::default());
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -170,27 +161,19 @@ impl<'a> Call<'a> {
     ) -> Result<Self, CallError> {
         let method = Method::parse(head.uri.path())?;
         metadata::check_size(&head.headers, bridge.limits.metadata)?;
-        let deadline = match head.headers.get("grpc-timeout") {
-            Some(value) => start.checked_add(timeout::decode(value.as_bytes())?),
-            None => None,
-        };
+        let timeout = timeout::requested(&head.headers)?;
         Ok(Self {
             bridge,
             kind,
             method,
             head,
             ends,
-            deadline,
+            deadline: timeout.and_then(|timeout| start.checked_add(timeout)),
         })
     }
 
     fn headers(&self) -> &'a HeaderMap {
         &self.head.headers
-    }
-
-    /// What the client's compressed messages are compressed with.
-    fn encoding(&self) -> Result<Option<Encoding>, CallError> {
-        Ok(Encoding::named(self.headers().get(GRPC_ENCODING))?)
     }
 
     fn time_left(&self) -> Option<Duration> {
@@ -224,12 +207,6 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// A message that came compressed.
-    fn decompress(&self, content: &[u8]) -> Result<Bytes, CallError> {
-        let encoding = self.encoding()?.ok_or(EncodingError::NotNamed)?;
-        Ok(encoding.decompress(content, self.bridge.limits.receive_message)?)
-    }
-
     /// The work is pinned already: moved into this future, it would take its room in each call twice.
     async fn in_time<T>(
         &self,
@@ -259,8 +236,6 @@ async fn broken_off(deadline: Option<Instant>, stopping: &CancellationToken) -> 
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     /// Of thousands of calls that wait, this is most of what they take.
@@ -270,23 +245,5 @@ mod tests {
             size_of::<F>()
         }
         assert!(size(serve) < 3 * 1024, "{}", size(serve));
-    }
-
-    #[test]
-    fn only_grpc_content_types_pass() {
-        let table = [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc;charset=utf-8", true),
-            ("application/grpc-web", false),
-            ("application/grpcx", false),
-            ("application/json", false),
-        ];
-        for (value, passes) in table {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
-            assert_eq!(is_grpc(&headers), passes, "{value}");
-        }
-        assert!(!is_grpc(&HeaderMap::new()));
     }
 }

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use super::Bridge;
 use super::response_body::Outcome;
-use crate::binding::route::{CallKind, Method};
 use crate::call::error::CallError;
 use crate::metrics::{self, CallMetrics, Metrics};
 use crate::telemetry::{ApplicationLog, CallId};
+use grpc_wire::method::{CallKind, Method};
 use grpc_wire::status::{self, Code};
 
 /// A call that runs. Dropped before its end, it was cancelled.

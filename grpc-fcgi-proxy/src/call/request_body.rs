@@ -1,6 +1,5 @@
 //! The body of a request: its bytes as they come, and what is watched on them.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,15 +12,21 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use crate::call::error::CallError;
-use grpc_wire::frame::FrameScanner;
-use grpc_wire::message::MessageError;
+use grpc_wire::count::MessageCounter;
 
 /// What the client sends. Its error says why the call fails.
 #[derive(Debug)]
 pub struct RequestBody {
     content: Content,
     idle: Option<Idle>,
-    counter: Option<MessageCounter>,
+    counted: Option<Counted>,
+}
+
+/// Counts the messages while something else reads them.
+#[derive(Debug)]
+struct Counted {
+    counter: MessageCounter,
+    messages: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -48,7 +53,7 @@ impl From<Content> for RequestBody {
         Self {
             content,
             idle: None,
-            counter: None,
+            counted: None,
         }
     }
 }
@@ -78,9 +83,10 @@ impl RequestBody {
         self
     }
 
-    /// Counts the messages, and fails at one that is too large.
-    pub(super) fn counted(mut self, counter: MessageCounter) -> Self {
-        self.counter = Some(counter);
+    /// Counts the messages in `messages`, and fails at one of more than `limit` bytes.
+    pub(super) fn counted(mut self, limit: usize, messages: Arc<AtomicU64>) -> Self {
+        let counter = MessageCounter::new(limit);
+        self.counted = Some(Counted { counter, messages });
         self
     }
 }
@@ -97,30 +103,6 @@ impl Idle {
         let limit = self.limit;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
         timer.as_mut().poll(cx).map(|()| CallError::RequestIdle)
-    }
-}
-
-/// Counts the messages among bytes that others read, and finds one that is too large.
-#[derive(Debug)]
-pub(super) struct MessageCounter {
-    scanner: FrameScanner,
-    messages: Arc<AtomicU64>,
-}
-
-impl MessageCounter {
-    /// Of up to `limit` bytes each.
-    pub(super) fn new(limit: usize, messages: Arc<AtomicU64>) -> Self {
-        Self {
-            scanner: FrameScanner::new(limit),
-            messages,
-        }
-    }
-
-    pub(super) fn push(&mut self, bytes: &Bytes) -> Result<(), MessageError> {
-        self.scanner.push(bytes.clone(), &mut VecDeque::new())?;
-        let messages = self.scanner.messages();
-        self.messages.store(messages, Ordering::Relaxed);
-        Ok(())
     }
 }
 
@@ -142,11 +124,13 @@ impl Body for RequestBody {
         if let Some(idle) = &mut this.idle {
             idle.timer = None;
         }
-        if let (Some(counter), Some(Ok(frame))) = (&mut this.counter, &frame)
+        if let (Some(counted), Some(Ok(frame))) = (&mut this.counted, &frame)
             && let Some(bytes) = frame.data_ref()
-            && let Err(error) = counter.push(bytes)
         {
-            return Poll::Ready(Some(Err(CallError::RequestMessage(error))));
+            match counted.counter.push(bytes) {
+                Ok(begun) => counted.messages.fetch_add(begun, Ordering::Relaxed),
+                Err(error) => return Poll::Ready(Some(Err(CallError::RequestMessage(error)))),
+            };
         }
         Poll::Ready(frame)
     }

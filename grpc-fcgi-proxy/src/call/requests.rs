@@ -12,11 +12,11 @@ use http_body::Body;
 
 use super::Call;
 use super::request_body::RequestBody;
-use crate::binding::route::CallKind;
 use crate::call::error::CallError;
-use grpc_wire::encoding::{Encoding, EncodingError};
+use grpc_wire::encoding::NamedEncoding;
 use grpc_wire::frame::{FrameScanner, Piece};
 use grpc_wire::message::{self, COMPRESSED, MessageError};
+use grpc_wire::method::CallKind;
 
 /// STDIN of the exchange.
 #[derive(Debug)]
@@ -24,8 +24,7 @@ pub(super) struct Requests {
     body: RequestBody,
     scanner: FrameScanner,
     pieces: VecDeque<Piece>,
-    /// `None` if it is none of ours.
-    encoding: Option<Option<Encoding>>,
+    encoding: NamedEncoding,
     limit: usize,
     /// Exactly one message is due.
     one_message: bool,
@@ -40,7 +39,7 @@ impl Requests {
             body,
             scanner: FrameScanner::new(limit),
             pieces: VecDeque::new(),
-            encoding: call.encoding().ok(),
+            encoding: NamedEncoding::of(call.headers()),
             limit,
             one_message: call.kind == CallKind::ServerStream,
             received,
@@ -74,14 +73,8 @@ impl Requests {
         match piece {
             Piece::Plain(bytes) => Ok(bytes),
             Piece::Flagged(COMPRESSED, content) => {
-                let encoding = self
-                    .encoding
-                    .ok_or(EncodingError::Unknown)?
-                    .ok_or(EncodingError::NotNamed)?;
-                Ok(message::encode(
-                    COMPRESSED,
-                    &encoding.decompress(&content, self.limit)?,
-                ))
+                let plain = self.encoding.decompress(&content, self.limit)?;
+                Ok(message::encode(COMPRESSED, &plain))
             }
             Piece::Flagged(flags, _) => Err(CallError::RequestMessage(MessageError::Flags(flags))),
         }

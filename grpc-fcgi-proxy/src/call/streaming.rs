@@ -24,6 +24,7 @@ use super::requests::Requests;
 use super::response_body::{self, Outcome, respond};
 use super::{Call, broken_off, failed};
 use crate::binding::answers::{Answer, Answers};
+use crate::binding::frame::CANCELLED;
 use crate::binding::head::{Head, HeadDecoder, ResponseError};
 use crate::binding::variables::Input;
 use crate::call::error::CallError;
@@ -31,7 +32,6 @@ use crate::fastcgi::connection::Connection;
 use crate::fastcgi::exchange::{Exchange, Output};
 use crate::telemetry::ApplicationLog;
 use grpc_wire::encoding::Encoding;
-use grpc_wire::frame::CANCELLED;
 use grpc_wire::message;
 use grpc_wire::status::{Code, Status};
 

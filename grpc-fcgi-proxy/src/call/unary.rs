@@ -15,6 +15,7 @@ use crate::binding::head::{Head, HeadDecoder, ResponseError};
 use crate::binding::variables::Input;
 use crate::call::error::CallError;
 use crate::fastcgi::exchange::{Exchange, Output};
+use grpc_wire::encoding::NamedEncoding;
 use grpc_wire::message::{Decoder, Encoder};
 use grpc_wire::status::Code;
 
@@ -65,7 +66,7 @@ async fn receive(
     decoder.finish().map_err(CallError::RequestMessage)?;
     let message = only.ok_or(CallError::MessageCount)?;
     let content = if message.compressed {
-        call.decompress(&message.content)?
+        NamedEncoding::of(call.headers()).decompress(&message.content, limit)?
     } else {
         message.content
     };

@@ -21,8 +21,7 @@ pub use self::status::StatusFlags;
 pub use self::values::{Address, AuxPath, Route};
 use self::values::{absolute, count, page};
 
-use crate::binding::route::Routes;
-use crate::binding::variables::Script;
+use crate::binding::route::{Routes, Script};
 use crate::call::CallLimits;
 use crate::server::ServerLimits;
 use crate::server::tls::TlsFlags;

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 
 pub use self::clients::ClientMetrics;
 pub use self::exchanges::{ExchangeMetrics, Outcome};
-use crate::binding::route::{CallKind, Method};
 use crate::fastcgi::target::Target;
+use grpc_wire::method::{CallKind, Method};
 use grpc_wire::status::{self, Code};
 
 /// More methods than this share the label `unknown`.

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderValue};
+use grpc_wire::trace;
+use http::HeaderMap;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
@@ -21,8 +22,6 @@ use self::writer::LogGuard;
 const MAX_LOGGED: usize = 64 * 1024;
 /// A longer line is broken.
 const MAX_LINE: usize = 8 * 1024;
-/// A longer id is cut.
-const MAX_ID: usize = 128;
 
 /// Begins to log. `RUST_LOG` sets what, by level and target, as in `info,h2=debug`; `info` without it. What the guard
 /// outlives is written.
@@ -64,14 +63,10 @@ impl CallId {
     /// Takes it from the request.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get("x-request-id").map(HeaderValue::as_bytes);
-        let request = match given {
-            Some(id) if !id.is_empty() => bounded(&String::from_utf8_lossy(id)),
-            _ => format!("{:016x}", next_id()).into(),
-        };
+        let own = || format!("{:016x}", next_id()).into();
         Self {
-            request,
-            trace: trace(headers).map(bounded),
+            request: trace::request_id(headers).map_or_else(own, Arc::from),
+            trace: trace::trace_id(headers).map(Arc::from),
         }
     }
 
@@ -86,18 +81,6 @@ impl CallId {
     pub fn trace(&self) -> Option<&str> {
         self.trace.as_deref()
     }
-}
-
-/// From `traceparent` (W3C Trace Context: version "-" trace-id "-" ...), or else from the headers of B3.
-fn trace(headers: &HeaderMap) -> Option<&str> {
-    let text = |name| headers.get(name)?.to_str().ok();
-    let w3c = text("traceparent").and_then(|value| value.split('-').nth(1));
-    let b3 = || text("b3")?.split_once('-').map(|(trace, _)| trace);
-    w3c.or_else(|| text("x-b3-traceid")).or_else(b3)
-}
-
-fn bounded(id: &str) -> Arc<str> {
-    id[..id.floor_char_boundary(MAX_ID)].into()
 }
 
 /// Counts up from the time of the first call, so that two runs hardly share an id.
@@ -208,31 +191,5 @@ mod tests {
         let (first, second) = (CallId::of(&headers), CallId::of(&headers));
         assert_eq!(first.request().len(), 16);
         assert_ne!(first.request(), second.request());
-    }
-
-    #[test]
-    fn a_clients_id_is_taken_and_bounded() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-request-id", "abc".parse().unwrap());
-        assert_eq!(CallId::of(&headers).request(), "abc");
-        headers.insert("x-request-id", "x".repeat(1000).parse().unwrap());
-        assert_eq!(CallId::of(&headers).request().len(), MAX_ID);
-    }
-
-    #[test]
-    fn the_trace_id_is_found_in_each_format_and_bounded() {
-        let long = "x".repeat(1000);
-        for (name, value, expected) in [
-            ("traceparent", "00-abc-def-01", Some("abc")),
-            ("x-b3-traceid", "abc", Some("abc")),
-            ("b3", "abc-def-1", Some("abc")),
-            ("b3", "0", None),
-            ("traceparent", "", None),
-            ("x-b3-traceid", &long, Some(&long[..MAX_ID])),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            assert_eq!(CallId::of(&headers).trace(), expected, "{name}: {value}");
-        }
     }
 }

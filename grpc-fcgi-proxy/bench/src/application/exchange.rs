@@ -3,8 +3,8 @@
 use std::io;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use grpc_fcgi_proxy::binding::frame::TRAILERS;
 use grpc_fcgi_proxy::fastcgi::record::{MAX_CONTENT_LENGTH, RecordType, encode_header};
-use grpc_wire::frame::TRAILERS;
 use grpc_wire::message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
