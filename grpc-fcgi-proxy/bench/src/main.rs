@@ -1,6 +1,6 @@
 //! Measures grpc-fcgi-proxy beside what does the same job, and against the limit. `script/bench` is the way to run it.
 //!
-//! - [`targets`]: what is measured, started here, each with an application of its own.
+//! - [`setups`]: what is measured, started here, each with an application of its own.
 //! - [`load`]: what calls them, and checks each answer.
 //! - [`parts`]: what is measured of them, in turns.
 //! - [`report`]: tables, plots, and the marks.
@@ -10,12 +10,13 @@
 mod application;
 mod arguments;
 mod echo;
+mod figures;
 mod load;
 mod parts;
 mod relay;
 mod report;
 mod sequential;
-mod targets;
+mod setups;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Bench, SMALL, trivial_call, turns::Case};
 use crate::load::Shape;
-use crate::targets::{Backend, Between, Way};
+use crate::setups::{Backend, Between, Way};
 
 /// From 1 to 1,000 connections, and from 1 to 10,000 calls at once.
 const SHAPES: [Shape; 7] = [

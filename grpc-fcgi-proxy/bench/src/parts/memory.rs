@@ -10,7 +10,7 @@ use super::{Bench, ways};
 use crate::load::{Waiting, block_on};
 use crate::progress;
 use crate::report::{Memory, Spread};
-use crate::targets::{Backend, Between, Target, Usage, WORKERS, Way, usage};
+use crate::setups::{Backend, Between, Target, Usage, WORKERS, Way, usage};
 
 /// Calls that wait at once.
 const WAITING: usize = 2000;

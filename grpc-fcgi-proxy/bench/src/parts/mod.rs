@@ -17,7 +17,7 @@ use crate::application::UNARY;
 use crate::arguments::{Effort, Part, Peer, Run};
 use crate::load::{Call, Kind, Shape};
 use crate::progress;
-use crate::targets::{Between, Way};
+use crate::setups::{Between, Way};
 use crate::{application, report};
 
 pub(crate) use self::turns::Bench;

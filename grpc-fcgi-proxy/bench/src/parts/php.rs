@@ -6,7 +6,7 @@ use proto::item::{GetItemRequest, Item};
 
 use super::{ALONE, Bench, USUAL, turns::Case, ways};
 use crate::load::{Call, Kind, Protocol, Shape};
-use crate::targets::{Backend, Between, Target, WORKERS, Way};
+use crate::setups::{Backend, Between, Target, WORKERS, Way};
 
 /// Of the sample items.
 const ID: &str = "6962f4ff-b752-4103-b90c-1f9bcec30913";

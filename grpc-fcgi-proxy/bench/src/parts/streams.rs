@@ -12,7 +12,7 @@ use crate::application::{ECHO, SOURCE_MESSAGE};
 use crate::load::{Call, Kind, Protocol, Shape, block_on, fastcgi_stream, grpc_stream};
 use crate::progress;
 use crate::report::{Flow, Spread};
-use crate::targets::{Backend, Between, Target, Way, usage};
+use crate::setups::{Backend, Between, Target, Way, usage};
 
 /// Between two looks at the memory of what a stream passes through.
 const LOOK: Duration = Duration::from_millis(20);

@@ -7,7 +7,7 @@ use crate::arguments::{Peer, Run};
 use crate::load::{self, Call, Kind, Shape};
 use crate::progress;
 use crate::report::{Report, Row, Spread};
-use crate::targets::{Backend, Places, Target, Usage, Way, usage};
+use crate::setups::{Backend, Places, Target, Usage, Way, usage};
 
 /// What the parts share.
 pub(crate) struct Bench {

@@ -2,7 +2,7 @@
 
 use super::{ALONE, Bench, SMALL, USUAL, trivial_call, turns::Case, ways};
 use crate::load::Shape;
-use crate::targets::{Backend, Between, Way};
+use crate::setups::{Backend, Between, Way};
 
 /// Small messages, in all shapes.
 pub(super) fn shapes(bench: &mut Bench) -> anyhow::Result<()> {

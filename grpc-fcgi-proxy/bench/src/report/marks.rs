@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::{Report, Row, Spread};
 use crate::load::Shape;
 use crate::parts::{ALONE, USUAL};
-use crate::targets::{Backend, WORKERS};
+use crate::setups::{Backend, WORKERS};
 
 const PROXY: &str = "grpc-fcgi-proxy";
 const ENVOY: &str = "Envoy + nginx";

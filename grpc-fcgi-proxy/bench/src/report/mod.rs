@@ -2,7 +2,6 @@
 
 mod marks;
 mod plot;
-mod spread;
 mod table;
 
 use std::fs;
@@ -10,9 +9,9 @@ use std::io::Write;
 
 use serde::Serialize;
 
-pub(crate) use self::spread::Spread;
 use crate::arguments::Run;
-use crate::targets::Backend;
+pub(crate) use crate::figures::Spread;
+use crate::setups::Backend;
 
 /// Everything that was measured.
 #[derive(Debug, Serialize)]

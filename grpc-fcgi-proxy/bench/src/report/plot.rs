@@ -2,7 +2,7 @@
 
 use super::{Report, Row};
 use crate::parts::{ALONE, USUAL};
-use crate::targets::Backend;
+use crate::setups::Backend;
 
 const WIDTH: f64 = 720.0;
 const LABELS: f64 = 250.0;

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Report, Row, Spread};
-use crate::targets::Backend;
+use crate::setups::Backend;
 
 /// Of all that was measured.
 pub(super) fn all(report: &Report) -> String {

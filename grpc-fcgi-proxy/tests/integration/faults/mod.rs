@@ -1,7 +1,7 @@
 //! An application or a client that fails in the middle of a call. Nothing may be left of it afterwards.
 
-mod away;
-mod gone;
+mod aborted;
+mod down;
 mod killed;
 mod output;
 mod records;

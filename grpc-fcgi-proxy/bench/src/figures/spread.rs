@@ -35,12 +35,12 @@ impl Spread {
     }
 
     /// What each turn had for each that the other had in the same turn: what the machine did meanwhile has met both.
-    pub(super) fn ratio(&self, of: &Self) -> Option<Self> {
+    pub(crate) fn ratio(&self, of: &Self) -> Option<Self> {
         self.by_turns(of, Div::div)
     }
 
     /// And how much more.
-    pub(super) fn more(&self, than: &Self) -> Option<Self> {
+    pub(crate) fn more(&self, than: &Self) -> Option<Self> {
         self.by_turns(than, Sub::sub)
     }
 
@@ -50,7 +50,7 @@ impl Spread {
     }
 
     /// The median, and in brackets the least and the most of several.
-    pub(super) fn text(&self, digits: usize) -> String {
+    pub(crate) fn text(&self, digits: usize) -> String {
         let Self {
             median, min, max, ..
         } = self;

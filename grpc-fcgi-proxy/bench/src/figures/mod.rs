@@ -1,0 +1,5 @@
+//! What was measured.
+
+mod spread;
+
+pub(crate) use self::spread::Spread;
