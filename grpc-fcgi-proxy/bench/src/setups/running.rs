@@ -1,11 +1,5 @@
 //! What is measured: a way from a client to a FastCGI application, with an application of its own.
 
-mod applications;
-mod envoy;
-mod nginx;
-mod process;
-mod proxy;
-
 use std::io::ErrorKind;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -14,7 +8,8 @@ use anyhow::Context;
 use grpc_fcgi_proxy::fcgi::target::Target as Address;
 use serde::Serialize;
 
-pub(crate) use self::process::{Process, Usage, usage};
+use super::process::Process;
+use super::{applications, envoy, nginx, proxy};
 use crate::load::{Endpoint, Protocol};
 
 /// Where everything is.
@@ -74,7 +69,7 @@ pub(crate) const WORKERS: usize = 4;
 
 impl Places {
     /// The folder of the PHP files.
-    fn php(&self, backend: Backend) -> PathBuf {
+    pub(super) fn php(&self, backend: Backend) -> PathBuf {
         match (&self.php_before, backend) {
             (Some(before), Backend::PhpFpmBefore) => before.clone(),
             _ => self.root.join("php"),
@@ -232,7 +227,7 @@ impl Target {
 }
 
 /// A port that was free a moment ago: nginx, Envoy and php-fpm cannot tell which one they have taken.
-fn free_address() -> anyhow::Result<Address> {
+pub(super) fn free_address() -> anyhow::Result<Address> {
     let free = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     Ok(Address::Tcp(free.to_string()))
 }
@@ -246,7 +241,7 @@ fn free_path(path: PathBuf) -> std::io::Result<PathBuf> {
 }
 
 /// Whether somebody listens there.
-fn accepts(address: &Address) -> bool {
+pub(super) fn accepts(address: &Address) -> bool {
     match address {
         Address::Tcp(address) => std::net::TcpStream::connect(address).is_ok(),
         Address::Unix(path) => std::os::unix::net::UnixStream::connect(path).is_ok(),
@@ -264,6 +259,6 @@ fn file_name(name: &str) -> String {
     name.chars().map(plain).collect()
 }
 
-fn text(path: &Path) -> String {
+pub(super) fn text(path: &Path) -> String {
     path.display().to_string()
 }
