@@ -1,4 +1,4 @@
-//! What answers in the end: the trivial application, php-fpm, and the tonic server; and the relay, which answers nothing.
+//! The programs that answer (the trivial application, php-fpm, the tonic server), and the relay.
 
 use std::env;
 use std::fs;
@@ -6,71 +6,74 @@ use std::fs;
 use anyhow::Context;
 use grpc_fcgi_proxy::fcgi::target::Target as Address;
 
-use super::{Backend, Places, Process, WORKERS, accepts, free_address, text};
+use super::address::{accepts, free_address};
+use super::backend::{Backend, WORKERS};
+use super::paths::{Paths, text};
+use super::process::Process;
 
-/// Starts the application behind a target, on this address.
+/// Starts an application on this address.
 pub(super) fn start(
-    places: &Places,
+    paths: &Paths,
     backend: Backend,
     files: &str,
     listen: &Address,
 ) -> anyhow::Result<Process> {
     match backend {
-        Backend::Trivial => trivial(places, files, listen),
-        Backend::PhpFpm | Backend::PhpFpmBefore => php_fpm(places, backend, files, listen),
+        Backend::Trivial => trivial(paths, files, listen),
+        Backend::PhpFpm | Backend::PhpFpmBefore => php_fpm(paths, backend, files, listen),
     }
 }
 
-/// This very program, as the trivial application.
-fn trivial(places: &Places, files: &str, listen: &Address) -> anyhow::Result<Process> {
+/// This program, as the trivial application.
+fn trivial(paths: &Paths, files: &str, listen: &Address) -> anyhow::Result<Process> {
     let name = format!("{files}-application");
     let arguments = ["application".to_owned(), listen.to_string()];
-    let mut process = Process::start(&places.folder, &name, &env::current_exe()?, &arguments)?;
+    let mut process = Process::start(&paths.folder, &name, &env::current_exe()?, &arguments)?;
     process.wait_until(|| accepts(listen))?;
     Ok(process)
 }
 
-/// This very program, as the tonic server.
-pub(super) fn tonic(places: &Places, files: &str) -> anyhow::Result<(Process, Address)> {
-    serving(places, files, "tonic", &[])
+/// This program, as the tonic server.
+pub(super) fn tonic(paths: &Paths, files: &str) -> anyhow::Result<(Process, Address)> {
+    serving(paths, files, "tonic", &[])
 }
 
-/// This very program, as a relay to this address.
+/// This program, as a relay to this address.
 pub(super) fn relay(
-    places: &Places,
+    paths: &Paths,
     files: &str,
     to: &Address,
 ) -> anyhow::Result<(Process, Address)> {
-    serving(places, files, "relay", &[to.to_string()])
+    serving(paths, files, "relay", &[to.to_string()])
 }
 
-/// This very program with a command that takes an address to listen on first.
+/// This program, with a command whose first argument is the address to listen on.
 fn serving(
-    places: &Places,
+    paths: &Paths,
     files: &str,
     command: &str,
     more: &[String],
 ) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
     let Address::Tcp(listen) = &address else {
-        anyhow::bail!("a free address is one of TCP");
+        anyhow::bail!("a free address is a TCP address");
     };
     let arguments = [&[command.to_owned(), listen.clone()], more].concat();
-    let mut process = Process::start(&places.folder, files, &env::current_exe()?, &arguments)?;
+    let mut process = Process::start(&paths.folder, files, &env::current_exe()?, &arguments)?;
     process.wait_until(|| accepts(&address))?;
     Ok((process, address))
 }
 
-/// The item application's own pool, but for where it listens and the number of its workers.
+/// php-fpm with the item application's own pool, as changed by [`pool_lines`].
 fn php_fpm(
-    places: &Places,
+    paths: &Paths,
     backend: Backend,
     files: &str,
     listen: &Address,
 ) -> anyhow::Result<Process> {
-    let config = places.folder.join(format!("{files}-php-fpm.conf"));
-    let pool = fs::read_to_string(places.php(backend).join("item/php-fpm.conf"))?;
-    fs::write(&config, pool_lines(&pool, places, listen)?)?;
+    let config = paths.folder.join(format!("{files}-php-fpm.conf"));
+    let pool = fs::read_to_string(paths.php(backend).join("item/php-fpm.conf"))?;
+    fs::write(&config, pool_lines(&pool, paths, listen)?)?;
     let mut arguments = [
         "--nodaemonize",
         "--allow-to-run-as-root",
@@ -81,49 +84,49 @@ fn php_fpm(
     .into_iter()
     .chain([text(&config)])
     .collect::<Vec<_>>();
-    arguments.extend(preloading(places, backend));
+    arguments.extend(preloading(paths, backend));
     let name = format!("{files}-php-fpm");
-    let mut process = Process::start(&places.folder, &name, "php-fpm8.2".as_ref(), &arguments)?;
+    let mut process = Process::start(&paths.folder, &name, "php-fpm8.2".as_ref(), &arguments)?;
     process.wait_until(|| accepts(listen))?;
     Ok(process)
 }
 
-/// As each revision is started: earlier ones have nothing to preload.
-fn preloading(places: &Places, backend: Backend) -> Vec<String> {
-    let script = places.php(backend).join("item/preload.php");
+/// Earlier revisions have nothing to preload.
+fn preloading(paths: &Paths, backend: Backend) -> Vec<String> {
+    let script = paths.php(backend).join("item/preload.php");
     if !script.exists() {
         return Vec::new();
     }
     [
         format!("opcache.preload={}", text(&script)),
-        // Only root has to name one.
-        format!("opcache.preload_user={}", places.user),
+        // PHP requires it of root only.
+        format!("opcache.preload_user={}", paths.user),
     ]
     .into_iter()
     .flat_map(|setting| ["--define".to_owned(), setting])
     .collect()
 }
 
-/// The pool with the lines changed that a measurement needs to be different.
-fn pool_lines(pool: &str, places: &Places, listen: &Address) -> anyhow::Result<String> {
+/// The pool, with the lines changed that a measurement needs.
+fn pool_lines(pool: &str, paths: &Paths, listen: &Address) -> anyhow::Result<String> {
     let listen = match listen {
         Address::Tcp(address) => address.clone(),
         Address::Unix(path) => text(path),
     };
     let changed = [
         ("listen", listen),
-        // The default of a Unix socket is 511, less than some measurements have callers.
+        // The default for a Unix socket, 511, is less than the callers of some measurements.
         ("listen.backlog", "4096".to_owned()),
         ("pm.max_children", WORKERS.to_string()),
-        // A kept connection would lose calls when its worker ends.
+        // A kept connection loses calls when its worker ends.
         ("pm.max_requests", "0".to_owned()),
-        ("user", places.user.clone()),
+        ("user", paths.user.clone()),
         (
             "env[ITEM_DSN]",
-            format!("sqlite:{}", text(&places.folder.join("item.sqlite"))),
+            format!("sqlite:{}", text(&paths.folder.join("item.sqlite"))),
         ),
     ];
-    let left_out = [
+    let dropped = [
         "listen.allowed_clients",
         "pm.status_listen",
         "env[ITEM_DB_USER]",
@@ -133,11 +136,11 @@ fn pool_lines(pool: &str, places: &Places, listen: &Address) -> anyhow::Result<S
     let name = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
     let keep = |line: &&str| {
         let name = name(line);
-        !left_out.contains(&&*name) && changed.iter().all(|(key, _)| *key != name)
+        !dropped.contains(&&*name) && changed.iter().all(|(key, _)| *key != name)
     };
     let (global, item) = pool
         .split_once("[item]\n")
-        .context("the pool is not called [item]")?;
+        .context("the configuration has no pool [item]")?;
     let mut lines: Vec<String> = changed
         .iter()
         .map(|(key, value)| format!("{key} = {value}"))
