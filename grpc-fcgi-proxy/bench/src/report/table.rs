@@ -8,7 +8,7 @@ use crate::setups::Backend;
 /// All tables.
 pub(super) fn all(figures: &Figures) -> String {
     let mut out = format!(
-        "\n{}; revision {}. The median of the runs (the least – the most).\n",
+        "\n{}; revision {}. Each figure is the median of the runs (minimum – maximum).\n",
         figures.machine, figures.revision
     );
     let mut rows = &figures.rows[..];
@@ -56,7 +56,7 @@ fn write_rows(out: &mut String, rows: &[Row]) {
         ),
     );
     out.push_str(
-        "| target | connections × streams | /s | p50 µs | p99 µs | CPU-s per 10,000 | of the application | MiB | wrong |\n\
+        "| setup | connections × streams | /s | p50 µs | p99 µs | CPU-s per 10,000 | of the application | MiB | failures |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
@@ -94,7 +94,7 @@ fn write_rows(out: &mut String, rows: &[Row]) {
 }
 
 fn write_flows(out: &mut String, figures: &Figures) {
-    out.push_str("\n### streams: one server stream, messages of 64 KiB\n\n| target | MiB | GiB/s | MiB before | MiB at most |\n|---|---|---|---|---|\n");
+    out.push_str("\n### streams: one server stream, messages of 64 KiB\n\n| setup | MiB | GiB/s | MiB before | peak MiB |\n|---|---|---|---|---|\n");
     for flow in &figures.flows {
         let (rate, bytes) = (flow.gib_per_second.text(2), flow.bytes >> 20);
         write(
@@ -109,7 +109,7 @@ fn write_flows(out: &mut String, figures: &Figures) {
 
 fn write_memory(out: &mut String, figures: &Figures) {
     out.push_str(
-        "\n### memory: resident MiB\n\n| target | idle | with calls that wait |\n|---|---|---|\n",
+        "\n### memory: resident MiB\n\n| setup | idle | with waiting calls |\n|---|---|---|\n",
     );
     for memory in &figures.memory {
         let waiting = memory.waiting.as_ref().map_or_else(
