@@ -1,5 +1,7 @@
 //! What holds for calls that the proxy answers itself as for any other.
 
+use tonic::Code;
+
 use crate::support::{serve, serve_streams};
 
 const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -21,7 +23,7 @@ async fn the_deadline_ends_a_stream_that_waits() {
             stream.half_close();
             while stream.next().await.is_some() {}
         }
-        let expected = ("4".to_owned(), "the deadline is over".to_owned());
+        let expected = (Code::DeadlineExceeded, "the deadline is over".to_owned());
         assert_eq!(stream.status().await, expected, "{path}");
     }
 }
@@ -31,7 +33,7 @@ async fn the_deadline_ends_a_call_whose_message_does_not_come() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let mut stream = client.stream_at(CHECK, &[("grpc-timeout", "100m")]);
     stream.send_bytes(b"\0\0\0");
-    assert_eq!(stream.status().await.0, "4");
+    assert_eq!(stream.status().await.0, Code::DeadlineExceeded);
 }
 
 #[tokio::test]
@@ -40,7 +42,7 @@ async fn a_request_that_stands_still_ends_its_call() {
     for path in [CHECK, WATCH] {
         let mut stalled = client.stream_at(path, &[]);
         stalled.send_bytes(b"\0\0\0");
-        assert_eq!(stalled.status().await.0, "4", "{path}");
+        assert_eq!(stalled.status().await.0, Code::DeadlineExceeded, "{path}");
     }
 }
 
@@ -51,10 +53,13 @@ async fn metadata_and_messages_are_bounded() {
     let answer = client.call_method(CHECK, b"", &[("x-large", &large)]).await;
     assert_eq!(
         answer.status(),
-        ("8", "the metadata is larger than the limit")
+        (
+            Code::ResourceExhausted,
+            "the metadata is larger than the limit"
+        )
     );
     let answer = client.call_method(CHECK, &[0; 64 * 1024 + 1], &[]).await;
-    assert_eq!(answer.status().0, "8");
+    assert_eq!(answer.status().0, Code::ResourceExhausted);
 }
 
 #[tokio::test]
@@ -63,7 +68,10 @@ async fn calls_are_counted_under_their_own_names() {
     client.call_method(CHECK, b"", &[]).await;
     for other in ["Other", "Another"] {
         let path = format!("/grpc.health.v1.Health/{other}");
-        assert_eq!(client.call_method(&path, b"", &[]).await.status().0, "12");
+        assert_eq!(
+            client.call_method(&path, b"", &[]).await.status().0,
+            Code::Unimplemented
+        );
     }
     let mut watched = client.stream_at(WATCH, &[]);
     watched.send(b"");
@@ -76,7 +84,7 @@ async fn calls_are_counted_under_their_own_names() {
         reflection.next().await.unwrap();
     }
     reflection.half_close();
-    assert_eq!(reflection.status().await.0, "0");
+    assert_eq!(reflection.status().await.0, Code::Ok);
 
     let health = "grpc.health.v1.Health";
     let v1 = "grpc.reflection.v1.ServerReflection";

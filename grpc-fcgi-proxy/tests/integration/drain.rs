@@ -1,5 +1,7 @@
 //! SIGTERM.
 
+use tonic::Code;
+
 use crate::support::{Client, serve};
 
 #[tokio::test]
@@ -33,6 +35,6 @@ async fn a_call_that_does_not_end_in_time_is_broken_off() {
     assert!(proxy.wait().await.success());
     assert_eq!(
         running.await.unwrap().unwrap().status(),
-        ("14", "the proxy is stopping")
+        (Code::Unavailable, "the proxy is stopping")
     );
 }

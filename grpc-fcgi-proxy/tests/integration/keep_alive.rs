@@ -1,5 +1,7 @@
 //! Connections to php-fpm that are kept.
 
+use tonic::Code;
+
 use crate::support::serve;
 
 const OPEN: &str = "fcgi_connections_open";
@@ -45,6 +47,6 @@ async fn a_kept_connection_that_has_ended_is_not_used() {
 async fn a_failed_call_does_not_keep_its_connection() {
     let (_php_fpm, proxy, client) = serve("killed.php", &["--fastcgi-keep-alive", "60s"]).await;
     let metadata = [("x-when", "after"), ("x-answer-bin", "d2hvbGU=")];
-    assert_eq!(client.call(b"", &metadata).await.status().0, "13");
+    assert_eq!(client.call(b"", &metadata).await.status().0, Code::Internal);
     proxy.metric_becomes(OPEN, 0.0).await;
 }

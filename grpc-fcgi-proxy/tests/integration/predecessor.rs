@@ -7,6 +7,8 @@
 use proto::item::item_service_client::ItemServiceClient;
 use proto::item::{GetItemRequest, ListItemsRequest};
 
+use tonic::Code;
+
 use crate::support::{PhpFpm, Proxy, php, serve};
 
 #[tokio::test]
@@ -43,7 +45,10 @@ async fn failures_are_told_apart_and_say_nothing_of_phps_output() {
     let answer = client.call(b"", &[("x-http-status", "403")]).await;
     assert_eq!(
         answer.status(),
-        ("7", "the application answered with HTTP status 403")
+        (
+            Code::PermissionDenied,
+            "the application answered with HTTP status 403"
+        )
     );
 }
 

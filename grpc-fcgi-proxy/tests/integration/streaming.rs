@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::support::serve_streams;
+use tonic::Code;
 
-fn ok() -> (String, String) {
-    ("0".into(), String::new())
+use crate::support::{ending_with, serve_streams};
+
+fn ok() -> (Code, String) {
+    (Code::Ok, String::new())
 }
 
 #[tokio::test]
@@ -70,12 +72,18 @@ async fn trailers_carry_status_and_metadata() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_trailers.php", &[]).await;
     let mut call = client.stream(
         "BidiStream",
-        &[("x-status", "9"), ("x-message", "not%20now")],
+        &[
+            ending_with(Code::FailedPrecondition),
+            ("x-message", "not%20now"),
+        ],
     );
     assert_eq!(call.headers().await["x-initial"], "first");
     assert_eq!(call.next().await.unwrap(), b"before the trailers");
     // The client has not half-closed.
-    assert_eq!(call.status().await, ("9".into(), "not now".into()));
+    assert_eq!(
+        call.status().await,
+        (Code::FailedPrecondition, "not now".into())
+    );
     let trailers = call.end().await;
     assert_eq!(
         trailers.get_all("x-trailing").iter().collect::<Vec<_>>(),
@@ -93,7 +101,7 @@ async fn without_trailers_the_call_has_failed() {
     assert_eq!(
         call.status().await,
         (
-            "2".into(),
+            Code::Unknown,
             "the application ended before the call did".into()
         )
     );
@@ -128,7 +136,7 @@ async fn an_http_status_before_any_message_is_the_calls() {
     assert_eq!(
         call.status().await,
         (
-            "7".into(),
+            Code::PermissionDenied,
             "the application answered with HTTP status 403".into()
         )
     );
@@ -143,7 +151,10 @@ async fn too_many_streams_are_refused_at_once_and_unary_calls_still_run() {
     let mut second = client.stream("BidiStream", &[]);
     assert_eq!(
         second.status().await,
-        ("8".into(), "too many streaming calls run".into())
+        (
+            Code::ResourceExhausted,
+            "too many streaming calls run".into()
+        )
     );
     first.half_close();
     assert_eq!(first.status().await, ok());
@@ -177,7 +188,10 @@ async fn a_stream_does_not_wait_longer_than_it_may() {
     assert_eq!(first.next().await.unwrap(), b"here");
     assert_eq!(
         client.stream("BidiStream", &[]).status().await,
-        ("8".into(), "too many streaming calls run".into())
+        (
+            Code::ResourceExhausted,
+            "too many streaming calls run".into()
+        )
     );
     assert_eq!(proxy.metric("fcgi_calls_waiting").await, 0.0);
 }
@@ -212,7 +226,7 @@ async fn a_message_over_the_limit_ends_the_call() {
     assert_eq!(
         call.status().await,
         (
-            "8".into(),
+            Code::ResourceExhausted,
             "the request message is larger than the limit".into()
         )
     );

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tonic::Code;
+
 use super::{all_is_well, serve_fixture, status};
 use crate::support::serve;
 
@@ -13,7 +15,10 @@ async fn calls_fail_while_php_fpm_is_away_and_work_when_it_is_back() {
     php_fpm.stop().await;
     for _ in 0..20 {
         let answer = client.call(b"b", &[]).await;
-        assert_eq!(answer.status(), ("14", "the application cannot be reached"));
+        assert_eq!(
+            answer.status(),
+            (Code::Unavailable, "the application cannot be reached")
+        );
     }
     assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 503"));
     php_fpm.start_again().await;
@@ -24,7 +29,7 @@ async fn calls_fail_while_php_fpm_is_away_and_work_when_it_is_back() {
 #[tokio::test]
 async fn a_script_that_is_not_there_is_unimplemented() {
     let (_php_fpm, mut proxy, client) = serve("missing.php", &[]).await;
-    assert_eq!(client.call(b"", &[]).await.status().0, "12");
+    assert_eq!(client.call(b"", &[]).await.status().0, Code::Unimplemented);
     let logged = proxy
         .logged(|record| record["target"] == "application")
         .await;
@@ -47,11 +52,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn count(&self, status: (&str, &str)) {
+    fn count(&self, status: (Code, &str)) {
         match status {
-            ("0", "") => &self.ok,
+            (Code::Ok, "") => &self.ok,
             (
-                "14",
+                Code::Unavailable,
                 "the application cannot be reached" | "the application ended without an answer",
             ) => &self.unavailable,
             other => panic!("a call ended with {other:?}"),
@@ -110,7 +115,10 @@ async fn an_open_stream_ends_when_php_fpm_is_stopped() {
     php_fpm.stop().await;
     assert_eq!(
         call.status().await,
-        status("13", "the application ended before its answer was complete")
+        status(
+            Code::Internal,
+            "the application ended before its answer was complete"
+        )
     );
     php_fpm.start_again().await;
     all_is_well(&php_fpm, &proxy, &client).await;

@@ -2,12 +2,17 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
+use tonic::Code;
+
 use super::{KINDS, all_is_well, serve_fixture, status, status_of};
 use crate::support::message;
 
-const NO_ANSWER: (&str, &str) = ("14", "the application ended without an answer");
-const CUT_SHORT: (&str, &str) = ("13", "the application ended before its answer was complete");
-const OK: (&str, &str) = ("0", "");
+const NO_ANSWER: (Code, &str) = (Code::Unavailable, "the application ended without an answer");
+const CUT_SHORT: (Code, &str) = (
+    Code::Internal,
+    "the application ended before its answer was complete",
+);
+const OK: (Code, &str) = (Code::Ok, "");
 
 #[tokio::test]
 async fn an_answer_cut_short_by_a_kill_is_an_error() {

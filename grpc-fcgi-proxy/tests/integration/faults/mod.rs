@@ -8,6 +8,8 @@ mod records;
 mod stalled;
 mod unread;
 
+use tonic::Code;
+
 use crate::support::scripted::{BODY, Scripted};
 use crate::support::{Client, PhpFpm, Proxy, php, serve_streams};
 
@@ -45,7 +47,7 @@ async fn all_is_well(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
     stream.send(b"well");
     stream.half_close();
     assert_eq!(stream.next().await.unwrap(), b"well");
-    assert_eq!(stream.status().await.0, "0");
+    assert_eq!(stream.status().await.0, Code::Ok);
 }
 
 /// The same with a scripted application, which answers well when its scripts are at their end.
@@ -56,11 +58,11 @@ async fn all_is_well_with(application: &Scripted, proxy: &Proxy, client: &Client
     assert_eq!(answer.content(), BODY);
     let mut stream = client.stream_at("/well.Service/BidiStream", &[]);
     stream.half_close();
-    assert_eq!(stream.status().await, ("0".to_owned(), String::new()));
+    assert_eq!(stream.status().await, (Code::Ok, String::new()));
 }
 
 /// Calls a method of `test.Service` with one message; gives the code and the message of its status.
-async fn status_of(client: &Client, kind: &str, metadata: &[(&str, &str)]) -> (String, String) {
+async fn status_of(client: &Client, kind: &str, metadata: &[(&str, &str)]) -> (Code, String) {
     let mut call = client.stream(kind, metadata);
     call.send(b"");
     call.half_close();
@@ -68,6 +70,6 @@ async fn status_of(client: &Client, kind: &str, metadata: &[(&str, &str)]) -> (S
     call.status().await
 }
 
-fn status(code: &str, message: &str) -> (String, String) {
-    (code.to_owned(), message.to_owned())
+fn status(code: Code, message: &str) -> (Code, String) {
+    (code, message.to_owned())
 }

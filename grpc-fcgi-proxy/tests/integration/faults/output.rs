@@ -1,5 +1,7 @@
 //! An application that writes far more than it should.
 
+use tonic::Code;
+
 use super::{ONE_PLACE, all_is_well, all_is_well_with, serve_fixture, status, status_of};
 use crate::support::scripted::Step::{Flood, Read, Send};
 use crate::support::scripted::{BODY, END, HEAD, stderr, stdout};
@@ -25,7 +27,7 @@ async fn a_flood_of_stderr_costs_no_memory_and_no_answer() {
         application.next(&steps);
         assert_eq!(
             status_of(&client, kind, &[]).await,
-            status("0", ""),
+            status(Code::Ok, ""),
             "{kind}"
         );
         all_is_well_with(&application, &proxy, &client).await;
@@ -38,7 +40,7 @@ async fn what_php_writes_to_its_log_is_bounded_in_the_log() {
     let (php_fpm, mut proxy, client) = serve_fixture("stderr_flood.php", &[]).await;
     for kind in ["Unary", "ServerStream", "BidiStream"] {
         let ended = status_of(&client, kind, &[("x-size", "4000000")]).await;
-        assert_eq!(ended, status("0", ""), "{kind}");
+        assert_eq!(ended, status(Code::Ok, ""), "{kind}");
         let logged = proxy.logged(|record| record["bytes"].is_u64()).await;
         assert_eq!(
             logged["message"],
@@ -51,10 +53,10 @@ async fn what_php_writes_to_its_log_is_bounded_in_the_log() {
 #[tokio::test]
 async fn header_fields_of_1_mib_are_refused() {
     let (php_fpm, proxy, client) = serve_fixture("long_header.php", &[]).await;
-    let refused = status("13", "the application's answer is malformed");
+    let refused = status(Code::Internal, "the application's answer is malformed");
     for kind in ["Unary", "BidiStream"] {
         let ended = status_of(&client, kind, &[("x-size", "1000")]).await;
-        assert_eq!(ended, status("0", ""), "{kind}");
+        assert_eq!(ended, status(Code::Ok, ""), "{kind}");
         let ended = status_of(&client, kind, &[("x-size", "1048576")]).await;
         assert_eq!(ended, refused, "{kind}");
         all_is_well(&php_fpm, &proxy, &client).await;

@@ -1,21 +1,22 @@
 //! What an application must not send, what it may send in any pieces, and what it does not send to the end.
 
+use tonic::Code;
+
 use super::{ONE_PLACE, all_is_well_with, status, status_of};
 use crate::support::scripted::Step::{self, Read, ReadParams, Send, SendSplit};
 use crate::support::scripted::{BODY, END, HEAD, Scripted, good_answer, stderr, stdout};
 use crate::support::{Client, serve_scripted};
 
-const MALFORMED: (&str, &str) = ("13", "the application's answer is malformed");
-const CUT_SHORT: (&str, &str) = ("13", "the application ended before its answer was complete");
-const NO_ANSWER: (&str, &str) = ("14", "the application ended without an answer");
-const OK: (&str, &str) = ("0", "");
+const MALFORMED: (Code, &str) = (Code::Internal, "the application's answer is malformed");
+const CUT_SHORT: (Code, &str) = (
+    Code::Internal,
+    "the application ended before its answer was complete",
+);
+const NO_ANSWER: (Code, &str) = (Code::Unavailable, "the application ended without an answer");
+const OK: (Code, &str) = (Code::Ok, "");
 
 /// How a unary call and a streaming one end that the application answers by these steps.
-async fn statuses(
-    application: &Scripted,
-    client: &Client,
-    steps: &[Step],
-) -> [(String, String); 2] {
+async fn statuses(application: &Scripted, client: &Client, steps: &[Step]) -> [(Code, String); 2] {
     application.next(steps);
     let unary = status_of(client, "Unary", &[]).await;
     application.is_left_alone().await;
@@ -23,7 +24,7 @@ async fn statuses(
     [unary, status_of(client, "BidiStream", &[]).await]
 }
 
-fn both((code, message): (&str, &str)) -> [(String, String); 2] {
+fn both((code, message): (Code, &str)) -> [(Code, String); 2] {
     [status(code, message), status(code, message)]
 }
 
@@ -71,7 +72,10 @@ async fn a_request_that_the_application_refuses_is_unavailable() {
     let overloaded = b"\x01\x03\0\x01\0\x08\0\0\0\0\0\0\x02\0\0\0";
     let steps = [Send(overloaded.to_vec()), Step::Stall];
     let ended = statuses(&application, &client, &steps).await;
-    assert_eq!(ended, both(("14", "the application refused the call")));
+    assert_eq!(
+        ended,
+        both((Code::Unavailable, "the application refused the call"))
+    );
     all_is_well_with(&application, &proxy, &client).await;
 }
 
@@ -166,7 +170,11 @@ async fn a_header_field_with_a_control_character_is_left_out() {
         let mut call = client.stream(kind, &[]);
         call.send(b"");
         call.half_close();
-        assert_eq!(call.status().await, status("9", "a%0Db%00c"), "{kind}");
+        assert_eq!(
+            call.status().await,
+            status(Code::FailedPrecondition, "a%0Db%00c"),
+            "{kind}"
+        );
         let headers = call.headers().await;
         assert_eq!(headers["x-good"], "yes");
         assert!(

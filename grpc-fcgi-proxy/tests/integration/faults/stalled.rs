@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use tonic::Code;
+
 use super::{KINDS, ONE_PLACE, all_is_well, all_is_well_with, serve_fixture, status, status_of};
 use crate::support::scripted::Step::{Read, ReadParams, Send, Stall};
 use crate::support::scripted::{BODY, END, HEAD, good_answer, stdout};
@@ -13,8 +15,8 @@ const DEADLINE: (&str, &str) = ("grpc-timeout", "100m");
 /// A call that ends in it has not waited for anything else.
 const SOON: Duration = Duration::from_secs(5);
 
-fn over() -> (String, String) {
-    status("4", "the deadline is over")
+fn over() -> (Code, String) {
+    status(Code::DeadlineExceeded, "the deadline is over")
 }
 
 #[tokio::test]
@@ -63,7 +65,7 @@ async fn a_script_that_goes_on_behind_its_trailers_is_not_waited_for() {
     for kind in &KINDS[1..] {
         application.next(&[Read, Send(without_end.clone()), Stall]);
         let ended = timeout(SOON, status_of(&client, kind, &[])).await;
-        assert_eq!(ended.expect("in time"), status("0", ""), "{kind}");
+        assert_eq!(ended.expect("in time"), status(Code::Ok, ""), "{kind}");
         all_is_well_with(&application, &proxy, &client).await;
     }
 }
@@ -108,7 +110,7 @@ async fn a_unary_client_that_stops_sending_holds_no_place() {
     call.send_bytes(&message(b"whole")[7..]);
     call.half_close();
     assert_eq!(call.next().await.unwrap(), b"whole");
-    assert_eq!(call.status().await.0, "0");
+    assert_eq!(call.status().await.0, Code::Ok);
     all_is_well(&php_fpm, &proxy, &client).await;
 }
 
@@ -125,7 +127,7 @@ async fn a_unary_client_that_stops_reading_holds_no_worker() {
     let other = client.call(b"", &[("x-size", "1")]).await;
     assert_eq!(other.content(), b"a");
     assert_eq!(call.next().await.unwrap().len(), 10_000_000);
-    assert_eq!(call.status().await.0, "0");
+    assert_eq!(call.status().await.0, Code::Ok);
     all_is_well(&php_fpm, &proxy, &client).await;
 }
 

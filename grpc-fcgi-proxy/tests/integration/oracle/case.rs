@@ -8,6 +8,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::json;
+use tonic::Code;
 
 type Entries = Vec<(String, String)>;
 
@@ -26,7 +27,7 @@ pub(super) struct Case {
 #[derive(Clone, Debug)]
 pub(super) enum Told {
     Grpc {
-        code: i32,
+        code: Code,
         text: String,
         /// Whether no more of the text is percent-encoded than must be.
         sparse: bool,
@@ -70,7 +71,12 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
 fn told() -> impl Strategy<Value = Told> {
     let text = vec(any::<char>(), 0..40).prop_map(String::from_iter);
     let details = option::of(vec(any::<u8>(), 1..40));
-    let grpc = (prop_oneof![Just(0), 0..=16], text, any::<bool>(), details);
+    let grpc = (
+        prop_oneof![Just(0), 0..=16].prop_map(Code::from),
+        text,
+        any::<bool>(),
+        details,
+    );
     let http = vec![200, 301, 400, 401, 403, 404, 429, 500, 502, 503, 504];
     prop_oneof![
         4 => grpc.prop_map(|(code, text, sparse, details)| Told::Grpc { code, text, sparse, details }),
@@ -118,7 +124,7 @@ fn known() -> impl Strategy<Value = (String, String)> {
 }
 
 impl Told {
-    pub(super) fn code(&self) -> i32 {
+    pub(super) fn code(&self) -> Code {
         match self {
             Self::Grpc { code, .. } => *code,
             Self::Http(status) => code_of_http(*status),
@@ -150,7 +156,7 @@ impl Told {
         else {
             return Vec::new();
         };
-        let mut fields = vec![("Grpc-Status".to_owned(), code.to_string())];
+        let mut fields = vec![("Grpc-Status".to_owned(), i32::from(*code).to_string())];
         if !text.is_empty() {
             fields.push(("Grpc-Message".to_owned(), percent_encoded(text, *sparse)));
         }
@@ -163,15 +169,15 @@ impl Told {
 }
 
 /// http-grpc-status-mapping; 200 is OK.
-pub(super) fn code_of_http(status: u16) -> i32 {
+pub(super) fn code_of_http(status: u16) -> Code {
     match status {
-        200 => 0,
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
+        200 => Code::Ok,
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502..=504 => Code::Unavailable,
+        _ => Code::Unknown,
     }
 }
 

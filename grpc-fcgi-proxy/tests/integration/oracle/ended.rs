@@ -6,6 +6,7 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
+use tonic::Code;
 
 use super::case::code_of_http;
 use crate::support::{Answer, message};
@@ -29,7 +30,7 @@ type Metadata = BTreeMap<String, Vec<Vec<u8>>>;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ended {
-    pub(super) code: i32,
+    pub(super) code: Code,
     pub(super) text: String,
     pub(super) details: Vec<u8>,
     pub(super) content: Option<Vec<u8>>,
@@ -50,7 +51,7 @@ impl Ended {
         });
         let mut trailing = metadata(&answer.trailers);
         Self {
-            code: status.code().into(),
+            code: status.code(),
             text: status.message().to_owned(),
             details: status.details().to_vec(),
             content,
@@ -83,7 +84,7 @@ impl Ended {
             code,
             text,
             details,
-            content: (code == 0).then(|| answer[end + 4..].to_vec()),
+            content: (code == Code::Ok).then(|| answer[end + 4..].to_vec()),
             initial: metadata(&initial),
             seen: seen(&mut trailing),
             trailing,
@@ -91,10 +92,10 @@ impl Ended {
     }
 }
 
-fn status(fields: &HeaderMap) -> (i32, String, Vec<u8>) {
+fn status(fields: &HeaderMap) -> (Code, String, Vec<u8>) {
     if let Some(status) = tonic::Status::from_header_map(fields) {
         let details = status.details().to_vec();
-        return (status.code().into(), status.message().to_owned(), details);
+        return (status.code(), status.message().to_owned(), details);
     }
     let http_status = fields
         .get("status")

@@ -7,6 +7,7 @@ mod ended;
 
 use fastcgi_client::Params;
 use proptest::test_runner::{Config, TestRunner};
+use tonic::Code;
 
 use self::case::{Case, case};
 use self::ended::Ended;
@@ -42,7 +43,7 @@ fn the_proxy_answers_as_php_fpm_does() {
                 &case.status.details()
             )
         );
-        let content = (through.code == 0).then_some(&case.content);
+        let content = (through.code == Code::Ok).then_some(&case.content);
         assert_eq!(through.content.as_ref(), content);
         Ok(())
     });

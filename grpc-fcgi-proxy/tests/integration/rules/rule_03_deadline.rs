@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, timeout};
 
+use tonic::Code;
+
 use crate::support::{serve, serve_streams};
 
 #[tokio::test]
@@ -13,7 +15,11 @@ async fn a_deadline_that_is_over_is_told_in_time() {
         let metadata = [("x-seconds", "2"), ("grpc-timeout", time)];
         let start = Instant::now();
         let answer = client.call(b"", &metadata).await;
-        assert_eq!(answer.status(), ("4", "the deadline is over"), "{time}");
+        assert_eq!(
+            answer.status(),
+            (Code::DeadlineExceeded, "the deadline is over"),
+            "{time}"
+        );
         assert!(start.elapsed() < Duration::from_secs(1), "{time}");
     }
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
@@ -58,7 +64,7 @@ async fn a_timeout_that_cannot_be_read_is_refused() {
         let answer = client.call(b"", &[("grpc-timeout", text)]).await;
         assert_eq!(
             answer.status(),
-            ("13", "malformed grpc-timeout"),
+            (Code::Internal, "malformed grpc-timeout"),
             "{text:?}"
         );
     }
@@ -73,6 +79,9 @@ async fn a_deadline_ends_a_stream_in_time() {
     let status = timeout(Duration::from_secs(5), call.status())
         .await
         .expect("in time");
-    assert_eq!(status, ("4".into(), "the deadline is over".into()));
+    assert_eq!(
+        status,
+        (Code::DeadlineExceeded, "the deadline is over".into())
+    );
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }

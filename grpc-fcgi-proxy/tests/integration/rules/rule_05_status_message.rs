@@ -3,7 +3,9 @@
 use proto::item::ListItemsRequest;
 use proto::item::item_service_client::ItemServiceClient;
 
-use crate::support::{serve, serve_streams};
+use tonic::Code;
+
+use crate::support::{ending_with, serve, serve_streams};
 
 /// What a script writes, what is on the wire, and what a client reads.
 const TABLE: [(&str, &str, &str); 7] = [
@@ -20,9 +22,16 @@ const TABLE: [(&str, &str, &str); 7] = [
 async fn a_message_is_encoded_whatever_the_script_writes() {
     let (_php_fpm, proxy, client) = serve("status.php", &[]).await;
     for (written, encoded, _) in TABLE {
-        let metadata = [("x-status", "9"), ("x-message", written)];
+        let metadata = [
+            ending_with(Code::FailedPrecondition),
+            ("x-message", written),
+        ];
         let answer = client.call(b"", &metadata).await;
-        assert_eq!(answer.status(), ("9", encoded), "{written}");
+        assert_eq!(
+            answer.status(),
+            (Code::FailedPrecondition, encoded),
+            "{written}"
+        );
     }
     let mut client = ItemServiceClient::connect(format!("http://{}", proxy.address))
         .await
@@ -30,7 +39,8 @@ async fn a_message_is_encoded_whatever_the_script_writes() {
     for (_, encoded, read) in TABLE {
         let mut request = tonic::Request::new(ListItemsRequest::default());
         let metadata = request.metadata_mut();
-        metadata.insert("x-status", "9".parse().unwrap());
+        let (key, code) = ending_with(Code::FailedPrecondition);
+        metadata.insert(key, code.parse().unwrap());
         metadata.insert("x-message", encoded.parse().unwrap());
         let status = client.list_items(request).await.unwrap_err();
         assert_eq!(status.message(), read);
@@ -41,12 +51,15 @@ async fn a_message_is_encoded_whatever_the_script_writes() {
 async fn so_is_the_message_in_the_trailers_of_a_stream() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_trailers.php", &[]).await;
     for (written, encoded, _) in TABLE {
-        let metadata = [("x-status", "9"), ("x-message", written)];
+        let metadata = [
+            ending_with(Code::FailedPrecondition),
+            ("x-message", written),
+        ];
         let mut call = client.stream("BidiStream", &metadata);
         assert!(call.next().await.is_some());
         assert_eq!(
             call.status().await,
-            ("9".into(), encoded.into()),
+            (Code::FailedPrecondition, encoded.into()),
             "{written}"
         );
     }

@@ -1,5 +1,7 @@
 //! Header lists of 8 KiB pass; the limit can be set, and what is over it is told.
 
+use tonic::Code;
+
 use crate::support::{serve, serve_streams};
 
 /// With the fields of the protocols, a list of 8 KiB.
@@ -17,7 +19,10 @@ async fn eight_kib_pass_and_more_than_the_limit_is_told() {
     let status = client.call(b"", &[("x-long", &too_long)]).await;
     assert_eq!(
         status.status(),
-        ("8", "the metadata is larger than the limit")
+        (
+            Code::ResourceExhausted,
+            "the metadata is larger than the limit"
+        )
     );
 }
 
@@ -53,7 +58,10 @@ async fn the_limit_can_be_set() {
     assert_eq!(variables["HTTP_X_LONG"], long);
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &limit("1024")).await;
     let mut call = client.stream("BidiStream", &[("x-long", &long[..1024])]);
-    let refused = ("8".into(), "the metadata is larger than the limit".into());
+    let refused = (
+        Code::ResourceExhausted,
+        "the metadata is larger than the limit".into(),
+    );
     assert_eq!(call.status().await, refused);
 }
 

@@ -5,6 +5,8 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use tonic::Code;
+
 use crate::support::{serve, serve_streams};
 
 const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
@@ -55,13 +57,19 @@ async fn limits_hold_for_the_plain_message() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &limit).await;
     let send = async |body| client.send("/a.B/C", body, &[GRPC, GZIP]).await.unwrap();
     assert_eq!(send(compressed(HELLO)).await.content(), b"hello");
-    assert_eq!(send(large.clone()).await.status(), ("8", refused));
+    assert_eq!(
+        send(large.clone()).await.status(),
+        (Code::ResourceExhausted, refused)
+    );
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &limit).await;
     let mut call = client.stream("BidiStream", &[GZIP]);
     call.send_bytes(&compressed(HELLO));
     assert_eq!(call.next().await.unwrap(), b"hello");
     call.send_bytes(&large);
-    assert_eq!(call.status().await, ("8".into(), refused.into()));
+    assert_eq!(
+        call.status().await,
+        (Code::ResourceExhausted, refused.into())
+    );
 }
 
 #[tokio::test]
@@ -69,10 +77,10 @@ async fn what_cannot_be_made_plain_is_refused() {
     let unknown = ("grpc-encoding", "snappy");
     let identity = ("grpc-encoding", "identity");
     let table = [
-        (HELLO, vec![], "13"),
-        (HELLO, vec![identity], "13"),
-        (b"garbage", vec![GZIP], "13"),
-        (HELLO, vec![unknown], "12"),
+        (HELLO, vec![], Code::Internal),
+        (HELLO, vec![identity], Code::Internal),
+        (b"garbage", vec![GZIP], Code::Internal),
+        (HELLO, vec![unknown], Code::Unimplemented),
     ];
     let (_php_fpm, _proxy, unary) = serve("echo.php", &[]).await;
     let (_php_fpm, _proxy, streaming) = serve_streams("stream_echo.php", &[]).await;
@@ -99,7 +107,7 @@ async fn a_stream_may_mix_compressed_and_plain_messages() {
     call.send_bytes(&compressed(HELLO));
     assert_eq!(call.next().await.unwrap(), b"hello");
     call.half_close();
-    assert_eq!(call.status().await.0, "0");
+    assert_eq!(call.status().await.0, Code::Ok);
 }
 
 #[tokio::test]
@@ -118,6 +126,6 @@ async fn an_answer_is_compressed_message_by_message_for_who_accepts_it() {
             assert_eq!(call.next_flagged().await.unwrap().0, flag);
         }
         call.half_close();
-        assert_eq!(call.status().await.0, "0");
+        assert_eq!(call.status().await.0, Code::Ok);
     }
 }

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
 
+use tonic::Code;
+
 use crate::support::{Answer, Client, Stream, serve, serve_descriptors, serve_streams};
 
 fn request(service: &str) -> Vec<u8> {
@@ -123,14 +125,14 @@ async fn no_more_than_100_services_are_listed() {
     let answer = HealthListResponse::decode(list(&client).await.content()).unwrap();
     assert_eq!(answer.statuses.len(), 100);
     let (_php_fpm, _proxy, client) = serve_descriptors(&services(100), "echo.php", &[]).await;
-    assert_eq!(list(&client).await.status().0, "8");
+    assert_eq!(list(&client).await.status().0, Code::ResourceExhausted);
 }
 
 #[tokio::test]
 async fn an_unknown_service_is_not_found_by_a_check() {
     let (_php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
     let answer = check(&client, "other.Service").await;
-    assert_eq!(answer.status().0, "5");
+    assert_eq!(answer.status().0, Code::NotFound);
 }
 
 #[tokio::test]
@@ -144,7 +146,7 @@ async fn the_watch_of_an_unknown_service_goes_on_until_the_drain() {
     watch_until(&mut watch(&client, ""), ServingStatus::Serving).await;
     proxy.terminate();
     // It was open until now, and nothing but the first state has come.
-    assert_eq!(unknown.status().await.0, "14");
+    assert_eq!(unknown.status().await.0, Code::Unavailable);
 }
 
 #[tokio::test]
@@ -158,7 +160,7 @@ async fn a_draining_proxy_is_not_serving_and_lets_watchers_go() {
     proxy.terminate();
     let changed = watched.next().await.unwrap();
     assert_eq!(state(&changed), ServingStatus::NotServing);
-    assert_eq!(watched.status().await.0, "14");
+    assert_eq!(watched.status().await.0, Code::Unavailable);
     assert_eq!(running.await.unwrap().content(), b"whole");
     assert!(proxy.wait().await.success());
 }
@@ -169,5 +171,5 @@ async fn another_method_of_the_service_is_unimplemented() {
     let answer = client
         .call_method("/grpc.health.v1.Health/Other", &[], &[])
         .await;
-    assert_eq!(answer.status().0, "12");
+    assert_eq!(answer.status().0, Code::Unimplemented);
 }

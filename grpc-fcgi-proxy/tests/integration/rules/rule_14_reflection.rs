@@ -14,6 +14,8 @@ use tonic_reflection::pb::v1::{
     ExtensionRequest, ServerReflectionRequest, ServerReflectionResponse,
 };
 
+use tonic::Code;
+
 use crate::support::{Client, Stream, serve, serve_descriptors};
 
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
@@ -90,7 +92,7 @@ async fn services(client: &Client, path: &str) -> Vec<String> {
     let mut stream = client.stream_at(path, &[]);
     let answer = ask(&mut stream, MessageRequest::ListServices("*".into())).await;
     stream.half_close();
-    assert_eq!(stream.status().await, ("0".into(), String::new()));
+    assert_eq!(stream.status().await, (Code::Ok, String::new()));
     match answer {
         MessageResponse::ListServicesResponse(list) => list
             .service
@@ -188,12 +190,14 @@ async fn what_is_not_there_is_an_error_in_the_response_and_the_call_goes_on() {
         MessageRequest::AllExtensionNumbersOfType("shop.Other".into()),
     ] {
         match ask(&mut stream, wanted).await {
-            MessageResponse::ErrorResponse(error) => assert_eq!(error.error_code, 5),
+            MessageResponse::ErrorResponse(error) => {
+                assert_eq!(error.error_code, Code::NotFound as i32)
+            }
             other => panic!("{other:?}"),
         }
     }
     stream.half_close();
-    assert_eq!(stream.status().await.0, "0");
+    assert_eq!(stream.status().await.0, Code::Ok);
 }
 
 #[tokio::test]

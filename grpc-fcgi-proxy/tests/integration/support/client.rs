@@ -18,8 +18,10 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tonic::Code;
 
 use super::TEST_TIMEOUT;
+use super::status::code;
 
 type Requests = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -119,9 +121,15 @@ impl Client {
     }
 }
 
+fn status_of(fields: &HeaderMap) -> (Code, &str) {
+    let message = fields.get("grpc-message");
+    let message = message.map_or("", |value| value.to_str().unwrap());
+    (code(fields), message)
+}
+
 impl Answer {
     /// Where the status stands: in the trailers, or in the only header block.
-    fn status_block(&self) -> &HeaderMap {
+    pub(crate) fn status_fields(&self) -> &HeaderMap {
         if self.trailers.contains_key("grpc-status") {
             &self.trailers
         } else {
@@ -129,19 +137,14 @@ impl Answer {
         }
     }
 
-    /// `grpc-status`, and `grpc-message` as it came.
-    pub(crate) fn status(&self) -> (&str, &str) {
-        let field = |name| {
-            self.status_block()
-                .get(name)
-                .map_or("", |value| value.to_str().unwrap())
-        };
-        (field("grpc-status"), field("grpc-message"))
+    /// The code, and `grpc-message` as it came.
+    pub(crate) fn status(&self) -> (Code, &str) {
+        status_of(self.status_fields())
     }
 
     /// The content of the only message.
     pub(crate) fn content(&self) -> &[u8] {
-        assert_eq!(self.status(), ("0", ""));
+        assert_eq!(self.status(), (Code::Ok, ""));
         let (prefix, content) = self.body.split_at(5);
         assert_eq!(prefix, &message(content)[..5]);
         content
@@ -295,14 +298,9 @@ impl Stream {
         }
     }
 
-    /// `grpc-status` and `grpc-message`, when the call has ended.
-    pub(crate) async fn status(&mut self) -> (String, String) {
-        let end = self.end().await;
-        let field = |name| {
-            end.get(name)
-                .map_or("", |value| value.to_str().unwrap())
-                .to_owned()
-        };
-        (field("grpc-status"), field("grpc-message"))
+    /// The code and `grpc-message`, when the call has ended.
+    pub(crate) async fn status(&mut self) -> (Code, String) {
+        let (code, message) = status_of(self.end().await);
+        (code, message.to_owned())
     }
 }

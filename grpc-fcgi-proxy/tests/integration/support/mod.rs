@@ -8,6 +8,7 @@ mod php_fpm;
 mod proxy;
 mod recorded;
 pub(crate) mod scripted;
+mod status;
 mod web;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
 pub(crate) use recorded::{HEADERS, RST_STREAM, Recorded};
 use scripted::Scripted;
+pub(crate) use status::{code, ending_with};
 pub(crate) use web::{BINARY, TEXT, WebClient};
 
 /// Nothing that a test waits for takes longer.
