@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use tonic::Code;
 
-use super::case::code_of_http;
+use super::call::code_of_http;
 use crate::support::{Answer, message};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(

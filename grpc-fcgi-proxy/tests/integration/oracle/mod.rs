@@ -2,14 +2,14 @@
 //!
 //! Random messages, metadata and statuses; the number of cases is PROPTEST_CASES.
 
-mod case;
+mod call;
 mod ended;
 
 use fastcgi_client::Params;
 use proptest::test_runner::{Config, TestRunner};
 use tonic::Code;
 
-use self::case::{Case, case};
+use self::call::{Case, case};
 use self::ended::Ended;
 use crate::support::{Client, PhpFpm, Proxy, php, serve};
 

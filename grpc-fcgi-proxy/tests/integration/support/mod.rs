@@ -3,7 +3,7 @@
 mod certificates;
 mod client;
 mod descriptors;
-mod frames;
+mod frame_client;
 mod php_fpm;
 mod proxy;
 mod recorded;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub(crate) use certificates::{Authority, Pair};
 pub(crate) use client::{Answer, Client, Stream, message};
-pub(crate) use frames::{Frames, GOAWAY, PING, SETTINGS};
+pub(crate) use frame_client::{Frames, GOAWAY, PING, SETTINGS};
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
 pub(crate) use recorded::{HEADERS, RST_STREAM, Recorded};
