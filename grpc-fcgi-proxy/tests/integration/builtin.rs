@@ -50,16 +50,16 @@ async fn a_request_that_stands_still_ends_its_call() {
 async fn metadata_and_messages_are_bounded() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &["--max-metadata-size", "1024"]).await;
     let large = "x".repeat(1024);
-    let answer = client.call_method(CHECK, b"", &[("x-large", &large)]).await;
+    let response = client.call_method(CHECK, b"", &[("x-large", &large)]).await;
     assert_eq!(
-        answer.status(),
+        response.status(),
         (
             Code::ResourceExhausted,
             "the metadata is larger than the limit"
         )
     );
-    let answer = client.call_method(CHECK, &[0; 64 * 1024 + 1], &[]).await;
-    assert_eq!(answer.status().0, Code::ResourceExhausted);
+    let response = client.call_method(CHECK, &[0; 64 * 1024 + 1], &[]).await;
+    assert_eq!(response.status().0, Code::ResourceExhausted);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ const NOBODY: u32 = 65534;
 
 /// What was found, and whether nothing of it is an error.
 struct Findings {
-    well: bool,
+    passed: bool,
     text: String,
 }
 
@@ -33,7 +33,7 @@ impl Findings {
             text.lines().any(|line| line.starts_with("error "))
         );
         Self {
-            well: code == 0,
+            passed: code == 0,
             text,
         }
     }
@@ -86,7 +86,7 @@ async fn where_nothing_is_wrong_every_line_is_ok() {
     ];
     let findings = check(&php_fpm.url(), &flags, &php("item/index.php")).await;
     let all_ok = findings.text.lines().all(|line| line.starts_with("ok "));
-    assert!(findings.well && all_ok, "{}", findings.text);
+    assert!(findings.passed && all_ok, "{}", findings.text);
     findings.expect("ok", "descriptor set", "item.ItemService");
     findings.expect("ok", "reflection", "all of their imports");
     findings.expect("ok", "TLS certificate", "it can be used");
@@ -116,7 +116,7 @@ async fn files_that_cannot_be_used_are_told() {
         &file,
     ];
     let findings = check_fixture(&php_fpm, &flags, "http_status.php").await;
-    assert!(!findings.well);
+    assert!(!findings.passed);
     findings.expect("error", "descriptor set /none.binpb", "No such file");
     findings.expect(
         "error",

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{Client, Frames, GOAWAY, PING, Proxy, SETTINGS, TEST_TIMEOUT, serve};
+use crate::support::{Client, FrameClient, GOAWAY, PING, Proxy, SETTINGS, TEST_TIMEOUT, serve};
 
 /// Reads until the server closes the connection.
 async fn closed(stream: &mut TcpStream) {
@@ -32,7 +32,10 @@ async fn a_connection_too_many_is_closed_at_once() {
 #[tokio::test]
 async fn a_client_learns_how_many_calls_its_connection_may_have_and_how_long_frames() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--max-concurrent-streams", "7"]).await;
-    let settings = Frames::connect(proxy.address).await.next_of(SETTINGS).await;
+    let settings = FrameClient::connect(proxy.address)
+        .await
+        .next_of(SETTINGS)
+        .await;
     // SETTINGS_MAX_CONCURRENT_STREAMS is 3, SETTINGS_MAX_FRAME_SIZE 5.
     for wanted in [[0, 3, 0, 0, 0, 7], [0, 5, 0, 1, 0, 0]] {
         assert!(
@@ -57,25 +60,25 @@ async fn a_client_that_does_not_begin_is_let_go() {
 async fn a_client_that_does_not_answer_a_ping_is_let_go() {
     let flags = ["--keepalive-time", "50ms", "--keepalive-timeout", "2s"];
     let (_php_fpm, proxy, _client) = serve("echo.php", &flags).await;
-    let mut dead = Frames::connect(proxy.address).await;
+    let mut dead = FrameClient::connect(proxy.address).await;
     dead.next_of(PING).await;
     while dead.next().await.is_some() {}
-    let mut alive = Frames::connect(proxy.address).await;
+    let mut alive = FrameClient::connect(proxy.address).await;
     for _ in 0..3 {
         let ping = alive.next_of(PING).await;
-        alive.answer(&ping).await;
+        alive.acknowledge(&ping).await;
     }
 }
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_with_goaway() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--max-connection-idle", "50ms"]).await;
-    let mut idle = Frames::connect(proxy.address).await;
+    let mut idle = FrameClient::connect(proxy.address).await;
     let first = idle.next_of(GOAWAY).await;
     // RFC 9113, 6.8: the first says that no more is to be begun, with the highest stream there is and NO_ERROR.
     assert_eq!(first.payload[..8], [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
     let ping = idle.next_of(PING).await;
-    idle.answer(&ping).await;
+    idle.acknowledge(&ping).await;
     let last = idle.next_of(GOAWAY).await;
     assert_eq!(last.payload[..8], [0; 8]);
     assert!(idle.next().await.is_none());

@@ -7,7 +7,7 @@ use crate::support::{ending_with, serve};
 #[tokio::test]
 async fn each_line_of_stderr_is_a_record_with_the_ids_of_the_call() {
     let (_php_fpm, mut proxy, client) = serve("stderr.php", &[]).await;
-    let answer = client
+    let response = client
         .call(
             b"body",
             &[
@@ -16,7 +16,7 @@ async fn each_line_of_stderr_is_a_record_with_the_ids_of_the_call() {
             ],
         )
         .await;
-    assert_eq!(answer.content(), b"body");
+    assert_eq!(response.content(), b"body");
     // php-fpm joins the messages of one request, and leaves the ends of lines in them as they are.
     let first = "PHP message: a line with \"quotes\" and \\backslashes\\; PHP message: another line; \
                  PHP message: text";

@@ -70,6 +70,6 @@ async fn a_unary_message_of_64_mib_passes_if_the_limits_let_it() {
     ];
     let (_php_fpm, _proxy, client) = serve("echo.php", &flags).await;
     let content = vec![b'x'; 64 * 1024 * 1024];
-    let answer = client.call(&content, &[]).await;
-    assert!(answer.content() == content);
+    let response = client.call(&content, &[]).await;
+    assert!(response.content() == content);
 }

@@ -58,15 +58,15 @@ async fn no_client_can_forge_a_variable() {
 #[tokio::test]
 async fn the_answers_metadata_arrives() {
     let (_php_fpm, _proxy, client) = serve("metadata.php", &[]).await;
-    let answer = client.call(b"hi", &[]).await;
+    let response = client.call(b"hi", &[]).await;
     assert_eq!(
-        answer
+        response
             .headers
             .get_all("x-initial")
             .iter()
             .collect::<Vec<_>>(),
         ["first", "second"]
     );
-    assert_eq!(answer.trailers["x-trailing"], "last");
-    assert_eq!(answer.content(), b"hi");
+    assert_eq!(response.trailers["x-trailing"], "last");
+    assert_eq!(response.content(), b"hi");
 }

@@ -31,8 +31,8 @@ async fn each_of_2000_calls_is_answered_or_refused_in_time() {
             let timeout = if number % 4 == 0 { "2S" } else { "20S" };
             tokio::spawn(async move {
                 let metadata = [("x-seconds", "1"), ("grpc-timeout", timeout)];
-                let answer = client.call(b"x", &metadata).await;
-                answer.status().0
+                let response = client.call(b"x", &metadata).await;
+                response.status().0
             })
         }));
     }
@@ -50,7 +50,7 @@ async fn each_of_2000_calls_is_answered_or_refused_in_time() {
     }
     let client = Client::connect(proxy.address).await;
     assert_eq!(
-        client.call(b"well", &[("x-seconds", "0")]).await.content(),
-        b"well"
+        client.call(b"probe", &[("x-seconds", "0")]).await.content(),
+        b"probe"
     );
 }

@@ -34,17 +34,17 @@ async fn an_old_application_works_unchanged() {
 #[tokio::test]
 async fn stderr_is_not_merged_into_the_header_fields() {
     let (_php_fpm, _proxy, client) = serve("stderr.php", &[]).await;
-    let answer = client.call(b"body", &[]).await;
-    assert_eq!(answer.content(), b"body");
-    assert_eq!(answer.headers.len(), 2, "{:?}", answer.headers);
+    let response = client.call(b"body", &[]).await;
+    assert_eq!(response.content(), b"body");
+    assert_eq!(response.headers.len(), 2, "{:?}", response.headers);
 }
 
 #[tokio::test]
 async fn failures_are_told_apart_and_say_nothing_of_phps_output() {
     let (_php_fpm, _proxy, client) = serve("http_status.php", &[]).await;
-    let answer = client.call(b"", &[("x-http-status", "403")]).await;
+    let response = client.call(b"", &[("x-http-status", "403")]).await;
     assert_eq!(
-        answer.status(),
+        response.status(),
         (
             Code::PermissionDenied,
             "the application answered with HTTP status 403"

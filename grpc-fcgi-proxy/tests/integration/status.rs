@@ -12,13 +12,13 @@ async fn a_script_says_its_status() {
         ("x-message", "not%20%E2%98%BA now"),
         ("x-details-bin", "CAkSAA=="),
     ];
-    let answer = client.call(b"", &metadata).await;
+    let response = client.call(b"", &metadata).await;
     assert_eq!(
-        answer.status(),
+        response.status(),
         (Code::FailedPrecondition, "not %E2%98%BA now")
     );
-    assert_eq!(answer.headers["grpc-status-details-bin"], "CAkSAA");
-    assert!(answer.body.is_empty() && answer.trailers.is_empty());
+    assert_eq!(response.headers["grpc-status-details-bin"], "CAkSAA");
+    assert!(response.body.is_empty() && response.trailers.is_empty());
 }
 
 #[tokio::test]

@@ -19,8 +19,8 @@ async fn serve(flags: &[&str]) -> ([PhpFpm; 2], Proxy, Client) {
 }
 
 async fn master(client: &Client, seconds: &str) -> u32 {
-    let answer = client.call(b"", &[("x-seconds", seconds)]).await;
-    std::str::from_utf8(answer.content())
+    let response = client.call(b"", &[("x-seconds", seconds)]).await;
+    std::str::from_utf8(response.content())
         .unwrap()
         .parse()
         .unwrap()
@@ -64,8 +64,8 @@ async fn a_restart_under_load_costs_no_more_than_calls_that_were_on_their_way() 
     let ([mut first, _second], proxy, client) = serve(&[]).await;
     let calls = async {
         for _ in 0..40 {
-            for answer in join_all((0..8).map(|_| client.call(b"", &[]))).await {
-                let status = answer.status();
+            for response in join_all((0..8).map(|_| client.call(b"", &[]))).await {
+                let status = response.status();
                 let lost = (Code::Unavailable, "the application ended without an answer");
                 assert!(status == (Code::Ok, "") || status == lost, "{status:?}");
             }

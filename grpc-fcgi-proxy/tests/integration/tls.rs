@@ -13,12 +13,12 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::support::{
-    Authority, BINARY, Client, Pair, PhpFpm, Proxy, TEST_TIMEOUT, WebClient, message, php,
+    Authority, BINARY, CertifiedKey, Client, PhpFpm, Proxy, TEST_TIMEOUT, WebClient, message, php,
 };
 
 const NAME: &str = "test.example";
 
-async fn start(server: &Pair, flags: &[&str]) -> (PhpFpm, Proxy) {
+async fn start(server: &CertifiedKey, flags: &[&str]) -> (PhpFpm, Proxy) {
     let php_fpm = PhpFpm::start().await;
     let script = php("fixtures/echo.php");
     let flags = [&server.flags(), flags].concat();
@@ -29,7 +29,7 @@ async fn start(server: &Pair, flags: &[&str]) -> (PhpFpm, Proxy) {
 async fn connect(
     address: SocketAddr,
     authority: &Authority,
-    own: Option<&Pair>,
+    own: Option<&CertifiedKey>,
     protocol: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
@@ -93,8 +93,8 @@ async fn a_browser_agrees_on_http1_for_grpc_web() {
         .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let mut web = WebClient::over(stream).await;
-    let mut answer = web.call("Method", BINARY, &message(b"hello"), &[]).await;
-    assert_eq!(answer.next().await.unwrap().1, b"hello");
+    let mut response = web.call("Method", BINARY, &message(b"hello"), &[]).await;
+    assert_eq!(response.next().await.unwrap().1, b"hello");
     let stream = connect(proxy.address, &authority, None, "h2")
         .await
         .unwrap();
@@ -135,6 +135,6 @@ async fn a_client_without_tls_gets_no_answer() {
     let authority = Authority::new();
     let (_php_fpm, proxy) = start(&authority.sign(NAME), &[]).await;
     let client = Client::connect(proxy.address).await;
-    let answer = client.send("/test.Service/Method", vec![0; 5], &[]).await;
-    assert!(answer.is_err());
+    let response = client.send("/test.Service/Method", vec![0; 5], &[]).await;
+    assert!(response.is_err());
 }

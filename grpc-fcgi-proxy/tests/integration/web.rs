@@ -28,12 +28,12 @@ async fn a_unary_call_has_its_trailers_in_the_body() {
     let large = vec![b'x'; 200_000];
     for (kind, answered) in [(BINARY, BINARY), (TEXT, "application/grpc-web-text+proto")] {
         for content in [&b""[..], b"hello", &large] {
-            let mut answer = web.call("Method", kind, &message(content), &[]).await;
-            assert_eq!(answer.head.status, 200);
-            assert_eq!(answer.headers()["content-type"], answered);
-            assert_eq!(answer.next().await.unwrap(), (0, content.to_vec()));
+            let mut response = web.call("Method", kind, &message(content), &[]).await;
+            assert_eq!(response.head.status, 200);
+            assert_eq!(response.headers()["content-type"], answered);
+            assert_eq!(response.next().await.unwrap(), (0, content.to_vec()));
             // The trailers are text in the body, so this is about their bytes.
-            assert_eq!(answer.trailers().await, ["grpc-status:0"]);
+            assert_eq!(response.trailers().await, ["grpc-status:0"]);
         }
     }
 }
@@ -43,11 +43,11 @@ async fn a_failed_call_has_its_status_in_the_header() {
     let (_php_fpm, proxy, _client) = serve("status.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     let metadata = [ending_with(Code::NotFound), ("x-message", "not there")];
-    let mut answer = web.call("Method", BINARY, &message(b""), &metadata).await;
-    assert_eq!(answer.head.status, 200);
-    assert_eq!(code(answer.headers()), Code::NotFound);
-    assert_eq!(answer.headers()["grpc-message"], "not there");
-    assert_eq!(answer.next().await, None);
+    let mut response = web.call("Method", BINARY, &message(b""), &metadata).await;
+    assert_eq!(response.head.status, 200);
+    assert_eq!(code(response.headers()), Code::NotFound);
+    assert_eq!(response.headers()["grpc-message"], "not there");
+    assert_eq!(response.next().await, None);
 }
 
 #[tokio::test]
@@ -55,13 +55,13 @@ async fn a_stream_arrives_message_by_message_and_ends_with_its_client() {
     for kind in [BINARY, TEXT] {
         let (php_fpm, mut proxy, _client) = serve_streams("stream_slow.php", &["--grpc-web"]).await;
         let mut web = WebClient::connect(proxy.address).await;
-        let mut answer = web.call("ServerStream", kind, &message(b""), &[]).await;
+        let mut response = web.call("ServerStream", kind, &message(b""), &[]).await;
         // It never ends, so nothing would come if it were collected.
         for number in 0..3 {
             let expected = format!("message {number}").into_bytes();
-            assert_eq!(answer.next().await.unwrap(), (0, expected));
+            assert_eq!(response.next().await.unwrap(), (0, expected));
         }
-        drop((answer, web));
+        drop((response, web));
         let logged = proxy.logged(|record| record["message"] == "call").await;
         assert_eq!(logged["grpc_code"], "Canceled");
         let ended = async {
@@ -81,13 +81,13 @@ async fn a_stream_ends_with_its_trailers() {
     let mut web = WebClient::connect(proxy.address).await;
     for kind in [BINARY, TEXT] {
         let metadata = [ending_with(Code::FailedPrecondition), ("x-message", "late")];
-        let mut answer = web
+        let mut response = web
             .call("ServerStream", kind, &message(b""), &metadata)
             .await;
-        assert_eq!(answer.headers()["x-initial"], "first");
-        assert_eq!(answer.next().await.unwrap().1, b"before the trailers");
+        assert_eq!(response.headers()["x-initial"], "first");
+        assert_eq!(response.next().await.unwrap().1, b"before the trailers");
         assert_eq!(
-            answer.trailers().await,
+            response.trailers().await,
             [
                 "grpc-message:late",
                 "grpc-status:9",
@@ -103,11 +103,11 @@ async fn a_stream_ends_with_its_trailers() {
 async fn php_sees_an_ordinary_call() {
     let (_php_fpm, proxy, _client) = serve("variables.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
-    let mut answer = web
+    let mut response = web
         .call("Method", TEXT, &message(b""), &[("x-a", "1")])
         .await;
     let variables: serde_json::Value =
-        serde_json::from_slice(&answer.next().await.unwrap().1).unwrap();
+        serde_json::from_slice(&response.next().await.unwrap().1).unwrap();
     for (name, value) in [
         ("REQUEST_URI", PATH),
         ("GRPC_CALL_KIND", "unary"),
@@ -125,10 +125,10 @@ async fn deadlines_and_limits_hold() {
     let (_php_fpm, proxy, _client) = serve("sleep.php", &flags).await;
     let mut web = WebClient::connect(proxy.address).await;
     let metadata = [("x-seconds", "5"), ("grpc-timeout", "100m")];
-    let answer = web.call("Method", BINARY, &message(b""), &metadata).await;
-    assert_eq!(code(answer.headers()), Code::DeadlineExceeded);
-    let answer = web.call("Method", BINARY, &message(&[0; 101]), &[]).await;
-    assert_eq!(code(answer.headers()), Code::ResourceExhausted);
+    let response = web.call("Method", BINARY, &message(b""), &metadata).await;
+    assert_eq!(code(response.headers()), Code::DeadlineExceeded);
+    let response = web.call("Method", BINARY, &message(&[0; 101]), &[]).await;
+    assert_eq!(code(response.headers()), Code::ResourceExhausted);
 }
 
 #[tokio::test]
@@ -136,8 +136,8 @@ async fn text_that_is_no_base64_is_an_error() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     let headers = [("content-type", TEXT)];
-    let answer = web.send("POST", PATH, b"AAAA!!!!".to_vec(), &headers).await;
-    assert_eq!(code(answer.headers()), Code::Internal);
+    let response = web.send("POST", PATH, b"AAAA!!!!".to_vec(), &headers).await;
+    assert_eq!(code(response.headers()), Code::Internal);
 }
 
 #[tokio::test]
@@ -194,21 +194,21 @@ async fn without_an_origin_no_other_may_call_and_with_a_star_all() {
     ] {
         let (_php_fpm, proxy, _client) = serve("echo.php", flags).await;
         let mut web = WebClient::connect(proxy.address).await;
-        let answer = web.send("POST", PATH, message(b""), &headers).await;
-        assert_eq!(field(&answer, "access-control-allow-origin"), expected);
+        let response = web.send("POST", PATH, message(b""), &headers).await;
+        assert_eq!(field(&response, "access-control-allow-origin"), expected);
     }
 }
 
 #[tokio::test]
 async fn it_goes_over_http2_beside_ordinary_calls() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &["--grpc-web"]).await;
-    let answer = client
+    let response = client
         .send(PATH, message(b"web"), &[("content-type", BINARY)])
         .await
         .unwrap();
-    assert_eq!(answer.headers["content-type"], BINARY);
-    assert!(answer.trailers.is_empty());
-    assert!(answer.body.starts_with(&message(b"web")));
+    assert_eq!(response.headers["content-type"], BINARY);
+    assert!(response.trailers.is_empty());
+    assert!(response.body.starts_with(&message(b"web")));
     assert_eq!(client.call(b"grpc", &[]).await.content(), b"grpc");
 }
 
@@ -222,8 +222,8 @@ async fn what_is_not_grpc_web_is_refused_over_http1() {
         ("GET", BINARY, 405),
     ] {
         let headers = [("content-type", content_type)];
-        let answer = web.send(method, PATH, vec![], &headers).await;
-        assert_eq!(answer.status(), status, "{method} {content_type}");
+        let response = web.send(method, PATH, vec![], &headers).await;
+        assert_eq!(response.status(), status, "{method} {content_type}");
     }
 }
 
@@ -231,21 +231,21 @@ async fn what_is_not_grpc_web_is_refused_over_http1() {
 async fn without_the_flag_there_is_neither_grpc_web_nor_http1() {
     let (_php_fpm, proxy, client) = serve("echo.php", &[]).await;
     for kind in [BINARY, TEXT] {
-        let answer = client
+        let response = client
             .send(PATH, message(b""), &[("content-type", kind)])
             .await
             .unwrap();
-        assert_eq!(answer.http_status, 415);
+        assert_eq!(response.http_status, 415);
     }
     let mut http1 = TcpStream::connect(proxy.address).await.unwrap();
     let request = format!("POST {PATH} HTTP/1.1\r\nhost: a\r\ncontent-type: {BINARY}\r\n\r\n");
     http1.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
+    let mut response = Vec::new();
     // Unread bytes make a reset of the end.
-    let _ = timeout(TEST_TIMEOUT, http1.read_to_end(&mut answer))
+    let _ = timeout(TEST_TIMEOUT, http1.read_to_end(&mut response))
         .await
         .expect("it stays open");
-    assert!(!answer.starts_with(b"HTTP/1"));
+    assert!(!response.starts_with(b"HTTP/1"));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn a_pool_that_is_too_small_is_told() {
         .args(flags);
     command.arg(php("fixtures/http_status.php"));
     let findings = Findings::of(command).await;
-    assert!(!findings.well);
+    assert!(!findings.passed);
     findings.expect(
         "error",
         "workers",

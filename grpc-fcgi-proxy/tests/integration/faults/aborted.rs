@@ -5,21 +5,21 @@ use std::net::Shutdown;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::{KINDS, all_is_well, serve_fixture};
-use crate::support::{Client, PhpFpm, Proxy, Stream, message};
+use super::{KINDS, check_recovery, serve_fixture};
+use crate::support::{Client, PhpFpm, Proxy, StreamingCall, message};
 
 /// Ways to go.
 #[derive(Clone, Copy, Debug)]
-enum Way {
+enum Abort {
     Reset,
     Disconnect,
 }
 
-type Site = (PhpFpm, Proxy, Client);
+type Stack = (PhpFpm, Proxy, Client);
 
-/// Each of these kinds of call, and each way to go.
-fn each<'a>(kinds: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Way)> {
-    let ways = |kind| [(kind, Way::Reset), (kind, Way::Disconnect)];
+/// Each of these kinds of call, and each abort to go.
+fn each<'a>(kinds: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Abort)> {
+    let ways = |kind| [(kind, Abort::Reset), (kind, Abort::Disconnect)];
     kinds.iter().copied().flat_map(ways)
 }
 
@@ -27,13 +27,13 @@ fn each<'a>(kinds: &'a [&'a str]) -> impl Iterator<Item = (&'a str, Way)> {
 struct Lone {
     socket: std::net::TcpStream,
     client: Client,
-    call: Stream,
+    call: StreamingCall,
 }
 
 impl Lone {
     /// Begins a call, and sends this much.
-    async fn begin(site: &Site, kind: &str, metadata: &[(&str, &str)], body: &[u8]) -> Self {
-        let stream = TcpStream::connect(site.1.address).await.unwrap();
+    async fn begin(stack: &Stack, kind: &str, metadata: &[(&str, &str)], body: &[u8]) -> Self {
+        let stream = TcpStream::connect(stack.1.address).await.unwrap();
         let stream = stream.into_std().unwrap();
         let socket = stream.try_clone().unwrap();
         let client = Client::over(TcpStream::from_std(stream).unwrap())
@@ -48,12 +48,12 @@ impl Lone {
         }
     }
 
-    async fn go(self, (php_fpm, proxy, other): &Site, way: Way) {
-        match way {
-            Way::Reset => drop(self.call),
-            Way::Disconnect => self.socket.shutdown(Shutdown::Both).unwrap(),
+    async fn go(self, (php_fpm, proxy, other): &Stack, abort: Abort) {
+        match abort {
+            Abort::Reset => drop(self.call),
+            Abort::Disconnect => self.socket.shutdown(Shutdown::Both).unwrap(),
         }
-        all_is_well(php_fpm, proxy, other).await;
+        check_recovery(php_fpm, proxy, other).await;
     }
 }
 
@@ -76,74 +76,74 @@ async fn before_the_header_fields_are_complete() {
         let mut stream = TcpStream::connect(proxy.address).await.unwrap();
         stream.write_all(&opening[..cut]).await.unwrap();
         drop(stream);
-        all_is_well(&php_fpm, &proxy, &client).await;
+        check_recovery(&php_fpm, &proxy, &client).await;
     }
 }
 
 #[tokio::test]
 async fn while_it_sends() {
-    let site = serve_fixture("stream_sum.php", &[]).await;
+    let stack = serve_fixture("stream_sum.php", &[]).await;
     let half = &message(&[b'x'; 100_000])[..50_000];
-    for (kind, way) in each(&KINDS) {
-        let lone = Lone::begin(&site, kind, &[], half).await;
+    for (kind, abort) in each(&KINDS) {
+        let lone = Lone::begin(&stack, kind, &[], half).await;
         if kind == "Unary" {
             // It takes no place before it has its message, but it comes before the next on its connection.
             tokio::task::yield_now().await;
-            lone.client.call_method("/well.Unary/Echo", b"", &[]).await;
+            lone.client.call_method("/probe.Unary/Echo", b"", &[]).await;
         } else {
-            site.1.metric_becomes("fcgi_exchanges_running", 1.0).await;
+            stack.1.metric_becomes("fcgi_exchanges_running", 1.0).await;
         }
-        lone.go(&site, way).await;
+        lone.go(&stack, abort).await;
     }
 }
 
 #[tokio::test]
 async fn while_it_waits_for_a_place() {
-    let site = serve_fixture("sleep.php", &[]).await;
-    let (_, proxy, client) = &site;
-    for (kind, way) in each(&KINDS) {
+    let stack = serve_fixture("sleep.php", &[]).await;
+    let (_, proxy, client) = &stack;
+    for (kind, abort) in each(&KINDS) {
         let running = client.clone();
         let running =
             tokio::spawn(async move { running.call(b"x", &[("x-seconds", "0.3")]).await });
         proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
-        let mut lone = Lone::begin(&site, kind, &[("x-seconds", "9")], &message(b"x")).await;
+        let mut lone = Lone::begin(&stack, kind, &[("x-seconds", "9")], &message(b"x")).await;
         lone.call.half_close();
         proxy.metric_becomes("fcgi_calls_waiting", 1.0).await;
-        lone.go(&site, way).await;
-        assert_eq!(running.await.unwrap().content(), b"x", "{kind} {way:?}");
+        lone.go(&stack, abort).await;
+        assert_eq!(running.await.unwrap().content(), b"x", "{kind} {abort:?}");
     }
 }
 
 #[tokio::test]
 async fn while_the_script_runs() {
-    let site = serve_fixture("sleep.php", &[]).await;
-    for (kind, way) in each(&KINDS) {
-        let mut lone = Lone::begin(&site, kind, &[("x-seconds", "0.2")], &message(b"x")).await;
+    let stack = serve_fixture("sleep.php", &[]).await;
+    for (kind, abort) in each(&KINDS) {
+        let mut lone = Lone::begin(&stack, kind, &[("x-seconds", "0.2")], &message(b"x")).await;
         lone.call.half_close();
-        site.1.metric_becomes("fcgi_exchanges_running", 1.0).await;
-        lone.go(&site, way).await;
+        stack.1.metric_becomes("fcgi_exchanges_running", 1.0).await;
+        lone.go(&stack, abort).await;
     }
 }
 
 /// More than HTTP/2's window, of which it takes nothing.
 #[tokio::test]
 async fn while_a_unary_answer_is_being_sent() {
-    let site = serve_fixture("large.php", &[]).await;
-    for (kind, way) in each(&KINDS[..1]) {
-        let mut lone = Lone::begin(&site, kind, &[("x-size", "10000000")], &message(b"")).await;
+    let stack = serve_fixture("large.php", &[]).await;
+    for (kind, abort) in each(&KINDS[..1]) {
+        let mut lone = Lone::begin(&stack, kind, &[("x-size", "10000000")], &message(b"")).await;
         lone.call.half_close();
         lone.call.headers().await;
-        lone.go(&site, way).await;
+        lone.go(&stack, abort).await;
     }
 }
 
 #[tokio::test]
 async fn while_a_stream_of_answers_is_being_sent() {
-    let site = serve_fixture("stream_count.php", &[]).await;
+    let stack = serve_fixture("stream_count.php", &[]).await;
     let metadata = [("x-count", "100000000"), ("x-size", "10000")];
-    for (kind, way) in each(&KINDS[1..]) {
-        let mut lone = Lone::begin(&site, kind, &metadata, &message(b"")).await;
+    for (kind, abort) in each(&KINDS[1..]) {
+        let mut lone = Lone::begin(&stack, kind, &metadata, &message(b"")).await;
         assert_eq!(lone.call.next().await.unwrap().len(), 10_000);
-        lone.go(&site, way).await;
+        lone.go(&stack, abort).await;
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tonic::Code;
 
-use super::{all_is_well, serve_fixture, status};
+use super::{check_recovery, serve_fixture, status};
 use crate::support::serve;
 
 #[tokio::test]
@@ -14,9 +14,9 @@ async fn calls_fail_while_php_fpm_is_away_and_work_when_it_is_back() {
     assert_eq!(client.call(b"a", &[]).await.content(), b"a");
     php_fpm.stop().await;
     for _ in 0..20 {
-        let answer = client.call(b"b", &[]).await;
+        let response = client.call(b"b", &[]).await;
         assert_eq!(
-            answer.status(),
+            response.status(),
             (Code::Unavailable, "the application cannot be reached")
         );
     }
@@ -45,13 +45,13 @@ const CALLERS: usize = 32;
 
 /// How many calls have ended with each of the statuses that they may end with.
 #[derive(Debug, Default)]
-struct Seen {
+struct Counts {
     ok: AtomicUsize,
     unavailable: AtomicUsize,
     over: AtomicBool,
 }
 
-impl Seen {
+impl Counts {
     fn count(&self, status: (Code, &str)) {
         match status {
             (Code::Ok, "") => &self.ok,
@@ -76,14 +76,14 @@ async fn until_as_many_as_callers(count: &AtomicUsize) {
 #[tokio::test]
 async fn php_fpm_may_stop_and_start_under_load() {
     let (mut php_fpm, proxy, client) = serve_fixture("sleep.php", &[]).await;
-    let seen = Arc::new(Seen::default());
+    let seen = Arc::new(Counts::default());
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
             let (client, seen) = (client.clone(), Arc::clone(&seen));
             tokio::spawn(async move {
                 while !seen.over.load(Ordering::Relaxed) {
-                    let answer = client.call(b"x", &[("x-seconds", "0.005")]).await;
-                    seen.count(answer.status());
+                    let response = client.call(b"x", &[("x-seconds", "0.005")]).await;
+                    seen.count(response.status());
                 }
             })
         })
@@ -99,10 +99,10 @@ async fn php_fpm_may_stop_and_start_under_load() {
     for caller in callers {
         caller.await.unwrap();
     }
-    all_is_well(&php_fpm, &proxy, &client).await;
+    check_recovery(&php_fpm, &proxy, &client).await;
     for _ in 0..CALLERS {
-        let answer = client.call(b"x", &[("x-seconds", "0")]).await;
-        assert_eq!(answer.content(), b"x");
+        let response = client.call(b"x", &[("x-seconds", "0")]).await;
+        assert_eq!(response.content(), b"x");
     }
 }
 
@@ -121,5 +121,5 @@ async fn an_open_stream_ends_when_php_fpm_is_stopped() {
         )
     );
     php_fpm.start_again().await;
-    all_is_well(&php_fpm, &proxy, &client).await;
+    check_recovery(&php_fpm, &proxy, &client).await;
 }

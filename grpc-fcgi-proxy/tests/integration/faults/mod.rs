@@ -26,11 +26,11 @@ const ONE_PLACE: [&str; 6] = [
 /// The methods of `test.Service`, one of each kind.
 const KINDS: [&str; 4] = ["Unary", "ClientStream", "ServerStream", "BidiStream"];
 
-/// A fixture for `test.Service`; `well.Service` echoes.
+/// A fixture for `test.Service`; `probe.Service` echoes.
 async fn serve_fixture(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
-    let unary = format!("--route=well.Unary={}", php("fixtures/echo.php").display());
+    let unary = format!("--route=probe.Unary={}", php("fixtures/echo.php").display());
     let streaming = format!(
-        "--route=well.Service={}",
+        "--route=probe.Service={}",
         php("fixtures/stream_echo.php").display()
     );
     let flags = [&ONE_PLACE, &[unary.as_str(), &streaming][..], flags].concat();
@@ -38,25 +38,25 @@ async fn serve_fixture(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client)
 }
 
 /// No place is lost, no worker pinned, no call left; and the next one works, of whatever kind.
-async fn all_is_well(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
+async fn check_recovery(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
     proxy.becomes_idle().await;
     php_fpm.becomes_idle().await;
-    let answer = client.call_method("/well.Unary/Echo", b"well", &[]).await;
-    assert_eq!(answer.content(), b"well");
-    let mut stream = client.stream_at("/well.Service/BidiStream", &[]);
-    stream.send(b"well");
+    let response = client.call_method("/probe.Unary/Echo", b"probe", &[]).await;
+    assert_eq!(response.content(), b"probe");
+    let mut stream = client.stream_at("/probe.Service/BidiStream", &[]);
+    stream.send(b"probe");
     stream.half_close();
-    assert_eq!(stream.next().await.unwrap(), b"well");
+    assert_eq!(stream.next().await.unwrap(), b"probe");
     assert_eq!(stream.status().await.0, Code::Ok);
 }
 
 /// The same with a scripted application, which answers well when its scripts are at their end.
-async fn all_is_well_with(application: &Scripted, proxy: &Proxy, client: &Client) {
+async fn check_recovery_of(application: &Scripted, proxy: &Proxy, client: &Client) {
     proxy.becomes_idle().await;
     application.is_left_alone().await;
-    let answer = client.call_method("/well.Unary/Method", b"", &[]).await;
-    assert_eq!(answer.content(), BODY);
-    let mut stream = client.stream_at("/well.Service/BidiStream", &[]);
+    let response = client.call_method("/probe.Unary/Method", b"", &[]).await;
+    assert_eq!(response.content(), BODY);
+    let mut stream = client.stream_at("/probe.Service/BidiStream", &[]);
     stream.half_close();
     assert_eq!(stream.status().await, (Code::Ok, String::new()));
 }

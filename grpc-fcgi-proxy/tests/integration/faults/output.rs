@@ -2,7 +2,7 @@
 
 use tonic::Code;
 
-use super::{ONE_PLACE, all_is_well, all_is_well_with, serve_fixture, status, status_of};
+use super::{ONE_PLACE, check_recovery, check_recovery_of, serve_fixture, status, status_of};
 use crate::support::scripted::Step::{Flood, Read, Send};
 use crate::support::scripted::{BODY, END, HEAD, stderr, stdout};
 use crate::support::serve_scripted;
@@ -11,7 +11,7 @@ use crate::support::serve_scripted;
 const BOUNDED: u64 = 64 * 1024;
 const RECORDS: usize = 2000;
 
-/// 125 MiB before the answer, and as much in the middle of it.
+/// 125 MiB before the response, and as much in the middle of it.
 #[tokio::test]
 async fn a_flood_of_stderr_costs_no_memory_and_no_answer() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
@@ -30,7 +30,7 @@ async fn a_flood_of_stderr_costs_no_memory_and_no_answer() {
             status(Code::Ok, ""),
             "{kind}"
         );
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
     assert!(proxy.peak_memory() < BOUNDED, "{} KiB", proxy.peak_memory());
 }
@@ -46,7 +46,7 @@ async fn what_php_writes_to_its_log_is_bounded_in_the_log() {
             logged["message"],
             "more was written to STDERR, and left out"
         );
-        all_is_well(&php_fpm, &proxy, &client).await;
+        check_recovery(&php_fpm, &proxy, &client).await;
     }
 }
 
@@ -59,6 +59,6 @@ async fn header_fields_of_1_mib_are_refused() {
         assert_eq!(ended, status(Code::Ok, ""), "{kind}");
         let ended = status_of(&client, kind, &[("x-size", "1048576")]).await;
         assert_eq!(ended, refused, "{kind}");
-        all_is_well(&php_fpm, &proxy, &client).await;
+        check_recovery(&php_fpm, &proxy, &client).await;
     }
 }

@@ -2,7 +2,7 @@
 
 use tonic::Code;
 
-use super::{ONE_PLACE, all_is_well_with, status, status_of};
+use super::{ONE_PLACE, check_recovery_of, status, status_of};
 use crate::support::scripted::Step::{self, Read, ReadParams, Send, SendSplit};
 use crate::support::scripted::{BODY, END, HEAD, Scripted, good_answer, stderr, stdout};
 use crate::support::{Client, serve_scripted};
@@ -61,7 +61,7 @@ async fn a_record_that_is_wrong_ends_the_call_at_once() {
             let steps = [Send([&before[..], record].concat()), Step::Stall];
             let ended = statuses(&application, &client, &steps).await;
             assert_eq!(ended, both(MALFORMED), "{what} behind {before:?}");
-            all_is_well_with(&application, &proxy, &client).await;
+            check_recovery_of(&application, &proxy, &client).await;
         }
     }
 }
@@ -76,7 +76,7 @@ async fn a_request_that_the_application_refuses_is_unavailable() {
         ended,
         both((Code::Unavailable, "the application refused the call"))
     );
-    all_is_well_with(&application, &proxy, &client).await;
+    check_recovery_of(&application, &proxy, &client).await;
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn an_answer_that_is_no_cgi_is_malformed() {
         let steps = [Read, Send(answer), Step::Stall];
         let ended = statuses(&application, &client, &steps).await;
         assert_eq!(ended, both(MALFORMED), "{what}");
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }
 
@@ -114,7 +114,7 @@ async fn half_an_answer_is_an_error_wherever_it_is_cut() {
         assert_eq!(unary, status(cut_short.0, cut_short.1), "cut at {cut}");
         assert_eq!(stream, status(in_stream.0, in_stream.1), "cut at {cut}");
     }
-    all_is_well_with(&application, &proxy, &client).await;
+    check_recovery_of(&application, &proxy, &client).await;
 }
 
 /// The length says more than there is, so the end of the answer looks like a part of it.
@@ -125,7 +125,7 @@ async fn a_record_whose_length_is_too_large_is_cut_short() {
     answer[5] = 0xff;
     let ended = statuses(&application, &client, &[Read, Send(answer)]).await;
     assert_eq!(ended, both(CUT_SHORT));
-    all_is_well_with(&application, &proxy, &client).await;
+    check_recovery_of(&application, &proxy, &client).await;
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn records_may_be_split_at_each_byte() {
     for answer in table {
         let steps = [Read, SendSplit(answer)];
         assert_eq!(statuses(&application, &client, &steps).await, both(OK));
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }
 
@@ -182,6 +182,6 @@ async fn a_header_field_with_a_control_character_is_left_out() {
             "{headers:?}"
         );
         assert!(!headers.contains_key("x-nul"));
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }

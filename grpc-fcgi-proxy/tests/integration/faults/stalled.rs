@@ -6,7 +6,9 @@ use tokio::time::timeout;
 
 use tonic::Code;
 
-use super::{KINDS, ONE_PLACE, all_is_well, all_is_well_with, serve_fixture, status, status_of};
+use super::{
+    KINDS, ONE_PLACE, check_recovery, check_recovery_of, serve_fixture, status, status_of,
+};
 use crate::support::scripted::Step::{Read, ReadParams, Send, Stall};
 use crate::support::scripted::{BODY, END, HEAD, good_answer, stdout};
 use crate::support::{message, serve_scripted};
@@ -51,7 +53,7 @@ async fn an_application_that_stalls_is_waited_for_until_the_deadline() {
             application.next(&steps);
             let ended = timeout(SOON, status_of(&client, kind, &[DEADLINE])).await;
             assert_eq!(ended.expect("in time"), over(), "{what}: {kind}");
-            all_is_well_with(&application, &proxy, &client).await;
+            check_recovery_of(&application, &proxy, &client).await;
         }
     }
 }
@@ -66,7 +68,7 @@ async fn a_script_that_goes_on_behind_its_trailers_is_not_waited_for() {
         application.next(&[Read, Send(without_end.clone()), Stall]);
         let ended = timeout(SOON, status_of(&client, kind, &[])).await;
         assert_eq!(ended.expect("in time"), status(Code::Ok, ""), "{kind}");
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }
 
@@ -82,7 +84,7 @@ async fn an_application_that_does_not_take_its_input_is_waited_for_until_the_dea
         call.half_close();
         let ended = timeout(SOON, call.status()).await.expect("in time");
         assert_eq!(ended, over(), "{kind}");
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }
 
@@ -96,7 +98,7 @@ async fn a_client_that_stops_sending_is_waited_for_until_the_deadline() {
             call.send_bytes(&message(b"half")[..sent]);
             let ended = timeout(SOON, call.status()).await.expect("in time");
             assert_eq!(ended, over(), "{kind} with {sent} bytes");
-            all_is_well(&php_fpm, &proxy, &client).await;
+            check_recovery(&php_fpm, &proxy, &client).await;
         }
     }
 }
@@ -111,7 +113,7 @@ async fn a_unary_client_that_stops_sending_holds_no_place() {
     call.half_close();
     assert_eq!(call.next().await.unwrap(), b"whole");
     assert_eq!(call.status().await.0, Code::Ok);
-    all_is_well(&php_fpm, &proxy, &client).await;
+    check_recovery(&php_fpm, &proxy, &client).await;
 }
 
 #[tokio::test]
@@ -128,7 +130,7 @@ async fn a_unary_client_that_stops_reading_holds_no_worker() {
     assert_eq!(other.content(), b"a");
     assert_eq!(call.next().await.unwrap().len(), 10_000_000);
     assert_eq!(call.status().await.0, Code::Ok);
-    all_is_well(&php_fpm, &proxy, &client).await;
+    check_recovery(&php_fpm, &proxy, &client).await;
 }
 
 #[tokio::test]
@@ -150,7 +152,7 @@ async fn a_streaming_client_that_stops_reading_holds_its_worker_until_the_deadli
         php_fpm.becomes_idle().await;
         while call.next().await.is_some() {}
         assert_eq!(call.status().await, over(), "{kind}");
-        all_is_well(&php_fpm, &proxy, &client).await;
+        check_recovery(&php_fpm, &proxy, &client).await;
     }
 }
 
@@ -164,6 +166,6 @@ async fn without_a_deadline_an_application_that_stalls_is_waited_for_until_the_c
         call.half_close();
         application.has_begun().await;
         drop(call);
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }

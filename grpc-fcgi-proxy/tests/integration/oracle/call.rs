@@ -13,19 +13,19 @@ use tonic::Code;
 type Entries = Vec<(String, String)>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Case {
+pub(super) struct RandomCall {
     pub(super) service: String,
     pub(super) method: String,
     pub(super) content: Vec<u8>,
     pub(super) metadata: Entries,
-    pub(super) status: Told,
+    pub(super) status: ScriptStatus,
     initial: Entries,
     trailing: Entries,
 }
 
 /// How the script ends the call.
 #[derive(Clone, Debug)]
-pub(super) enum Told {
+pub(super) enum ScriptStatus {
     Grpc {
         code: Code,
         text: String,
@@ -36,7 +36,7 @@ pub(super) enum Told {
     Http(u16),
 }
 
-pub(super) fn case() -> impl Strategy<Value = Case> {
+pub(super) fn random_call() -> impl Strategy<Value = RandomCall> {
     let content = prop_oneof![
         4 => vec(any::<u8>(), 0..200),
         // More than a FastCGI record.
@@ -51,12 +51,12 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
         method,
         content,
         vec(sent, 0..6),
-        told(),
+        script_status(),
         vec(entry(), 0..4),
         vec(entry(), 0..4),
     )
         .prop_map(
-            |((service, method), content, metadata, status, initial, trailing)| Case {
+            |((service, method), content, metadata, status, initial, trailing)| RandomCall {
                 service,
                 method,
                 content,
@@ -68,7 +68,7 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
         )
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn script_status() -> impl Strategy<Value = ScriptStatus> {
     let text = vec(any::<char>(), 0..40).prop_map(String::from_iter);
     let details = option::of(vec(any::<u8>(), 1..40));
     let grpc = (
@@ -79,8 +79,8 @@ fn told() -> impl Strategy<Value = Told> {
     );
     let http = vec![200, 301, 400, 401, 403, 404, 429, 500, 502, 503, 504];
     prop_oneof![
-        4 => grpc.prop_map(|(code, text, sparse, details)| Told::Grpc { code, text, sparse, details }),
-        1 => prop::sample::select(http).prop_map(Told::Http),
+        4 => grpc.prop_map(|(code, text, sparse, details)| ScriptStatus::Grpc { code, text, sparse, details }),
+        1 => prop::sample::select(http).prop_map(ScriptStatus::Http),
     ]
 }
 
@@ -123,7 +123,7 @@ fn known() -> impl Strategy<Value = (String, String)> {
     )
 }
 
-impl Told {
+impl ScriptStatus {
     pub(super) fn code(&self) -> Code {
         match self {
             Self::Grpc { code, .. } => *code,
@@ -195,7 +195,7 @@ fn percent_encoded(text: &str, sparse: bool) -> String {
     })
 }
 
-impl Case {
+impl RandomCall {
     pub(super) fn path(&self) -> String {
         format!("/{}/{}", self.service, self.method)
     }
@@ -216,8 +216,8 @@ impl Case {
             .map(|(name, value)| (name, BASE64_STANDARD.encode(value)))
             .collect();
         let http_status = match self.status {
-            Told::Http(status) => status,
-            Told::Grpc { .. } => 200,
+            ScriptStatus::Http(status) => status,
+            ScriptStatus::Grpc { .. } => 200,
         };
         let told = json!({"http_status": http_status, "fields": fields}).to_string();
         let length = u32::try_from(told.len()).unwrap().to_be_bytes();

@@ -9,7 +9,7 @@ use serde_json::Value;
 use tonic::Code;
 
 use super::call::code_of_http;
-use crate::support::{Answer, message};
+use crate::support::{Response, message};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
@@ -42,20 +42,20 @@ pub(super) struct Ended {
 
 impl Ended {
     /// As a client of the proxy sees it.
-    pub(super) fn of_call(answer: Answer) -> Self {
-        let status = tonic::Status::from_header_map(&answer.trailers).unwrap();
-        let content = (!answer.body.is_empty()).then(|| {
-            let content = answer.body[5..].to_vec();
-            assert_eq!(message(&content), answer.body);
+    pub(super) fn of_call(response: Response) -> Self {
+        let status = tonic::Status::from_header_map(&response.trailers).unwrap();
+        let content = (!response.body.is_empty()).then(|| {
+            let content = response.body[5..].to_vec();
+            assert_eq!(message(&content), response.body);
             content
         });
-        let mut trailing = metadata(&answer.trailers);
+        let mut trailing = metadata(&response.trailers);
         Self {
             code: status.code(),
             text: status.message().to_owned(),
             details: status.details().to_vec(),
             content,
-            initial: metadata(&answer.headers),
+            initial: metadata(&response.headers),
             seen: seen(&mut trailing),
             trailing,
         }

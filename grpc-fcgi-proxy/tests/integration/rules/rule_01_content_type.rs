@@ -18,15 +18,15 @@ async fn what_is_not_grpc_is_415() {
     ];
     for content_type in refused {
         let headers = [("content-type", content_type)];
-        let answer = client.send("/a.B/C", message(b""), &headers).await.unwrap();
+        let response = client.send("/a.B/C", message(b""), &headers).await.unwrap();
         assert_eq!(
-            answer.http_status,
+            response.http_status,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "{content_type}"
         );
     }
-    let answer = client.send("/a.B/C", message(b""), &[]).await.unwrap();
-    assert_eq!(answer.http_status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let response = client.send("/a.B/C", message(b""), &[]).await.unwrap();
+    assert_eq!(response.http_status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
 #[tokio::test]
@@ -38,9 +38,9 @@ async fn grpc_of_any_kind_passes() {
         "application/grpc+json",
     ] {
         let headers = [("content-type", content_type)];
-        let answer = client.send("/a.B/C", message(b""), &headers).await.unwrap();
-        assert_eq!(answer.http_status, StatusCode::OK, "{content_type}");
-        assert_eq!(answer.content(), b"");
+        let response = client.send("/a.B/C", message(b""), &headers).await.unwrap();
+        assert_eq!(response.http_status, StatusCode::OK, "{content_type}");
+        assert_eq!(response.content(), b"");
     }
 }
 
@@ -56,16 +56,16 @@ async fn a_path_in_other_letters_is_another_method() {
         ("/item.itemService/ListItems", Code::Unimplemented),
         ("/Item.ItemService/ListItems", Code::Unimplemented),
     ] {
-        let answer = client.call_method(path, b"", &[]).await;
-        assert_eq!(answer.status().0, code, "{path}");
+        let response = client.call_method(path, b"", &[]).await;
+        assert_eq!(response.status().0, code, "{path}");
     }
 }
 
 #[tokio::test]
 async fn the_kind_of_a_method_is_its_own_in_its_own_letters() {
     let (_php_fpm, _proxy, client) = serve_streams("variables.php", &[]).await;
-    let answer = client
+    let response = client
         .call_method("/test.Service/bidistream", b"", &[])
         .await;
-    assert_eq!(answer.variables()["GRPC_CALL_KIND"], "unary");
+    assert_eq!(response.variables()["GRPC_CALL_KIND"], "unary");
 }

@@ -47,17 +47,17 @@ async fn several_messages_may_come_in_one_frame() {
 async fn the_length_is_in_big_endian_both_ways() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let body = [&b"\0\0\x01\x02\x03"[..], &[b'x'; 0x1_0203]].concat();
-    let answer = client.send("/a.B/C", body.clone(), &[GRPC]).await.unwrap();
-    assert!(answer.body == body);
+    let response = client.send("/a.B/C", body.clone(), &[GRPC]).await.unwrap();
+    assert!(response.body == body);
 }
 
 #[tokio::test]
 async fn half_a_message_and_unknown_flags_are_malformed() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     for body in [&message(b"cut")[..6], b"\0\0", b"\x02\0\0\0\0"] {
-        let answer = client.send("/a.B/C", body.into(), &[GRPC]).await.unwrap();
+        let response = client.send("/a.B/C", body.into(), &[GRPC]).await.unwrap();
         assert_eq!(
-            answer.status(),
+            response.status(),
             (Code::Internal, "malformed request message"),
             "{body:?}"
         );

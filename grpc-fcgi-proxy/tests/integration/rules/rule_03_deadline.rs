@@ -14,9 +14,9 @@ async fn a_deadline_that_is_over_is_told_in_time() {
     for time in ["50m", "50000u", "99999999n", "0S"] {
         let metadata = [("x-seconds", "2"), ("grpc-timeout", time)];
         let start = Instant::now();
-        let answer = client.call(b"", &metadata).await;
+        let response = client.call(b"", &metadata).await;
         assert_eq!(
-            answer.status(),
+            response.status(),
             (Code::DeadlineExceeded, "the deadline is over"),
             "{time}"
         );
@@ -36,8 +36,8 @@ async fn php_is_told_the_deadline_in_whichever_unit_it_came() {
         ("99000000u", 99),
     ] {
         let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let answer = client.call(b"", &[("grpc-timeout", timeout)]).await;
-        let deadline = answer.variables()["GRPC_DEADLINE"]
+        let response = client.call(b"", &[("grpc-timeout", timeout)]).await;
+        let deadline = response.variables()["GRPC_DEADLINE"]
             .as_str()
             .unwrap()
             .parse()
@@ -61,9 +61,9 @@ async fn without_a_timeout_there_is_no_deadline() {
 async fn a_timeout_that_cannot_be_read_is_refused() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     for text in ["", "1", "1s", "123456789S", "-1S"] {
-        let answer = client.call(b"", &[("grpc-timeout", text)]).await;
+        let response = client.call(b"", &[("grpc-timeout", text)]).await;
         assert_eq!(
-            answer.status(),
+            response.status(),
             (Code::Internal, "malformed grpc-timeout"),
             "{text:?}"
         );

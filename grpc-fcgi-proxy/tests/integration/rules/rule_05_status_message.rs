@@ -26,9 +26,9 @@ async fn a_message_is_encoded_whatever_the_script_writes() {
             ending_with(Code::FailedPrecondition),
             ("x-message", written),
         ];
-        let answer = client.call(b"", &metadata).await;
+        let response = client.call(b"", &metadata).await;
         assert_eq!(
-            answer.status(),
+            response.status(),
             (Code::FailedPrecondition, encoded),
             "{written}"
         );

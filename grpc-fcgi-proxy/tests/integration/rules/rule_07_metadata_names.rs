@@ -22,14 +22,14 @@ async fn what_is_no_text_or_no_base64_does_not_fail_the_clients_call() {
 #[tokio::test]
 async fn what_the_script_may_not_say_is_left_out_and_logged() {
     let (_php_fpm, mut proxy, client) = serve_streams("metadata_invalid.php", &[]).await;
-    let answer = client.call(b"x", &[]).await;
-    assert_eq!(answer.content(), b"x");
+    let response = client.call(b"x", &[]).await;
+    assert_eq!(response.content(), b"x");
     let mut stream = client.stream("BidiStream", &[]);
     stream.half_close();
     let initial = stream.headers().await.clone();
     let trailers = stream.end().await.clone();
     assert_eq!(code(&trailers), Code::Ok);
-    for metadata in [&answer.headers, &answer.trailers, &initial, &trailers] {
+    for metadata in [&response.headers, &response.trailers, &initial, &trailers] {
         assert_eq!(metadata["x-valid_0.a"], "yes");
         let wrong = metadata
             .iter()

@@ -35,13 +35,13 @@ async fn eight_kib_of_many_fields_pass_both_ways() {
         .iter()
         .map(|key| (key.as_str(), value.as_str()))
         .collect();
-    let answer = client.call(b"", &metadata).await;
+    let response = client.call(b"", &metadata).await;
     let mut call = client.stream("BidiStream", &metadata);
     call.half_close();
     let headers = call.headers().await.clone();
     for echoed in [
-        &answer.headers,
-        &answer.trailers,
+        &response.headers,
+        &response.trailers,
         &headers,
         call.end().await,
     ] {
@@ -70,7 +70,7 @@ async fn a_list_that_http2_itself_refuses_is_431_and_the_connection_goes_on() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let long = "v".repeat(100 * 1024);
     let headers = [("content-type", "application/grpc"), ("x-long", &long)];
-    let answer = client.send("/a.B/C", vec![0; 5], &headers).await.unwrap();
-    assert_eq!(answer.http_status, 431);
+    let response = client.send("/a.B/C", vec![0; 5], &headers).await.unwrap();
+    assert_eq!(response.http_status, 431);
     assert_eq!(client.call(b"x", &[]).await.content(), b"x");
 }

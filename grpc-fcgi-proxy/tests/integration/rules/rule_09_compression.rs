@@ -26,17 +26,17 @@ fn compressed(content: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_compressed_message_is_plain_for_php() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
-    let answer = client
+    let response = client
         .send("/a.B/C", compressed(HELLO), &[GRPC, GZIP])
         .await
         .unwrap();
-    assert_eq!(answer.content(), b"hello");
+    assert_eq!(response.content(), b"hello");
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
-    let answer = client
+    let response = client
         .send("/a.B/C", compressed(HELLO), &[GRPC, GZIP])
         .await
         .unwrap();
-    let variables = answer.variables();
+    let variables = response.variables();
     assert_eq!(
         (
             &variables["GRPC_MESSAGE_COMPRESSED"],
@@ -87,12 +87,12 @@ async fn what_cannot_be_made_plain_is_refused() {
     for (content, headers, code) in table {
         let body = compressed(content);
         let all = [&[GRPC], &headers[..]].concat();
-        let answer = unary.send("/a.B/C", body.clone(), &all).await.unwrap();
-        assert_eq!(answer.status().0, code, "{headers:?}");
+        let response = unary.send("/a.B/C", body.clone(), &all).await.unwrap();
+        assert_eq!(response.status().0, code, "{headers:?}");
         let mut call = streaming.stream("BidiStream", &headers);
         call.send_bytes(&body);
         assert_eq!(call.status().await.0, code, "{headers:?}");
-        for head in [&answer.headers, call.headers().await] {
+        for head in [&response.headers, call.headers().await] {
             assert_eq!(head["grpc-accept-encoding"], "identity,gzip,zstd");
         }
     }

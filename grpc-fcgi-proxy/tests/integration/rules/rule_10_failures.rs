@@ -21,9 +21,9 @@ async fn a_path_that_names_no_method_is_unimplemented() {
 #[tokio::test]
 async fn an_uncaught_exception_is_unknown_and_told_to_the_log_only() {
     let (_php_fpm, mut proxy, client) = serve("fatal.php", &[]).await;
-    let answer = client.call(b"", &[]).await;
+    let response = client.call(b"", &[]).await;
     assert_eq!(
-        answer.status(),
+        response.status(),
         (
             Code::Unknown,
             "the application answered with HTTP status 500"
@@ -89,8 +89,8 @@ async fn a_method_that_the_application_does_not_have_is_unimplemented() {
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
     let client = Client::connect(proxy.address).await;
     for path in ["/item.ItemService/Other", "/other.Service/GetItem"] {
-        let answer = client.call_method(path, b"", &[]).await;
-        assert_eq!(answer.status().0, Code::Unimplemented, "{path}");
+        let response = client.call_method(path, b"", &[]).await;
+        assert_eq!(response.status().0, Code::Unimplemented, "{path}");
     }
 }
 
@@ -99,9 +99,13 @@ async fn a_unary_call_has_exactly_one_message() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let grpc = [("content-type", "application/grpc")];
     for count in [0, 2] {
-        let answer = client.send("/a.B/C", message(b"one").repeat(count), &grpc);
+        let response = client.send("/a.B/C", message(b"one").repeat(count), &grpc);
         let expected = (Code::Unimplemented, "the method takes exactly one message");
-        assert_eq!(answer.await.unwrap().status(), expected, "{count} messages");
+        assert_eq!(
+            response.await.unwrap().status(),
+            expected,
+            "{count} messages"
+        );
     }
 }
 
@@ -118,6 +122,6 @@ async fn a_call_that_a_shutdown_breaks_off_is_unavailable() {
     let stopping = (Code::Unavailable, "the proxy is stopping".into());
     assert_eq!(running.status().await, stopping);
     assert!(proxy.wait().await.success());
-    let answer = other.list_items(ListItemsRequest::default()).await;
-    assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
+    let response = other.list_items(ListItemsRequest::default()).await;
+    assert_eq!(response.unwrap_err().code(), Code::Unavailable);
 }

@@ -20,9 +20,9 @@ async fn an_http_status_alone_becomes_a_code() {
         ("504", Code::Unavailable),
     ];
     for (http_status, code) in table {
-        let answer = client.call(b"", &[("x-http-status", http_status)]).await;
-        assert_eq!(answer.status().0, code, "{http_status}");
-        assert!(answer.body.is_empty(), "the page goes to no client");
+        let response = client.call(b"", &[("x-http-status", http_status)]).await;
+        assert_eq!(response.status().0, code, "{http_status}");
+        assert!(response.body.is_empty(), "the page goes to no client");
     }
 }
 
@@ -31,6 +31,6 @@ async fn without_either_status_an_answer_is_ok() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     assert_eq!(client.call(b"x", &[]).await.content(), b"x");
     let (_php_fpm, _proxy, client) = serve("http_status.php", &[]).await;
-    let answer = client.call(b"", &[("x-http-status", "200")]).await;
-    assert_eq!(answer.status(), (Code::Ok, ""));
+    let response = client.call(b"", &[("x-http-status", "200")]).await;
+    assert_eq!(response.status(), (Code::Ok, ""));
 }

@@ -9,7 +9,7 @@ use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto
 
 use tonic::Code;
 
-use crate::support::{Answer, Client, Stream, serve, serve_descriptors, serve_streams};
+use crate::support::{Client, Response, StreamingCall, serve, serve_descriptors, serve_streams};
 
 fn request(service: &str) -> Vec<u8> {
     let service = service.to_owned();
@@ -20,13 +20,13 @@ fn state(message: &[u8]) -> ServingStatus {
     HealthCheckResponse::decode(message).unwrap().status()
 }
 
-async fn check(client: &Client, service: &str) -> Answer {
+async fn check(client: &Client, service: &str) -> Response {
     client
         .call_method("/grpc.health.v1.Health/Check", &request(service), &[])
         .await
 }
 
-fn watch(client: &Client, service: &str) -> Stream {
+fn watch(client: &Client, service: &str) -> StreamingCall {
     let mut stream = client.stream_at("/grpc.health.v1.Health/Watch", &[]);
     stream.send(&request(service));
     stream.half_close();
@@ -34,7 +34,7 @@ fn watch(client: &Client, service: &str) -> Stream {
 }
 
 /// Up to this state; at the start there may be another.
-async fn watch_until(stream: &mut Stream, wanted: ServingStatus) {
+async fn watch_until(stream: &mut StreamingCall, wanted: ServingStatus) {
     while state(&stream.next().await.unwrap()) != wanted {}
 }
 
@@ -44,14 +44,14 @@ async fn the_ping_page_decides_for_the_server_and_each_service() {
     let mut watched = watch(&client, "test.Service");
     watch_until(&mut watched, ServingStatus::Serving).await;
     for service in ["", "test.Service"] {
-        let answer = check(&client, service).await;
-        assert_eq!(state(answer.content()), ServingStatus::Serving);
+        let response = check(&client, service).await;
+        assert_eq!(state(response.content()), ServingStatus::Serving);
     }
     php_fpm.stop().await;
     let changed = watched.next().await.unwrap();
     assert_eq!(state(&changed), ServingStatus::NotServing);
-    let answer = check(&client, "").await;
-    assert_eq!(state(answer.content()), ServingStatus::NotServing);
+    let response = check(&client, "").await;
+    assert_eq!(state(response.content()), ServingStatus::NotServing);
     php_fpm.start_again().await;
     let changed = watched.next().await.unwrap();
     assert_eq!(state(&changed), ServingStatus::Serving);
@@ -76,11 +76,11 @@ async fn a_ping_page_that_is_not_there_is_not_serving() {
         record["error"],
         "the ping page answers with HTTP status 404 Not Found"
     );
-    let answer = check(&client, "").await;
-    assert_eq!(state(answer.content()), ServingStatus::NotServing);
+    let response = check(&client, "").await;
+    assert_eq!(state(response.content()), ServingStatus::NotServing);
 }
 
-async fn list(client: &Client) -> Answer {
+async fn list(client: &Client) -> Response {
     client
         .call_method("/grpc.health.v1.Health/List", &[], &[])
         .await
@@ -91,11 +91,11 @@ async fn the_list_has_every_service_in_its_state() {
     let (mut php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
     let mut watched = watch(&client, "");
     let listed = async |wanted| {
-        let answer = list(&client).await;
-        let answer = HealthListResponse::decode(answer.content()).unwrap();
-        let statuses: BTreeMap<_, _> = answer.statuses.into_iter().collect();
+        let response = list(&client).await;
+        let response = HealthListResponse::decode(response.content()).unwrap();
+        let statuses: BTreeMap<_, _> = response.statuses.into_iter().collect();
         let services: Vec<_> = statuses.keys().collect();
-        assert_eq!(services, ["", "test.Service", "well.Service"]);
+        assert_eq!(services, ["", "probe.Service", "test.Service"]);
         assert!(statuses.values().all(|status| status.status() == wanted));
     };
     watch_until(&mut watched, ServingStatus::Serving).await;
@@ -122,8 +122,8 @@ fn services(count: usize) -> Vec<u8> {
 async fn no_more_than_100_services_are_listed() {
     // The server itself, "", is one too.
     let (_php_fpm, _proxy, client) = serve_descriptors(&services(99), "echo.php", &[]).await;
-    let answer = HealthListResponse::decode(list(&client).await.content()).unwrap();
-    assert_eq!(answer.statuses.len(), 100);
+    let response = HealthListResponse::decode(list(&client).await.content()).unwrap();
+    assert_eq!(response.statuses.len(), 100);
     let (_php_fpm, _proxy, client) = serve_descriptors(&services(100), "echo.php", &[]).await;
     assert_eq!(list(&client).await.status().0, Code::ResourceExhausted);
 }
@@ -131,8 +131,8 @@ async fn no_more_than_100_services_are_listed() {
 #[tokio::test]
 async fn an_unknown_service_is_not_found_by_a_check() {
     let (_php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
-    let answer = check(&client, "other.Service").await;
-    assert_eq!(answer.status().0, Code::NotFound);
+    let response = check(&client, "other.Service").await;
+    assert_eq!(response.status().0, Code::NotFound);
 }
 
 #[tokio::test]
@@ -168,8 +168,8 @@ async fn a_draining_proxy_is_not_serving_and_lets_watchers_go() {
 #[tokio::test]
 async fn another_method_of_the_service_is_unimplemented() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
-    let answer = client
+    let response = client
         .call_method("/grpc.health.v1.Health/Other", &[], &[])
         .await;
-    assert_eq!(answer.status().0, Code::Unimplemented);
+    assert_eq!(response.status().0, Code::Unimplemented);
 }

@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1::{
 
 use tonic::Code;
 
-use crate::support::{Client, Stream, serve, serve_descriptors};
+use crate::support::{Client, StreamingCall, serve, serve_descriptors};
 
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const V1ALPHA: &str = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
@@ -68,7 +68,7 @@ fn set(files: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-async fn ask(stream: &mut Stream, wanted: MessageRequest) -> MessageResponse {
+async fn ask(stream: &mut StreamingCall, wanted: MessageRequest) -> MessageResponse {
     let request = ServerReflectionRequest {
         host: "shop.example".into(),
         message_request: Some(wanted),
@@ -81,7 +81,7 @@ async fn ask(stream: &mut Stream, wanted: MessageRequest) -> MessageResponse {
     response.message_response.unwrap()
 }
 
-async fn ask_for_files(stream: &mut Stream, wanted: MessageRequest) -> Vec<Vec<u8>> {
+async fn ask_for_files(stream: &mut StreamingCall, wanted: MessageRequest) -> Vec<Vec<u8>> {
     match ask(stream, wanted).await {
         MessageResponse::FileDescriptorResponse(response) => response.file_descriptor_proto,
         other => panic!("{other:?}"),
@@ -90,10 +90,10 @@ async fn ask_for_files(stream: &mut Stream, wanted: MessageRequest) -> Vec<Vec<u
 
 async fn services(client: &Client, path: &str) -> Vec<String> {
     let mut stream = client.stream_at(path, &[]);
-    let answer = ask(&mut stream, MessageRequest::ListServices("*".into())).await;
+    let response = ask(&mut stream, MessageRequest::ListServices("*".into())).await;
     stream.half_close();
     assert_eq!(stream.status().await, (Code::Ok, String::new()));
-    match answer {
+    match response {
         MessageResponse::ListServicesResponse(list) => list
             .service
             .into_iter()
@@ -114,9 +114,15 @@ async fn both_versions_list_the_services() {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices("*".into())),
     };
-    let answers = generated.server_reflection_info(iter([request])).await;
-    let answer = answers.unwrap().get_mut().message().await.unwrap().unwrap();
-    match answer.message_response {
+    let responses = generated.server_reflection_info(iter([request])).await;
+    let response = responses
+        .unwrap()
+        .get_mut()
+        .message()
+        .await
+        .unwrap()
+        .unwrap();
+    match response.message_response {
         Some(MessageResponse::ListServicesResponse(list)) => assert_eq!(list.service.len(), 4),
         other => panic!("{other:?}"),
     }

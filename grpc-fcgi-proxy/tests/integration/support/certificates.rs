@@ -16,7 +16,7 @@ pub(crate) struct Authority {
 
 /// A certificate with its key, and the files of both.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct CertifiedKey {
     pub(crate) certificate: Certificate,
     pub(crate) key: KeyPair,
     pub(crate) certificate_file: PathBuf,
@@ -46,7 +46,7 @@ impl Authority {
         self.folder.path().join("ca.pem")
     }
 
-    pub(crate) fn sign(&self, name: &str) -> Pair {
+    pub(crate) fn sign(&self, name: &str) -> CertifiedKey {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -55,7 +55,7 @@ impl Authority {
             std::fs::write(&file, text).unwrap();
             file
         };
-        Pair {
+        CertifiedKey {
             certificate_file: write("cert", pem("CERTIFICATE", certificate.der())),
             key_file: write("key", pem("PRIVATE KEY", &key.serialize_der())),
             certificate,
@@ -64,7 +64,7 @@ impl Authority {
     }
 }
 
-impl Pair {
+impl CertifiedKey {
     /// The flags that serve with it.
     pub(crate) fn flags(&self) -> [&str; 4] {
         [

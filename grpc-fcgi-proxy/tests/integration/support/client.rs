@@ -33,7 +33,7 @@ pub(crate) struct Client {
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) http_status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -74,7 +74,7 @@ impl Client {
     }
 
     /// A unary call with this message and metadata.
-    pub(crate) async fn call(&self, content: &[u8], metadata: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn call(&self, content: &[u8], metadata: &[(&str, &str)]) -> Response {
         self.call_method("/test.Service/Method", content, metadata)
             .await
     }
@@ -84,7 +84,7 @@ impl Client {
         path: &str,
         content: &[u8],
         metadata: &[(&str, &str)],
-    ) -> Answer {
+    ) -> Response {
         let metadata = [&[("content-type", "application/grpc")], metadata].concat();
         self.send(path, message(content), &metadata).await.unwrap()
     }
@@ -95,7 +95,7 @@ impl Client {
         path: &str,
         body: Vec<u8>,
         headers: &[(&str, &str)],
-    ) -> hyper::Result<Answer> {
+    ) -> hyper::Result<Response> {
         let mut request =
             Request::post(format!("http://test.example{path}")).header("te", "trailers");
         for (name, value) in headers {
@@ -108,7 +108,7 @@ impl Client {
             let (head, body) = connection.send_request(request).await?.into_parts();
             let body = body.collect().await?;
             let trailers = body.trailers().cloned().unwrap_or_default();
-            Ok(Answer {
+            Ok(Response {
                 http_status: head.status,
                 headers: head.headers,
                 body: body.to_bytes(),
@@ -127,7 +127,7 @@ fn status_of(fields: &HeaderMap) -> (Code, &str) {
     (code(fields), message)
 }
 
-impl Answer {
+impl Response {
     /// Where the status stands: in the trailers, or in the only header block.
     pub(crate) fn status_fields(&self) -> &HeaderMap {
         if self.trailers.contains_key("grpc-status") {
@@ -158,7 +158,7 @@ impl Answer {
 
 /// A streaming call. What was sent is on its way at once, and so is what comes back.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct StreamingCall {
     /// `None` after the half-close.
     requests: Option<mpsc::UnboundedSender<Bytes>>,
     response: JoinHandle<http::Response<Incoming>>,
@@ -169,11 +169,11 @@ pub(crate) struct Stream {
 }
 
 impl Client {
-    pub(crate) fn stream(&self, method: &str, metadata: &[(&str, &str)]) -> Stream {
+    pub(crate) fn stream(&self, method: &str, metadata: &[(&str, &str)]) -> StreamingCall {
         self.stream_at(&format!("/test.Service/{method}"), metadata)
     }
 
-    pub(crate) fn stream_at(&self, path: &str, metadata: &[(&str, &str)]) -> Stream {
+    pub(crate) fn stream_at(&self, path: &str, metadata: &[(&str, &str)]) -> StreamingCall {
         let (requests, received) = mpsc::unbounded_channel();
         let body = unfold(received, |mut received| async move {
             Some((Ok(Frame::data(received.recv().await?)), received))
@@ -187,7 +187,7 @@ impl Client {
         let request = request.body(StreamBody::new(body).boxed_unsync()).unwrap();
         let mut connection = self.connection.clone();
         let response = tokio::spawn(async move { connection.send_request(request).await.unwrap() });
-        Stream {
+        StreamingCall {
             requests: Some(requests),
             response,
             head: None,
@@ -199,13 +199,13 @@ impl Client {
 }
 
 /// It is reset if it has not ended.
-impl Drop for Stream {
+impl Drop for StreamingCall {
     fn drop(&mut self) {
         self.response.abort();
     }
 }
 
-impl Stream {
+impl StreamingCall {
     /// Sends the same bytes many times, without so many copies of them.
     pub(crate) fn send_repeated(&self, bytes: &Bytes, count: usize) {
         for _ in 0..count {

@@ -3,6 +3,7 @@
 mod certificates;
 mod client;
 mod descriptors;
+mod frame;
 mod frame_client;
 mod php_fpm;
 mod proxy;
@@ -14,12 +15,13 @@ mod web;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use certificates::{Authority, Pair};
-pub(crate) use client::{Answer, Client, Stream, message};
-pub(crate) use frame_client::{Frames, GOAWAY, PING, SETTINGS};
+pub(crate) use certificates::{Authority, CertifiedKey};
+pub(crate) use client::{Client, Response, StreamingCall, message};
+pub(crate) use frame::{GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS};
+pub(crate) use frame_client::FrameClient;
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
-pub(crate) use recorded::{HEADERS, RST_STREAM, Recorded};
+pub(crate) use recorded::Recorded;
 use scripted::Scripted;
 pub(crate) use status::{code, ending_with};
 pub(crate) use web::{BINARY, TEXT, WebClient};

@@ -7,25 +7,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::io::InspectReader;
 
+use super::frame::Frame;
 use super::{Client, TEST_TIMEOUT};
-
-pub(crate) const HEADERS: u8 = 0x1;
-pub(crate) const RST_STREAM: u8 = 0x3;
 
 /// A connection of its own.
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) client: Client,
     received: Arc<Mutex<Vec<u8>>>,
-}
-
-/// RFC 9113, section 4.1.
-#[derive(Clone, Debug)]
-pub(crate) struct Frame {
-    pub(crate) kind: u8,
-    pub(crate) flags: u8,
-    pub(crate) stream: u32,
-    pub(crate) payload: Vec<u8>,
 }
 
 impl Recorded {
@@ -45,17 +34,13 @@ impl Recorded {
         let received = self.received.lock().unwrap();
         let mut rest = &received[..];
         let mut frames = Vec::new();
-        while let Some((&[a, b, c, kind, flags, d, e, f, g], behind)) = rest.split_first_chunk() {
-            let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        while let Some((header, behind)) = rest.split_first_chunk() {
+            let (mut frame, length) = Frame::from_header(*header);
             let Some((payload, next)) = behind.split_at_checked(length) else {
                 break;
             };
-            frames.push(Frame {
-                kind,
-                flags,
-                stream: u32::from_be_bytes([d, e, f, g]),
-                payload: payload.to_vec(),
-            });
+            frame.payload = payload.to_vec();
+            frames.push(frame);
             rest = next;
         }
         frames

@@ -26,7 +26,7 @@ pub(crate) struct WebClient(SendRequest<Full<Bytes>>);
 
 /// An answer, as far as it has come.
 #[derive(Debug)]
-pub(crate) struct WebAnswer {
+pub(crate) struct WebResponse {
     pub(crate) head: http::response::Parts,
     body: Incoming,
     /// What of the base64 is not decoded yet.
@@ -89,7 +89,7 @@ impl WebClient {
         kind: &str,
         body: &[u8],
         metadata: &[(&str, &str)],
-    ) -> WebAnswer {
+    ) -> WebResponse {
         let text = kind == TEXT;
         let body = match text {
             true => BASE64_STANDARD.encode(body).into_bytes(),
@@ -102,9 +102,9 @@ impl WebClient {
         ];
         let path = format!("/test.Service/{method}");
         let headers = [&own, metadata].concat();
-        let answer = self.begin("POST", &path, body, &headers).await;
-        let (head, body) = answer.into_parts();
-        WebAnswer {
+        let response = self.begin("POST", &path, body, &headers).await;
+        let (head, body) = response.into_parts();
+        WebResponse {
             head,
             body,
             text: text.then(Vec::new),
@@ -113,7 +113,7 @@ impl WebClient {
     }
 }
 
-impl WebAnswer {
+impl WebResponse {
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }
