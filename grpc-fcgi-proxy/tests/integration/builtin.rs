@@ -1,4 +1,4 @@
-//! What holds for calls that the proxy answers itself as for any other.
+//! Calls that the proxy answers itself: the same limits, metrics and log as for other calls.
 
 use tonic::Code;
 
@@ -14,7 +14,7 @@ fn metric(name: &str, kind: &str, service: &str, method: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_deadline_ends_a_stream_that_waits() {
+async fn the_deadline_ends_a_waiting_stream() {
     let (_php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
     for path in [WATCH, REFLECTION] {
         let mut stream = client.stream_at(path, &[("grpc-timeout", "100m")]);
@@ -29,7 +29,7 @@ async fn the_deadline_ends_a_stream_that_waits() {
 }
 
 #[tokio::test]
-async fn the_deadline_ends_a_call_whose_message_does_not_come() {
+async fn the_deadline_ends_a_call_without_its_message() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let mut stream = client.stream_at(CHECK, &[("grpc-timeout", "100m")]);
     stream.send_bytes(b"\0\0\0");
@@ -37,7 +37,7 @@ async fn the_deadline_ends_a_call_whose_message_does_not_come() {
 }
 
 #[tokio::test]
-async fn a_request_that_stands_still_ends_its_call() {
+async fn a_stalled_request_ends_its_call() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &["--max-request-idle", "100ms"]).await;
     for path in [CHECK, WATCH] {
         let mut stalled = client.stream_at(path, &[]);
@@ -47,7 +47,7 @@ async fn a_request_that_stands_still_ends_its_call() {
 }
 
 #[tokio::test]
-async fn metadata_and_messages_are_bounded() {
+async fn metadata_and_messages_are_limited() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &["--max-metadata-size", "1024"]).await;
     let large = "x".repeat(1024);
     let response = client.call_method(CHECK, b"", &[("x-large", &large)]).await;
@@ -120,7 +120,7 @@ async fn calls_are_counted_under_their_own_names() {
 }
 
 #[tokio::test]
-async fn calls_are_records_of_the_log() {
+async fn calls_are_logged() {
     let (_php_fpm, mut proxy, client) = serve("echo.php", &[]).await;
     client
         .call_method(CHECK, b"", &[("x-request-id", "abc")])

@@ -1,4 +1,4 @@
-//! Connections to php-fpm that are kept.
+//! Kept connections to php-fpm.
 
 use tonic::Code;
 
@@ -7,7 +7,7 @@ use crate::support::serve;
 const OPEN: &str = "fcgi_connections_open";
 
 #[tokio::test]
-async fn by_default_each_call_has_a_connection_of_its_own() {
+async fn by_default_each_call_gets_a_new_connection() {
     let (_php_fpm, proxy, client) = serve("echo.php", &[]).await;
     assert_eq!(client.call(b"a", &[]).await.content(), b"a");
     assert_eq!(proxy.metric(OPEN).await, 0.0);
@@ -22,7 +22,7 @@ async fn by_default_each_call_has_a_connection_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_takes_the_next_call_and_pins_no_worker_for_long() {
+async fn a_kept_connection_serves_the_next_call_and_is_closed_when_idle() {
     let (_php_fpm, proxy, client) = serve("echo.php", &["--fastcgi-keep-alive", "500ms"]).await;
     for number in 0..20 {
         let message = vec![b'x'; 100 * number];

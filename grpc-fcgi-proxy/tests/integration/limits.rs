@@ -1,4 +1,4 @@
-//! Bounds.
+//! Limits on calls and messages.
 
 use tonic::Code;
 
@@ -70,7 +70,7 @@ async fn messages_over_the_limit_are_refused_both_ways() {
 }
 
 #[tokio::test]
-async fn calls_whose_request_is_still_coming_count() {
+async fn a_call_with_an_incomplete_request_holds_a_slot() {
     let (_php_fpm, proxy, client) = serve("echo.php", &["--max-calls", "2"]).await;
     let halves = [(); 2].map(|()| client.stream("Method", &[]));
     for half in &halves {
@@ -95,24 +95,24 @@ async fn calls_whose_request_is_still_coming_count() {
 }
 
 #[tokio::test]
-async fn calls_whose_answer_is_not_taken_count() {
+async fn a_call_with_an_unread_response_holds_a_slot() {
     let (_php_fpm, _proxy, client) = serve("large.php", &["--max-calls", "1"]).await;
-    let mut untaken = client.stream("Method", &[("x-size", "16000000")]);
-    untaken.send(b"");
-    untaken.half_close();
-    untaken.headers().await;
+    let mut unread = client.stream("Method", &[("x-size", "16000000")]);
+    unread.send(b"");
+    unread.half_close();
+    unread.headers().await;
     let next = async || client.call(b"", &[("x-size", "1")]).await;
     assert_eq!(next().await.status().0, Code::ResourceExhausted);
-    assert_eq!(untaken.next().await.unwrap().len(), 16_000_000);
-    assert_eq!(untaken.status().await.0, Code::Ok);
+    assert_eq!(unread.next().await.unwrap().len(), 16_000_000);
+    assert_eq!(unread.status().await.0, Code::Ok);
     assert_eq!(next().await.content().len(), 1);
 }
 
 #[tokio::test]
-async fn a_request_that_stands_still_ends_its_call() {
+async fn a_stalled_request_ends_its_call() {
     let flags = ["--max-request-idle", "200ms"];
     let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
-    // Its messages may come when they like.
+    // A bidirectional stream may pause.
     let mut free = client.stream("BidiStream", &[]);
     free.send(b"early");
     assert_eq!(free.next().await.unwrap(), b"early");

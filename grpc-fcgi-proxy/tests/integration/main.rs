@@ -1,4 +1,4 @@
-//! The proxy's own program in front of a real php-fpm, one module for each behaviour.
+//! Tests of the proxy's program in front of a real php-fpm.
 
 #![allow(
     clippy::unwrap_used,

@@ -7,10 +7,10 @@ use tonic::Code;
 use crate::support::{Client, PhpFpm, Proxy, php};
 
 const CALLS: usize = 2000;
-/// HTTP/2 bounds the calls of one connection.
+/// HTTP/2 limits the calls of one connection.
 const CONNECTIONS: usize = 4;
-/// Everything that the proxy is, in KiB.
-const BOUNDED: u64 = 96 * 1024;
+/// Of the whole proxy, in KiB.
+const MEMORY_LIMIT: u64 = 96 * 1024;
 
 #[tokio::test]
 async fn each_of_2000_calls_is_answered_or_refused_in_time() {
@@ -27,7 +27,7 @@ async fn each_of_2000_calls_is_answered_or_refused_in_time() {
         let client = Client::connect(proxy.address).await;
         calls.extend((0..CALLS / CONNECTIONS).map(|number| {
             let client = client.clone();
-            // Some clients wait less long than the queue.
+            // Some deadlines expire before --max-wait.
             let timeout = if number % 4 == 0 { "2S" } else { "20S" };
             tokio::spawn(async move {
                 let metadata = [("x-seconds", "1"), ("grpc-timeout", timeout)];
@@ -44,7 +44,11 @@ async fn each_of_2000_calls_is_answered_or_refused_in_time() {
     let seen: HashSet<Code> = codes.keys().copied().collect();
     assert_eq!(seen, HashSet::from(expected), "{codes:?}");
     assert!(codes[&Code::Ok] >= 16, "{codes:?}");
-    assert!(proxy.peak_memory() < BOUNDED, "{} KiB", proxy.peak_memory());
+    assert!(
+        proxy.peak_memory() < MEMORY_LIMIT,
+        "{} KiB",
+        proxy.peak_memory()
+    );
     for name in ["fcgi_calls_waiting", "fcgi_exchanges_running"] {
         proxy.metric_becomes(name, 0.0).await;
     }

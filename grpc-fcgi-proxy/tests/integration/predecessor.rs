@@ -1,6 +1,6 @@
-//! The bugs of the Go program that this one replaces, each with the test that keeps it away.
+//! Regression tests for the bugs of the Go program that this one replaces.
 //!
-//! Those of pure bytes are beside the code: `a_failed_dial_gives_its_place_back`,
+//! Those of the codec and the pool are unit tests: `a_failed_dial_gives_its_place_back`,
 //! `a_pair_that_does_not_fit_is_refused_not_cut`, `every_value_of_a_key_arrives_in_order`, and the body of
 //! END_REQUEST in `records_decode_with_padding_and_leave_what_follows`.
 
@@ -40,7 +40,7 @@ async fn stderr_is_not_merged_into_the_header_fields() {
 }
 
 #[tokio::test]
-async fn failures_are_told_apart_and_say_nothing_of_phps_output() {
+async fn failures_are_distinguished_and_hide_phps_output() {
     let (_php_fpm, _proxy, client) = serve("http_status.php", &[]).await;
     let response = client.call(b"", &[("x-http-status", "403")]).await;
     assert_eq!(

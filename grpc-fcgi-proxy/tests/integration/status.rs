@@ -1,11 +1,11 @@
-//! How an answer of PHP becomes a status.
+//! The status in PHP's answer.
 
 use tonic::Code;
 
 use crate::support::{ending_with, serve};
 
 #[tokio::test]
-async fn a_script_says_its_status() {
+async fn a_script_sets_the_status() {
     let (_php_fpm, _proxy, client) = serve("status.php", &[]).await;
     let metadata = [
         ending_with(Code::FailedPrecondition),

@@ -1,4 +1,4 @@
-//! The streaming kinds of call, in full duplex.
+//! Streaming calls, in full duplex.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn each_message_is_answered_before_the_next_is_sent() {
 }
 
 #[tokio::test]
-async fn an_empty_stream_is_a_call() {
+async fn a_stream_may_be_empty() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     call.half_close();
@@ -41,7 +41,7 @@ async fn an_empty_stream_is_a_call() {
 }
 
 #[tokio::test]
-async fn a_client_streams() {
+async fn a_client_streaming_call_gets_one_message() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_sum.php", &[]).await;
     let mut call = client.stream("ClientStream", &[]);
     for size in [27_182, 8, 1_828, 45_904] {
@@ -56,7 +56,7 @@ async fn a_client_streams() {
 }
 
 #[tokio::test]
-async fn a_server_streams() {
+async fn a_server_streaming_call_gets_all_messages() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_count.php", &[]).await;
     let mut call = client.stream("ServerStream", &[("x-count", "1000"), ("x-size", "1000")]);
     call.send(b"");
@@ -93,7 +93,7 @@ async fn trailers_carry_status_and_metadata() {
 }
 
 #[tokio::test]
-async fn without_trailers_the_call_has_failed() {
+async fn a_stream_without_trailers_fails() {
     let (_php_fpm, mut proxy, client) = serve_streams("stream_no_trailers.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     call.half_close();
@@ -128,10 +128,10 @@ async fn a_script_may_answer_without_reading() {
 }
 
 #[tokio::test]
-async fn an_http_status_before_any_message_is_the_calls() {
+async fn an_http_status_before_any_message_decides_the_status() {
     let (_php_fpm, _proxy, client) = serve_streams("http_status.php", &[]).await;
     let mut call = client.stream("BidiStream", &[("x-http-status", "403")]);
-    // php-fpm sends what is not flushed only when it has read all of its input.
+    // php-fpm sends unflushed output only after it has read all of the input.
     call.half_close();
     assert_eq!(
         call.status().await,
@@ -165,7 +165,7 @@ async fn too_many_streams_are_refused_at_once_and_unary_calls_still_run() {
 }
 
 #[tokio::test]
-async fn a_stream_waits_for_another_to_end_if_it_may() {
+async fn a_stream_waits_for_another_to_end_if_allowed() {
     let flags = ["--max-streams", "1", "--max-stream-wait", "20s"];
     let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
     let mut first = client.stream("BidiStream", &[]);
@@ -180,7 +180,7 @@ async fn a_stream_waits_for_another_to_end_if_it_may() {
 }
 
 #[tokio::test]
-async fn a_stream_does_not_wait_longer_than_it_may() {
+async fn a_stream_waits_no_longer_than_allowed() {
     let flags = ["--max-streams", "1", "--max-stream-wait", "50ms"];
     let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
     let mut first = client.stream("BidiStream", &[]);
@@ -197,7 +197,7 @@ async fn a_stream_does_not_wait_longer_than_it_may() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_ends_a_script_that_writes() {
+async fn a_script_that_writes_notices_that_its_client_has_gone() {
     let (php_fpm, mut proxy, client) = serve_streams("stream_slow.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     assert!(call.next().await.is_some());
@@ -212,7 +212,7 @@ async fn a_client_that_goes_away_ends_a_script_that_writes() {
     };
     timeout(Duration::from_secs(5), ended)
         .await
-        .expect("the script has noticed");
+        .expect("the script does not notice");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Several php-fpm behind one proxy.
+//! Several targets.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ fn up(php_fpm: &PhpFpm) -> String {
 }
 
 #[tokio::test]
-async fn calls_go_where_the_fewest_run() {
+async fn calls_go_to_the_target_with_the_fewest() {
     let (php_fpms, _proxy, client) = serve(&[]).await;
     let masters = join_all((0..4).map(|_| master(&client, "0.3"))).await;
     let mut calls = HashMap::new();
@@ -43,7 +43,7 @@ async fn calls_go_where_the_fewest_run() {
 }
 
 #[tokio::test]
-async fn one_that_is_down_is_left_out_until_it_is_back() {
+async fn a_target_that_is_down_is_out_of_rotation_until_it_is_back() {
     let ([mut first, second], proxy, client) = serve(&[]).await;
     first.stop().await;
     for _ in 0..10 {
@@ -57,10 +57,9 @@ async fn one_that_is_down_is_left_out_until_it_is_back() {
     assert!(masters.contains(&first.id()), "{masters:?}");
 }
 
-/// A connection that waits in the backlog when php-fpm ends may have reached a script, for all that can be known: its
-/// call is not repeated.
+/// A connection in the backlog of a php-fpm that stops may have reached a script, so its call is not retried.
 #[tokio::test]
-async fn a_restart_under_load_costs_no_more_than_calls_that_were_on_their_way() {
+async fn a_restart_under_load_loses_only_calls_in_flight() {
     let ([mut first, _second], proxy, client) = serve(&[]).await;
     let calls = async {
         for _ in 0..40 {
@@ -85,7 +84,7 @@ async fn a_restart_under_load_costs_no_more_than_calls_that_were_on_their_way() 
 }
 
 #[tokio::test]
-async fn without_any_the_call_fails_and_the_server_is_not_healthy() {
+async fn without_a_reachable_target_calls_fail_and_the_proxy_is_unhealthy() {
     let ([mut first, mut second], proxy, client) = serve(&[]).await;
     first.stop().await;
     second.stop().await;

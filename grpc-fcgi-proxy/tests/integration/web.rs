@@ -39,7 +39,7 @@ async fn a_unary_call_has_its_trailers_in_the_body() {
 }
 
 #[tokio::test]
-async fn a_failed_call_has_its_status_in_the_header() {
+async fn a_failed_call_has_its_status_in_the_header_fields() {
     let (_php_fpm, proxy, _client) = serve("status.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     let metadata = [ending_with(Code::NotFound), ("x-message", "not there")];
@@ -56,7 +56,7 @@ async fn a_stream_arrives_message_by_message_and_ends_with_its_client() {
         let (php_fpm, mut proxy, _client) = serve_streams("stream_slow.php", &["--grpc-web"]).await;
         let mut web = WebClient::connect(proxy.address).await;
         let mut response = web.call("ServerStream", kind, &message(b""), &[]).await;
-        // It never ends, so nothing would come if it were collected.
+        // The stream never ends, so nothing would arrive if it were collected.
         for number in 0..3 {
             let expected = format!("message {number}").into_bytes();
             assert_eq!(response.next().await.unwrap(), (0, expected));
@@ -71,7 +71,7 @@ async fn a_stream_arrives_message_by_message_and_ends_with_its_client() {
         };
         timeout(Duration::from_secs(5), ended)
             .await
-            .expect("the script has noticed");
+            .expect("the script does not notice");
     }
 }
 
@@ -132,7 +132,7 @@ async fn deadlines_and_limits_hold() {
 }
 
 #[tokio::test]
-async fn text_that_is_no_base64_is_an_error() {
+async fn invalid_base64_is_an_error() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     let headers = [("content-type", TEXT)];
@@ -141,7 +141,7 @@ async fn text_that_is_no_base64_is_an_error() {
 }
 
 #[tokio::test]
-async fn only_pages_of_a_permitted_origin_may_call() {
+async fn only_permitted_origins_may_call() {
     let flags = [
         "--grpc-web",
         "--grpc-web-origin",
@@ -186,7 +186,7 @@ async fn only_pages_of_a_permitted_origin_may_call() {
 }
 
 #[tokio::test]
-async fn without_an_origin_no_other_may_call_and_with_a_star_all() {
+async fn by_default_no_other_origin_may_call_and_with_a_star_every_one() {
     let headers = [("origin", "https://a.example"), ("content-type", BINARY)];
     for (flags, expected) in [
         (&["--grpc-web"][..], ""),
@@ -200,7 +200,7 @@ async fn without_an_origin_no_other_may_call_and_with_a_star_all() {
 }
 
 #[tokio::test]
-async fn it_goes_over_http2_beside_ordinary_calls() {
+async fn grpc_web_runs_over_http2_beside_grpc() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &["--grpc-web"]).await;
     let response = client
         .send(PATH, message(b"web"), &[("content-type", BINARY)])
@@ -213,7 +213,7 @@ async fn it_goes_over_http2_beside_ordinary_calls() {
 }
 
 #[tokio::test]
-async fn what_is_not_grpc_web_is_refused_over_http1() {
+async fn http1_requests_other_than_grpc_web_are_refused() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     for (method, content_type, status) in [
@@ -228,7 +228,7 @@ async fn what_is_not_grpc_web_is_refused_over_http1() {
 }
 
 #[tokio::test]
-async fn without_the_flag_there_is_neither_grpc_web_nor_http1() {
+async fn without_the_flag_grpc_web_and_http1_are_refused() {
     let (_php_fpm, proxy, client) = serve("echo.php", &[]).await;
     for kind in [BINARY, TEXT] {
         let response = client
@@ -241,15 +241,15 @@ async fn without_the_flag_there_is_neither_grpc_web_nor_http1() {
     let request = format!("POST {PATH} HTTP/1.1\r\nhost: a\r\ncontent-type: {BINARY}\r\n\r\n");
     http1.write_all(request.as_bytes()).await.unwrap();
     let mut response = Vec::new();
-    // Unread bytes make a reset of the end.
+    // With unread bytes the end is a reset.
     let _ = timeout(TEST_TIMEOUT, http1.read_to_end(&mut response))
         .await
-        .expect("it stays open");
+        .expect("the connection stays open");
     assert!(!response.starts_with(b"HTTP/1"));
 }
 
 #[tokio::test]
-async fn an_idle_browser_and_one_that_says_nothing_are_let_go() {
+async fn idle_and_silent_http1_clients_are_disconnected() {
     let flags = ["--grpc-web", "--max-connection-idle", "1s"];
     let (_php_fpm, proxy, _client) = serve("echo.php", &flags).await;
     let mut web = TcpStream::connect(proxy.address).await.unwrap();
@@ -261,7 +261,7 @@ async fn an_idle_browser_and_one_that_says_nothing_are_let_go() {
     for stream in [&mut web, &mut silent] {
         timeout(TEST_TIMEOUT, stream.read_to_end(&mut Vec::new()))
             .await
-            .expect("it stays open")
+            .expect("the connection stays open")
             .unwrap();
     }
     let client = Client::connect(proxy.address).await;

@@ -1,4 +1,4 @@
-//! php-fpm is stopped, or was never there.
+//! php-fpm is down, or the script is missing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use super::{check_recovery, serve_fixture, status};
 use crate::support::serve;
 
 #[tokio::test]
-async fn calls_fail_while_php_fpm_is_away_and_work_when_it_is_back() {
+async fn calls_fail_while_php_fpm_is_down_and_work_when_it_is_back() {
     let (mut php_fpm, proxy, client) = serve("echo.php", &[]).await;
     assert_eq!(client.call(b"a", &[]).await.content(), b"a");
     php_fpm.stop().await;
@@ -27,7 +27,7 @@ async fn calls_fail_while_php_fpm_is_away_and_work_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_script_that_is_not_there_is_unimplemented() {
+async fn a_missing_script_is_unimplemented() {
     let (_php_fpm, mut proxy, client) = serve("missing.php", &[]).await;
     assert_eq!(client.call(b"", &[]).await.status().0, Code::Unimplemented);
     let logged = proxy
@@ -43,12 +43,12 @@ async fn a_script_that_is_not_there_is_unimplemented() {
 
 const CALLERS: usize = 32;
 
-/// How many calls have ended with each of the statuses that they may end with.
+/// The numbers of calls that have ended, by status.
 #[derive(Debug, Default)]
 struct Counts {
     ok: AtomicUsize,
     unavailable: AtomicUsize,
-    over: AtomicBool,
+    stop: AtomicBool,
 }
 
 impl Counts {
@@ -65,8 +65,8 @@ impl Counts {
     }
 }
 
-/// Bounded, as each call is: a caller fails if its call hangs.
-async fn until_as_many_as_callers(count: &AtomicUsize) {
+/// Needs no timeout: a caller fails if its call hangs.
+async fn wait_for_one_per_caller(count: &AtomicUsize) {
     let from = count.load(Ordering::Relaxed);
     while count.load(Ordering::Relaxed) < from + CALLERS {
         tokio::task::yield_now().await;
@@ -74,28 +74,28 @@ async fn until_as_many_as_callers(count: &AtomicUsize) {
 }
 
 #[tokio::test]
-async fn php_fpm_may_stop_and_start_under_load() {
+async fn php_fpm_may_restart_under_load() {
     let (mut php_fpm, proxy, client) = serve_fixture("sleep.php", &[]).await;
-    let seen = Arc::new(Counts::default());
+    let counts = Arc::new(Counts::default());
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
-            let (client, seen) = (client.clone(), Arc::clone(&seen));
+            let (client, counts) = (client.clone(), Arc::clone(&counts));
             tokio::spawn(async move {
-                while !seen.over.load(Ordering::Relaxed) {
+                while !counts.stop.load(Ordering::Relaxed) {
                     let response = client.call(b"x", &[("x-seconds", "0.005")]).await;
-                    seen.count(response.status());
+                    counts.count(response.status());
                 }
             })
         })
         .collect();
     for _ in 0..3 {
-        until_as_many_as_callers(&seen.ok).await;
+        wait_for_one_per_caller(&counts.ok).await;
         php_fpm.stop().await;
-        until_as_many_as_callers(&seen.unavailable).await;
+        wait_for_one_per_caller(&counts.unavailable).await;
         php_fpm.start_again().await;
     }
-    until_as_many_as_callers(&seen.ok).await;
-    seen.over.store(true, Ordering::Relaxed);
+    wait_for_one_per_caller(&counts.ok).await;
+    counts.stop.store(true, Ordering::Relaxed);
     for caller in callers {
         caller.await.unwrap();
     }
@@ -107,7 +107,7 @@ async fn php_fpm_may_stop_and_start_under_load() {
 }
 
 #[tokio::test]
-async fn an_open_stream_ends_when_php_fpm_is_stopped() {
+async fn an_open_stream_fails_when_php_fpm_stops() {
     let (mut php_fpm, proxy, client) = serve_fixture("stream_echo.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     call.send(b"one");

@@ -38,7 +38,7 @@ async fn an_answer_cut_short_by_a_kill_is_an_error() {
     check_recovery(&php_fpm, &proxy, &client).await;
 }
 
-/// The trailers of a streaming call say how it ended; the messages before them have gone out anyway.
+/// The trailers decide the status of a streaming call, even if the worker is killed after them.
 #[tokio::test]
 async fn a_stream_cut_short_by_a_kill_is_an_error() {
     let (php_fpm, proxy, client) = serve_fixture("killed.php", &[]).await;

@@ -1,4 +1,4 @@
-//! An application or a client that fails in the middle of a call. Nothing may be left of it afterwards.
+//! An application or a client that fails during a call. Afterwards the proxy must have recovered.
 
 mod aborted;
 mod down;
@@ -13,7 +13,7 @@ use tonic::Code;
 use crate::support::scripted::{BODY, Scripted};
 use crate::support::{Client, PhpFpm, Proxy, php, serve_streams};
 
-/// With one place, a call that loses it is noticed at the next.
+/// With one place, a call that leaks it blocks the next one.
 const ONE_PLACE: [&str; 6] = [
     "--max-exchanges",
     "1",
@@ -37,7 +37,7 @@ async fn serve_fixture(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client)
     serve_streams(fixture, &flags).await
 }
 
-/// No place is lost, no worker pinned, no call left; and the next one works, of whatever kind.
+/// Checks that no place is leaked, no worker pinned and no call left, and that the next calls work.
 async fn check_recovery(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
     proxy.becomes_idle().await;
     php_fpm.becomes_idle().await;
@@ -50,10 +50,10 @@ async fn check_recovery(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
     assert_eq!(stream.status().await.0, Code::Ok);
 }
 
-/// The same with a scripted application, which answers well when its scripts are at their end.
+/// The same with a scripted application, which gives good answers when its scripts are used up.
 async fn check_recovery_of(application: &Scripted, proxy: &Proxy, client: &Client) {
     proxy.becomes_idle().await;
-    application.is_left_alone().await;
+    application.connections_close().await;
     let response = client.call_method("/probe.Unary/Method", b"", &[]).await;
     assert_eq!(response.content(), BODY);
     let mut stream = client.stream_at("/probe.Service/BidiStream", &[]);
@@ -61,7 +61,7 @@ async fn check_recovery_of(application: &Scripted, proxy: &Proxy, client: &Clien
     assert_eq!(stream.status().await, (Code::Ok, String::new()));
 }
 
-/// Calls a method of `test.Service` with one message; gives the code and the message of its status.
+/// Calls a method of `test.Service` with one message, and returns the status.
 async fn status_of(client: &Client, kind: &str, metadata: &[(&str, &str)]) -> (Code, String) {
     let mut call = client.stream(kind, metadata);
     call.send(b"");

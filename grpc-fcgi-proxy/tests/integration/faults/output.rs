@@ -1,4 +1,4 @@
-//! An application that writes far more than it should.
+//! An application whose output is far too long.
 
 use tonic::Code;
 
@@ -7,13 +7,13 @@ use crate::support::scripted::Step::{Flood, Read, Send};
 use crate::support::scripted::{BODY, END, HEAD, stderr, stdout};
 use crate::support::serve_scripted;
 
-/// Everything that the proxy is, in KiB.
-const BOUNDED: u64 = 64 * 1024;
+/// Of the whole proxy, in KiB.
+const MEMORY_LIMIT: u64 = 64 * 1024;
 const RECORDS: usize = 2000;
 
 /// 125 MiB before the response, and as much in the middle of it.
 #[tokio::test]
-async fn a_flood_of_stderr_costs_no_memory_and_no_answer() {
+async fn a_flood_of_stderr_neither_grows_memory_nor_fails_the_call() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let flood = Flood(stderr(&[b'x'; 65_535]), RECORDS);
     let steps = [
@@ -32,11 +32,15 @@ async fn a_flood_of_stderr_costs_no_memory_and_no_answer() {
         );
         check_recovery_of(&application, &proxy, &client).await;
     }
-    assert!(proxy.peak_memory() < BOUNDED, "{} KiB", proxy.peak_memory());
+    assert!(
+        proxy.peak_memory() < MEMORY_LIMIT,
+        "{} KiB",
+        proxy.peak_memory()
+    );
 }
 
 #[tokio::test]
-async fn what_php_writes_to_its_log_is_bounded_in_the_log() {
+async fn a_long_log_of_php_is_truncated() {
     let (php_fpm, mut proxy, client) = serve_fixture("stderr_flood.php", &[]).await;
     for kind in ["Unary", "ServerStream", "BidiStream"] {
         let ended = status_of(&client, kind, &[("x-size", "4000000")]).await;

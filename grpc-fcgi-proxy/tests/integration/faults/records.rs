@@ -1,4 +1,4 @@
-//! What an application must not send, what it may send in any pieces, and what it does not send to the end.
+//! Malformed records, split records, and answers that are cut short.
 
 use tonic::Code;
 
@@ -15,11 +15,11 @@ const CUT_SHORT: (Code, &str) = (
 const NO_ANSWER: (Code, &str) = (Code::Unavailable, "the application ended without an answer");
 const OK: (Code, &str) = (Code::Ok, "");
 
-/// How a unary call and a streaming one end that the application answers by these steps.
+/// The statuses of a unary and a streaming call for which the application takes these steps.
 async fn statuses(application: &Scripted, client: &Client, steps: &[Step]) -> [(Code, String); 2] {
     application.next(steps);
     let unary = status_of(client, "Unary", &[]).await;
-    application.is_left_alone().await;
+    application.connections_close().await;
     application.next(steps);
     [unary, status_of(client, "BidiStream", &[]).await]
 }
@@ -29,7 +29,7 @@ fn both((code, message): (Code, &str)) -> [(Code, String); 2] {
 }
 
 #[tokio::test]
-async fn a_record_that_is_wrong_ends_the_call_at_once() {
+async fn a_malformed_record_ends_the_call_at_once() {
     let table: [(&str, &[u8]); 13] = [
         ("version 0", b"\0\x06\0\x01\0\0\0\0"),
         ("version 2", b"\x02\x06\0\x01\0\0\0\0"),
@@ -57,10 +57,10 @@ async fn a_record_that_is_wrong_ends_the_call_at_once() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     for (what, record) in table {
         for before in [vec![], stderr(b"hm"), stdout(HEAD)] {
-            // It keeps the connection open: nothing but the record ends the call.
+            // The connection stays open: only the record can end the call.
             let steps = [Send([&before[..], record].concat()), Step::Stall];
             let ended = statuses(&application, &client, &steps).await;
-            assert_eq!(ended, both(MALFORMED), "{what} behind {before:?}");
+            assert_eq!(ended, both(MALFORMED), "{what} after {before:?}");
             check_recovery_of(&application, &proxy, &client).await;
         }
     }
@@ -80,16 +80,16 @@ async fn a_request_that_the_application_refuses_is_unavailable() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_cgi_is_malformed() {
+async fn an_answer_that_is_not_valid_cgi_is_malformed() {
     let long = vec![b'x'; 65_535];
     let endless = [&stdout(b"X-Long: "), &stdout(&long)[..], &stdout(&long)].concat();
     let table: [(&str, Vec<u8>); 6] = [
         ("nothing", END.to_vec()),
         ("a line without a colon", stdout(b"PHP Warning\r\n\r\n")),
-        ("a status that is none", stdout(b"Status: OK\r\n\r\n")),
+        ("an invalid status", stdout(b"Status: OK\r\n\r\n")),
         ("a field cut short", [&stdout(b"X-A: 1")[..], &END].concat()),
         ("no blank line", [&stdout(b"X-A: 1\r\n")[..], &END].concat()),
-        ("fields without an end", endless),
+        ("endless fields", endless),
     ];
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     for (what, answer) in table {
@@ -100,9 +100,9 @@ async fn an_answer_that_is_no_cgi_is_malformed() {
     }
 }
 
-/// Once the trailers frame of a stream is whole, its status is known.
+/// A stream needs no more than its whole trailers frame: then its status is known.
 #[tokio::test]
-async fn half_an_answer_is_an_error_wherever_it_is_cut() {
+async fn answer_cut_short_is_an_error() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let answer = good_answer();
     let trailers_end = answer.len() - END.len();
@@ -117,9 +117,9 @@ async fn half_an_answer_is_an_error_wherever_it_is_cut() {
     check_recovery_of(&application, &proxy, &client).await;
 }
 
-/// The length says more than there is, so the end of the answer looks like a part of it.
+/// The end of the answer then counts as content of the record.
 #[tokio::test]
-async fn a_record_whose_length_is_too_large_is_cut_short() {
+async fn a_record_length_that_is_too_large_cuts_the_answer_short() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let mut answer = good_answer();
     answer[5] = 0xff;
@@ -159,9 +159,9 @@ async fn records_may_be_split_at_each_byte() {
     }
 }
 
-/// CR or NUL in a value: it is no metadata; a status' message may have any character.
+/// CR and NUL are invalid in metadata, but a status message may contain any character.
 #[tokio::test]
-async fn a_header_field_with_a_control_character_is_left_out() {
+async fn a_header_field_with_a_control_character_is_dropped() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let fields = b"X-Cr: a\rb\r\nX-Nul: a\0b\r\nX\rCr: 1\r\nX\0Nul: 1\r\nX-Good: yes\r\nGrpc-Trailer-X-Cr: a\rb\r\n\
         Grpc-Status: 9\r\nGrpc-Message: a\rb\0c\r\n\r\n";

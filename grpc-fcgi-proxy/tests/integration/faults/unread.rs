@@ -1,4 +1,4 @@
-//! A script that answers without having read its input.
+//! A script that answers without reading its input.
 
 use tonic::Code;
 

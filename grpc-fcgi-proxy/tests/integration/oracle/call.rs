@@ -1,4 +1,4 @@
-//! A call at random, and what its script is told to answer.
+//! A random call, and the answer that it tells its script to give.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -29,7 +29,7 @@ pub(super) enum ScriptStatus {
     Grpc {
         code: Code,
         text: String,
-        /// Whether no more of the text is percent-encoded than must be.
+        /// Whether only the characters that require it are percent-encoded.
         sparse: bool,
         details: Option<Vec<u8>>,
     },
@@ -84,7 +84,7 @@ fn script_status() -> impl Strategy<Value = ScriptStatus> {
     ]
 }
 
-/// Keys of which some are the same, and some look the same as variables.
+/// Some keys are the same, and some become the same variable.
 fn entry() -> impl Strategy<Value = (String, String)> {
     let key = || prop_oneof!["x-[ab][._-][ab]", "x-[a-z0-9._-]{1,8}"];
     let bytes = vec(any::<u8>(), 0..20);
@@ -95,19 +95,16 @@ fn entry() -> impl Strategy<Value = (String, String)> {
     let joined = vec(base64, 1..3).prop_map(|values| values.join(","));
     let binary = (key(), joined).prop_map(|(key, value)| (format!("{key}-bin"), value));
     let ascii = (key(), "[!-~]([ -~]{0,20}[!-~])?");
-    prop_oneof![ascii, binary].prop_filter(
-        "a binary key with a value that is none",
-        |(key, value)| {
-            !key.ends_with("-bin") || (!value.is_empty() && value.split(',').all(is_base64))
-        },
-    )
+    prop_oneof![ascii, binary].prop_filter("a binary key with an invalid value", |(key, value)| {
+        !key.ends_with("-bin") || (!value.is_empty() && value.split(',').all(is_base64))
+    })
 }
 
 fn is_base64(text: &str) -> bool {
     BASE64_STANDARD.decode(text).is_ok() || BASE64_STANDARD_NO_PAD.decode(text).is_ok()
 }
 
-/// Fields that servers know.
+/// Header fields with a meaning in HTTP.
 fn known() -> impl Strategy<Value = (String, String)> {
     let keys = vec![
         "authorization",
@@ -131,7 +128,7 @@ impl ScriptStatus {
         }
     }
 
-    /// What the proxy says to an HTTP status alone is its own matter.
+    /// For an HTTP status alone the proxy chooses the text.
     pub(super) fn text<'a>(&'a self, otherwise: &'a str) -> &'a str {
         match self {
             Self::Grpc { text, .. } => text,
@@ -181,7 +178,7 @@ pub(super) fn code_of_http(status: u16) -> Code {
     }
 }
 
-/// Spaces always, since those at the ends of a field's value are lost.
+/// Encodes every space, since those at the ends of a field's value are lost.
 fn percent_encoded(text: &str, sparse: bool) -> String {
     text.chars().fold(String::new(), |mut encoded, c| {
         if sparse && !c.is_ascii_control() && c != ' ' && c != '%' {
@@ -200,7 +197,7 @@ impl RandomCall {
         format!("/{}/{}", self.service, self.method)
     }
 
-    /// What the script is told, and the content that it answers with.
+    /// The instructions for the script, and the content of its answer.
     pub(super) fn message(&self) -> Vec<u8> {
         let prefixed = |prefix, entries: &Entries| -> Entries {
             let named = |(key, value): &(String, String)| (format!("{prefix}{key}"), value.clone());
@@ -219,9 +216,9 @@ impl RandomCall {
             ScriptStatus::Http(status) => status,
             ScriptStatus::Grpc { .. } => 200,
         };
-        let told = json!({"http_status": http_status, "fields": fields}).to_string();
-        let length = u32::try_from(told.len()).unwrap().to_be_bytes();
-        [&length, told.as_bytes(), &self.content].concat()
+        let instructions = json!({"http_status": http_status, "fields": fields}).to_string();
+        let length = u32::try_from(instructions.len()).unwrap().to_be_bytes();
+        [&length, instructions.as_bytes(), &self.content].concat()
     }
 
     /// GRPC_METADATA.
@@ -240,7 +237,7 @@ impl RandomCall {
         list
     }
 
-    /// `HTTP_`…
+    /// The variables that begin with `HTTP_`.
     pub(super) fn header_variables(&self) -> BTreeMap<String, String> {
         let mut variables = BTreeMap::<String, String>::new();
         for (key, value) in &self.metadata {

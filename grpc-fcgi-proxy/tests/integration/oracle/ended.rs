@@ -1,4 +1,4 @@
-//! How a call ended, in a form that two ways to it can be compared in.
+//! How a call ended, in a form that can be compared.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// Fields of an answer that are not the application's.
+/// Fields that are not the application's metadata.
 const PROTOCOL: [&str; 6] = [
     "content-type",
     "grpc-accept-encoding",
@@ -61,7 +61,7 @@ impl Ended {
         }
     }
 
-    /// As it stands in what PHP prints.
+    /// As PHP's output contains it.
     pub(super) fn of_cgi(answer: &[u8]) -> Self {
         let end = answer
             .windows(4)

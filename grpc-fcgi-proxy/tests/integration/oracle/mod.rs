@@ -1,6 +1,6 @@
-//! The oracle: what a client gets through the proxy is what the fastcgi-client crate gets from php-fpm itself.
+//! The oracle: through the proxy a client gets the same as the fastcgi-client crate from php-fpm itself.
 //!
-//! Random messages, metadata and statuses; the number of cases is PROPTEST_CASES.
+//! Messages, metadata and statuses are random; PROPTEST_CASES sets the number of cases.
 
 mod call;
 mod ended;
@@ -31,7 +31,7 @@ fn the_proxy_answers_as_php_fpm_does() {
         let (through, direct) = runtime.block_on(async {
             (
                 Ended::of_call(through_the_proxy(&client, &call).await),
-                Ended::of_cgi(&without_it(&php_fpm, &proxy, &call).await),
+                Ended::of_cgi(&without_the_proxy(&php_fpm, &proxy, &call).await),
             )
         });
         assert_eq!(through, direct);
@@ -61,8 +61,8 @@ async fn through_the_proxy(client: &Client, call: &RandomCall) -> Response {
         .await
 }
 
-/// With the meta-variables that BINDING.md says.
-async fn without_it(php_fpm: &PhpFpm, proxy: &Proxy, call: &RandomCall) -> Vec<u8> {
+/// With the meta-variables of BINDING.md.
+async fn without_the_proxy(php_fpm: &PhpFpm, proxy: &Proxy, call: &RandomCall) -> Vec<u8> {
     let script = php("fixtures").join(FIXTURE);
     let (path, message) = (call.path(), call.message());
     let variables = [
@@ -91,7 +91,7 @@ async fn without_it(php_fpm: &PhpFpm, proxy: &Proxy, call: &RandomCall) -> Vec<u
         ("HTTP_HOST", "test.example".to_owned()),
         ("HTTP_TE", "trailers".to_owned()),
         ("HTTP_CONTENT_TYPE", "application/grpc".to_owned()),
-        // The client says it, of the message with its prefix.
+        // The client sends it, and counts the message's prefix.
         ("HTTP_CONTENT_LENGTH", (message.len() + 5).to_string()),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value));

@@ -7,7 +7,7 @@ use tonic::Code;
 use crate::support::{Client, PhpFpm, Proxy, message, php, serve, serve_streams};
 
 #[tokio::test]
-async fn what_is_not_grpc_is_415() {
+async fn other_content_types_are_415() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let refused = [
         "",
@@ -30,7 +30,7 @@ async fn what_is_not_grpc_is_415() {
 }
 
 #[tokio::test]
-async fn grpc_of_any_kind_passes() {
+async fn every_grpc_content_type_passes() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     for content_type in [
         "application/grpc",
@@ -45,7 +45,7 @@ async fn grpc_of_any_kind_passes() {
 }
 
 #[tokio::test]
-async fn a_path_in_other_letters_is_another_method() {
+async fn paths_are_case_sensitive() {
     let php_fpm = PhpFpm::start().await;
     let script = php("item/index.php");
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
@@ -62,7 +62,7 @@ async fn a_path_in_other_letters_is_another_method() {
 }
 
 #[tokio::test]
-async fn the_kind_of_a_method_is_its_own_in_its_own_letters() {
+async fn the_kind_of_a_method_depends_on_its_exact_path() {
     let (_php_fpm, _proxy, client) = serve_streams("variables.php", &[]).await;
     let response = client
         .call_method("/test.Service/bidistream", b"", &[])

@@ -9,7 +9,7 @@ use tonic::Code;
 use crate::support::{serve, serve_streams};
 
 #[tokio::test]
-async fn a_deadline_that_is_over_is_told_in_time() {
+async fn an_expired_deadline_ends_the_call_at_once() {
     let (_php_fpm, proxy, client) = serve("sleep.php", &[]).await;
     for time in ["50m", "50000u", "99999999n", "0S"] {
         let metadata = [("x-seconds", "2"), ("grpc-timeout", time)];
@@ -26,7 +26,7 @@ async fn a_deadline_that_is_over_is_told_in_time() {
 }
 
 #[tokio::test]
-async fn php_is_told_the_deadline_in_whichever_unit_it_came() {
+async fn php_gets_the_deadline_from_a_timeout_in_any_unit() {
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
     for (timeout, seconds) in [
         ("1H", 3600),
@@ -58,7 +58,7 @@ async fn without_a_timeout_there_is_no_deadline() {
 }
 
 #[tokio::test]
-async fn a_timeout_that_cannot_be_read_is_refused() {
+async fn a_malformed_timeout_is_refused() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     for text in ["", "1", "1s", "123456789S", "-1S"] {
         let response = client.call(b"", &[("grpc-timeout", text)]).await;

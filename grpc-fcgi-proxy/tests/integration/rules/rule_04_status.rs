@@ -6,11 +6,11 @@ use tonic::Code;
 
 use crate::support::{HEADERS, Recorded, ending_with, message, serve, serve_streams};
 
-/// Of a HEADERS frame.
+/// A flag of HEADERS frames.
 const END_STREAM: u8 = 0x1;
 
 #[tokio::test]
-async fn an_answer_ends_with_trailers_and_carries_no_content_length() {
+async fn a_response_ends_with_trailers_and_has_no_content_length() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let response = client.call(b"x", &[]).await;
     assert_eq!(response.http_status, 200);
@@ -21,7 +21,7 @@ async fn an_answer_ends_with_trailers_and_carries_no_content_length() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_ok_says_so_in_its_trailers() {
+async fn a_stream_with_status_ok_has_it_in_its_trailers() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     call.send(b"one");
@@ -39,10 +39,10 @@ async fn every_code_is_decimal_without_a_leading_zero() {
         let response = client.call(b"", &[("x-status", &code)]).await;
         assert_eq!(response.status_fields()["grpc-status"], code);
     }
-    // What a script may not say either.
-    for wrong in ["00", "05", "17", "-1", "five", "4294967296"] {
-        let response = client.call(b"", &[("x-status", wrong)]).await;
-        assert_eq!(response.status().0, Code::Unknown, "{wrong}");
+    // From a script these are invalid.
+    for invalid in ["00", "05", "17", "-1", "five", "4294967296"] {
+        let response = client.call(b"", &[("x-status", invalid)]).await;
+        assert_eq!(response.status().0, Code::Unknown, "{invalid}");
     }
 }
 
@@ -63,7 +63,7 @@ async fn trailers_only_is_one_frame() {
 }
 
 #[tokio::test]
-async fn trailers_behind_a_message_end_the_stream() {
+async fn trailers_after_a_message_end_the_stream() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &[]).await;
     let recorded = Recorded::connect(proxy.address).await;
     let response = recorded.client.call(b"x", &[]).await;

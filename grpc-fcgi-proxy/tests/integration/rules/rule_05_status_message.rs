@@ -7,7 +7,7 @@ use tonic::Code;
 
 use crate::support::{ending_with, serve, serve_streams};
 
-/// What a script writes, what is on the wire, and what a client reads.
+/// The message that a script writes, its bytes on the wire, and the message that a client reads.
 const TABLE: [(&str, &str, &str); 7] = [
     ("a b!\"#$&'~", "a b!\"#$&'~", "a b!\"#$&'~"),
     ("%09%0D%0A%7F%25", "%09%0D%0A%7F%25", "\t\r\n\u{7f}%"),
@@ -48,7 +48,7 @@ async fn a_message_is_encoded_whatever_the_script_writes() {
 }
 
 #[tokio::test]
-async fn so_is_the_message_in_the_trailers_of_a_stream() {
+async fn the_message_in_the_trailers_of_a_stream_is_encoded_too() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_trailers.php", &[]).await;
     for (written, encoded, _) in TABLE {
         let metadata = [

@@ -33,7 +33,7 @@ async fn every_value_arrives_and_the_list_is_lossless() {
     );
 }
 
-/// As the script writes them, and as they must come.
+/// As the script writes them. A client must get TEXT and BINARY.
 const WRITTEN: [(&str, &str); 5] = [
     ("x-a", "1, 2"),
     ("x-echo-bin", "q6ur"),

@@ -8,7 +8,7 @@ use crate::support::{serve, serve_streams};
 const VALUE: usize = 8 * 1024;
 
 #[tokio::test]
-async fn eight_kib_pass_and_more_than_the_limit_is_told() {
+async fn eight_kib_pass_and_more_than_the_limit_is_refused() {
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
     let long = "v".repeat(VALUE);
     assert_eq!(
@@ -16,9 +16,9 @@ async fn eight_kib_pass_and_more_than_the_limit_is_told() {
         long
     );
     let too_long = "v".repeat(20 * 1024);
-    let status = client.call(b"", &[("x-long", &too_long)]).await;
+    let refused = client.call(b"", &[("x-long", &too_long)]).await;
     assert_eq!(
-        status.status(),
+        refused.status(),
         (
             Code::ResourceExhausted,
             "the metadata is larger than the limit"

@@ -12,7 +12,7 @@ use crate::support::{serve, serve_streams};
 const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
 
-/// "hello", as RFC 1952 has it.
+/// "hello" in the format of RFC 1952.
 const HELLO: &[u8] = &[
     0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07,
     0x00, 0x86, 0xa6, 0x10, 0x36, 0x05, 0x00, 0x00, 0x00,
@@ -73,7 +73,7 @@ async fn limits_hold_for_the_plain_message() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_made_plain_is_refused() {
+async fn messages_that_cannot_be_decompressed_are_refused() {
     let unknown = ("grpc-encoding", "snappy");
     let identity = ("grpc-encoding", "identity");
     let table = [
@@ -111,7 +111,7 @@ async fn a_stream_may_mix_compressed_and_plain_messages() {
 }
 
 #[tokio::test]
-async fn an_answer_is_compressed_message_by_message_for_who_accepts_it() {
+async fn messages_are_compressed_one_by_one_if_the_client_accepts_it() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
     let accepts = ("grpc-accept-encoding", "gzip");
     for (metadata, flags) in [

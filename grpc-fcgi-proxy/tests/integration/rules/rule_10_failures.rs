@@ -19,7 +19,7 @@ async fn a_path_that_names_no_method_is_unimplemented() {
 }
 
 #[tokio::test]
-async fn an_uncaught_exception_is_unknown_and_told_to_the_log_only() {
+async fn an_uncaught_exception_is_unknown_and_only_logged() {
     let (_php_fpm, mut proxy, client) = serve("fatal.php", &[]).await;
     let response = client.call(b"", &[]).await;
     assert_eq!(
@@ -83,7 +83,7 @@ async fn a_call_that_waits_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn a_method_that_the_application_does_not_have_is_unimplemented() {
+async fn a_method_that_the_application_lacks_is_unimplemented() {
     let php_fpm = PhpFpm::start().await;
     let script = php("item/index.php");
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
@@ -110,7 +110,7 @@ async fn a_unary_call_has_exactly_one_message() {
 }
 
 #[tokio::test]
-async fn a_call_that_a_shutdown_breaks_off_is_unavailable() {
+async fn a_call_that_a_shutdown_aborts_is_unavailable() {
     let flags = ["--drain-timeout", "50ms"];
     let (_php_fpm, mut proxy, client) = serve_streams("stream_slow.php", &flags).await;
     let mut running = client.stream("BidiStream", &[]);

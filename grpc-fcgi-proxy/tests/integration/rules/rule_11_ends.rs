@@ -26,7 +26,7 @@ async fn an_early_end_of_a_stream_is_no_error() {
     assert!(call.next().await.is_some());
     assert_eq!(call.status().await.0, Code::Ok);
     check_end(&recorded).await;
-    // It is about that stream alone.
+    // Only that stream has ended.
     let mut next = recorded
         .client
         .stream("BidiStream", &[ending_with(Code::Ok)]);
@@ -35,7 +35,7 @@ async fn an_early_end_of_a_stream_is_no_error() {
 }
 
 #[tokio::test]
-async fn so_is_a_refusal_in_the_middle_of_a_message() {
+async fn a_refusal_in_the_middle_of_a_message_is_no_error() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--max-receive-message-size", "10"]).await;
     let recorded = Recorded::connect(proxy.address).await;
     let mut call = recorded.client.stream("Method", &[]);

@@ -22,7 +22,7 @@ async fn an_http_status_alone_becomes_a_code() {
     for (http_status, code) in table {
         let response = client.call(b"", &[("x-http-status", http_status)]).await;
         assert_eq!(response.status().0, code, "{http_status}");
-        assert!(response.body.is_empty(), "the page goes to no client");
+        assert!(response.body.is_empty(), "the client gets the page");
     }
 }
 

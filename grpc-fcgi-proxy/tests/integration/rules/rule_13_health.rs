@@ -1,9 +1,9 @@
 //! Health: Check gives a service's state or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
 
-use grpc_fcgi_proxy::health::pb::health_check_response::ServingStatus;
-use grpc_fcgi_proxy::health::pb::{HealthCheckRequest, HealthCheckResponse, HealthListResponse};
 use std::collections::BTreeMap;
 
+use grpc_fcgi_proxy::health::pb::health_check_response::ServingStatus;
+use grpc_fcgi_proxy::health::pb::{HealthCheckRequest, HealthCheckResponse, HealthListResponse};
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
 
@@ -33,7 +33,7 @@ fn watch(client: &Client, service: &str) -> StreamingCall {
     stream
 }
 
-/// Up to this state; at the start there may be another.
+/// Reads up to this state. Another may come before it.
 async fn watch_until(stream: &mut StreamingCall, wanted: ServingStatus) {
     while state(&stream.next().await.unwrap()) != wanted {}
 }
@@ -67,7 +67,7 @@ async fn without_a_ping_path_a_connection_decides() {
 }
 
 #[tokio::test]
-async fn a_ping_page_that_is_not_there_is_not_serving() {
+async fn a_missing_ping_page_is_not_serving() {
     let (_php_fpm, mut proxy, client) = serve("echo.php", &["--ping-path", "/other"]).await;
     let record = proxy
         .logged(|record| record["message"] == "php-fpm is not well")
@@ -87,7 +87,7 @@ async fn list(client: &Client) -> Response {
 }
 
 #[tokio::test]
-async fn the_list_has_every_service_in_its_state() {
+async fn the_list_has_the_state_of_every_service() {
     let (mut php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
     let mut watched = watch(&client, "");
     let listed = async |wanted| {
@@ -145,12 +145,12 @@ async fn the_watch_of_an_unknown_service_goes_on_until_the_drain() {
     );
     watch_until(&mut watch(&client, ""), ServingStatus::Serving).await;
     proxy.terminate();
-    // It was open until now, and nothing but the first state has come.
+    // It was open until now, and only the first state has come.
     assert_eq!(unknown.status().await.0, Code::Unavailable);
 }
 
 #[tokio::test]
-async fn a_draining_proxy_is_not_serving_and_lets_watchers_go() {
+async fn a_draining_proxy_is_not_serving_and_ends_watches() {
     let (_php_fpm, mut proxy, client) = serve("sleep.php", &[]).await;
     let mut watched = watch(&client, "");
     watch_until(&mut watched, ServingStatus::Serving).await;

@@ -58,7 +58,7 @@ fn files() -> Vec<Vec<u8>> {
     files.map(encode).to_vec()
 }
 
-/// A FileDescriptorSet with files as they are.
+/// A FileDescriptorSet of encoded files.
 fn set(files: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for file in files {
@@ -106,7 +106,7 @@ async fn services(client: &Client, path: &str) -> Vec<String> {
 #[tokio::test]
 async fn both_versions_list_the_services() {
     let (_php_fpm, proxy, client) = serve_descriptors(&set(&files()), "echo.php", &[]).await;
-    // A generated client asks as we do.
+    // A generated client gets the same.
     let url = format!("http://{}", proxy.address);
     let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
     let mut generated = ServerReflectionClient::new(channel);
@@ -182,7 +182,7 @@ async fn extensions_are_found_by_their_message() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_an_error_in_the_response_and_the_call_goes_on() {
+async fn an_unknown_name_is_an_error_in_the_response_and_the_call_goes_on() {
     let (_php_fpm, _proxy, client) = serve_descriptors(&set(&files()), "echo.php", &[]).await;
     let mut stream = client.stream_at(V1, &[]);
     let extension = ExtensionRequest {
@@ -207,10 +207,10 @@ async fn what_is_not_there_is_an_error_in_the_response_and_the_call_goes_on() {
 }
 
 #[tokio::test]
-async fn without_descriptor_sets_or_if_unwanted_the_application_answers() {
+async fn without_descriptor_sets_or_if_disabled_the_application_answers() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     assert_eq!(client.call_method(V1, b"a", &[]).await.content(), b"a");
-    // What is not shown need not be complete.
+    // A set that is not served may be incomplete.
     let incomplete = set(&files()[..1]);
     let (_php_fpm, _proxy, client) =
         serve_descriptors(&incomplete, "echo.php", &["--no-reflection"]).await;

@@ -1,4 +1,4 @@
-//! Certificates of the test's own.
+//! An authority and certificates for a test.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-/// Who signs.
+/// A certificate authority.
 #[derive(Debug)]
 pub(crate) struct Authority {
     pub(crate) certificate: Certificate,
@@ -65,7 +65,7 @@ impl Authority {
 }
 
 impl CertifiedKey {
-    /// The flags that serve with it.
+    /// The flags that make the proxy serve with it.
     pub(crate) fn flags(&self) -> [&str; 4] {
         [
             "--tls-cert",

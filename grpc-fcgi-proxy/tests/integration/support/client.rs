@@ -1,4 +1,4 @@
-//! A client that sends and sees a call as HTTP/2 has it.
+//! A client that shows a call as HTTP/2 carries it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -31,17 +31,17 @@ pub(crate) struct Client {
     connection: SendRequest<Requests>,
 }
 
-/// What came back.
+/// A whole response.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) http_status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Empty if the answer was "Trailers-Only".
+    /// Empty if the response is Trailers-Only.
     pub(crate) trailers: HeaderMap,
 }
 
-/// A message behind its prefix.
+/// A message with gRPC's prefix.
 pub(crate) fn message(content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
     [&[0], &length[..], content].concat()
@@ -54,7 +54,7 @@ impl Client {
         Self::over(stream).await.unwrap()
     }
 
-    /// On a stream that there is already.
+    /// Connects over an open stream.
     pub(crate) async fn over(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> hyper::Result<Self> {
@@ -70,7 +70,9 @@ impl Client {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(TEST_TIMEOUT, closed).await.expect("it stays open");
+        timeout(TEST_TIMEOUT, closed)
+            .await
+            .expect("the connection stays open");
     }
 
     /// A unary call with this message and metadata.
@@ -89,7 +91,7 @@ impl Client {
         self.send(path, message(content), &metadata).await.unwrap()
     }
 
-    /// Any body and header fields at all.
+    /// Sends any body and header fields.
     pub(crate) async fn send(
         &self,
         path: &str,
@@ -117,7 +119,7 @@ impl Client {
         };
         timeout(TEST_TIMEOUT, exchange)
             .await
-            .expect("no answer in time")
+            .expect("no response in time")
     }
 }
 
@@ -128,7 +130,7 @@ fn status_of(fields: &HeaderMap) -> (Code, &str) {
 }
 
 impl Response {
-    /// Where the status stands: in the trailers, or in the only header block.
+    /// The fields with the status: the trailers, or those of a Trailers-Only response.
     pub(crate) fn status_fields(&self) -> &HeaderMap {
         if self.trailers.contains_key("grpc-status") {
             &self.trailers
@@ -137,7 +139,7 @@ impl Response {
         }
     }
 
-    /// The code, and `grpc-message` as it came.
+    /// The code, and `grpc-message` as it arrived.
     pub(crate) fn status(&self) -> (Code, &str) {
         status_of(self.status_fields())
     }
@@ -156,7 +158,7 @@ impl Response {
     }
 }
 
-/// A streaming call. What was sent is on its way at once, and so is what comes back.
+/// A streaming call, which sends and receives at the same time.
 #[derive(Debug)]
 pub(crate) struct StreamingCall {
     /// `None` after the half-close.
@@ -198,7 +200,7 @@ impl Client {
     }
 }
 
-/// It is reset if it has not ended.
+/// Resets a call that has not ended.
 impl Drop for StreamingCall {
     fn drop(&mut self) {
         self.response.abort();
@@ -206,16 +208,16 @@ impl Drop for StreamingCall {
 }
 
 impl StreamingCall {
-    /// Sends the same bytes many times, without so many copies of them.
+    /// Sends the same bytes many times without copying them.
     pub(crate) fn send_repeated(&self, bytes: &Bytes, count: usize) {
         for _ in 0..count {
             let _ = self.requests.as_ref().unwrap().send(bytes.clone());
         }
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes without a prefix.
     pub(crate) fn send_bytes(&self, bytes: &[u8]) {
-        // Nobody takes them any more if the call is over.
+        // The call may have ended.
         let _ = self
             .requests
             .as_ref()
@@ -235,7 +237,7 @@ impl StreamingCall {
     pub(crate) async fn next_within(&mut self, time: Duration) -> Option<Vec<u8>> {
         let response = timeout(time, &mut self.response)
             .await
-            .expect("no header in time");
+            .expect("no header fields in time");
         self.receive(response.unwrap());
         self.next().await
     }
@@ -246,18 +248,18 @@ impl StreamingCall {
         self.body = Some(body);
     }
 
-    /// The header fields, which come before anything else.
+    /// The header fields of the response.
     pub(crate) async fn headers(&mut self) -> &HeaderMap {
         if self.head.is_none() {
             let response = timeout(TEST_TIMEOUT, &mut self.response)
                 .await
-                .expect("no header in time");
+                .expect("no header fields in time");
             self.receive(response.unwrap());
         }
         &self.head.as_ref().unwrap().headers
     }
 
-    /// The flags and the content of the next message; `None` when the trailers have come.
+    /// The flags and the content of the next message; `None` after the last one.
     pub(crate) async fn next_flagged(&mut self) -> Option<(u8, Vec<u8>)> {
         self.headers().await;
         loop {
@@ -270,7 +272,7 @@ impl StreamingCall {
             }
             let frame = timeout(TEST_TIMEOUT, self.body.as_mut().unwrap().frame())
                 .await
-                .expect("nothing in time");
+                .expect("no frame in time");
             let frame = frame?;
             let frame = frame.unwrap();
             match frame.into_trailers() {
@@ -288,7 +290,7 @@ impl StreamingCall {
         self.next_flagged().await.map(|(_, content)| content)
     }
 
-    /// The trailers, or the only header block. No message may be left.
+    /// The trailers, or the fields of a Trailers-Only response. Fails if a message is left.
     pub(crate) async fn end(&mut self) -> &HeaderMap {
         assert_eq!(self.next().await, None);
         if self.trailers.is_empty() {

@@ -31,7 +31,7 @@ impl FrameClient {
             self.0.read_exact(&mut frame.payload).await.ok()?;
             Some(frame)
         };
-        timeout(TEST_TIMEOUT, read).await.expect("nothing in time")
+        timeout(TEST_TIMEOUT, read).await.expect("no frame in time")
     }
 
     /// The next frame of a kind.

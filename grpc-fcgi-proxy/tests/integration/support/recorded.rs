@@ -1,4 +1,4 @@
-//! A client whose connection's frames are kept: what came, frame by frame, as HTTP/2 has it.
+//! A client that records the frames of its connection.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio_util::io::InspectReader;
 use super::frame::Frame;
 use super::{Client, TEST_TIMEOUT};
 
-/// A connection of its own.
+/// A client, and the bytes that it has received.
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) client: Client,
@@ -29,7 +29,7 @@ impl Recorded {
         Self { client, received }
     }
 
-    /// Those that have come so far.
+    /// The frames received so far.
     fn frames(&self) -> Vec<Frame> {
         let received = self.received.lock().unwrap();
         let mut rest = &received[..];
@@ -46,14 +46,14 @@ impl Recorded {
         frames
     }
 
-    /// Those of one stream.
+    /// The frames of one stream.
     pub(crate) fn frames_of(&self, stream: u32) -> Vec<Frame> {
         let mut frames = self.frames();
         frames.retain(|frame| frame.stream == stream);
         frames
     }
 
-    /// The first frame of a kind, when it has come.
+    /// Waits for the first frame of a kind.
     pub(crate) async fn next(&self, kind: u8) -> Frame {
         let found = async {
             loop {
@@ -65,6 +65,6 @@ impl Recorded {
         };
         timeout(TEST_TIMEOUT, found)
             .await
-            .expect("no such frame has come")
+            .expect("no such frame in time")
     }
 }

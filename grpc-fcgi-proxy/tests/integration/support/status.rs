@@ -12,7 +12,7 @@ const TEXTS: [&str; 17] = [
 pub(crate) fn code(fields: &HeaderMap) -> Code {
     let status = fields.get("grpc-status").expect("no grpc-status");
     let code = Code::from_bytes(status.as_bytes());
-    // It returns UNKNOWN for what is no code.
+    // from_bytes returns UNKNOWN for an invalid code.
     assert_eq!(status, text(code));
     code
 }
