@@ -1,4 +1,4 @@
-//! The applications behind a setup.
+//! The applications of a setup.
 
 use serde::Serialize;
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::backend::Backend;
 
-/// Programs, PHP files, and the folder for what a run writes.
+/// Programs, PHP files, and the folder for the files of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Paths {
     /// The checkout.
