@@ -54,7 +54,7 @@ pub(crate) fn run(flags: &Run) -> anyhow::Result<()> {
     ensure!(incomplete.is_empty(), "incomplete parts: {incomplete:?}");
     ensure!(
         figures.failures() == 0,
-        "{} calls failed; the report lists the first of each row",
+        "failures: {}; the report contains the first one of each row",
         figures.failures()
     );
     Ok(())
