@@ -15,7 +15,7 @@ use crate::load::{Protocol, Shape};
 #[command(version, max_term_width = 100)]
 pub(crate) enum Command {
     /// Start all setups, measure them, and report
-    Run(Box<Run>),
+    Run(Box<RunFlags>),
     /// Serve FastCGI with a trivial application, for a proxy of your own
     Application {
         /// The address to listen on: tcp://HOST:PORT or unix:///PATH
@@ -34,7 +34,7 @@ pub(crate) enum Command {
         application: Address,
     },
     /// Load a server, for example while it is profiled
-    Load(Load),
+    Load(LoadFlags),
     /// Make the calls of frontend's report one after the other, and print the seconds of each report
     Sequential {
         /// The address of frontend's Envoy: HOST:PORT
@@ -75,7 +75,7 @@ pub(crate) enum Part {
 
 /// What to measure, and where to write the figures.
 #[derive(Debug, Args)]
-pub(crate) struct Run {
+pub(crate) struct RunFlags {
     /// How much to measure, and for how long
     #[arg(long, value_enum, default_value = "quick")]
     pub(crate) effort: Effort,
@@ -128,7 +128,7 @@ pub(crate) struct Run {
 
 /// A load without anything around it.
 #[derive(Debug, Args)]
-pub(crate) struct Load {
+pub(crate) struct LoadFlags {
     /// The protocol of the server
     #[arg(value_enum)]
     pub(crate) protocol: Protocol,

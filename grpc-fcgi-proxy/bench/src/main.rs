@@ -27,8 +27,8 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Parser;
 
-use crate::arguments::{Command, Load};
-use crate::load::{Call, Endpoint, block_on};
+use crate::arguments::{Command, LoadFlags};
+use crate::load::{CheckedCall, Endpoint, block_on};
 use crate::progress::progress;
 
 fn main() -> ExitCode {
@@ -66,13 +66,13 @@ fn serve_tonic(listen: std::net::SocketAddr) -> anyhow::Result<anyhow::Result<()
     Ok(runtime.block_on(echo::run(listen)))
 }
 
-fn load_only(flags: &Load) -> anyhow::Result<()> {
+fn load_only(flags: &LoadFlags) -> anyhow::Result<()> {
     let endpoint = Endpoint {
         protocol: flags.protocol,
         address: flags.address.clone(),
     };
     let time = Duration::from_secs(flags.seconds);
-    let call = Call::trivial(flags.bytes);
+    let call = CheckedCall::trivial(flags.bytes);
     let (mut tally, (), ()) = load::run(&endpoint, &call, flags.shape, time, || ())?;
     let [p50, p99] = tally.percentiles([50, 99]).unwrap_or_default();
     let line = format!(

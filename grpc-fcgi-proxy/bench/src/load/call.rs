@@ -9,7 +9,7 @@ use crate::application::{self, UNARY};
 
 /// What one caller repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum LoadKind {
     /// A call with one message each way.
     Unary,
     /// One message each way on an open bidirectional call.
@@ -18,8 +18,8 @@ pub(crate) enum Kind {
 
 /// A call, and the message that must come back.
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) kind: Kind,
+pub(crate) struct CheckedCall {
+    pub(crate) kind: LoadKind,
     pub(crate) path: &'static str,
     /// For FastCGI without a proxy, which would name it.
     pub(crate) script: PathBuf,
@@ -27,12 +27,12 @@ pub(crate) struct Call {
     pub(crate) answer: Bytes,
 }
 
-impl Call {
+impl CheckedCall {
     /// A unary call of the trivial application, with a message of this size.
     pub(crate) fn trivial(bytes: usize) -> Self {
         let message = message_of(bytes);
         Self {
-            kind: Kind::Unary,
+            kind: LoadKind::Unary,
             path: UNARY,
             script: "/none.php".into(),
             answer: application::answer(message.clone()),

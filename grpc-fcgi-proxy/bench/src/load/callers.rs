@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::call::{Call, Kind};
+use super::call::{CheckedCall, LoadKind};
 use super::endpoint::{Endpoint, Protocol};
 use super::shape::Shape;
 use super::tally::Tally;
@@ -19,7 +19,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Runs all callers until the window ends.
 pub(super) async fn all(
     endpoint: &Endpoint,
-    call: &Call,
+    call: &CheckedCall,
     shape: Shape,
     window: Window,
 ) -> anyhow::Result<Tally> {
@@ -59,14 +59,18 @@ pub(super) async fn all(
     Ok(all)
 }
 
-async fn over_grpc(connection: grpc::Connection, call: Arc<Call>, window: Window) -> Tally {
+async fn over_grpc(
+    connection: grpc::GrpcConnection,
+    call: Arc<CheckedCall>,
+    window: Window,
+) -> Tally {
     let mut tally = Tally::new(window);
     match call.kind {
-        Kind::Unary => {
+        LoadKind::Unary => {
             let caller = grpc::Unary::new(connection, &call);
             repeat(&mut tally, async || caller.call().await).await;
         }
-        Kind::RoundTrip => match grpc::RoundTrips::begin(&connection, &call).await {
+        LoadKind::RoundTrip => match grpc::RoundTrips::begin(&connection, &call).await {
             Ok(mut stream) => repeat(&mut tally, async || stream.next().await).await,
             Err(error) => tally.fail(&error),
         },
@@ -74,7 +78,7 @@ async fn over_grpc(connection: grpc::Connection, call: Arc<Call>, window: Window
     tally
 }
 
-async fn over_own_connection(endpoint: Endpoint, call: Arc<Call>, window: Window) -> Tally {
+async fn over_own_connection(endpoint: Endpoint, call: Arc<CheckedCall>, window: Window) -> Tally {
     let mut tally = Tally::new(window);
     if endpoint.protocol == Protocol::Http1 {
         match http1::Unary::connect(&endpoint.address, &call).await {
@@ -85,11 +89,11 @@ async fn over_own_connection(endpoint: Endpoint, call: Arc<Call>, window: Window
     }
     let keep = endpoint.protocol == Protocol::FastcgiKept;
     match call.kind {
-        Kind::Unary => match fastcgi::Unary::new(endpoint.address, &call, keep) {
+        LoadKind::Unary => match fastcgi::Unary::new(endpoint.address, &call, keep) {
             Ok(mut caller) => repeat(&mut tally, async || caller.call().await).await,
             Err(error) => tally.fail(&error),
         },
-        Kind::RoundTrip => match fastcgi::RoundTrips::begin(&endpoint.address, &call).await {
+        LoadKind::RoundTrip => match fastcgi::RoundTrips::begin(&endpoint.address, &call).await {
             Ok(mut stream) => repeat(&mut tally, async || stream.next().await).await,
             Err(error) => tally.fail(&error),
         },

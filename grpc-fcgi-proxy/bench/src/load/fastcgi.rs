@@ -17,7 +17,7 @@ use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::Instant;
 
-use super::call::{Call, Kind};
+use super::call::{CheckedCall, LoadKind};
 use crate::application::{SOURCE, SOURCE_MESSAGE};
 
 /// Between header fields and body.
@@ -30,7 +30,12 @@ async fn connect(address: &Address) -> anyhow::Result<Socket> {
 }
 
 /// BEGIN_REQUEST and the variables, as the proxy sends them.
-fn opening(call: &Call, kind: CallKind, input: Input, keep: bool) -> anyhow::Result<Vec<u8>> {
+fn opening(
+    call: &CheckedCall,
+    kind: CallKind,
+    input: Input,
+    keep: bool,
+) -> anyhow::Result<Vec<u8>> {
     let mut headers = HeaderMap::new();
     headers.insert(
         header::CONTENT_TYPE,
@@ -62,7 +67,7 @@ pub(super) struct Unary {
 }
 
 impl Unary {
-    pub(super) fn new(address: Address, call: &Call, keep: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(address: Address, call: &CheckedCall, keep: bool) -> anyhow::Result<Self> {
         let input = Input::Message {
             length: call.message.len(),
             compressed: false,
@@ -122,7 +127,7 @@ impl RoundTrips<()> {
     /// Begins the exchange, with the first round trip.
     pub(super) async fn begin(
         address: &Address,
-        call: &Call,
+        call: &CheckedCall,
     ) -> anyhow::Result<RoundTrips<impl Stream<Item = Result<Bytes, Infallible>> + Unpin>> {
         let (input, mut pieces) = mpsc::unbounded_channel();
         let stdin = stream::poll_fn(move |cx| pieces.poll_recv(cx).map(|piece| piece.map(Ok)));
@@ -175,8 +180,8 @@ impl<I: Stream<Item = Result<Bytes, Infallible>> + Unpin> RoundTrips<I> {
 
 /// Receives a stream with this number of messages; returns the number of its bytes.
 pub(crate) async fn stream(address: &Address, messages: u64) -> anyhow::Result<u64> {
-    let call = Call {
-        kind: Kind::RoundTrip,
+    let call = CheckedCall {
+        kind: LoadKind::RoundTrip,
         path: SOURCE,
         script: "/none.php".into(),
         message: Bytes::new(),

@@ -11,7 +11,7 @@ use http::{HeaderMap, Request, Response};
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use super::call::Call;
+use super::call::CheckedCall;
 use crate::application::{SOURCE, SOURCE_MESSAGE, STALL};
 
 /// Flow-control windows with room for a message of 1 MiB.
@@ -22,9 +22,9 @@ const CONNECTION_WINDOW: u32 = 16 << 20;
 const CALLS_PER_CONNECTION: usize = 100;
 
 /// One connection, shared by its callers.
-pub(super) type Connection = SendRequest<Bytes>;
+pub(super) type GrpcConnection = SendRequest<Bytes>;
 
-pub(super) async fn connect(address: &Address) -> anyhow::Result<Connection> {
+pub(super) async fn connect(address: &Address) -> anyhow::Result<GrpcConnection> {
     let Address::Tcp(address) = address else {
         bail!("gRPC runs over TCP only");
     };
@@ -55,14 +55,14 @@ fn request(path: &str) -> Request<()> {
 
 /// Makes calls with one message each way.
 pub(super) struct Unary {
-    connection: Connection,
+    connection: GrpcConnection,
     request: Request<()>,
     message: Bytes,
     answer: Bytes,
 }
 
 impl Unary {
-    pub(super) fn new(connection: Connection, call: &Call) -> Self {
+    pub(super) fn new(connection: GrpcConnection, call: &CheckedCall) -> Self {
         Self {
             connection,
             request: request(call.path),
@@ -120,7 +120,10 @@ pub(super) struct RoundTrips {
 
 impl RoundTrips {
     /// Begins the call, with the first round trip.
-    pub(super) async fn begin(connection: &Connection, call: &Call) -> anyhow::Result<Self> {
+    pub(super) async fn begin(
+        connection: &GrpcConnection,
+        call: &CheckedCall,
+    ) -> anyhow::Result<Self> {
         let mut connection = connection.clone().ready().await?;
         let (response, mut requests) = connection.send_request(request(call.path), false)?;
         requests.send_data(call.framed(), false)?;
@@ -174,7 +177,7 @@ pub(crate) async fn stream(address: &Address, messages: u64) -> anyhow::Result<u
 
 /// Calls that are never answered, and stay open until this is dropped.
 pub(crate) struct Waiting {
-    connections: Vec<Connection>,
+    connections: Vec<GrpcConnection>,
     calls: Vec<(ResponseFuture, SendStream<Bytes>)>,
 }
 

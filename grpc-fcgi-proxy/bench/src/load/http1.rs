@@ -9,7 +9,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::call::Call;
+use super::call::CheckedCall;
 
 /// Makes calls with one message each way, one after the other on a connection.
 pub(super) struct Unary {
@@ -19,7 +19,7 @@ pub(super) struct Unary {
 }
 
 impl Unary {
-    pub(super) async fn connect(address: &Address, call: &Call) -> anyhow::Result<Self> {
+    pub(super) async fn connect(address: &Address, call: &CheckedCall) -> anyhow::Result<Self> {
         let Address::Tcp(address) = address else {
             bail!("HTTP/1.1 runs over TCP only");
         };

@@ -17,7 +17,7 @@ use anyhow::Context;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-pub(crate) use self::call::{Call, Kind};
+pub(crate) use self::call::{CheckedCall, LoadKind};
 pub(crate) use self::endpoint::{Endpoint, Protocol};
 pub(crate) use self::fastcgi::stream as fastcgi_stream;
 pub(crate) use self::grpc::{Waiting, stream as grpc_stream};
@@ -29,7 +29,7 @@ use self::window::Window;
 /// made.
 pub(crate) fn run<T>(
     endpoint: &Endpoint,
-    call: &Call,
+    call: &CheckedCall,
     shape: Shape,
     time: Duration,
     mut look: impl FnMut() -> T,
@@ -71,7 +71,7 @@ fn share(all: usize, threads: usize, thread: usize) -> usize {
 
 fn on_thread(
     endpoint: &Endpoint,
-    call: &Call,
+    call: &CheckedCall,
     shape: Shape,
     window: Window,
 ) -> anyhow::Result<Tally> {
@@ -127,7 +127,7 @@ mod tests {
         Ok(axum::serve(listener, all).await?)
     }
 
-    fn load(protocol: Protocol, address: &Address, call: &Call) -> Tally {
+    fn load(protocol: Protocol, address: &Address, call: &CheckedCall) -> Tally {
         let address = address.clone();
         let endpoint = Endpoint { protocol, address };
         let (tally, (), ()) = run(&endpoint, call, Shape::new(2, 2), TIME, || ()).unwrap();
@@ -145,7 +145,7 @@ mod tests {
             (Protocol::Fastcgi, &fastcgi),
             (Protocol::FastcgiKept, &fastcgi),
         ] {
-            let right = Call::trivial(40);
+            let right = CheckedCall::trivial(40);
             let tally = load(protocol, address, &right);
             assert!(tally.calls() > 0, "{protocol:?}");
             assert_eq!(tally.first_failure(), None, "{protocol:?}");
@@ -161,7 +161,7 @@ mod tests {
                 let tally = load(
                     protocol,
                     address,
-                    &Call {
+                    &CheckedCall {
                         answer,
                         ..right.clone()
                     },
@@ -175,9 +175,9 @@ mod tests {
     #[test]
     fn a_status_other_than_ok_is_a_failure() {
         let path = "/no.Service/Method";
-        let call = Call {
+        let call = CheckedCall {
             path,
-            ..Call::trivial(40)
+            ..CheckedCall::trivial(40)
         };
         let tally = load(Protocol::Grpc, &serve(echo::run), &call);
         let failure = tally.first_failure().unwrap();

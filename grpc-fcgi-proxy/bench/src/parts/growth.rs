@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::measurement::{Measurement, SMALL};
 use super::turns::Bench;
-use crate::load::{Call, Shape};
+use crate::load::{CheckedCall, Shape};
 use crate::setups::{Backend, Intermediary, Setup};
 
 /// From 1 to 1,000 connections, and from 1 to 10,000 calls at once.
@@ -37,7 +37,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         let measurement = Measurement {
             part: "growth",
             backend: Backend::Trivial,
-            call: Call::trivial(SMALL),
+            call: CheckedCall::trivial(SMALL),
             shape,
             extent,
         };

@@ -2,7 +2,7 @@
 
 use super::extent::Extent;
 use crate::figures::{Row, Spread};
-use crate::load::{self, Call, Kind, Shape};
+use crate::load::{self, CheckedCall, LoadKind, Shape};
 use crate::setups::{Backend, RunningSetup, Usage, usage};
 
 /// The bytes of a small message.
@@ -13,7 +13,7 @@ pub(super) const SMALL: usize = 40;
 pub(super) struct Measurement {
     pub(super) part: &'static str,
     pub(super) backend: Backend,
-    pub(super) call: Call,
+    pub(super) call: CheckedCall,
     pub(super) shape: Shape,
     pub(super) extent: Extent,
 }
@@ -71,7 +71,7 @@ impl Measurement {
         Row {
             part: self.part,
             backend: self.backend,
-            round_trips: self.call.kind == Kind::RoundTrip,
+            round_trips: self.call.kind == LoadKind::RoundTrip,
             setup: setup.to_owned(),
             shape: self.shape.to_string(),
             bytes: self.call.message.len(),

@@ -13,14 +13,14 @@ use anyhow::ensure;
 use tokio::time::Instant;
 
 use self::turns::Bench;
-use crate::arguments::{Part, Run};
+use crate::arguments::{Part, RunFlags};
 use crate::progress::progress;
 use crate::report;
 
 type Measure = fn(&mut Bench) -> anyhow::Result<()>;
 
 /// Measures the parts that are asked for, and reports.
-pub(crate) fn run(flags: &Run) -> anyhow::Result<()> {
+pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut bench = Bench::new(flags);
     let mut incomplete = Vec::new();

@@ -6,7 +6,7 @@ use proto::item::{GetItemRequest, Item};
 
 use super::measurement::Measurement;
 use super::turns::Bench;
-use crate::load::{Call, Kind, Protocol, Shape};
+use crate::load::{CheckedCall, LoadKind, Protocol, Shape};
 use crate::setups::{Backend, Intermediary, RunningSetup, Setup, WORKERS};
 
 /// One of the sample items.
@@ -64,15 +64,15 @@ fn get_item_in(bench: &Bench, part: &'static str, backend: Backend, shape: Shape
     }
 }
 
-fn get_item(bench: &Bench, backend: Backend) -> Call {
+fn get_item(bench: &Bench, backend: Backend) -> CheckedCall {
     let request = GetItemRequest { id: ID.to_owned() };
     let item = Item {
         id: ID.to_owned(),
         name: "fifth item".to_owned(),
         description: "last item for sell".to_owned(),
     };
-    Call {
-        kind: Kind::Unary,
+    CheckedCall {
+        kind: LoadKind::Unary,
         path: "/item.ItemService/GetItem",
         script: bench.paths.script(backend),
         message: Bytes::from(request.encode_to_vec()),

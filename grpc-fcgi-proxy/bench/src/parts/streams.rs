@@ -12,7 +12,7 @@ use super::measurement::{Measurement, SMALL};
 use super::turns::Bench;
 use crate::application::{ECHO, SOURCE_MESSAGE};
 use crate::figures::{Flow, Spread};
-use crate::load::{Call, Kind, Protocol, Shape, block_on, fastcgi_stream, grpc_stream};
+use crate::load::{CheckedCall, LoadKind, Protocol, Shape, block_on, fastcgi_stream, grpc_stream};
 use crate::progress::progress;
 use crate::setups::{Backend, Intermediary, RunningSetup, Setup, usage};
 
@@ -47,8 +47,8 @@ fn round_trips(bench: &Bench, backend: Backend, shape: Shape) -> Measurement {
     Measurement {
         part: "streams",
         backend,
-        call: Call {
-            kind: Kind::RoundTrip,
+        call: CheckedCall {
+            kind: LoadKind::RoundTrip,
             path: ECHO,
             script: bench.paths.root.join("php/fixtures/stream_echo.php"),
             answer: message.clone(),

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::extent::Extent;
 use super::measurement::Measurement;
-use crate::arguments::{Peer, Run};
+use crate::arguments::{Peer, RunFlags};
 use crate::figures::Figures;
-use crate::load::{self, Call, Shape};
+use crate::load::{self, CheckedCall, Shape};
 use crate::progress::progress;
 use crate::setups::{Backend, Paths, RunningSetup, Setup};
 
@@ -21,7 +21,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(flags: &Run) -> Self {
+    pub(super) fn new(flags: &RunFlags) -> Self {
         Self {
             paths: Paths {
                 root: flags.root.clone(),
@@ -68,7 +68,7 @@ impl Bench {
     }
 
     /// The peers that give this call the right response.
-    pub(super) fn peers_for(&self, call: &Call) -> anyhow::Result<Vec<RunningSetup>> {
+    pub(super) fn peers_for(&self, call: &CheckedCall) -> anyhow::Result<Vec<RunningSetup>> {
         let mut answering = Vec::new();
         for peer in &self.peers {
             let setup = RunningSetup::peer(&peer.name, &peer.address, peer.process);

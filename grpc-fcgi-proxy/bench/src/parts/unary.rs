@@ -2,7 +2,7 @@
 
 use super::measurement::{Measurement, SMALL};
 use super::turns::Bench;
-use crate::load::{Call, Shape};
+use crate::load::{CheckedCall, Shape};
 use crate::setups::{Backend, Intermediary, Setup};
 
 /// Measures small messages in all shapes.
@@ -42,12 +42,12 @@ fn measure(bench: &mut Bench, part: &'static str, cases: &[(Shape, usize)]) -> a
     let mut setups = Setup::with_fastcgi(bench.extent.full);
     setups.push(Setup::new(Intermediary::Tonic, false, false));
     let mut setups = bench.start(&setups, Backend::Trivial)?;
-    setups.extend(bench.peers_for(&Call::trivial(SMALL))?);
+    setups.extend(bench.peers_for(&CheckedCall::trivial(SMALL))?);
     for &(shape, bytes) in cases {
         let measurement = Measurement {
             part,
             backend: Backend::Trivial,
-            call: Call::trivial(bytes),
+            call: CheckedCall::trivial(bytes),
             shape,
             extent: match part {
                 "sizes" => bench.extent.shorter(),

@@ -8,11 +8,11 @@ mod table;
 use std::fs;
 use std::io::Write;
 
-use crate::arguments::Run;
+use crate::arguments::RunFlags;
 use crate::figures::Figures;
 
 /// Prints the tables, and writes the files that the flags ask for.
-pub(crate) fn write(flags: &Run, figures: &Figures) -> anyhow::Result<()> {
+pub(crate) fn write(flags: &RunFlags, figures: &Figures) -> anyhow::Result<()> {
     let marks = marks::of(figures);
     let text = format!("{}{}", mark::table(&marks), table::all(figures));
     std::io::stdout().write_all(text.as_bytes())?;

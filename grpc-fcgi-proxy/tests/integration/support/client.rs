@@ -23,12 +23,12 @@ use tonic::Code;
 use super::TEST_TIMEOUT;
 use super::status::code;
 
-type Requests = UnsyncBoxBody<Bytes, Infallible>;
+type RequestBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// One HTTP/2 connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    connection: SendRequest<Requests>,
+    connection: SendRequest<RequestBody>,
 }
 
 /// A whole response.
