@@ -1,13 +1,13 @@
-//! A short run of what `fuzz/` has for cargo-fuzz: its corpus, and mutations of it at random.
+//! A short run of the properties in `fuzz/`, with the corpus and random mutations of it.
 //!
-//! Their number is PROPTEST_CASES.
+//! PROPTEST_CASES sets the number of mutations.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     unreachable_pub,
-    reason = "a test fails by a panic, and what it shares with fuzz/ is public there"
+    reason = "a test fails by a panic, and the properties are public in fuzz/"
 )]
 
 #[path = "../fuzz/src/lib.rs"]
@@ -21,8 +21,8 @@ use proptest::sample::{Index, select};
 use proptest::test_runner::{Config, TestRunner};
 
 const CASES: u32 = 2000;
-/// Bytes that mean something to one decoder or the other.
-const TELLING: &[u8] = b"\0\x01\x03\x06\x07\x08\x40\x7f\x80\xff\r\n:,=%0-HSn";
+/// Bytes that have a meaning to some decoder.
+const SIGNIFICANT: &[u8] = b"\0\x01\x03\x06\x07\x08\x40\x7f\x80\xff\r\n:,=%0-HSn";
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
@@ -32,9 +32,9 @@ fn corpus(target: &str) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A seed in which some places are replaced by some bytes, or by a part of another seed.
+/// A seed in which some bytes are replaced by others, or by a part of another seed.
 fn mutation(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
-    let byte = prop_oneof![any::<u8>(), select(TELLING)];
+    let byte = prop_oneof![any::<u8>(), select(SIGNIFICANT)];
     let part = (select(seeds.clone()), any::<Index>())
         .prop_map(|(seed, from)| seed[from.index(seed.len() + 1)..].to_vec());
     let put = prop_oneof![3 => vec(byte, 0..6), 1 => part];
@@ -49,7 +49,7 @@ fn mutation(seeds: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-fn holds(target: &str, property: fn(&[u8])) {
+fn check(target: &str, property: fn(&[u8])) {
     let seeds = corpus(target);
     for seed in &seeds {
         property(seed);
@@ -72,7 +72,7 @@ macro_rules! targets {
     ($($target:ident)*) => {$(
         #[test]
         fn $target() {
-            holds(stringify!($target), properties::$target::check);
+            check(stringify!($target), properties::$target::check);
         }
     )*};
 }

@@ -1,10 +1,10 @@
-//! How many instructions the steps of a call take, counted by Callgrind: the same on every run, so that a change of a
-//! few percent shows. `script/instructions` compares them with the committed figures.
+//! The instructions that the steps of a call take. Callgrind counts the same on every run, so a change of a few percent
+//! shows. `script/instructions` compares the counts with the committed figures.
 
 #![allow(
     missing_docs,
     clippy::unwrap_used,
-    reason = "the macros make functions; what breaks here has no user"
+    reason = "the macros generate functions, and a failure here affects no user"
 )]
 
 use std::collections::VecDeque;
@@ -68,7 +68,7 @@ fn frame_scan(wire: Bytes) -> VecDeque<Piece> {
     out
 }
 
-/// What a gRPC client usually sends, behind Envoy.
+/// The usual header fields of a gRPC client behind Envoy.
 fn headers() -> HeaderMap {
     [
         ("content-type", "application/grpc"),
@@ -140,7 +140,7 @@ fn record_decode(mut input: BytesMut) -> (Option<Record>, Option<Record>) {
     )
 }
 
-/// All that one exchange needs, ready: Callgrind counts from here on.
+/// The state of one exchange, which is set up before Callgrind counts.
 struct InMemory {
     runtime: Runtime,
     near: DuplexStream,
@@ -153,7 +153,7 @@ struct InMemory {
 fn in_memory() -> InMemory {
     let (near, far) = duplex(64 << 10);
     let opening = opening(&variables_of_a_call());
-    // STDIN: a header, the message, and the header that ends it.
+    // STDIN: a record with the message, and the empty record that ends it.
     let request = vec![0; opening.len() + 2 * record::HEADER_LENGTH + 40];
     InMemory {
         runtime: Builder::new_current_thread().build().unwrap(),

@@ -6,151 +6,151 @@ use std::str::FromStr;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, ValueEnum};
-use grpc_fcgi_proxy::fastcgi::target::Target;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 
 use crate::load::{Protocol, Shape};
 
-/// Measures grpc-fcgi-proxy; script/bench is the way to run it.
+/// Measures grpc-fcgi-proxy. Run it with script/bench.
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 pub(crate) enum Command {
-    /// Starts everything, measures it, and reports
-    Run(Box<Run>),
-    /// Serves FastCGI trivially, for a proxy of one's own
+    /// Start all setups, measure them, and report
+    Run(Box<RunFlags>),
+    /// Serve FastCGI with a trivial application, for a proxy of your own
     Application {
-        /// tcp://HOST:PORT or unix:///PATH
-        listen: Target,
+        /// The address to listen on: tcp://HOST:PORT or unix:///PATH
+        listen: Address,
     },
-    /// Serves gRPC trivially, without FastCGI
+    /// Serve gRPC with a trivial application, without FastCGI
     Tonic {
-        /// Where it listens
+        /// The address to listen on
         listen: SocketAddr,
     },
-    /// Passes bytes on to a FastCGI application, and does nothing else
+    /// Pass bytes on to a FastCGI application, and do nothing else
     Relay {
-        /// Where it listens
+        /// The address to listen on
         listen: SocketAddr,
-        /// tcp://HOST:PORT or unix:///PATH
-        target: Target,
+        /// The address of the application: tcp://HOST:PORT or unix:///PATH
+        application: Address,
     },
-    /// Loads a server for some time, as for a profile of it
-    Load(Load),
-    /// Makes the calls of frontend's report one after the other, and prints the seconds of each report
+    /// Load a server, for example while it is profiled
+    Load(LoadFlags),
+    /// Make the calls of frontend's report one after the other, and print the seconds of each report
     Sequential {
-        /// HOST:PORT of frontend's Envoy
+        /// The address of frontend's Envoy: HOST:PORT
         address: String,
-        /// How many
+        /// The number of reports
         #[arg(long, default_value_t = 300)]
         reports: usize,
     },
 }
 
-/// How much time there is.
+/// How much is measured, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Effort {
-    /// About two minutes
+    /// The most important shapes and sizes: about two and a half minutes
     Quick,
-    /// About twenty
+    /// All shapes, sizes and setups: about twenty minutes
     Full,
-    /// All that full measures, once and briefly: whether it works, not how fast it is
+    /// All that full measures, once and briefly: checks that it works, not how fast it is
     Check,
 }
 
-/// What can be measured by itself.
+/// A part that can be measured alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// Unary calls of the trivial application, by shape
+    /// Unary calls of the trivial application in several shapes
     Unary,
-    /// The same with larger messages
+    /// Unary calls of the trivial application with larger messages
     Sizes,
     /// Unary calls of the item application under php-fpm
     Php,
-    /// Round trips of bidirectional calls, and one long stream
+    /// Round trips on bidirectional calls, and one long stream
     Streams,
     /// Resident memory
     Memory,
-    /// CPU time of a call as load grows
+    /// The CPU time of a call as load grows
     Growth,
 }
 
-/// What is measured, and where it goes.
+/// What to measure, and where to write the figures.
 #[derive(Debug, Args)]
-pub(crate) struct Run {
-    /// How much time there is
+pub(crate) struct RunFlags {
+    /// How much to measure, and for how long
     #[arg(long, value_enum, default_value = "quick")]
     pub(crate) effort: Effort,
-    /// Only this part; repeatable
+    /// Measure only this part; repeatable
     #[arg(long, value_enum)]
     pub(crate) only: Vec<Part>,
-    /// Only targets with this in their name; repeatable
-    #[arg(long)]
-    pub(crate) target: Vec<String>,
-    /// A gRPC proxy that is running, in front of the trivial application or of the item application
+    /// Measure only setups whose name contains this text; repeatable
+    #[arg(long, alias = "target", value_name = "TEXT")]
+    pub(crate) setup: Vec<String>,
+    /// Measure another gRPC proxy, which is running in front of the trivial or the item application; repeatable
     #[arg(long, value_name = "NAME=HOST:PORT[@PROCESS]")]
     pub(crate) peer: Vec<Peer>,
-    /// The report as JSON
+    /// Write all figures as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// The tables, which go to stdout too
+    /// Write the tables, which are printed to stdout as well
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,
-    /// Folder for the plots
+    /// Write the plots, as SVG
     #[arg(long, value_name = "DIR")]
     pub(crate) plots: Option<PathBuf>,
-    /// What was built, for the report
+    /// The revision that was built, for the report
     #[arg(long, default_value = "unknown")]
     pub(crate) revision: String,
-    /// Median time of the mesh's report, for the marks, and of the same with one call after the other
+    /// The median times of /index through the mesh, and of the same calls one after the other
     #[arg(long, num_args = 2, value_name = "SECONDS")]
     pub(crate) index: Vec<f64>,
-    /// The checkout
+    /// The folder of the checkout
     #[arg(long)]
     pub(crate) root: PathBuf,
-    /// For configuration, sockets and logs; emptied by whoever made it
+    /// An empty folder for configuration, sockets and logs
     #[arg(long)]
     pub(crate) folder: PathBuf,
-    /// Program
+    /// The program of grpc-fcgi-proxy
     #[arg(long)]
     pub(crate) proxy: PathBuf,
-    /// Program
+    /// The program of Envoy
     #[arg(long)]
     pub(crate) envoy: PathBuf,
-    /// Program
+    /// The program of nginx
     #[arg(long)]
     pub(crate) nginx: PathBuf,
-    /// Whom php-fpm and nginx run as
+    /// The user that php-fpm and nginx run as
     #[arg(long)]
     pub(crate) user: String,
-    /// The PHP folder of an earlier revision
+    /// The folder php of an earlier revision, to compare PHP's CPU time with
     #[arg(long, value_name = "DIR")]
     pub(crate) php_before: Option<PathBuf>,
 }
 
-/// A load alone.
+/// A load without anything around it.
 #[derive(Debug, Args)]
-pub(crate) struct Load {
-    /// How it is spoken to
+pub(crate) struct LoadFlags {
+    /// The protocol of the server
     #[arg(value_enum)]
     pub(crate) protocol: Protocol,
-    /// tcp://HOST:PORT or unix:///PATH
-    pub(crate) address: Target,
-    /// CONNECTIONSxSTREAMS
-    #[arg(long, default_value = "8x8")]
+    /// The address of the server: tcp://HOST:PORT or unix:///PATH
+    pub(crate) address: Address,
+    /// Connections, and calls at once on each
+    #[arg(long, default_value = "8x8", value_name = "CONNECTIONSxSTREAMS")]
     pub(crate) shape: Shape,
-    /// Of each message
+    /// The size of each message
     #[arg(long, default_value_t = 40)]
     pub(crate) bytes: usize,
-    /// How long
+    /// The duration
     #[arg(long, default_value_t = 10)]
     pub(crate) seconds: u64,
 }
 
-/// Somebody else's proxy.
+/// Another gRPC proxy, which is running.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) address: String,
-    /// Whose CPU time and memory are its own.
+    /// Its id, for its CPU time and memory.
     pub(crate) process: Option<u32>,
 }
 
@@ -162,7 +162,7 @@ impl FromStr for Peer {
             .split_once('=')
             .context("a peer is NAME=HOST:PORT[@PROCESS]")?;
         let (address, process) = match rest.split_once('@') {
-            Some((address, id)) => (address, Some(id.parse().context("a process is a number")?)),
+            Some((address, id)) => (address, Some(id.parse().context("PROCESS is a number")?)),
             None => (rest, None),
         };
         if name.is_empty() || !address.contains(':') {
@@ -176,19 +176,10 @@ impl FromStr for Peer {
     }
 }
 
-impl FromStr for Shape {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> anyhow::Result<Self> {
-        let (connections, streams) = text
-            .split_once('x')
-            .context("a shape is CONNECTIONSxSTREAMS")?;
-        let shape = Self::new(connections.parse()?, streams.parse()?);
-        anyhow::ensure!(
-            shape.calls() > 0,
-            "a shape has one connection and one stream at the least"
-        );
-        Ok(shape)
+impl Peer {
+    /// Whether its name contains one of these texts, if there are any.
+    pub(crate) fn matches(&self, names: &[String]) -> bool {
+        names.is_empty() || names.iter().any(|name| self.name.contains(name))
     }
 }
 
@@ -197,21 +188,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_has_a_name_an_address_and_perhaps_a_process() {
+    fn a_peer_is_a_name_an_address_and_an_optional_process() {
         let peer: Peer = "Go=127.0.0.1:8080@17".parse().unwrap();
         assert_eq!(
             (&*peer.name, &*peer.address, peer.process),
             ("Go", "127.0.0.1:8080", Some(17))
         );
         assert_eq!("Go=h:1".parse::<Peer>().unwrap().process, None);
-        for wrong in ["Go", "=h:1", "Go=h", "Go=h:1@x"] {
-            assert!(wrong.parse::<Peer>().is_err(), "{wrong}");
+        for invalid in ["Go", "=h:1", "Go=h", "Go=h:1@x"] {
+            assert!(invalid.parse::<Peer>().is_err(), "{invalid}");
         }
-    }
-
-    #[test]
-    fn a_shape_without_calls_is_refused() {
-        assert_eq!("8x2".parse::<Shape>().unwrap(), Shape::new(8, 2));
-        assert!("0x1".parse::<Shape>().is_err());
     }
 }

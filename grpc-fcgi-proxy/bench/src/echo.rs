@@ -1,4 +1,4 @@
-//! A bare tonic server that answers as the trivial application does: what HTTP/2 and gRPC alone cost.
+//! A bare tonic server that answers as the trivial application does: the cost of HTTP/2 and gRPC alone.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tower::{Service, service_fn};
 
 use crate::application::{self, ECHO, SOURCE, SOURCE_MESSAGE};
 
-/// Its methods are told apart by their paths.
+/// Dispatches by path.
 #[derive(Clone)]
 struct Echo;
 
@@ -62,7 +62,7 @@ async fn source(
     Ok(Response::new(stream::iter(messages).boxed()))
 }
 
-/// Messages as they are: the application does not look into them either.
+/// Leaves messages undecoded, as the trivial application does.
 #[derive(Clone, Copy)]
 struct Raw;
 
@@ -100,7 +100,7 @@ impl Decoder for Raw {
     }
 }
 
-/// Serves until it is ended.
+/// Serves until the process ends.
 pub(crate) async fn run(address: SocketAddr) -> anyhow::Result<()> {
     Ok(Server::builder()
         .tcp_nodelay(true)

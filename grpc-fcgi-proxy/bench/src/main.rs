@@ -1,21 +1,24 @@
-//! Measures grpc-fcgi-proxy beside what does the same job, and against the limit. `script/bench` is the way to run it.
+//! Measures grpc-fcgi-proxy beside other software that does the same job, and against the limit. Run it with
+//! `script/bench`.
 //!
-//! - [`targets`]: what is measured, started here, each with an application of its own.
-//! - [`load`]: what calls them, and checks each answer.
-//! - [`parts`]: what is measured of them, in turns.
-//! - [`report`]: tables, plots, and the marks.
-//! - [`sequential`]: what the sample application's report takes with one call after the other.
-//! - [`application`], [`echo`] and [`relay`]: the servers that are programs of their own.
+//! - [`setups`]: the programs that are measured, started here, each with an application of its own.
+//! - [`load`]: calls them, and checks each response.
+//! - [`parts`]: the measurements, in turns.
+//! - [`figures`] and [`report`]: the results, as data, and as tables, plots and marks.
+//! - [`sequential`]: the calls of the sample application's report, one after the other.
+//! - [`application`], [`echo`] and [`relay`]: servers, as programs of their own.
 
 mod application;
 mod arguments;
 mod echo;
+mod figures;
 mod load;
 mod parts;
+mod progress;
 mod relay;
 mod report;
 mod sequential;
-mod targets;
+mod setups;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -24,15 +27,19 @@ use std::time::Duration;
 use anyhow::ensure;
 use clap::Parser;
 
-use crate::arguments::{Command, Load};
-use crate::load::{Endpoint, block_on};
+use crate::arguments::{Command, LoadFlags};
+use crate::load::{CheckedCall, Endpoint, block_on};
+use crate::progress::progress;
 
 fn main() -> ExitCode {
     let result = match Command::parse() {
         Command::Run(flags) => parts::run(&flags),
         Command::Application { listen } => flatten(block_on(application::run(&listen))),
         Command::Tonic { listen } => flatten(serve_tonic(listen)),
-        Command::Relay { listen, target } => flatten(block_on(relay::run(listen, &target))),
+        Command::Relay {
+            listen,
+            application,
+        } => flatten(block_on(relay::run(listen, &application))),
         Command::Load(flags) => load_only(&flags),
         Command::Sequential { address, reports } => {
             flatten(block_on(sequential::run(&address, reports)))
@@ -51,7 +58,7 @@ fn flatten(result: anyhow::Result<anyhow::Result<()>>) -> anyhow::Result<()> {
     result?
 }
 
-/// As many threads as a server would have.
+/// With a thread for each processor, as a server would have.
 fn serve_tonic(listen: std::net::SocketAddr) -> anyhow::Result<anyhow::Result<()>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -59,14 +66,13 @@ fn serve_tonic(listen: std::net::SocketAddr) -> anyhow::Result<anyhow::Result<()
     Ok(runtime.block_on(echo::run(listen)))
 }
 
-/// For a profile of what is loaded.
-fn load_only(flags: &Load) -> anyhow::Result<()> {
+fn load_only(flags: &LoadFlags) -> anyhow::Result<()> {
     let endpoint = Endpoint {
         protocol: flags.protocol,
         address: flags.address.clone(),
     };
     let time = Duration::from_secs(flags.seconds);
-    let call = parts::trivial_call(flags.bytes);
+    let call = CheckedCall::trivial(flags.bytes);
     let (mut tally, (), ()) = load::run(&endpoint, &call, flags.shape, time, || ())?;
     let [p50, p99] = tally.percentiles([50, 99]).unwrap_or_default();
     let line = format!(
@@ -81,10 +87,4 @@ fn load_only(flags: &Load) -> anyhow::Result<()> {
         tally.failures()
     );
     Ok(())
-}
-
-/// Tells whoever waits.
-fn progress(line: &str) {
-    // Who has closed stderr does not want to know.
-    writeln!(std::io::stderr(), "{line}").ok();
 }

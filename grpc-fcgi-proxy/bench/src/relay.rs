@@ -1,30 +1,30 @@
-//! Passes bytes on and does nothing else: what any process between client and application costs, whatever it does.
+//! Passes bytes on and does nothing else: the cost of any process between client and application.
 
 use std::net::SocketAddr;
 
-use grpc_fcgi_proxy::fastcgi::target::Target;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, Instant};
 
-/// Of each of the two buffers of a connection.
-const BUFFER: usize = 128 * 1024;
+/// Of each direction of a connection.
+const BUFFER_SIZE: usize = 128 * 1024;
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-/// Relays until it is ended.
-pub(crate) async fn run(listen: SocketAddr, target: &Target) -> anyhow::Result<()> {
+/// Relays until the process ends.
+pub(crate) async fn run(listen: SocketAddr, application: &Address) -> anyhow::Result<()> {
     let listener = TcpListener::bind(listen).await?;
     loop {
         let (client, _) = listener.accept().await?;
-        let target = target.clone();
-        // A connection that breaks is its client's affair.
-        tokio::spawn(async move { relay(client, &target).await.ok() });
+        let application = application.clone();
+        // The client reports a connection that breaks.
+        tokio::spawn(async move { relay(client, &application).await.ok() });
     }
 }
 
-async fn relay(mut client: TcpStream, target: &Target) -> anyhow::Result<()> {
+async fn relay(mut client: TcpStream, application: &Address) -> anyhow::Result<()> {
     client.set_nodelay(true)?;
-    let mut application = target.connect(Instant::now() + CONNECT_TIME).await?;
-    copy_bidirectional_with_sizes(&mut client, &mut application, BUFFER, BUFFER).await?;
+    let mut application = application.connect(Instant::now() + CONNECT_TIME).await?;
+    copy_bidirectional_with_sizes(&mut client, &mut application, BUFFER_SIZE, BUFFER_SIZE).await?;
     Ok(())
 }

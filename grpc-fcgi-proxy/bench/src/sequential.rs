@@ -1,5 +1,5 @@
-//! What frontend's report takes of other services, with one call after the other: the users, the orders, and then each
-//! order with its items. It is made where frontend makes its own calls, in its pod and through its Envoy.
+//! The calls of frontend's report, one after the other: the users, the orders, and then each order with its items. They
+//! go the way of frontend's own calls, from its pod and through its Envoy.
 
 use std::io::Write;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use tokio::time::Instant;
 use tonic::Request;
 use tonic::transport::{Channel, Endpoint};
 
-/// As frontend has them.
+/// The values of frontend.
 const PAGE_SIZE: i32 = 1000;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Prints the seconds of each report.
+/// Prints the duration of each report in seconds.
 pub(crate) async fn run(address: &str, reports: usize) -> anyhow::Result<()> {
     let channel = Endpoint::from_shared(format!("http://{address}"))?
         .tcp_nodelay(true)
@@ -27,13 +27,13 @@ pub(crate) async fn run(address: &str, reports: usize) -> anyhow::Result<()> {
         let start = Instant::now();
         let calls = report(&channel).await?;
         let seconds = start.elapsed().as_secs_f64();
-        ensure!(calls > 2, "there are no orders");
+        ensure!(calls > 2, "the database has no orders");
         writeln!(std::io::stdout(), "{seconds:.6}")?;
     }
     Ok(())
 }
 
-/// Gives the number of its calls.
+/// Makes the calls of one report; returns their number.
 async fn report(channel: &Channel) -> anyhow::Result<usize> {
     let mut calls = users(channel).await?;
     let mut client = OrderServiceClient::new(channel.clone());
@@ -45,10 +45,10 @@ async fn report(channel: &Channel) -> anyhow::Result<usize> {
             page_size: PAGE_SIZE,
             page_token,
         };
-        let answer = client.list_orders(timed(page)).await?.into_inner();
+        let response = client.list_orders(timed(page)).await?.into_inner();
         calls += 1;
-        orders.extend(answer.orders);
-        page_token = answer.next_page_token;
+        orders.extend(response.orders);
+        page_token = response.next_page_token;
         if page_token.is_empty() {
             break;
         }

@@ -1,4 +1,4 @@
-//! Messages: the frames of a streaming call, and the only message of a unary one.
+//! Messages: the frames of a streaming call, and the single message of a unary one.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use super::splits;
 
 const LIMIT: usize = 300;
 
-/// How the bytes come makes no difference, and what is taken is what PROTOCOL-HTTP2 has as Length-Prefixed-Message.
+/// Only PROTOCOL-HTTP2's Length-Prefixed-Message is accepted, however the bytes are split.
 pub fn check(input: &[u8]) {
     let (scanned, decoded) = (scan(&[input]), decode(&[input]));
     for at in splits(input.len()) {
@@ -20,7 +20,7 @@ pub fn check(input: &[u8]) {
     }
     let expected = frames(input);
     assert_eq!(scanned, expected);
-    // A unary call takes no flags but these.
+    // A unary call accepts no other flags.
     match expected {
         Ok(frames) if frames.iter().all(|(flags, _)| *flags <= 1) => {
             assert_eq!(decoded, Ok(frames))
@@ -31,7 +31,7 @@ pub fn check(input: &[u8]) {
 
 type Frames = Vec<(u8, Vec<u8>)>;
 
-/// Frame by frame.
+/// Decodes frame by frame.
 fn frames(mut input: &[u8]) -> Result<Frames, MessageError> {
     let mut frames = Frames::new();
     while let Some((&[flags, a, b, c, d], rest)) = input.split_first_chunk() {
@@ -53,7 +53,7 @@ fn frames(mut input: &[u8]) -> Result<Frames, MessageError> {
     }
 }
 
-/// What passes as it comes is put together, and cut into frames again.
+/// Joins the scanner's pieces, and decodes the frames again.
 fn scan(pieces: &[&[u8]]) -> Result<Frames, MessageError> {
     let mut scanner = FrameScanner::new(LIMIT);
     let mut out = VecDeque::new();

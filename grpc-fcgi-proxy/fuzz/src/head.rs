@@ -7,7 +7,8 @@ use http::HeaderMap;
 
 use super::{metadata, splits};
 
-/// How the bytes come makes no difference, the body is what follows, and nothing passes that gRPC can't carry.
+/// The result does not depend on how the bytes are split, the body is the rest of them, and all metadata is valid in
+/// gRPC.
 pub fn check(input: &[u8]) {
     let whole = decode(&[input]);
     for at in splits(input.len()) {
@@ -24,7 +25,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// All of the message arrives.
+/// The message survives its encoding.
 pub(super) fn check_status(status: &Status) {
     let mut fields = HeaderMap::new();
     status.write(&mut fields);

@@ -1,4 +1,5 @@
-//! What must hold of any bytes: for cargo-fuzz, and for `cargo test`, which tries the corpus and mutations of it.
+//! Properties that hold for any bytes. cargo-fuzz checks them, and so does `cargo test`, with the corpus and mutations of
+//! it.
 
 pub mod frame;
 pub mod head;
@@ -8,7 +9,7 @@ pub mod record;
 pub mod timeout;
 pub mod trailers;
 
-/// Where to split bytes: everywhere if they are few.
+/// The positions to split at: all of them in short input.
 fn splits(length: usize) -> impl Iterator<Item = usize> {
     (0..=length).step_by((length / 64).max(1))
 }

@@ -1,4 +1,4 @@
-//! Metadata that an application answers with.
+//! Metadata in an application's answer.
 
 use grpc_wire::metadata::{append, normalize_base64};
 use http::HeaderMap;
@@ -17,7 +17,7 @@ const PROTOCOL: [&str; 11] = [
     "upgrade",
 ];
 
-/// A line with the key, and the value behind it: taken whole, or not at all, and only if gRPC can carry it.
+/// The input is a line with the key, and then the value: it is accepted as a whole, and only if it is valid in gRPC.
 pub fn check(input: &[u8]) {
     let end = input
         .iter()
@@ -26,29 +26,29 @@ pub fn check(input: &[u8]) {
     let name = String::from_utf8_lossy(&input[..end]).to_ascii_lowercase();
     let value = input.get(end + 1..).unwrap_or_default();
     let mut metadata = HeaderMap::new();
-    let taken = append(&mut metadata, &name, value).is_ok();
+    let accepted = append(&mut metadata, &name, value).is_ok();
     if name.ends_with("-bin") {
         let parts: Vec<_> = value
             .split(|byte| *byte == b',')
             .map(<[u8]>::trim_ascii)
             .collect();
         let valid = parts.iter().all(|part| normalize_base64(part).is_ok());
-        assert_eq!(taken, is_key(&name) && valid);
-        assert_eq!(metadata.len(), if taken { parts.len() } else { 0 });
+        assert_eq!(accepted, is_key(&name) && valid);
+        assert_eq!(metadata.len(), if accepted { parts.len() } else { 0 });
     } else {
-        assert_eq!(taken, is_key(&name) && is_ascii_value(value));
+        assert_eq!(accepted, is_key(&name) && is_ascii_value(value));
         assert_eq!(
             metadata
                 .values()
                 .map(|value| value.as_bytes())
                 .collect::<Vec<_>>(),
-            [value].repeat(taken.into())
+            [value].repeat(accepted.into())
         );
     }
     check_all(&metadata);
 }
 
-/// All of it is what PROTOCOL-HTTP2 has as Custom-Metadata.
+/// All of it is PROTOCOL-HTTP2's Custom-Metadata.
 pub(super) fn check_all(metadata: &HeaderMap) {
     for (name, value) in metadata {
         assert!(is_key(name.as_str()), "{name}");

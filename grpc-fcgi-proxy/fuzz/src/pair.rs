@@ -4,7 +4,7 @@ use grpc_fcgi_proxy::fastcgi::pair::Params;
 
 const PARAMS: u8 = 4;
 
-/// Decoding what was encoded gives the same pairs, none of which spans two records.
+/// Encoded pairs decode to the same pairs, none of which spans two records.
 pub fn check(input: &[u8]) {
     let mut params = Params::begin(Vec::new());
     let mut pushed = Vec::new();
@@ -26,7 +26,7 @@ pub fn check(input: &[u8]) {
             (&[1, PARAMS, 0, 1][..], &[0, 0][..])
         );
         if length == 0 {
-            assert!(behind.is_empty(), "something comes behind the end");
+            assert!(behind.is_empty(), "bytes follow the end");
             break;
         }
         let (mut content, behind) = behind.split_at(length);
@@ -38,7 +38,7 @@ pub fn check(input: &[u8]) {
     assert_eq!(decoded, pushed);
 }
 
-/// Three bytes for each pair: how long its name is, and its value; and what they consist of.
+/// A pair of each four bytes: the length of its name, the length of its value, and the byte that the value repeats.
 fn pairs(input: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
     input.chunks_exact(4).map(|bytes| {
         let letter = char::from(b'A' + bytes[0] % 26);

@@ -7,7 +7,7 @@ use super::splits;
 
 const MAX_RECORD: usize = HEADER_LENGTH + 65_535 + 255;
 
-/// Each record that is taken is what the specification says; how the bytes come makes no difference.
+/// Each decoded record is as the specification has it, however the bytes are split.
 pub fn check(input: &[u8]) {
     let (records, error, mut rest) = decode_all(&[input]);
     for at in splits(input.len()) {
@@ -47,7 +47,7 @@ fn decode_all(pieces: &[&[u8]]) -> (Vec<Record>, Option<RecordError>, BytesMut) 
     (records, None, input)
 }
 
-/// How long the record is that these bytes begin with.
+/// The length of the record at the start of these bytes.
 fn length(bytes: &[u8]) -> usize {
     HEADER_LENGTH + content_length(bytes) + usize::from(bytes[6])
 }
@@ -68,7 +68,7 @@ fn is_refusal(bytes: &[u8]) -> bool {
     bytes[1] == 3 && bytes.get(12).is_some_and(|status| *status != 0)
 }
 
-/// Checks that these bytes begin with the record, and gives its length.
+/// Checks that these bytes begin with the record, and returns its length.
 fn take(bytes: &[u8], record: &Record) -> usize {
     assert!(may_begin(bytes) && !is_refusal(bytes));
     let content = &bytes[HEADER_LENGTH..HEADER_LENGTH + content_length(bytes)];

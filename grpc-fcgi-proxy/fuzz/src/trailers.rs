@@ -4,7 +4,7 @@ use grpc_fcgi_proxy::binding::head::{MAX_HEAD_LENGTH, parse_trailers};
 
 use super::{head, metadata};
 
-/// There is a status, and nothing passes that gRPC can't carry.
+/// Accepted trailers contain a status, and all metadata is valid in gRPC.
 pub fn check(input: &[u8]) {
     if let Ok(trailers) = parse_trailers(input) {
         let text = input.to_ascii_lowercase();

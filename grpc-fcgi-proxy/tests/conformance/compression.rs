@@ -1,4 +1,4 @@
-//! Messages that are compressed, and others that are not.
+//! Compressed and uncompressed messages.
 
 use futures_util::stream::iter;
 use proto::grpc_testing::test_service_client::TestServiceClient;
@@ -12,7 +12,7 @@ use tonic::codec::CompressionEncoding::Gzip;
 use super::wire::Wire;
 use super::{channel, check_large, client, large_request, size, zeros};
 
-#[allow(clippy::unnecessary_wraps, reason = "as the field has it")]
+#[allow(clippy::unnecessary_wraps, reason = "the field is an Option")]
 fn value(value: bool) -> Option<BoolValue> {
     Some(BoolValue { value })
 }
@@ -25,7 +25,7 @@ async fn client_compressed_unary() {
         ..large_request()
     };
     let mut plain = client().await;
-    // The probe: a server that does not see the difference cannot pass.
+    // The probe: a server that ignores the difference fails here.
     let status = plain.unary_call(expect(true)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     let mut compressing = plain.clone().send_compressed(Gzip);

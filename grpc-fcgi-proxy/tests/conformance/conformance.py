@@ -3,7 +3,7 @@
 https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md
 
 Usage: conformance.py HOST:PORT, with testing.test_pb2 and testing.test_pb2_grpc, generated from test.proto, on PYTHONPATH.
-Prints a line for each case: its name, a tab, and "ok" or what is wrong.
+Prints a line for each case: its name, a tab, and "ok" or the error.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ LARGE_RESPONSE = 314159
 SPECIAL = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n"
 INITIAL = ("x-grpc-test-echo-initial", "test_initial_metadata_value")
 TRAILING = ("x-grpc-test-echo-trailing-bin", b"\xab\xab\xab")
-# Of the C core's grpc_types.h.
+# From grpc_types.h of the C core.
 WRITE_NO_COMPRESS = 2
-# Nothing that a case waits for takes longer.
-PATIENCE = 20
+# The longest that a case waits for anything, in seconds.
+TIMEOUT = 20
 
 cases = {}
 
@@ -60,7 +60,7 @@ def check_large(response):
 
 
 def expect_status(call, code, message=None):
-    """The status that a call, or the iterator of a streaming one, ends with."""
+    """Checks the status that a call, or the iterator of a streaming one, ends with."""
     try:
         call()
     except grpc.RpcError as error:
@@ -72,7 +72,7 @@ def expect_status(call, code, message=None):
 
 
 class Requests:
-    """Of a stream: sent one by one, until the half-close."""
+    """The requests of a stream, sent one by one until the half-close."""
 
     def __init__(self):
         self.ready = threading.Semaphore(0)
@@ -98,18 +98,18 @@ class Requests:
 
 @case
 def empty_unary(server):
-    check_equal(server.stub.EmptyCall(pb.Empty(), timeout=PATIENCE), pb.Empty(), "answer")
+    check_equal(server.stub.EmptyCall(pb.Empty(), timeout=TIMEOUT), pb.Empty(), "response")
 
 
 @case
 def large_unary(server):
-    check_large(server.stub.UnaryCall(large_request(), timeout=PATIENCE))
+    check_large(server.stub.UnaryCall(large_request(), timeout=TIMEOUT))
 
 
 @case
 def client_streaming(server):
     requests = (pb.StreamingInputCallRequest(payload=zeros(size)) for size in REQUEST_SIZES)
-    response = server.stub.StreamingInputCall(requests, timeout=PATIENCE)
+    response = server.stub.StreamingInputCall(requests, timeout=TIMEOUT)
     check_equal(response.aggregated_payload_size, 74922, "aggregated_payload_size")
 
 
@@ -117,14 +117,14 @@ def client_streaming(server):
 def server_streaming(server):
     parameters = [pb.ResponseParameters(size=size) for size in RESPONSE_SIZES]
     request = pb.StreamingOutputCallRequest(response_parameters=parameters)
-    responses = server.stub.StreamingOutputCall(request, timeout=PATIENCE)
+    responses = server.stub.StreamingOutputCall(request, timeout=TIMEOUT)
     check_equal([len(response.payload.body) for response in responses], RESPONSE_SIZES, "sizes")
 
 
 @case
 def ping_pong(server):
     requests = Requests()
-    responses = server.stub.FullDuplexCall(requests, timeout=PATIENCE)
+    responses = server.stub.FullDuplexCall(requests, timeout=TIMEOUT)
     for request_size, response_size in zip(REQUEST_SIZES, RESPONSE_SIZES):
         requests.send(output_request(response_size, request_size))
         check_equal(len(next(responses).payload.body), response_size, "size")
@@ -135,17 +135,17 @@ def ping_pong(server):
 
 @case
 def empty_stream(server):
-    responses = server.stub.FullDuplexCall(iter([]), timeout=PATIENCE)
-    check_equal(list(responses), [], "answers")
+    responses = server.stub.FullDuplexCall(iter([]), timeout=TIMEOUT)
+    check_equal(list(responses), [], "responses")
     check_equal(responses.code(), grpc.StatusCode.OK, "code")
 
 
 @case
 def custom_metadata(server):
     metadata = [INITIAL, TRAILING]
-    _, unary = server.stub.UnaryCall.with_call(large_request(), metadata=metadata, timeout=PATIENCE)
+    _, unary = server.stub.UnaryCall.with_call(large_request(), metadata=metadata, timeout=TIMEOUT)
     duplex = server.stub.FullDuplexCall(
-        iter([output_request(LARGE_RESPONSE, LARGE_REQUEST)]), metadata=metadata, timeout=PATIENCE
+        iter([output_request(LARGE_RESPONSE, LARGE_REQUEST)]), metadata=metadata, timeout=TIMEOUT
     )
     check_equal(len(next(duplex).payload.body), LARGE_RESPONSE, "size")
     check_equal(list(duplex), [], "the rest")
@@ -159,10 +159,10 @@ def custom_metadata(server):
 def check_echoed_status(server, code, message):
     status = pb.EchoStatus(code=code.value[0], message=message)
     expect_status(
-        lambda: server.stub.UnaryCall(pb.SimpleRequest(response_status=status), timeout=PATIENCE), code, message
+        lambda: server.stub.UnaryCall(pb.SimpleRequest(response_status=status), timeout=TIMEOUT), code, message
     )
     requests = iter([pb.StreamingOutputCallRequest(response_status=status)])
-    expect_status(lambda: list(server.stub.FullDuplexCall(requests, timeout=PATIENCE)), code, message)
+    expect_status(lambda: list(server.stub.FullDuplexCall(requests, timeout=TIMEOUT)), code, message)
 
 
 @case
@@ -178,19 +178,19 @@ def special_status_message(server):
 @case
 def unimplemented_method(server):
     expect_status(
-        lambda: server.stub.UnimplementedCall(pb.Empty(), timeout=PATIENCE), grpc.StatusCode.UNIMPLEMENTED
+        lambda: server.stub.UnimplementedCall(pb.Empty(), timeout=TIMEOUT), grpc.StatusCode.UNIMPLEMENTED
     )
 
 
 @case
 def unimplemented_service(server):
     stub = stubs.UnimplementedServiceStub(server.channel)
-    expect_status(lambda: stub.UnimplementedCall(pb.Empty(), timeout=PATIENCE), grpc.StatusCode.UNIMPLEMENTED)
+    expect_status(lambda: stub.UnimplementedCall(pb.Empty(), timeout=TIMEOUT), grpc.StatusCode.UNIMPLEMENTED)
 
 
 @case
 def cancel_after_begin(server):
-    call = server.stub.StreamingInputCall.future(Requests(), timeout=PATIENCE)
+    call = server.stub.StreamingInputCall.future(Requests(), timeout=TIMEOUT)
     call.cancel()
     check_equal(call.cancelled(), True, "cancelled")
     check_equal(call.code(), grpc.StatusCode.CANCELLED, "code")
@@ -199,7 +199,7 @@ def cancel_after_begin(server):
 @case
 def cancel_after_first_response(server):
     requests = Requests()
-    responses = server.stub.FullDuplexCall(requests, timeout=PATIENCE)
+    responses = server.stub.FullDuplexCall(requests, timeout=TIMEOUT)
     requests.send(output_request(31415, 27182))
     check_equal(len(next(responses).payload.body), 31415, "size")
     responses.cancel()
@@ -219,15 +219,15 @@ def timeout_on_sleeping_server(server):
 @case
 def client_compressed_unary(server):
     expect = {"expect_compressed": pb.BoolValue(value=True)}
-    # The probe: a server that does not see the difference cannot pass.
+    # The probe: a server that ignores the difference fails here.
     expect_status(
-        lambda: server.stub.UnaryCall(large_request(**expect), timeout=PATIENCE), grpc.StatusCode.INVALID_ARGUMENT
+        lambda: server.stub.UnaryCall(large_request(**expect), timeout=TIMEOUT), grpc.StatusCode.INVALID_ARGUMENT
     )
     check_large(
-        server.stub.UnaryCall(large_request(**expect), compression=grpc.Compression.Gzip, timeout=PATIENCE)
+        server.stub.UnaryCall(large_request(**expect), compression=grpc.Compression.Gzip, timeout=TIMEOUT)
     )
     expect = {"expect_compressed": pb.BoolValue(value=False)}
-    check_large(server.stub.UnaryCall(large_request(**expect), timeout=PATIENCE))
+    check_large(server.stub.UnaryCall(large_request(**expect), timeout=TIMEOUT))
 
 
 @case
@@ -237,14 +237,14 @@ def client_compressed_streaming(server):
 
     def requests():
         yield compressed
-        # The core takes flags for each message; only grpcio's public interface has no place for them. No other call
-        # may be under way: its operations would have them, too.
+        # The core takes flags for each message, but grpcio's public interface does not. No other call may run
+        # meanwhile: its operations would get these flags too.
         with mock.patch.object(grpc._channel, "_EMPTY_FLAGS", WRITE_NO_COMPRESS):
             yield plain
 
     call = server.stub.StreamingInputCall
-    expect_status(lambda: call(iter([compressed]), timeout=PATIENCE), grpc.StatusCode.INVALID_ARGUMENT)
-    response = call(requests(), compression=grpc.Compression.Gzip, timeout=PATIENCE)
+    expect_status(lambda: call(iter([compressed]), timeout=TIMEOUT), grpc.StatusCode.INVALID_ARGUMENT)
+    response = call(requests(), compression=grpc.Compression.Gzip, timeout=TIMEOUT)
     check_equal(response.aggregated_payload_size, 73086, "aggregated_payload_size")
 
 
@@ -253,7 +253,7 @@ def server_compressed_unary(server):
     for compressed in (True, False):
         with server.measured() as (stub, received):
             request = large_request(response_compressed=pb.BoolValue(value=compressed))
-            check_large(stub.UnaryCall(request, timeout=PATIENCE))
+            check_large(stub.UnaryCall(request, timeout=TIMEOUT))
             check_equal(received() < LARGE_RESPONSE, compressed, "compressed")
 
 
@@ -265,7 +265,7 @@ def server_compressed_streaming(server):
             pb.ResponseParameters(size=92653, compressed=pb.BoolValue(value=False)),
         ]
         responses = stub.StreamingOutputCall(
-            pb.StreamingOutputCallRequest(response_parameters=parameters), timeout=PATIENCE
+            pb.StreamingOutputCallRequest(response_parameters=parameters), timeout=TIMEOUT
         )
         check_equal([len(response.payload.body) for response in responses], [31415, 92653], "sizes")
         check_equal(92653 < received() < 92653 + 31415, True, "only the first one compressed")
@@ -291,7 +291,7 @@ def channel_soak(server):
 
 
 class Relay:
-    """Passes a connection on, and counts what comes from the server: grpcio tells nobody what was compressed."""
+    """Passes connections on, and counts the bytes of the server: grpcio does not report what was compressed."""
 
     def __init__(self, address):
         self.host, self.port = address.rsplit(":", 1)
@@ -357,7 +357,7 @@ class Server:
         self.address = address
 
     def __enter__(self):
-        # A pool shares connections between channels with the same settings.
+        # Otherwise channels with the same settings share a connection.
         self.channel = grpc.insecure_channel(self.address, options=[("grpc.use_local_subchannel_pool", 1)])
         self.stub = stubs.TestServiceStub(self.channel)
         return self
@@ -376,7 +376,7 @@ def main():
             outcome = "ok"
             try:
                 run(server)
-            except Exception as error:  # whatever it is, the other cases run
+            except Exception as error:  # the other cases run whatever it is
                 outcome = " ".join(str(error).split()) or type(error).__name__
                 failed = True
             print(name, outcome, sep="\t", flush=True)

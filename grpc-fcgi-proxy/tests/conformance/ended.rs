@@ -1,4 +1,4 @@
-//! Calls that the client ends, or whose deadline does.
+//! Calls that end by cancellation or at their deadline.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ use tonic::client::GrpcService;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
-use super::{PATIENCE, address, client, output_request, sent, size, zeros};
+use super::{TIMEOUT, address, client, output_request, sent, size, zeros};
 
-/// Of the server's: a cancelled call that went on would keep one.
+/// The workers of the server: a cancelled call that ran on would hold one.
 const WORKERS: usize = 16;
 
-/// Waits until the server has room for a stream. While it still ends those that were cancelled, it may have none.
+/// Waits until the server accepts a stream. It may refuse one while cancelled calls still end.
 async fn check_room(client: &mut TestServiceClient<Channel>) {
     let room = async {
         while let Err(status) = client.streaming_input_call(empty()).await {
@@ -30,7 +30,7 @@ async fn check_room(client: &mut TestServiceClient<Channel>) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, room)
+    timeout(TIMEOUT, room)
         .await
         .expect("cancelled calls hold their workers");
 }
@@ -42,14 +42,14 @@ async fn cancel_after_begin() {
     for _ in 0..WORKERS {
         check_room(&mut client).await;
         let (begun, begins) = oneshot::channel();
-        // Asked for when the header fields are on their way.
+        // Polled once the header fields have been sent.
         let requests = once(async {
             begun.send(()).unwrap();
             std::future::pending::<StreamingInputCallRequest>().await
         });
         tokio::select! {
             biased;
-            answer = client.streaming_input_call(requests) => panic!("an answer: {answer:?}"),
+            response = client.streaming_input_call(requests) => panic!("a response: {response:?}"),
             begun = begins => begun.unwrap(),
         }
     }
@@ -72,8 +72,8 @@ async fn cancel_after_first_response() {
     check_room(&mut client).await;
 }
 
-/// A client on a bare connection: tonic's own channel gives up by itself at a deadline, and says CANCELLED; what the
-/// server says would not be seen.
+/// A client on a bare connection: tonic's channel ends a call itself at its deadline, with CANCELLED, and would hide the
+/// status of the server.
 async fn client_without_timer() -> TestServiceClient<impl GrpcService<Body, ResponseBody = Incoming>>
 {
     let stream = TcpStream::connect(address()).await.unwrap();
@@ -104,6 +104,6 @@ async fn timeout_on_sleeping_server() {
             Err(status) => status,
         }
     };
-    let status = timeout(PATIENCE, ended).await.unwrap();
+    let status = timeout(TIMEOUT, ended).await.unwrap();
     assert_eq!(status.code(), Code::DeadlineExceeded);
 }

@@ -1,8 +1,8 @@
 //! gRPC's interoperability cases by their official names, with tonic's client, against `script/interop-server`.
 //! <https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md>
 //!
-//! `script/conformance` starts that server and runs this, one case after the other: some fill all workers.
-//! `conformance.py` is the same with another client.
+//! `script/conformance` starts that server and runs these tests one after the other: some occupy all workers.
+//! `conformance.py` runs the same cases with another client.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,23 +32,23 @@ use proto::grpc_testing::{
 use tokio::sync::mpsc::UnboundedReceiver;
 use tonic::transport::Channel;
 
-/// Nothing that a case waits for takes longer.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest that a case waits for anything.
+const TIMEOUT: Duration = Duration::from_secs(20);
 const LARGE_REQUEST: usize = 271_828;
 const LARGE_RESPONSE: i32 = 314_159;
 const REQUEST_SIZES: [usize; 4] = [27182, 8, 1828, 45904];
 const RESPONSE_SIZES: [i32; 4] = [31415, 9, 2653, 58979];
 
-/// Where the server is.
+/// The server's address.
 fn address() -> String {
-    std::env::var("INTEROP_SERVER").expect("script/conformance sets it")
+    std::env::var("INTEROP_SERVER").expect("script/conformance sets INTEROP_SERVER")
 }
 
 /// A new connection to the server.
 async fn channel() -> Channel {
     Channel::from_shared(format!("http://{}", address()))
         .unwrap()
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .connect()
         .await
         .unwrap()
@@ -104,7 +104,7 @@ fn echo_status(code: tonic::Code, message: &str) -> Option<EchoStatus> {
     })
 }
 
-/// Requests one by one; the half-close comes when the sender is dropped.
+/// A stream of requests, which half-closes when the sender is dropped.
 fn sent<T: Send + 'static>(requests: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send {
     unfold(requests, |mut requests| async move {
         Some((requests.recv().await?, requests))

@@ -1,4 +1,4 @@
-//! Metadata that the server sends back.
+//! Metadata that the server echoes.
 
 use futures_util::stream::iter;
 use tonic::Request;
@@ -33,7 +33,7 @@ async fn custom_metadata() {
     let unary = client.unary_call(with_metadata(large_request())).await;
     let unary = unary.unwrap();
     check_initial(unary.metadata());
-    // tonic puts the trailing metadata of a unary call with the initial one.
+    // tonic merges the trailing metadata of a unary call into the initial metadata.
     check_trailing(unary.metadata());
 
     let requests = iter([output_request(LARGE_RESPONSE, LARGE_REQUEST)]);

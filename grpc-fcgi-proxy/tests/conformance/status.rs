@@ -1,4 +1,4 @@
-//! Calls that end with another status than OK.
+//! Calls that end with a status other than OK.
 
 use futures_util::stream::iter;
 use proto::grpc_testing::unimplemented_service_client::UnimplementedServiceClient;
@@ -45,14 +45,14 @@ async fn special_status_message() {
 #[tokio::test]
 #[ignore = "script/conformance starts the server"]
 async fn unimplemented_method() {
-    let answer = client().await.unimplemented_call(Empty {}).await;
-    assert_eq!(answer.unwrap_err().code(), Code::Unimplemented);
+    let response = client().await.unimplemented_call(Empty {}).await;
+    assert_eq!(response.unwrap_err().code(), Code::Unimplemented);
 }
 
 #[tokio::test]
 #[ignore = "script/conformance starts the server"]
 async fn unimplemented_service() {
     let mut client = UnimplementedServiceClient::new(channel().await);
-    let answer = client.unimplemented_call(Empty {}).await;
-    assert_eq!(answer.unwrap_err().code(), Code::Unimplemented);
+    let response = client.unimplemented_call(Empty {}).await;
+    assert_eq!(response.unwrap_err().code(), Code::Unimplemented);
 }

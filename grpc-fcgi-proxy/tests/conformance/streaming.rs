@@ -1,4 +1,4 @@
-//! Several messages, one way or both.
+//! Streams of messages, one way or both.
 
 use futures_util::stream::{empty, iter};
 use proto::grpc_testing::{StreamingInputCallRequest, StreamingOutputCallRequest};
@@ -41,7 +41,7 @@ async fn server_streaming() {
 async fn ping_pong() {
     let (requests, received) = unbounded_channel();
     let mut client = client().await;
-    // The first request goes first: a server may hold its header fields back until then.
+    // Sent before the call begins: a server may hold back its header fields until the first request arrives.
     requests
         .send(output_request(RESPONSE_SIZES[0], REQUEST_SIZES[0]))
         .unwrap();

@@ -1,4 +1,4 @@
-//! What tonic's client neither shows nor lets one choose: whether each single message is compressed.
+//! A channel that sets and shows the compression of each message, which tonic's client cannot.
 
 use std::error::Error;
 use std::io::Read;
@@ -15,9 +15,9 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::transport::Channel;
 
-type Failure = Box<dyn Error + Send + Sync>;
+type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A channel for streams that end by themselves.
+/// Collects each body, so only streams that end by themselves pass.
 #[derive(Clone, Debug)]
 pub(crate) struct Wire {
     channel: Channel,
@@ -40,16 +40,16 @@ impl Wire {
         self
     }
 
-    /// The flags of the messages that have come since the last time.
+    /// Takes the flags of the messages that have arrived since the last time.
     pub(crate) fn take_flags(&self) -> Vec<u8> {
         std::mem::take(&mut self.flags.lock().unwrap())
     }
 
-    async fn send(mut self, request: Request<Body>) -> Result<Response<Body>, Failure> {
+    async fn send(mut self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
         let mut content = body.collect().await?.to_bytes();
         if self.only_first_compressed {
-            content = decompress_behind_first(content)?;
+            content = decompress_after_first(content)?;
         }
         let request = Request::from_parts(head, Body::new(Full::new(content)));
         let (head, body) = self.channel.call(request).await?.into_parts();
@@ -66,15 +66,15 @@ impl Wire {
 
 impl Service<Request<Body>> for Wire {
     type Response = Response<Body>;
-    type Error = Failure;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Failure>> + Send>>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.channel.poll_ready(context).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        // The clone is not the one that is ready.
+        // The clone has not been polled until ready.
         let clone = self.clone();
         std::mem::replace(self, clone).send(request).boxed()
     }
@@ -90,7 +90,7 @@ fn messages(mut content: Bytes) -> impl Iterator<Item = (u8, Bytes)> {
     })
 }
 
-fn decompress_behind_first(content: Bytes) -> Result<Bytes, Failure> {
+fn decompress_after_first(content: Bytes) -> Result<Bytes, BoxError> {
     let mut rewritten = Vec::new();
     for (number, (mut flags, message)) in messages(content).enumerate() {
         let mut message = Vec::from(message);

@@ -1,10 +1,10 @@
-//! A client that goes away while PHP works for it.
+//! Abandoned exchanges: the client has gone, and the script still runs.
 
 use crate::support::{Client, serve};
 
-/// Who has gone away does not end the script: the next call must not queue up behind it unseen.
+/// The worker must not count as free while the script runs.
 #[tokio::test]
-async fn a_worker_is_counted_until_it_is_done_with_a_client_that_is_gone() {
+async fn an_abandoned_exchange_counts_until_its_script_ends() {
     let (_php_fpm, mut proxy, client) = serve("sleep.php", &["--max-exchanges", "1"]).await;
     let gone = tokio::spawn(async move { client.call(b"", &[("x-seconds", "4")]).await });
     proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;

@@ -1,4 +1,4 @@
-//! The command check: each thing that can be wrong, with a real php-fpm that has it.
+//! The command `check`, against a real php-fpm with each problem that it reports.
 
 mod pool;
 
@@ -12,12 +12,12 @@ use tokio::process::Command;
 
 use crate::support::{Authority, Client, PhpFpm, Proxy, php};
 
-/// Nobody, of no rights.
+/// The user nobody.
 const NOBODY: u32 = 65534;
 
-/// What was found, and whether nothing of it is an error.
+/// The findings, and whether none of them is an error.
 struct Findings {
-    well: bool,
+    passed: bool,
     text: String,
 }
 
@@ -33,12 +33,12 @@ impl Findings {
             text.lines().any(|line| line.starts_with("error "))
         );
         Self {
-            well: code == 0,
+            passed: code == 0,
             text,
         }
     }
 
-    /// There must be one line about `subject`, and it must say so.
+    /// Requires a line of this level about `subject`, with these words.
     fn expect(&self, level: &str, subject: &str, words: &str) {
         let begin = format!("{level:<8} {subject}");
         let line = self.text.lines().find(|line| line.starts_with(&begin));
@@ -64,7 +64,7 @@ async fn check_pool(lines: &str) -> Findings {
 }
 
 #[tokio::test]
-async fn where_nothing_is_wrong_every_line_is_ok() {
+async fn without_problems_every_line_is_ok() {
     let php_fpm = PhpFpm::start().await;
     let set = php("generated/descriptor-set.binpb").display().to_string();
     let healthz = format!("/healthz={}", php("item/healthz.php").display());
@@ -86,7 +86,7 @@ async fn where_nothing_is_wrong_every_line_is_ok() {
     ];
     let findings = check(&php_fpm.url(), &flags, &php("item/index.php")).await;
     let all_ok = findings.text.lines().all(|line| line.starts_with("ok "));
-    assert!(findings.well && all_ok, "{}", findings.text);
+    assert!(findings.passed && all_ok, "{}", findings.text);
     findings.expect("ok", "descriptor set", "item.ItemService");
     findings.expect("ok", "reflection", "all of their imports");
     findings.expect("ok", "TLS certificate", "it can be used");
@@ -102,7 +102,7 @@ async fn where_nothing_is_wrong_every_line_is_ok() {
 }
 
 #[tokio::test]
-async fn files_that_cannot_be_used_are_told() {
+async fn unusable_files_are_reported() {
     let php_fpm = PhpFpm::start().await;
     let file = php("fixtures/echo.php").display().to_string();
     let flags = [
@@ -116,7 +116,7 @@ async fn files_that_cannot_be_used_are_told() {
         &file,
     ];
     let findings = check_fixture(&php_fpm, &flags, "http_status.php").await;
-    assert!(!findings.well);
+    assert!(!findings.passed);
     findings.expect("error", "descriptor set /none.binpb", "No such file");
     findings.expect(
         "error",
@@ -127,7 +127,7 @@ async fn files_that_cannot_be_used_are_told() {
 }
 
 #[tokio::test]
-async fn a_php_fpm_that_is_not_there_is_told() {
+async fn an_unreachable_php_fpm_is_reported() {
     let mut php_fpm = PhpFpm::start_on_tcp().await;
     let url = php_fpm.url();
     php_fpm.stop().await;
@@ -144,14 +144,14 @@ async fn a_php_fpm_that_is_not_there_is_told() {
     let url = format!("unix://{}", socket.display());
     let findings = check(&url, &[], Path::new("/app/index.php")).await;
     findings.expect("error", "php-fpm at", "there is no such socket");
-    // As a php-fpm leaves it that was killed.
+    // A php-fpm that is killed leaves its socket behind.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     let findings = check(&url, &[], Path::new("/app/index.php")).await;
     findings.expect("error", "php-fpm at", "nobody listens on it");
 }
 
 #[tokio::test]
-async fn a_socket_that_this_user_may_not_use_is_told() {
+async fn a_socket_without_permission_is_reported() {
     let php_fpm = PhpFpm::start().await;
     let url = php_fpm.url();
     fs::set_permissions(
@@ -175,7 +175,7 @@ async fn a_socket_that_this_user_may_not_use_is_told() {
     );
 }
 
-/// One that everybody may enter.
+/// A folder that every user may enter.
 fn open_folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
@@ -183,7 +183,7 @@ fn open_folder() -> tempfile::TempDir {
 }
 
 #[tokio::test]
-async fn what_does_not_speak_fastcgi_is_told() {
+async fn a_server_of_another_protocol_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("tcp://{}", listener.local_addr().unwrap());
     let web_server = tokio::spawn(async move {
@@ -199,7 +199,7 @@ async fn what_does_not_speak_fastcgi_is_told() {
 }
 
 #[tokio::test]
-async fn a_client_that_the_pool_does_not_allow_is_told() {
+async fn a_client_that_the_pool_does_not_allow_is_reported() {
     let lines = "pm.max_children = 2\nlisten.allowed_clients = 192.0.2.1\n";
     let php_fpm = PhpFpm::start_on_tcp_with(lines).await;
     let findings = check_fixture(&php_fpm, &[], "echo.php").await;
@@ -207,7 +207,7 @@ async fn a_client_that_the_pool_does_not_allow_is_told() {
 }
 
 #[tokio::test]
-async fn php_fpm_that_is_busy_is_told() {
+async fn a_busy_php_fpm_is_reported() {
     let php_fpm = PhpFpm::start().await;
     let script = php("fixtures/sleep.php");
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
@@ -222,7 +222,7 @@ async fn php_fpm_that_is_busy_is_told() {
 }
 
 #[tokio::test]
-async fn pages_that_the_pool_does_not_have_are_told() {
+async fn missing_pages_are_reported() {
     let php_fpm = PhpFpm::start().await;
     let flags = ["--ping-path", "/up", "--status-path", "/state"];
     let findings = check_fixture(&php_fpm, &flags, "http_status.php").await;
@@ -247,14 +247,14 @@ async fn pages_that_the_pool_does_not_have_are_told() {
 }
 
 #[tokio::test]
-async fn scripts_that_php_fpm_does_not_run_are_told() {
+async fn scripts_that_php_fpm_refuses_are_reported() {
     let folder = open_folder();
     let secret = folder.path().join("secret.php");
     fs::write(&secret, "<?php").unwrap();
     fs::set_permissions(&secret, Permissions::from_mode(0o000)).unwrap();
     let text = folder.path().join("script.txt");
     fs::write(&text, "<?php").unwrap();
-    // root may read everything.
+    // root can read every file.
     let lines = match nix::unistd::getuid().is_root() {
         true => "pm.max_children = 2\nuser = nobody\ngroup = nogroup\n",
         false => "pm.max_children = 2\n",
@@ -282,7 +282,7 @@ async fn scripts_that_php_fpm_does_not_run_are_told() {
 }
 
 #[tokio::test]
-async fn scripts_that_fail_or_do_not_look_at_the_method_are_told() {
+async fn scripts_that_fail_or_ignore_the_method_are_reported() {
     let php_fpm = PhpFpm::start().await;
     let route = format!("a.B={}", php("fixtures/echo.php").display());
     let findings = check_fixture(&php_fpm, &["--route", &route], "fatal.php").await;
@@ -292,7 +292,7 @@ async fn scripts_that_fail_or_do_not_look_at_the_method_are_told() {
 }
 
 #[tokio::test]
-async fn display_errors_is_told_whatever_else_the_pool_shows_and_logs() {
+async fn display_errors_is_reported_whatever_the_other_settings() {
     let findings = check_pool("php_admin_flag[display_errors] = off").await;
     findings.expect("ok", "display_errors", "off");
     let on = "php_admin_flag[display_errors] = on";
@@ -312,7 +312,7 @@ async fn display_errors_is_told_whatever_else_the_pool_shows_and_logs() {
 }
 
 #[tokio::test]
-async fn every_php_fpm_is_tested() {
+async fn every_php_fpm_is_checked() {
     let (first, second) = tokio::join!(PhpFpm::start(), PhpFpm::start());
     let urls = format!("{},{}", first.url(), second.url());
     let script = php("fixtures/http_status.php");

@@ -1,21 +1,21 @@
-//! Bounds on what connections take up, and how long they last.
+//! Limits on connections, and on their age.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::support::{Client, Frames, GOAWAY, PING, Proxy, SETTINGS, TEST_TIMEOUT, serve};
+use crate::support::{Client, FrameClient, GOAWAY, PING, Proxy, SETTINGS, TEST_TIMEOUT, serve};
 
 /// Reads until the server closes the connection.
 async fn closed(stream: &mut TcpStream) {
-    // Unread bytes make a reset of the end.
+    // With unread bytes the end is a reset.
     let _ = timeout(TEST_TIMEOUT, stream.read_to_end(&mut Vec::new()))
         .await
-        .expect("it stays open");
+        .expect("the connection stays open");
 }
 
 #[tokio::test]
-async fn a_connection_too_many_is_closed_at_once() {
+async fn a_connection_over_the_limit_is_closed_at_once() {
     let (_php_fpm, proxy, client) = serve("echo.php", &["--max-connections", "1"]).await;
     assert_eq!(client.call(b"a", &[]).await.content(), b"a");
     closed(&mut TcpStream::connect(proxy.address).await.unwrap()).await;
@@ -30,9 +30,12 @@ async fn a_connection_too_many_is_closed_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_learns_how_many_calls_its_connection_may_have_and_how_long_frames() {
+async fn settings_announce_the_limits_on_streams_and_frames() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--max-concurrent-streams", "7"]).await;
-    let settings = Frames::connect(proxy.address).await.next_of(SETTINGS).await;
+    let settings = FrameClient::connect(proxy.address)
+        .await
+        .next_of(SETTINGS)
+        .await;
     // SETTINGS_MAX_CONCURRENT_STREAMS is 3, SETTINGS_MAX_FRAME_SIZE 5.
     for wanted in [[0, 3, 0, 0, 0, 7], [0, 5, 0, 1, 0, 0]] {
         assert!(
@@ -43,7 +46,7 @@ async fn a_client_learns_how_many_calls_its_connection_may_have_and_how_long_fra
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_begin_is_let_go() {
+async fn a_client_without_a_preface_is_disconnected() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &[]).await;
     let mut silent = TcpStream::connect(proxy.address).await.unwrap();
     let mut slow = TcpStream::connect(proxy.address).await.unwrap();
@@ -54,28 +57,28 @@ async fn a_client_that_does_not_begin_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_answer_a_ping_is_let_go() {
+async fn a_client_that_ignores_a_ping_is_disconnected() {
     let flags = ["--keepalive-time", "50ms", "--keepalive-timeout", "2s"];
     let (_php_fpm, proxy, _client) = serve("echo.php", &flags).await;
-    let mut dead = Frames::connect(proxy.address).await;
+    let mut dead = FrameClient::connect(proxy.address).await;
     dead.next_of(PING).await;
     while dead.next().await.is_some() {}
-    let mut alive = Frames::connect(proxy.address).await;
+    let mut alive = FrameClient::connect(proxy.address).await;
     for _ in 0..3 {
         let ping = alive.next_of(PING).await;
-        alive.answer(&ping).await;
+        alive.acknowledge(&ping).await;
     }
 }
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_with_goaway() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--max-connection-idle", "50ms"]).await;
-    let mut idle = Frames::connect(proxy.address).await;
+    let mut idle = FrameClient::connect(proxy.address).await;
     let first = idle.next_of(GOAWAY).await;
-    // RFC 9113, 6.8: the first says that no more is to be begun, with the highest stream there is and NO_ERROR.
+    // RFC 9113, 6.8: the first GOAWAY announces the end, with the highest possible stream and NO_ERROR.
     assert_eq!(first.payload[..8], [0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
     let ping = idle.next_of(PING).await;
-    idle.answer(&ping).await;
+    idle.acknowledge(&ping).await;
     let last = idle.next_of(GOAWAY).await;
     assert_eq!(last.payload[..8], [0; 8]);
     assert!(idle.next().await.is_none());
@@ -102,7 +105,7 @@ async fn an_old_connection_ends_with_its_calls() {
 }
 
 #[tokio::test]
-async fn calls_of_an_old_connection_are_broken_off_after_its_grace() {
+async fn calls_of_an_old_connection_are_aborted_after_its_grace() {
     let flags = [
         "--max-connection-age",
         "2s",
@@ -116,7 +119,7 @@ async fn calls_of_an_old_connection_are_broken_off_after_its_grace() {
 }
 
 #[tokio::test]
-async fn as_many_threads_serve_as_are_asked_for() {
+async fn the_number_of_serving_threads_can_be_set() {
     for (flags, threads) in [(&["--threads", "3"][..], 3), (&["--threads=1"], 1)] {
         let proxy = Proxy::start("tcp://127.0.0.1:9", "/app/index.php", flags).await;
         proxy.serving_threads_become(threads).await;

@@ -1,9 +1,11 @@
-//! SIGTERM.
+//! The drain after SIGTERM.
+
+use tonic::Code;
 
 use crate::support::{Client, serve};
 
 #[tokio::test]
-async fn a_running_call_ends_and_no_new_connection_is_taken() {
+async fn a_running_call_completes_and_no_new_connection_is_accepted() {
     let (_php_fpm, mut proxy, client) = serve("sleep.php", &[]).await;
     let running = tokio::spawn(async move { client.call(b"whole", &[("x-seconds", "1")]).await });
     proxy.metric_becomes("fcgi_exchanges_running", 1.0).await;
@@ -16,7 +18,7 @@ async fn a_running_call_ends_and_no_new_connection_is_taken() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_does_not_hold_the_end_up() {
+async fn an_idle_connection_does_not_delay_the_exit() {
     let (_php_fpm, mut proxy, _client) = serve("echo.php", &[]).await;
     let _second = Client::connect(proxy.address).await;
     proxy.terminate();
@@ -24,7 +26,7 @@ async fn an_idle_connection_does_not_hold_the_end_up() {
 }
 
 #[tokio::test]
-async fn a_call_that_does_not_end_in_time_is_broken_off() {
+async fn a_call_that_outlasts_the_drain_is_aborted() {
     let (_php_fpm, mut proxy, client) = serve("sleep.php", &["--drain-timeout", "50ms"]).await;
     let headers = [("content-type", "application/grpc"), ("x-seconds", "30")];
     let running = tokio::spawn(async move { client.send("/a.B/C", vec![0; 5], &headers).await });
@@ -33,6 +35,6 @@ async fn a_call_that_does_not_end_in_time_is_broken_off() {
     assert!(proxy.wait().await.success());
     assert_eq!(
         running.await.unwrap().unwrap().status(),
-        ("14", "the proxy is stopping")
+        (Code::Unavailable, "the proxy is stopping")
     );
 }

@@ -1,11 +1,13 @@
-//! Connections to php-fpm that are kept.
+//! Kept connections to php-fpm.
+
+use tonic::Code;
 
 use crate::support::serve;
 
 const OPEN: &str = "fcgi_connections_open";
 
 #[tokio::test]
-async fn by_default_each_call_has_a_connection_of_its_own() {
+async fn by_default_each_call_gets_a_new_connection() {
     let (_php_fpm, proxy, client) = serve("echo.php", &[]).await;
     assert_eq!(client.call(b"a", &[]).await.content(), b"a");
     assert_eq!(proxy.metric(OPEN).await, 0.0);
@@ -20,7 +22,7 @@ async fn by_default_each_call_has_a_connection_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_takes_the_next_call_and_pins_no_worker_for_long() {
+async fn a_kept_connection_serves_the_next_call_and_is_closed_when_idle() {
     let (_php_fpm, proxy, client) = serve("echo.php", &["--fastcgi-keep-alive", "500ms"]).await;
     for number in 0..20 {
         let message = vec![b'x'; 100 * number];
@@ -45,6 +47,6 @@ async fn a_kept_connection_that_has_ended_is_not_used() {
 async fn a_failed_call_does_not_keep_its_connection() {
     let (_php_fpm, proxy, client) = serve("killed.php", &["--fastcgi-keep-alive", "60s"]).await;
     let metadata = [("x-when", "after"), ("x-answer-bin", "d2hvbGU=")];
-    assert_eq!(client.call(b"", &metadata).await.status().0, "13");
+    assert_eq!(client.call(b"", &metadata).await.status().0, Code::Internal);
     proxy.metric_becomes(OPEN, 0.0).await;
 }

@@ -1,4 +1,6 @@
-//! Bounds.
+//! Limits on calls and messages.
+
+use tonic::Code;
 
 use crate::support::{message, serve, serve_streams};
 
@@ -23,7 +25,10 @@ async fn a_full_queue_refuses_at_once() {
     proxy.metric_becomes("fcgi_calls_waiting", 1.0).await;
     assert_eq!(
         client.call(b"", &[("x-seconds", "0")]).await.status(),
-        ("8", "too many calls wait for the application")
+        (
+            Code::ResourceExhausted,
+            "too many calls wait for the application"
+        )
     );
     assert_eq!(running.await.unwrap().content(), b"x");
     assert_eq!(waiting.await.unwrap().content(), b"x");
@@ -37,7 +42,10 @@ async fn messages_over_the_limit_are_refused_both_ways() {
     let refused = client.call(&[b'x'; 101], &[]).await;
     assert_eq!(
         refused.status(),
-        ("8", "the request message is larger than the limit")
+        (
+            Code::ResourceExhausted,
+            "the request message is larger than the limit"
+        )
     );
 
     let (_php_fpm, proxy, client) =
@@ -53,13 +61,16 @@ async fn messages_over_the_limit_are_refused_both_ways() {
     let refused = client.call(b"", &[("x-size", "100001")]).await;
     assert_eq!(
         refused.status(),
-        ("8", "the application's answer is larger than the limit")
+        (
+            Code::ResourceExhausted,
+            "the application's answer is larger than the limit"
+        )
     );
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }
 
 #[tokio::test]
-async fn calls_whose_request_is_still_coming_count() {
+async fn a_call_with_an_incomplete_request_holds_a_slot() {
     let (_php_fpm, proxy, client) = serve("echo.php", &["--max-calls", "2"]).await;
     let halves = [(); 2].map(|()| client.stream("Method", &[]));
     for half in &halves {
@@ -67,38 +78,41 @@ async fn calls_whose_request_is_still_coming_count() {
     }
     proxy.metric_becomes("grpc_server_calls", 2.0).await;
     let refused = client.call(b"", &[]).await;
-    assert_eq!(refused.status(), ("8", "too many calls are in the proxy"));
+    assert_eq!(
+        refused.status(),
+        (Code::ResourceExhausted, "too many calls are in the proxy")
+    );
     let check = "/grpc.health.v1.Health/Check";
     let check = client.call_method(check, b"", &[]).await;
-    assert_eq!(check.status().0, "0");
+    assert_eq!(check.status().0, Code::Ok);
     for mut half in halves {
         half.send_bytes(&message(b"whole")[7..]);
         half.half_close();
         assert_eq!(half.next().await.unwrap(), b"whole");
-        assert_eq!(half.status().await.0, "0");
+        assert_eq!(half.status().await.0, Code::Ok);
     }
     assert_eq!(client.call(b"next", &[]).await.content(), b"next");
 }
 
 #[tokio::test]
-async fn calls_whose_answer_is_not_taken_count() {
+async fn a_call_with_an_unread_response_holds_a_slot() {
     let (_php_fpm, _proxy, client) = serve("large.php", &["--max-calls", "1"]).await;
-    let mut untaken = client.stream("Method", &[("x-size", "16000000")]);
-    untaken.send(b"");
-    untaken.half_close();
-    untaken.headers().await;
+    let mut unread = client.stream("Method", &[("x-size", "16000000")]);
+    unread.send(b"");
+    unread.half_close();
+    unread.headers().await;
     let next = async || client.call(b"", &[("x-size", "1")]).await;
-    assert_eq!(next().await.status().0, "8");
-    assert_eq!(untaken.next().await.unwrap().len(), 16_000_000);
-    assert_eq!(untaken.status().await.0, "0");
+    assert_eq!(next().await.status().0, Code::ResourceExhausted);
+    assert_eq!(unread.next().await.unwrap().len(), 16_000_000);
+    assert_eq!(unread.status().await.0, Code::Ok);
     assert_eq!(next().await.content().len(), 1);
 }
 
 #[tokio::test]
-async fn a_request_that_stands_still_ends_its_call() {
+async fn a_stalled_request_ends_its_call() {
     let flags = ["--max-request-idle", "200ms"];
     let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
-    // Its messages may come when they like.
+    // A bidirectional stream may pause.
     let mut free = client.stream("BidiStream", &[]);
     free.send(b"early");
     assert_eq!(free.next().await.unwrap(), b"early");
@@ -110,13 +124,13 @@ async fn a_request_that_stands_still_ends_its_call() {
                 while stalled.next().await.is_some() {}
                 stalled.status().await
             };
-            assert_eq!(code, "4", "{method} {begun:?}");
+            assert_eq!(code, Code::DeadlineExceeded, "{method} {begun:?}");
             assert_eq!(text, "no more of the request has come in time");
         }
     }
     free.send(b"late");
     assert_eq!(free.next().await.unwrap(), b"late");
     free.half_close();
-    assert_eq!(free.status().await.0, "0");
+    assert_eq!(free.status().await.0, Code::Ok);
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }

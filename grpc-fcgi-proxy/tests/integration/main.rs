@@ -1,4 +1,4 @@
-//! The proxy's own program in front of a real php-fpm, one module for each behaviour.
+//! Tests of the proxy's program in front of a real php-fpm.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,19 +11,19 @@ mod support;
 
 mod abandoned;
 mod aux;
+mod builtin;
 mod check;
 mod connections;
 mod drain;
 mod faults;
 mod keep_alive;
 mod limits;
-mod local;
 mod log;
 mod memory;
 mod metadata;
 mod oracle;
 mod overload;
-mod phpfpm;
+mod php_fpm_metrics;
 mod predecessor;
 mod rules;
 mod start;

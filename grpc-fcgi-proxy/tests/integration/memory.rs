@@ -1,18 +1,20 @@
-//! What a call may hold of its messages is bounded, whatever goes through.
+//! The proxy's memory is bounded, whatever passes through.
 
 use std::time::Duration;
 
+use tonic::Code;
+
 use crate::support::{message, serve, serve_streams};
 
-/// Everything that the proxy is, in KiB.
-const FLAT: u64 = 64 * 1024;
+/// Of the whole proxy, in KiB.
+const MEMORY_LIMIT: u64 = 64 * 1024;
 const MESSAGE: usize = 64 * 1024;
 const GIB: usize = 1 << 30;
-/// What PHP takes to read as much, on a slow disk.
+/// The time in which PHP reads 1 GiB, even on a slow disk.
 const LONG: Duration = Duration::from_secs(120);
 
 #[tokio::test]
-async fn a_server_stream_of_1_gib_needs_no_memory() {
+async fn a_server_stream_of_1_gib_needs_little_memory() {
     let (_php_fpm, proxy, client) = serve_streams("stream_count.php", &[]).await;
     let count = (GIB / MESSAGE).to_string();
     let mut call = client.stream(
@@ -25,25 +27,33 @@ async fn a_server_stream_of_1_gib_needs_no_memory() {
     while let Some(message) = call.next().await {
         bytes += message.len();
     }
-    assert_eq!((bytes, call.status().await.0.as_str()), (GIB, "0"));
-    assert!(proxy.peak_memory() < FLAT, "{} KiB", proxy.peak_memory());
+    assert_eq!((bytes, call.status().await.0), (GIB, Code::Ok));
+    assert!(
+        proxy.peak_memory() < MEMORY_LIMIT,
+        "{} KiB",
+        proxy.peak_memory()
+    );
 }
 
-/// PHP keeps what it has read of its input in a file besides.
+/// PHP also writes its input to a file.
 #[tokio::test]
-async fn a_client_stream_of_1_gib_needs_no_memory() {
+async fn a_client_stream_of_1_gib_needs_little_memory() {
     let (_php_fpm, proxy, client) = serve_streams("stream_sum.php", &[]).await;
     let mut call = client.stream("ClientStream", &[]);
     call.send_repeated(&message(&[b'x'; MESSAGE]).into(), GIB / MESSAGE);
     call.half_close();
     let sum = format!("{} {GIB}", GIB / MESSAGE);
     assert_eq!(call.next_within(LONG).await.unwrap(), sum.as_bytes());
-    assert_eq!(call.status().await.0, "0");
-    assert!(proxy.peak_memory() < FLAT, "{} KiB", proxy.peak_memory());
+    assert_eq!(call.status().await.0, Code::Ok);
+    assert!(
+        proxy.peak_memory() < MEMORY_LIMIT,
+        "{} KiB",
+        proxy.peak_memory()
+    );
 }
 
 #[tokio::test]
-async fn a_slow_client_stops_php() {
+async fn a_client_that_stops_reading_stops_php() {
     let (_php_fpm, proxy, client) = serve_streams("stream_count.php", &[]).await;
     let count = (GIB / MESSAGE).to_string();
     let mut call = client.stream(
@@ -52,14 +62,18 @@ async fn a_slow_client_stops_php() {
     );
     call.send(b"");
     assert!(call.next().await.is_some());
-    // PHP would be through with it in the meantime.
+    // Enough for PHP to finish, if nothing held it back.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(proxy.metric("fcgi_exchanges_running").await, 1.0);
-    assert!(proxy.peak_memory() < FLAT, "{} KiB", proxy.peak_memory());
+    assert!(
+        proxy.peak_memory() < MEMORY_LIMIT,
+        "{} KiB",
+        proxy.peak_memory()
+    );
 }
 
 #[tokio::test]
-async fn a_unary_message_of_64_mib_passes_if_the_limits_let_it() {
+async fn a_unary_message_of_64_mib_passes_if_the_limits_allow_it() {
     let flags = [
         "--max-receive-message-size",
         "70000000",
@@ -68,6 +82,6 @@ async fn a_unary_message_of_64_mib_passes_if_the_limits_let_it() {
     ];
     let (_php_fpm, _proxy, client) = serve("echo.php", &flags).await;
     let content = vec![b'x'; 64 * 1024 * 1024];
-    let answer = client.call(&content, &[]).await;
-    assert!(answer.content() == content);
+    let response = client.call(&content, &[]).await;
+    assert!(response.content() == content);
 }

@@ -1,9 +1,9 @@
-//! Metadata both ways.
+//! Metadata and variables of a call.
 
 use crate::support::serve;
 
 #[tokio::test]
-async fn php_is_told_what_is_called() {
+async fn php_gets_the_method_in_variables() {
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
     let variables = client
         .call_method("/shop.v1.Cart/Add", b"12345", &[])
@@ -28,7 +28,7 @@ async fn php_is_told_what_is_called() {
 }
 
 #[tokio::test]
-async fn no_client_can_forge_a_variable() {
+async fn metadata_cannot_forge_a_variable() {
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
     let metadata = [
         ("proxy", "http://evil.example"),
@@ -56,17 +56,17 @@ async fn no_client_can_forge_a_variable() {
 }
 
 #[tokio::test]
-async fn the_answers_metadata_arrives() {
+async fn the_metadata_of_an_answer_reaches_the_client() {
     let (_php_fpm, _proxy, client) = serve("metadata.php", &[]).await;
-    let answer = client.call(b"hi", &[]).await;
+    let response = client.call(b"hi", &[]).await;
     assert_eq!(
-        answer
+        response
             .headers
             .get_all("x-initial")
             .iter()
             .collect::<Vec<_>>(),
         ["first", "second"]
     );
-    assert_eq!(answer.trailers["x-trailing"], "last");
-    assert_eq!(answer.content(), b"hi");
+    assert_eq!(response.trailers["x-trailing"], "last");
+    assert_eq!(response.content(), b"hi");
 }

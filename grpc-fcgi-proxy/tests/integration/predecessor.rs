@@ -1,11 +1,13 @@
-//! The bugs of the Go program that this one replaces, each with the test that keeps it away.
+//! Regression tests for the bugs of the Go program that this one replaces.
 //!
-//! Those of pure bytes are beside the code: `a_failed_dial_gives_its_place_back`,
+//! Those of the codec and the pool are unit tests: `a_failed_dial_gives_its_place_back`,
 //! `a_pair_that_does_not_fit_is_refused_not_cut`, `every_value_of_a_key_arrives_in_order`, and the body of
 //! END_REQUEST in `records_decode_with_padding_and_leave_what_follows`.
 
 use proto::item::item_service_client::ItemServiceClient;
 use proto::item::{GetItemRequest, ListItemsRequest};
+
+use tonic::Code;
 
 use crate::support::{PhpFpm, Proxy, php, serve};
 
@@ -32,18 +34,21 @@ async fn an_old_application_works_unchanged() {
 #[tokio::test]
 async fn stderr_is_not_merged_into_the_header_fields() {
     let (_php_fpm, _proxy, client) = serve("stderr.php", &[]).await;
-    let answer = client.call(b"body", &[]).await;
-    assert_eq!(answer.content(), b"body");
-    assert_eq!(answer.headers.len(), 2, "{:?}", answer.headers);
+    let response = client.call(b"body", &[]).await;
+    assert_eq!(response.content(), b"body");
+    assert_eq!(response.headers.len(), 2, "{:?}", response.headers);
 }
 
 #[tokio::test]
-async fn failures_are_told_apart_and_say_nothing_of_phps_output() {
+async fn failures_are_distinguished_and_hide_phps_output() {
     let (_php_fpm, _proxy, client) = serve("http_status.php", &[]).await;
-    let answer = client.call(b"", &[("x-http-status", "403")]).await;
+    let response = client.call(b"", &[("x-http-status", "403")]).await;
     assert_eq!(
-        answer.status(),
-        ("7", "the application answered with HTTP status 403")
+        response.status(),
+        (
+            Code::PermissionDenied,
+            "the application answered with HTTP status 403"
+        )
     );
 }
 

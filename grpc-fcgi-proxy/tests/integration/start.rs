@@ -1,4 +1,4 @@
-//! What is refused before a port is bound.
+//! Errors that end the proxy before it serves.
 
 use std::process::Output;
 
@@ -18,7 +18,7 @@ async fn start(arguments: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn a_wrong_flag_is_refused_with_what_it_takes() {
+async fn an_invalid_flag_is_refused_with_its_format() {
     let output = start(&["--fastcgi", "127.0.0.1:9000", "/app/index.php"]).await;
     assert_eq!(output.status.code(), Some(2));
     assert!(
@@ -29,7 +29,7 @@ async fn a_wrong_flag_is_refused_with_what_it_takes() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named() {
+async fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -54,7 +54,7 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test]
-async fn flags_come_from_the_environment_too() {
+async fn flags_may_come_from_the_environment() {
     let output = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"))
         .env("GRPC_FCGI_PROXY_ENTRY_SCRIPT", "/app/index.php")
         .env("GRPC_FCGI_PROXY_ADDRESS", "nonsense")
@@ -94,7 +94,7 @@ async fn a_descriptor_set_without_its_imports_is_refused() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_used_is_refused() {
+async fn an_unusable_certificate_is_refused() {
     let authority = Authority::new();
     let (pair, other) = (authority.sign("one"), authority.sign("two"));
     let (cert, key) = (&pair.certificate_file, &pair.key_file);
@@ -125,14 +125,14 @@ async fn a_certificate_that_cannot_be_used_is_refused() {
 }
 
 #[tokio::test]
-async fn a_log_level_that_there_is_not_is_refused() {
+async fn an_unknown_log_level_is_refused() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
     let output = command
         .arg("/app/index.php")
         .env("RUST_LOG", "h2=loud")
         .output();
     let output = output.await.unwrap();
-    let told = String::from_utf8(output.stderr).unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(told.contains("use a level such as info"), "{told}");
+    assert!(log.contains("use a level such as info"), "{log}");
 }

@@ -1,13 +1,15 @@
-//! The streaming kinds of call, in full duplex.
+//! Streaming calls, in full duplex.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::support::serve_streams;
+use tonic::Code;
 
-fn ok() -> (String, String) {
-    ("0".into(), String::new())
+use crate::support::{ending_with, serve_streams};
+
+fn ok() -> (Code, String) {
+    (Code::Ok, String::new())
 }
 
 #[tokio::test]
@@ -31,7 +33,7 @@ async fn each_message_is_answered_before_the_next_is_sent() {
 }
 
 #[tokio::test]
-async fn an_empty_stream_is_a_call() {
+async fn a_stream_may_be_empty() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     call.half_close();
@@ -39,7 +41,7 @@ async fn an_empty_stream_is_a_call() {
 }
 
 #[tokio::test]
-async fn a_client_streams() {
+async fn a_client_streaming_call_gets_one_message() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_sum.php", &[]).await;
     let mut call = client.stream("ClientStream", &[]);
     for size in [27_182, 8, 1_828, 45_904] {
@@ -54,7 +56,7 @@ async fn a_client_streams() {
 }
 
 #[tokio::test]
-async fn a_server_streams() {
+async fn a_server_streaming_call_gets_all_messages() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_count.php", &[]).await;
     let mut call = client.stream("ServerStream", &[("x-count", "1000"), ("x-size", "1000")]);
     call.send(b"");
@@ -70,12 +72,18 @@ async fn trailers_carry_status_and_metadata() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_trailers.php", &[]).await;
     let mut call = client.stream(
         "BidiStream",
-        &[("x-status", "9"), ("x-message", "not%20now")],
+        &[
+            ending_with(Code::FailedPrecondition),
+            ("x-message", "not%20now"),
+        ],
     );
     assert_eq!(call.headers().await["x-initial"], "first");
     assert_eq!(call.next().await.unwrap(), b"before the trailers");
     // The client has not half-closed.
-    assert_eq!(call.status().await, ("9".into(), "not now".into()));
+    assert_eq!(
+        call.status().await,
+        (Code::FailedPrecondition, "not now".into())
+    );
     let trailers = call.end().await;
     assert_eq!(
         trailers.get_all("x-trailing").iter().collect::<Vec<_>>(),
@@ -85,7 +93,7 @@ async fn trailers_carry_status_and_metadata() {
 }
 
 #[tokio::test]
-async fn without_trailers_the_call_has_failed() {
+async fn a_stream_without_trailers_fails() {
     let (_php_fpm, mut proxy, client) = serve_streams("stream_no_trailers.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     call.half_close();
@@ -93,7 +101,7 @@ async fn without_trailers_the_call_has_failed() {
     assert_eq!(
         call.status().await,
         (
-            "2".into(),
+            Code::Unknown,
             "the application ended before the call did".into()
         )
     );
@@ -120,15 +128,15 @@ async fn a_script_may_answer_without_reading() {
 }
 
 #[tokio::test]
-async fn an_http_status_before_any_message_is_the_calls() {
+async fn an_http_status_before_any_message_decides_the_status() {
     let (_php_fpm, _proxy, client) = serve_streams("http_status.php", &[]).await;
     let mut call = client.stream("BidiStream", &[("x-http-status", "403")]);
-    // php-fpm sends what is not flushed only when it has read all of its input.
+    // php-fpm sends unflushed output only after it has read all of the input.
     call.half_close();
     assert_eq!(
         call.status().await,
         (
-            "7".into(),
+            Code::PermissionDenied,
             "the application answered with HTTP status 403".into()
         )
     );
@@ -143,7 +151,10 @@ async fn too_many_streams_are_refused_at_once_and_unary_calls_still_run() {
     let mut second = client.stream("BidiStream", &[]);
     assert_eq!(
         second.status().await,
-        ("8".into(), "too many streaming calls run".into())
+        (
+            Code::ResourceExhausted,
+            "too many streaming calls run".into()
+        )
     );
     first.half_close();
     assert_eq!(first.status().await, ok());
@@ -154,7 +165,7 @@ async fn too_many_streams_are_refused_at_once_and_unary_calls_still_run() {
 }
 
 #[tokio::test]
-async fn a_stream_waits_for_another_to_end_if_it_may() {
+async fn a_stream_waits_for_another_to_end_if_allowed() {
     let flags = ["--max-streams", "1", "--max-stream-wait", "20s"];
     let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
     let mut first = client.stream("BidiStream", &[]);
@@ -169,7 +180,7 @@ async fn a_stream_waits_for_another_to_end_if_it_may() {
 }
 
 #[tokio::test]
-async fn a_stream_does_not_wait_longer_than_it_may() {
+async fn a_stream_waits_no_longer_than_allowed() {
     let flags = ["--max-streams", "1", "--max-stream-wait", "50ms"];
     let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &flags).await;
     let mut first = client.stream("BidiStream", &[]);
@@ -177,13 +188,16 @@ async fn a_stream_does_not_wait_longer_than_it_may() {
     assert_eq!(first.next().await.unwrap(), b"here");
     assert_eq!(
         client.stream("BidiStream", &[]).status().await,
-        ("8".into(), "too many streaming calls run".into())
+        (
+            Code::ResourceExhausted,
+            "too many streaming calls run".into()
+        )
     );
     assert_eq!(proxy.metric("fcgi_calls_waiting").await, 0.0);
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_ends_a_script_that_writes() {
+async fn a_script_that_writes_notices_that_its_client_has_gone() {
     let (php_fpm, mut proxy, client) = serve_streams("stream_slow.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     assert!(call.next().await.is_some());
@@ -198,7 +212,7 @@ async fn a_client_that_goes_away_ends_a_script_that_writes() {
     };
     timeout(Duration::from_secs(5), ended)
         .await
-        .expect("the script has noticed");
+        .expect("the script does not notice");
 }
 
 #[tokio::test]
@@ -212,7 +226,7 @@ async fn a_message_over_the_limit_ends_the_call() {
     assert_eq!(
         call.status().await,
         (
-            "8".into(),
+            Code::ResourceExhausted,
             "the request message is larger than the limit".into()
         )
     );

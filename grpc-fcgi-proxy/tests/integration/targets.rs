@@ -1,8 +1,10 @@
-//! Several php-fpm behind one proxy.
+//! Several targets.
 
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
+
+use tonic::Code;
 
 use crate::support::{Client, PhpFpm, Proxy, php};
 
@@ -17,8 +19,8 @@ async fn serve(flags: &[&str]) -> ([PhpFpm; 2], Proxy, Client) {
 }
 
 async fn master(client: &Client, seconds: &str) -> u32 {
-    let answer = client.call(b"", &[("x-seconds", seconds)]).await;
-    std::str::from_utf8(answer.content())
+    let response = client.call(b"", &[("x-seconds", seconds)]).await;
+    std::str::from_utf8(response.content())
         .unwrap()
         .parse()
         .unwrap()
@@ -29,7 +31,7 @@ fn up(php_fpm: &PhpFpm) -> String {
 }
 
 #[tokio::test]
-async fn calls_go_where_the_fewest_run() {
+async fn calls_go_to_the_target_with_the_fewest() {
     let (php_fpms, _proxy, client) = serve(&[]).await;
     let masters = join_all((0..4).map(|_| master(&client, "0.3"))).await;
     let mut calls = HashMap::new();
@@ -41,7 +43,7 @@ async fn calls_go_where_the_fewest_run() {
 }
 
 #[tokio::test]
-async fn one_that_is_down_is_left_out_until_it_is_back() {
+async fn a_target_that_is_down_is_out_of_rotation_until_it_is_back() {
     let ([mut first, second], proxy, client) = serve(&[]).await;
     first.stop().await;
     for _ in 0..10 {
@@ -55,17 +57,16 @@ async fn one_that_is_down_is_left_out_until_it_is_back() {
     assert!(masters.contains(&first.id()), "{masters:?}");
 }
 
-/// A connection that waits in the backlog when php-fpm ends may have reached a script, for all that can be known: its
-/// call is not repeated.
+/// A connection in the backlog of a php-fpm that stops may have reached a script, so its call is not retried.
 #[tokio::test]
-async fn a_restart_under_load_costs_no_more_than_calls_that_were_on_their_way() {
+async fn a_restart_under_load_loses_only_calls_in_flight() {
     let ([mut first, _second], proxy, client) = serve(&[]).await;
     let calls = async {
         for _ in 0..40 {
-            for answer in join_all((0..8).map(|_| client.call(b"", &[]))).await {
-                let status = answer.status();
-                let lost = ("14", "the application ended without an answer");
-                assert!(status == ("0", "") || status == lost, "{status:?}");
+            for response in join_all((0..8).map(|_| client.call(b"", &[]))).await {
+                let status = response.status();
+                let lost = (Code::Unavailable, "the application ended without an answer");
+                assert!(status == (Code::Ok, "") || status == lost, "{status:?}");
             }
         }
     };
@@ -83,13 +84,13 @@ async fn a_restart_under_load_costs_no_more_than_calls_that_were_on_their_way() 
 }
 
 #[tokio::test]
-async fn without_any_the_call_fails_and_the_server_is_not_healthy() {
+async fn without_a_reachable_target_calls_fail_and_the_proxy_is_unhealthy() {
     let ([mut first, mut second], proxy, client) = serve(&[]).await;
     first.stop().await;
     second.stop().await;
     assert_eq!(
         client.call(b"", &[]).await.status(),
-        ("14", "the application cannot be reached")
+        (Code::Unavailable, "the application cannot be reached")
     );
     assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 503"));
     second.start_again().await;

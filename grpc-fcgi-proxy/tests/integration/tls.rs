@@ -13,12 +13,12 @@ use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::support::{
-    Authority, BINARY, Client, Pair, PhpFpm, Proxy, TEST_TIMEOUT, WebClient, message, php,
+    Authority, BINARY, CertifiedKey, Client, PhpFpm, Proxy, TEST_TIMEOUT, WebClient, message, php,
 };
 
 const NAME: &str = "test.example";
 
-async fn start(server: &Pair, flags: &[&str]) -> (PhpFpm, Proxy) {
+async fn start(server: &CertifiedKey, flags: &[&str]) -> (PhpFpm, Proxy) {
     let php_fpm = PhpFpm::start().await;
     let script = php("fixtures/echo.php");
     let flags = [&server.flags(), flags].concat();
@@ -29,7 +29,7 @@ async fn start(server: &Pair, flags: &[&str]) -> (PhpFpm, Proxy) {
 async fn connect(
     address: SocketAddr,
     authority: &Authority,
-    own: Option<&Pair>,
+    own: Option<&CertifiedKey>,
     protocol: &str,
 ) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
@@ -55,17 +55,17 @@ async fn connect(
         .await
 }
 
-/// In TLS 1.3 a client has its handshake done before the server has seen the client's certificate.
+/// In TLS 1.3 the client's handshake ends before the server has checked the client's certificate.
 async fn is_refused(stream: std::io::Result<TlsStream<TcpStream>>) -> bool {
     let Ok(mut stream) = stream else { return true };
     timeout(TEST_TIMEOUT, stream.read_to_end(&mut Vec::new()))
         .await
-        .expect("it stays open")
+        .expect("the connection stays open")
         .is_err()
 }
 
 #[tokio::test]
-async fn a_call_passes_over_tls_with_http2_agreed() {
+async fn a_call_passes_over_tls_with_http2_in_alpn() {
     let authority = Authority::new();
     let (_php_fpm, proxy) = start(&authority.sign(NAME), &[]).await;
     let stream = connect(proxy.address, &authority, None, "h2")
@@ -77,7 +77,7 @@ async fn a_call_passes_over_tls_with_http2_agreed() {
 }
 
 #[tokio::test]
-async fn another_protocol_than_http2_is_refused() {
+async fn a_protocol_other_than_http2_is_refused() {
     let authority = Authority::new();
     let (_php_fpm, proxy) = start(&authority.sign(NAME), &[]).await;
     let stream = connect(proxy.address, &authority, None, "http/1.1").await;
@@ -85,7 +85,7 @@ async fn another_protocol_than_http2_is_refused() {
 }
 
 #[tokio::test]
-async fn a_browser_agrees_on_http1_for_grpc_web() {
+async fn grpc_web_adds_http1_to_alpn() {
     let authority = Authority::new();
     let (_php_fpm, proxy) = start(&authority.sign(NAME), &["--grpc-web"]).await;
     let stream = connect(proxy.address, &authority, None, "http/1.1")
@@ -93,8 +93,8 @@ async fn a_browser_agrees_on_http1_for_grpc_web() {
         .unwrap();
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let mut web = WebClient::over(stream).await;
-    let mut answer = web.call("Method", BINARY, &message(b"hello"), &[]).await;
-    assert_eq!(answer.next().await.unwrap().1, b"hello");
+    let mut response = web.call("Method", BINARY, &message(b"hello"), &[]).await;
+    assert_eq!(response.next().await.unwrap().1, b"hello");
     let stream = connect(proxy.address, &authority, None, "h2")
         .await
         .unwrap();
@@ -103,7 +103,7 @@ async fn a_browser_agrees_on_http1_for_grpc_web() {
 }
 
 #[tokio::test]
-async fn with_an_authority_of_clients_each_needs_its_certificate() {
+async fn with_a_client_authority_each_client_needs_a_certificate() {
     let (authority, other) = (Authority::new(), Authority::new());
     let file = authority.file();
     let flags = ["--tls-client-ca", file.to_str().unwrap()];
@@ -122,19 +122,19 @@ async fn with_an_authority_of_clients_each_needs_its_certificate() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_is_let_go() {
+async fn a_silent_client_is_disconnected() {
     let authority = Authority::new();
     let (_php_fpm, proxy) = start(&authority.sign(NAME), &[]).await;
     let mut silent = TcpStream::connect(proxy.address).await.unwrap();
     let end = timeout(TEST_TIMEOUT, silent.read(&mut [0])).await;
-    assert_eq!(end.expect("it stays open").unwrap(), 0);
+    assert_eq!(end.expect("the connection stays open").unwrap(), 0);
 }
 
 #[tokio::test]
-async fn a_client_without_tls_gets_no_answer() {
+async fn a_client_without_tls_is_refused() {
     let authority = Authority::new();
     let (_php_fpm, proxy) = start(&authority.sign(NAME), &[]).await;
     let client = Client::connect(proxy.address).await;
-    let answer = client.send("/test.Service/Method", vec![0; 5], &[]).await;
-    assert!(answer.is_err());
+    let response = client.send("/test.Service/Method", vec![0; 5], &[]).await;
+    assert!(response.is_err());
 }

@@ -5,7 +5,7 @@ use crate::support::{Client, PhpFpm, Proxy, php};
 const CALLERS: u32 = 64;
 const CALLS: u32 = 50_000;
 
-/// A request sent into a kept connection in the moment in which its worker ends would be lost.
+/// A request on a kept connection is lost if its worker ends at that moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_call_is_lost_or_run_twice() {
     let php_fpm = PhpFpm::start_with("pm.max_children = 8\npm.max_requests = 50\n").await;

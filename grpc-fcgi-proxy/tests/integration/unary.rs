@@ -1,4 +1,4 @@
-//! Unary calls, over a Unix socket and over TCP.
+//! Unary calls over a Unix socket and over TCP.
 
 use proto::item::item_service_client::ItemServiceClient;
 use proto::item::{GetItemRequest, ListItemsRequest};

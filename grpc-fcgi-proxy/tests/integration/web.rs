@@ -8,8 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use tonic::Code;
+
 use crate::support::{
-    BINARY, Client, TEST_TIMEOUT, TEXT, WebClient, message, serve, serve_streams,
+    BINARY, Client, TEST_TIMEOUT, TEXT, WebClient, code, ending_with, message, serve, serve_streams,
 };
 
 const PATH: &str = "/test.Service/Method";
@@ -26,25 +28,26 @@ async fn a_unary_call_has_its_trailers_in_the_body() {
     let large = vec![b'x'; 200_000];
     for (kind, answered) in [(BINARY, BINARY), (TEXT, "application/grpc-web-text+proto")] {
         for content in [&b""[..], b"hello", &large] {
-            let mut answer = web.call("Method", kind, &message(content), &[]).await;
-            assert_eq!(answer.head.status, 200);
-            assert_eq!(answer.headers()["content-type"], answered);
-            assert_eq!(answer.next().await.unwrap(), (0, content.to_vec()));
-            assert_eq!(answer.trailers().await, ["grpc-status:0"]);
+            let mut response = web.call("Method", kind, &message(content), &[]).await;
+            assert_eq!(response.head.status, 200);
+            assert_eq!(response.headers()["content-type"], answered);
+            assert_eq!(response.next().await.unwrap(), (0, content.to_vec()));
+            // The trailers are text in the body, so this is about their bytes.
+            assert_eq!(response.trailers().await, ["grpc-status:0"]);
         }
     }
 }
 
 #[tokio::test]
-async fn a_failed_call_has_its_status_in_the_header() {
+async fn a_failed_call_has_its_status_in_the_header_fields() {
     let (_php_fpm, proxy, _client) = serve("status.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
-    let metadata = [("x-status", "5"), ("x-message", "not there")];
-    let mut answer = web.call("Method", BINARY, &message(b""), &metadata).await;
-    assert_eq!(answer.head.status, 200);
-    assert_eq!(answer.headers()["grpc-status"], "5");
-    assert_eq!(answer.headers()["grpc-message"], "not there");
-    assert_eq!(answer.next().await, None);
+    let metadata = [ending_with(Code::NotFound), ("x-message", "not there")];
+    let mut response = web.call("Method", BINARY, &message(b""), &metadata).await;
+    assert_eq!(response.head.status, 200);
+    assert_eq!(code(response.headers()), Code::NotFound);
+    assert_eq!(response.headers()["grpc-message"], "not there");
+    assert_eq!(response.next().await, None);
 }
 
 #[tokio::test]
@@ -52,13 +55,13 @@ async fn a_stream_arrives_message_by_message_and_ends_with_its_client() {
     for kind in [BINARY, TEXT] {
         let (php_fpm, mut proxy, _client) = serve_streams("stream_slow.php", &["--grpc-web"]).await;
         let mut web = WebClient::connect(proxy.address).await;
-        let mut answer = web.call("ServerStream", kind, &message(b""), &[]).await;
-        // It never ends, so nothing would come if it were collected.
+        let mut response = web.call("ServerStream", kind, &message(b""), &[]).await;
+        // The stream never ends, so nothing would arrive if it were collected.
         for number in 0..3 {
             let expected = format!("message {number}").into_bytes();
-            assert_eq!(answer.next().await.unwrap(), (0, expected));
+            assert_eq!(response.next().await.unwrap(), (0, expected));
         }
-        drop((answer, web));
+        drop((response, web));
         let logged = proxy.logged(|record| record["message"] == "call").await;
         assert_eq!(logged["grpc_code"], "Canceled");
         let ended = async {
@@ -68,7 +71,7 @@ async fn a_stream_arrives_message_by_message_and_ends_with_its_client() {
         };
         timeout(Duration::from_secs(5), ended)
             .await
-            .expect("the script has noticed");
+            .expect("the script does not notice");
     }
 }
 
@@ -77,14 +80,14 @@ async fn a_stream_ends_with_its_trailers() {
     let (_php_fpm, proxy, _client) = serve_streams("stream_trailers.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     for kind in [BINARY, TEXT] {
-        let metadata = [("x-status", "9"), ("x-message", "late")];
-        let mut answer = web
+        let metadata = [ending_with(Code::FailedPrecondition), ("x-message", "late")];
+        let mut response = web
             .call("ServerStream", kind, &message(b""), &metadata)
             .await;
-        assert_eq!(answer.headers()["x-initial"], "first");
-        assert_eq!(answer.next().await.unwrap().1, b"before the trailers");
+        assert_eq!(response.headers()["x-initial"], "first");
+        assert_eq!(response.next().await.unwrap().1, b"before the trailers");
         assert_eq!(
-            answer.trailers().await,
+            response.trailers().await,
             [
                 "grpc-message:late",
                 "grpc-status:9",
@@ -100,11 +103,11 @@ async fn a_stream_ends_with_its_trailers() {
 async fn php_sees_an_ordinary_call() {
     let (_php_fpm, proxy, _client) = serve("variables.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
-    let mut answer = web
+    let mut response = web
         .call("Method", TEXT, &message(b""), &[("x-a", "1")])
         .await;
     let variables: serde_json::Value =
-        serde_json::from_slice(&answer.next().await.unwrap().1).unwrap();
+        serde_json::from_slice(&response.next().await.unwrap().1).unwrap();
     for (name, value) in [
         ("REQUEST_URI", PATH),
         ("GRPC_CALL_KIND", "unary"),
@@ -122,23 +125,23 @@ async fn deadlines_and_limits_hold() {
     let (_php_fpm, proxy, _client) = serve("sleep.php", &flags).await;
     let mut web = WebClient::connect(proxy.address).await;
     let metadata = [("x-seconds", "5"), ("grpc-timeout", "100m")];
-    let answer = web.call("Method", BINARY, &message(b""), &metadata).await;
-    assert_eq!(answer.headers()["grpc-status"], "4");
-    let answer = web.call("Method", BINARY, &message(&[0; 101]), &[]).await;
-    assert_eq!(answer.headers()["grpc-status"], "8");
+    let response = web.call("Method", BINARY, &message(b""), &metadata).await;
+    assert_eq!(code(response.headers()), Code::DeadlineExceeded);
+    let response = web.call("Method", BINARY, &message(&[0; 101]), &[]).await;
+    assert_eq!(code(response.headers()), Code::ResourceExhausted);
 }
 
 #[tokio::test]
-async fn text_that_is_no_base64_is_an_error() {
+async fn invalid_base64_is_an_error() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     let headers = [("content-type", TEXT)];
-    let answer = web.send("POST", PATH, b"AAAA!!!!".to_vec(), &headers).await;
-    assert_eq!(field(&answer, "grpc-status"), "13");
+    let response = web.send("POST", PATH, b"AAAA!!!!".to_vec(), &headers).await;
+    assert_eq!(code(response.headers()), Code::Internal);
 }
 
 #[tokio::test]
-async fn only_pages_of_a_permitted_origin_may_call() {
+async fn only_permitted_origins_may_call() {
     let flags = [
         "--grpc-web",
         "--grpc-web-origin",
@@ -183,7 +186,7 @@ async fn only_pages_of_a_permitted_origin_may_call() {
 }
 
 #[tokio::test]
-async fn without_an_origin_no_other_may_call_and_with_a_star_all() {
+async fn by_default_no_other_origin_may_call_and_with_a_star_every_one() {
     let headers = [("origin", "https://a.example"), ("content-type", BINARY)];
     for (flags, expected) in [
         (&["--grpc-web"][..], ""),
@@ -191,26 +194,26 @@ async fn without_an_origin_no_other_may_call_and_with_a_star_all() {
     ] {
         let (_php_fpm, proxy, _client) = serve("echo.php", flags).await;
         let mut web = WebClient::connect(proxy.address).await;
-        let answer = web.send("POST", PATH, message(b""), &headers).await;
-        assert_eq!(field(&answer, "access-control-allow-origin"), expected);
+        let response = web.send("POST", PATH, message(b""), &headers).await;
+        assert_eq!(field(&response, "access-control-allow-origin"), expected);
     }
 }
 
 #[tokio::test]
-async fn it_goes_over_http2_beside_ordinary_calls() {
+async fn grpc_web_runs_over_http2_beside_grpc() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &["--grpc-web"]).await;
-    let answer = client
+    let response = client
         .send(PATH, message(b"web"), &[("content-type", BINARY)])
         .await
         .unwrap();
-    assert_eq!(answer.headers["content-type"], BINARY);
-    assert!(answer.trailers.is_empty());
-    assert!(answer.body.starts_with(&message(b"web")));
+    assert_eq!(response.headers["content-type"], BINARY);
+    assert!(response.trailers.is_empty());
+    assert!(response.body.starts_with(&message(b"web")));
     assert_eq!(client.call(b"grpc", &[]).await.content(), b"grpc");
 }
 
 #[tokio::test]
-async fn what_is_not_grpc_web_is_refused_over_http1() {
+async fn http1_requests_other_than_grpc_web_are_refused() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     for (method, content_type, status) in [
@@ -219,34 +222,34 @@ async fn what_is_not_grpc_web_is_refused_over_http1() {
         ("GET", BINARY, 405),
     ] {
         let headers = [("content-type", content_type)];
-        let answer = web.send(method, PATH, vec![], &headers).await;
-        assert_eq!(answer.status(), status, "{method} {content_type}");
+        let response = web.send(method, PATH, vec![], &headers).await;
+        assert_eq!(response.status(), status, "{method} {content_type}");
     }
 }
 
 #[tokio::test]
-async fn without_the_flag_there_is_neither_grpc_web_nor_http1() {
+async fn without_the_flag_grpc_web_and_http1_are_refused() {
     let (_php_fpm, proxy, client) = serve("echo.php", &[]).await;
     for kind in [BINARY, TEXT] {
-        let answer = client
+        let response = client
             .send(PATH, message(b""), &[("content-type", kind)])
             .await
             .unwrap();
-        assert_eq!(answer.http_status, 415);
+        assert_eq!(response.http_status, 415);
     }
     let mut http1 = TcpStream::connect(proxy.address).await.unwrap();
     let request = format!("POST {PATH} HTTP/1.1\r\nhost: a\r\ncontent-type: {BINARY}\r\n\r\n");
     http1.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    // Unread bytes make a reset of the end.
-    let _ = timeout(TEST_TIMEOUT, http1.read_to_end(&mut answer))
+    let mut response = Vec::new();
+    // With unread bytes the end is a reset.
+    let _ = timeout(TEST_TIMEOUT, http1.read_to_end(&mut response))
         .await
-        .expect("it stays open");
-    assert!(!answer.starts_with(b"HTTP/1"));
+        .expect("the connection stays open");
+    assert!(!response.starts_with(b"HTTP/1"));
 }
 
 #[tokio::test]
-async fn an_idle_browser_and_one_that_says_nothing_are_let_go() {
+async fn idle_and_silent_http1_clients_are_disconnected() {
     let flags = ["--grpc-web", "--max-connection-idle", "1s"];
     let (_php_fpm, proxy, _client) = serve("echo.php", &flags).await;
     let mut web = TcpStream::connect(proxy.address).await.unwrap();
@@ -258,7 +261,7 @@ async fn an_idle_browser_and_one_that_says_nothing_are_let_go() {
     for stream in [&mut web, &mut silent] {
         timeout(TEST_TIMEOUT, stream.read_to_end(&mut Vec::new()))
             .await
-            .expect("it stays open")
+            .expect("the connection stays open")
             .unwrap();
     }
     let client = Client::connect(proxy.address).await;

@@ -8,29 +8,30 @@ use grpc_fcgi_proxy::fastcgi::record::{MAX_CONTENT_LENGTH, RecordType, encode_he
 use grpc_wire::message;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::request::{self, Record};
-use super::{ECHO, HEAD, SOURCE, SOURCE_MESSAGE, STALL};
+use super::answer::{HEAD, answer};
+use super::methods::{ECHO, SOURCE, SOURCE_MESSAGE, STALL, source_length};
+use super::request::{self, RequestRecord};
 
-/// Messages that are written at once by a source.
+/// Messages that a source writes at once.
 const BURST: u64 = 8;
 
-/// What a request asks for.
+/// How a method behaves.
 #[derive(Clone, Copy, PartialEq)]
-enum Method {
+enum Behaviour {
     Unary,
     Echo,
     Source,
     Stall,
 }
 
-/// A connection, and the exchange that it has now.
+/// A connection, and its current exchange.
 pub(super) struct Exchanges<C> {
     connection: C,
     input: BytesMut,
     output: BytesMut,
     keep: bool,
-    method: Method,
-    /// The input so far, of a method that wants it whole.
+    behaviour: Behaviour,
+    /// The input so far of a method that needs all of it.
     message: BytesMut,
 }
 
@@ -41,12 +42,12 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Exchanges<C> {
             input: BytesMut::new(),
             output: BytesMut::new(),
             keep: false,
-            method: Method::Unary,
+            behaviour: Behaviour::Unary,
             message: BytesMut::new(),
         }
     }
 
-    /// Until the connection ends, from either side.
+    /// Runs until either side ends the connection.
     pub(super) async fn run(mut self) -> io::Result<()> {
         loop {
             while let Some(record) = request::decode(&mut self.input) {
@@ -63,40 +64,42 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Exchanges<C> {
         }
     }
 
-    /// Gives whether it ended the exchange.
-    async fn take(&mut self, record: Record) -> io::Result<bool> {
+    /// Returns whether the record ended the exchange.
+    async fn take(&mut self, record: RequestRecord) -> io::Result<bool> {
         match record {
-            Record::Begin { keep } => self.keep = keep,
-            Record::Params(pairs) if !pairs.is_empty() => self.begin(&pairs),
-            Record::Stdin(content) if content.is_empty() => return self.end().await,
-            Record::Stdin(content) if self.method == Method::Echo => self.stdout(&content),
-            Record::Stdin(content) => self.message.extend_from_slice(&content),
-            Record::Params(_) | Record::Other => {}
+            RequestRecord::Begin { keep } => self.keep = keep,
+            RequestRecord::Params(pairs) if !pairs.is_empty() => self.begin(&pairs),
+            RequestRecord::Stdin(content) if content.is_empty() => return self.end().await,
+            RequestRecord::Stdin(content) if self.behaviour == Behaviour::Echo => {
+                self.stdout(&content)
+            }
+            RequestRecord::Stdin(content) => self.message.extend_from_slice(&content),
+            RequestRecord::Params(_) | RequestRecord::Other => {}
         }
         Ok(false)
     }
 
     fn begin(&mut self, pairs: &[u8]) {
         let path = request::variable(pairs, b"REQUEST_URI").unwrap_or_default();
-        self.method = match path {
-            path if path == ECHO.as_bytes() => Method::Echo,
-            path if path == SOURCE.as_bytes() => Method::Source,
-            path if path == STALL.as_bytes() => Method::Stall,
-            _ => Method::Unary,
+        self.behaviour = match path {
+            path if path == ECHO.as_bytes() => Behaviour::Echo,
+            path if path == SOURCE.as_bytes() => Behaviour::Source,
+            path if path == STALL.as_bytes() => Behaviour::Stall,
+            _ => Behaviour::Unary,
         };
-        if matches!(self.method, Method::Echo | Method::Source) {
+        if matches!(self.behaviour, Behaviour::Echo | Behaviour::Source) {
             self.stdout(HEAD);
         }
     }
 
-    /// The request is whole.
+    /// Handles the end of the input; returns whether the exchange has ended.
     async fn end(&mut self) -> io::Result<bool> {
         let message = self.message.split().freeze();
-        match self.method {
-            Method::Stall => return Ok(false),
-            Method::Unary => self.answer(super::answer(message)),
-            Method::Echo => self.trailers(),
-            Method::Source => {
+        match self.behaviour {
+            Behaviour::Stall => return Ok(false),
+            Behaviour::Unary => self.answer(answer(message)),
+            Behaviour::Echo => self.trailers(),
+            Behaviour::Source => {
                 self.source(&message).await?;
                 self.trailers();
             }
@@ -117,7 +120,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Exchanges<C> {
     }
 
     async fn source(&mut self, request: &[u8]) -> io::Result<()> {
-        let mut left = super::source_length(request);
+        let mut left = source_length(request);
         let frame = message::encode(0, &[b'a'; SOURCE_MESSAGE]);
         while left > 0 {
             let burst = left.min(BURST);

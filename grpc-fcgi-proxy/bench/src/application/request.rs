@@ -1,4 +1,4 @@
-//! What a web server sends to an application: the half of FastCGI that the proxy itself never has to read.
+//! The records that a web server sends to an application: the half of FastCGI that the proxy never reads.
 
 use bytes::{Buf, Bytes, BytesMut};
 use grpc_fcgi_proxy::fastcgi::record::HEADER_LENGTH;
@@ -9,19 +9,19 @@ const STDIN: u8 = 5;
 const KEEP_CONN: u8 = 1;
 
 /// One record of a request.
-pub(super) enum Record {
-    /// It begins; says whether the connection stays open behind the answer.
+pub(super) enum RequestRecord {
+    /// BEGIN_REQUEST, with the flag that keeps the connection open after the answer.
     Begin { keep: bool },
-    /// Name-value pairs; empty at their end.
+    /// Name-value pairs; an empty record ends them.
     Params(Bytes),
-    /// Input; empty at its end.
+    /// Input; an empty record ends it.
     Stdin(Bytes),
-    /// One that is of no interest.
+    /// Any other type, which is ignored.
     Other,
 }
 
-/// Takes the next record; `None` if there are not enough bytes yet.
-pub(super) fn decode(input: &mut BytesMut) -> Option<Record> {
+/// Decodes the next record; `None` while its bytes are incomplete.
+pub(super) fn decode(input: &mut BytesMut) -> Option<RequestRecord> {
     let &[_, kind, _, _, high, low, padding, _] = input.first_chunk::<HEADER_LENGTH>()?;
     let length = usize::from(u16::from_be_bytes([high, low]));
     let whole = HEADER_LENGTH + length + usize::from(padding);
@@ -34,16 +34,16 @@ pub(super) fn decode(input: &mut BytesMut) -> Option<Record> {
     record.truncate(length);
     let content = record.freeze();
     Some(match kind {
-        BEGIN_REQUEST => Record::Begin {
+        BEGIN_REQUEST => RequestRecord::Begin {
             keep: content.get(2).is_some_and(|flags| flags & KEEP_CONN != 0),
         },
-        PARAMS => Record::Params(content),
-        STDIN => Record::Stdin(content),
-        _ => Record::Other,
+        PARAMS => RequestRecord::Params(content),
+        STDIN => RequestRecord::Stdin(content),
+        _ => RequestRecord::Other,
     })
 }
 
-/// The value of the variable of this name, if it is among these pairs.
+/// The value of a variable among these pairs.
 pub(super) fn variable(mut pairs: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     loop {
         let name_length = length(&mut pairs)?;
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_variable_is_found_behind_a_long_one() {
+    fn a_variable_after_a_long_one_is_found() {
         let long = [b'x'; 200];
         let pairs = [b"\x01\x80\0\0\xc8A", &long[..], b"\x03\x02URIok"].concat();
         assert_eq!(variable(&pairs, b"URI").as_deref(), Some(&b"ok"[..]));

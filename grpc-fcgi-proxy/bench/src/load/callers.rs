@@ -1,4 +1,4 @@
-//! The callers of one thread, and what each of them repeats.
+//! The callers of one thread, and the call that each of them repeats.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +6,20 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Call, Endpoint, Kind, Protocol, Shape, Tally, Window, fastcgi, grpc, http1};
+use super::call::{CheckedCall, LoadKind};
+use super::endpoint::{Endpoint, Protocol};
+use super::shape::Shape;
+use super::tally::Tally;
+use super::window::Window;
+use super::{fastcgi, grpc, http1};
 
 /// How long the last calls may take.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Runs all callers to the end of the window.
+/// Runs all callers until the window ends.
 pub(super) async fn all(
     endpoint: &Endpoint,
-    call: &Call,
+    call: &CheckedCall,
     shape: Shape,
     window: Window,
 ) -> anyhow::Result<Tally> {
@@ -27,9 +32,13 @@ pub(super) async fn all(
                 callers.spawn_local(over_grpc(connection.clone(), Arc::clone(&call), window));
             }
         } else {
-            // The others have one call at a time on a connection.
+            // The other protocols carry one call at a time on a connection.
             for _ in 0..shape.streams {
-                callers.spawn_local(over_own(endpoint.clone(), Arc::clone(&call), window));
+                callers.spawn_local(over_own_connection(
+                    endpoint.clone(),
+                    Arc::clone(&call),
+                    window,
+                ));
             }
         }
     }
@@ -39,9 +48,9 @@ pub(super) async fn all(
             Ok(Some(tally)) => all.add(tally?),
             Ok(None) => break,
             Err(_) => {
-                let without = callers.len();
+                let waiting = callers.len();
                 all.fail(&anyhow::anyhow!(
-                    "{without} callers had no answer for {GRACE:?}"
+                    "{waiting} callers got no response within {GRACE:?}"
                 ));
                 break;
             }
@@ -50,14 +59,18 @@ pub(super) async fn all(
     Ok(all)
 }
 
-async fn over_grpc(connection: grpc::Connection, call: Arc<Call>, window: Window) -> Tally {
+async fn over_grpc(
+    connection: grpc::GrpcConnection,
+    call: Arc<CheckedCall>,
+    window: Window,
+) -> Tally {
     let mut tally = Tally::new(window);
     match call.kind {
-        Kind::Unary => {
+        LoadKind::Unary => {
             let caller = grpc::Unary::new(connection, &call);
             repeat(&mut tally, async || caller.call().await).await;
         }
-        Kind::RoundTrip => match grpc::RoundTrips::begin(&connection, &call).await {
+        LoadKind::RoundTrip => match grpc::RoundTrips::begin(&connection, &call).await {
             Ok(mut stream) => repeat(&mut tally, async || stream.next().await).await,
             Err(error) => tally.fail(&error),
         },
@@ -65,7 +78,7 @@ async fn over_grpc(connection: grpc::Connection, call: Arc<Call>, window: Window
     tally
 }
 
-async fn over_own(endpoint: Endpoint, call: Arc<Call>, window: Window) -> Tally {
+async fn over_own_connection(endpoint: Endpoint, call: Arc<CheckedCall>, window: Window) -> Tally {
     let mut tally = Tally::new(window);
     if endpoint.protocol == Protocol::Http1 {
         match http1::Unary::connect(&endpoint.address, &call).await {
@@ -76,11 +89,11 @@ async fn over_own(endpoint: Endpoint, call: Arc<Call>, window: Window) -> Tally 
     }
     let keep = endpoint.protocol == Protocol::FastcgiKept;
     match call.kind {
-        Kind::Unary => match fastcgi::Unary::new(endpoint.address, &call, keep) {
+        LoadKind::Unary => match fastcgi::Unary::new(endpoint.address, &call, keep) {
             Ok(mut caller) => repeat(&mut tally, async || caller.call().await).await,
             Err(error) => tally.fail(&error),
         },
-        Kind::RoundTrip => match fastcgi::RoundTrips::begin(&endpoint.address, &call).await {
+        LoadKind::RoundTrip => match fastcgi::RoundTrips::begin(&endpoint.address, &call).await {
             Ok(mut stream) => repeat(&mut tally, async || stream.next().await).await,
             Err(error) => tally.fail(&error),
         },
@@ -91,7 +104,7 @@ async fn over_own(endpoint: Endpoint, call: Arc<Call>, window: Window) -> Tally 
 async fn repeat(tally: &mut Tally, mut call: impl AsyncFnMut() -> anyhow::Result<()>) {
     loop {
         let began = Instant::now();
-        if !tally.note(began, call().await) {
+        if !tally.record(began, call().await) {
             return;
         }
     }

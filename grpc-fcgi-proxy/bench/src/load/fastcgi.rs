@@ -1,4 +1,4 @@
-//! Calls over FastCGI, without a proxy, by the proxy's own exchange: the limit of what it can reach.
+//! Calls over FastCGI without a proxy, with the proxy's own exchange: the limit of what the proxy can reach.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,27 +11,32 @@ use grpc_fcgi_proxy::binding::route::Script;
 use grpc_fcgi_proxy::binding::variables::{self, Input, Variables};
 use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, Output, Progress};
 use grpc_fcgi_proxy::fastcgi::socket::Socket;
-use grpc_fcgi_proxy::fastcgi::target::Target;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use grpc_wire::message;
 use grpc_wire::method::{CallKind, Method};
 use http::{HeaderMap, HeaderValue, header};
 use tokio::sync::mpsc::{self, UnboundedSender};
 use tokio::time::Instant;
 
-use super::Call;
+use super::call::{CheckedCall, LoadKind};
 use crate::application::{SOURCE, SOURCE_MESSAGE};
 
-/// What stands between header fields and body.
+/// Between header fields and body.
 const BLANK_LINE: &[u8] = b"\r\n\r\n";
-/// The backlog of a Unix socket is short; a call waits for its place in it.
+/// The backlog of a Unix socket is short: a connection may have to wait for room in it.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-async fn connect(address: &Target) -> anyhow::Result<Socket> {
+async fn connect(address: &Address) -> anyhow::Result<Socket> {
     Ok(address.connect(Instant::now() + CONNECT_TIME).await?)
 }
 
 /// BEGIN_REQUEST and the variables, as the proxy sends them.
-fn opening(call: &Call, kind: CallKind, input: Input, keep: bool) -> anyhow::Result<Vec<u8>> {
+fn opening(
+    call: &CheckedCall,
+    kind: CallKind,
+    input: Input,
+    keep: bool,
+) -> anyhow::Result<Vec<u8>> {
     let mut headers = HeaderMap::new();
     headers.insert(
         header::CONTENT_TYPE,
@@ -52,9 +57,9 @@ fn opening(call: &Call, kind: CallKind, input: Input, keep: bool) -> anyhow::Res
     })?)
 }
 
-/// Calls with one message each way.
+/// Makes calls with one message each way.
 pub(super) struct Unary {
-    address: Target,
+    address: Address,
     opening: Vec<u8>,
     message: Bytes,
     answer: Bytes,
@@ -63,7 +68,7 @@ pub(super) struct Unary {
 }
 
 impl Unary {
-    pub(super) fn new(address: Target, call: &Call, keep: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(address: Address, call: &CheckedCall, keep: bool) -> anyhow::Result<Self> {
         let input = Input::Message {
             length: call.message.len(),
             compressed: false,
@@ -78,7 +83,7 @@ impl Unary {
         })
     }
 
-    /// One call; it must come to its END_REQUEST, and its message must be right.
+    /// Makes one call up to its END_REQUEST, and checks its message.
     pub(super) async fn call(&mut self) -> anyhow::Result<()> {
         let socket = match self.kept.take() {
             Some(kept) => kept,
@@ -96,9 +101,12 @@ impl Unary {
         let body = output
             .windows(4)
             .position(|bytes| bytes == BLANK_LINE)
-            .context("no header fields")?
+            .context("the answer has no header fields")?
             + 4;
-        ensure!(output[body..] == self.answer, "another message came back");
+        ensure!(
+            output[body..] == self.answer,
+            "the answer has another message"
+        );
         if let (socket, Progress::Reusable) = exchange.into_connection()
             && self.keep
         {
@@ -108,7 +116,7 @@ impl Unary {
     }
 }
 
-/// Messages to and fro in one exchange.
+/// Sends messages to and fro in one exchange.
 pub(super) struct RoundTrips<I> {
     exchange: Exchange<Socket, I>,
     input: UnboundedSender<Bytes>,
@@ -117,10 +125,10 @@ pub(super) struct RoundTrips<I> {
 }
 
 impl RoundTrips<()> {
-    /// The first of them, which has the call begin.
+    /// Begins the exchange, with the first round trip.
     pub(super) async fn begin(
-        address: &Target,
-        call: &Call,
+        address: &Address,
+        call: &CheckedCall,
     ) -> anyhow::Result<RoundTrips<impl Stream<Item = Result<Bytes, Infallible>> + Unpin>> {
         let (input, mut pieces) = mpsc::unbounded_channel();
         let stdin = stream::poll_fn(move |cx| pieces.poll_recv(cx).map(|piece| piece.map(Ok)));
@@ -157,7 +165,7 @@ impl<I: Stream<Item = Result<Bytes, Infallible>> + Unpin> RoundTrips<I> {
         while self.seen.len() < self.frame.len() {
             self.read().await?;
         }
-        ensure!(self.seen == self.frame, "another message came back");
+        ensure!(self.seen == self.frame, "the answer has another message");
         self.seen.clear();
         Ok(())
     }
@@ -171,10 +179,10 @@ impl<I: Stream<Item = Result<Bytes, Infallible>> + Unpin> RoundTrips<I> {
     }
 }
 
-/// Takes a stream of so many messages, and gives the bytes that came.
-pub(crate) async fn stream(address: &Target, messages: u64) -> anyhow::Result<u64> {
-    let call = Call {
-        kind: super::Kind::RoundTrip,
+/// Receives a stream with this number of messages; returns the number of its bytes.
+pub(crate) async fn stream(address: &Address, messages: u64) -> anyhow::Result<u64> {
+    let call = CheckedCall {
+        kind: LoadKind::RoundTrip,
         path: SOURCE,
         script: "/none.php".into(),
         message: Bytes::new(),
@@ -191,7 +199,7 @@ pub(crate) async fn stream(address: &Target, messages: u64) -> anyhow::Result<u6
     let expected = messages * (SOURCE_MESSAGE as u64 + 5);
     ensure!(
         bytes > expected,
-        "{bytes} bytes came, not {expected} and a few"
+        "received {bytes} bytes instead of slightly more than {expected}"
     );
     Ok(bytes)
 }

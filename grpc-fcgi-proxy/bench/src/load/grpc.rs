@@ -1,31 +1,32 @@
-//! Calls over gRPC, on h2 itself: a client library would be measured too.
+//! Calls over gRPC, on h2 itself: a client library would add its own costs.
 
 use anyhow::{Context, bail, ensure};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::FutureExt;
-use grpc_fcgi_proxy::fastcgi::target::Target;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use grpc_wire::message;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use tokio::net::TcpStream;
+use tonic::Code;
 
-use super::Call;
+use super::call::CheckedCall;
 use crate::application::{SOURCE, SOURCE_MESSAGE, STALL};
 
-/// What a server may send before it must wait: enough for a message of 1 MiB.
+/// Flow-control windows with room for a message of 1 MiB.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
-/// As many as a client usually puts on one.
-const CALLS_ON_ONE: usize = 100;
+/// As many as a client usually puts on one connection.
+const CALLS_PER_CONNECTION: usize = 100;
 
 /// One connection, shared by its callers.
-pub(crate) type Connection = SendRequest<Bytes>;
+pub(super) type GrpcConnection = SendRequest<Bytes>;
 
-pub(super) async fn connect(address: &Target) -> anyhow::Result<Connection> {
-    let Target::Tcp(address) = address else {
-        bail!("gRPC is spoken on TCP only");
+pub(super) async fn connect(address: &Address) -> anyhow::Result<GrpcConnection> {
+    let Address::Tcp(address) = address else {
+        bail!("gRPC runs over TCP only");
     };
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
@@ -34,7 +35,7 @@ pub(super) async fn connect(address: &Target) -> anyhow::Result<Connection> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .handshake(stream)
         .await?;
-    // How it ends, its streams see.
+    // Its streams see how it ends.
     tokio::spawn(async move { connection.await.ok() });
     Ok(client)
 }
@@ -52,16 +53,16 @@ fn request(path: &str) -> Request<()> {
     request
 }
 
-/// Calls with one message each way.
+/// Makes calls with one message each way.
 pub(super) struct Unary {
-    connection: Connection,
+    connection: GrpcConnection,
     request: Request<()>,
     message: Bytes,
     answer: Bytes,
 }
 
 impl Unary {
-    pub(super) fn new(connection: Connection, call: &Call) -> Self {
+    pub(super) fn new(connection: GrpcConnection, call: &CheckedCall) -> Self {
         Self {
             connection,
             request: request(call.path),
@@ -70,7 +71,7 @@ impl Unary {
         }
     }
 
-    /// One call; its HTTP status, its gRPC status and its message must be right.
+    /// Makes one call, and checks its HTTP status, its gRPC status and its message.
     pub(super) async fn call(&self) -> anyhow::Result<()> {
         let mut connection = self.connection.clone().ready().await?;
         let (response, mut requests) = connection.send_request(self.request.clone(), false)?;
@@ -80,7 +81,7 @@ impl Unary {
         while let Some(data) = answers.data().await {
             let data = data?;
             answers.flow_control().release_capacity(data.len())?;
-            ensure!(rest.starts_with(&data), "another message came back");
+            ensure!(rest.starts_with(&data), "the response has another message");
             rest.advance(data.len());
         }
         check_status(answers.trailers().await?.as_ref())?;
@@ -105,11 +106,12 @@ fn check_status(trailers: Option<&HeaderMap>) -> anyhow::Result<()> {
     let trailers = trailers.context("no trailers")?;
     let status = trailers.get("grpc-status").context("no grpc-status")?;
     let message = trailers.get("grpc-message");
-    ensure!(status == "0", "grpc-status {status:?}, {message:?}");
+    let code = Code::from_bytes(status.as_bytes());
+    ensure!(code == Code::Ok, "status {code:?}, {message:?}");
     Ok(())
 }
 
-/// Messages to and fro on one call.
+/// Sends messages to and fro on one call.
 pub(super) struct RoundTrips {
     requests: SendStream<Bytes>,
     answers: RecvStream,
@@ -117,8 +119,11 @@ pub(super) struct RoundTrips {
 }
 
 impl RoundTrips {
-    /// The first of them, which has the call begin.
-    pub(super) async fn begin(connection: &Connection, call: &Call) -> anyhow::Result<Self> {
+    /// Begins the call, with the first round trip.
+    pub(super) async fn begin(
+        connection: &GrpcConnection,
+        call: &CheckedCall,
+    ) -> anyhow::Result<Self> {
         let mut connection = connection.clone().ready().await?;
         let (response, mut requests) = connection.send_request(request(call.path), false)?;
         requests.send_data(call.framed(), false)?;
@@ -143,13 +148,13 @@ impl RoundTrips {
             self.answers.flow_control().release_capacity(data.len())?;
             seen.extend_from_slice(&data);
         }
-        ensure!(seen == self.frame, "another message came back");
+        ensure!(seen == self.frame, "the response has another message");
         Ok(())
     }
 }
 
-/// Takes a stream of so many messages, and gives the bytes that came.
-pub(crate) async fn stream(address: &Target, messages: u64) -> anyhow::Result<u64> {
+/// Receives a stream with this number of messages; returns the number of its bytes.
+pub(crate) async fn stream(address: &Address, messages: u64) -> anyhow::Result<u64> {
     let mut connection = connect(address).await?.ready().await?;
     let (response, mut requests) = connection.send_request(request(SOURCE), false)?;
     let frame = message::encode(0, &messages.to_be_bytes());
@@ -163,25 +168,28 @@ pub(crate) async fn stream(address: &Target, messages: u64) -> anyhow::Result<u6
     }
     check_status(answers.trailers().await?.as_ref())?;
     let expected = messages * (SOURCE_MESSAGE as u64 + 5);
-    ensure!(bytes == expected, "{bytes} bytes came, not {expected}");
+    ensure!(
+        bytes == expected,
+        "received {bytes} bytes instead of {expected}"
+    );
     Ok(bytes)
 }
 
-/// Calls that are never answered, while this is not dropped.
+/// Calls that are never answered, and stay open until this is dropped.
 pub(crate) struct Waiting {
-    connections: Vec<Connection>,
+    connections: Vec<GrpcConnection>,
     calls: Vec<(ResponseFuture, SendStream<Bytes>)>,
 }
 
 impl Waiting {
-    pub(crate) async fn begin(address: &Target, calls: usize) -> anyhow::Result<Self> {
+    pub(crate) async fn begin(address: &Address, calls: usize) -> anyhow::Result<Self> {
         let mut waiting = Self {
             connections: Vec::new(),
             calls: Vec::new(),
         };
         while waiting.calls.len() < calls {
             let mut connection = connect(address).await?;
-            for _ in 0..CALLS_ON_ONE {
+            for _ in 0..CALLS_PER_CONNECTION {
                 connection = connection.ready().await?;
                 let (response, mut requests) = connection.send_request(request(STALL), false)?;
                 requests.send_data(message::encode(0, &[0; 40]), true)?;
@@ -192,7 +200,7 @@ impl Waiting {
         Ok(waiting)
     }
 
-    /// Whether none of them is answered.
+    /// Whether all of them still wait.
     pub(crate) fn all_wait(mut self) -> bool {
         self.calls
             .iter_mut()

@@ -1,17 +1,17 @@
-//! Calls over HTTP/1.1: the bare message in the body, either way.
+//! Calls over HTTP/1.1, with the bare message in the body of request and response.
 
 use anyhow::{bail, ensure};
 use bytes::Bytes;
-use grpc_fcgi_proxy::fastcgi::target::Target;
+use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::Call;
+use super::call::CheckedCall;
 
-/// A connection with one call after the other.
+/// Makes calls with one message each way, one after the other on a connection.
 pub(super) struct Unary {
     connection: SendRequest<Full<Bytes>>,
     request: Request<Full<Bytes>>,
@@ -19,15 +19,15 @@ pub(super) struct Unary {
 }
 
 impl Unary {
-    pub(super) async fn connect(address: &Target, call: &Call) -> anyhow::Result<Self> {
-        let Target::Tcp(address) = address else {
-            bail!("HTTP is spoken on TCP only");
+    pub(super) async fn connect(address: &Address, call: &CheckedCall) -> anyhow::Result<Self> {
+        let Address::Tcp(address) = address else {
+            bail!("HTTP/1.1 runs over TCP only");
         };
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let (connection, work) = http1::handshake(TokioIo::new(stream)).await?;
-        // How it ends, its calls see.
-        tokio::spawn(async move { work.await.ok() });
+        let (connection, driver) = http1::handshake(TokioIo::new(stream)).await?;
+        // Its calls see how it ends.
+        tokio::spawn(async move { driver.await.ok() });
         let request = Request::post(call.path)
             .header(header::HOST, "bench")
             .header(header::CONTENT_TYPE, "application/grpc")
@@ -39,7 +39,7 @@ impl Unary {
         })
     }
 
-    /// One call; its status and its message must be right.
+    /// Makes one call, and checks its status and its message.
     pub(super) async fn call(&mut self) -> anyhow::Result<()> {
         self.connection.ready().await?;
         let response = self.connection.send_request(self.request.clone()).await?;
@@ -54,7 +54,7 @@ impl Unary {
             "grpc-status {status:?}"
         );
         let body = response.into_body().collect().await?.to_bytes();
-        ensure!(body == self.answer, "another message came back");
+        ensure!(body == self.answer, "the response has another message");
         Ok(())
     }
 }

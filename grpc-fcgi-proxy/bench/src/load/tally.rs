@@ -1,20 +1,20 @@
-//! What became of the calls.
+//! The results of calls.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Window;
+use super::window::Window;
 
-/// A caller gives up after so many failures: a server that is down would only be counted fast.
+/// Failures after which a caller stops: it would only count how fast a server fails.
 const ENOUGH_FAILURES: usize = 10;
 
-/// What became of the calls that ended within the window.
+/// The latencies of the calls that ended within the window, and all failures.
 #[derive(Debug)]
 pub(crate) struct Tally {
     window: Window,
     latencies: Vec<Duration>,
-    /// Of all times: a wrong answer counts while warming up, too.
+    /// Those of the warm-up count too.
     failures: usize,
     first_failure: Option<String>,
 }
@@ -35,8 +35,8 @@ impl Tally {
         self.first_failure = self.first_failure.take().or(other.first_failure);
     }
 
-    /// Notes what became of a call that began then; gives whether another is to follow.
-    pub(super) fn note(&mut self, began: Instant, result: anyhow::Result<()>) -> bool {
+    /// Records the result of a call that began then; returns whether the caller goes on.
+    pub(super) fn record(&mut self, began: Instant, result: anyhow::Result<()>) -> bool {
         let now = Instant::now();
         match result {
             Ok(()) if now >= self.window.begin && now <= self.window.end => {
@@ -48,7 +48,7 @@ impl Tally {
         now < self.window.end && self.failures < ENOUGH_FAILURES
     }
 
-    /// Notes that a call, or its connection, failed.
+    /// Counts a call or a connection that failed.
     pub(super) fn fail(&mut self, error: &anyhow::Error) {
         self.failures += 1;
         self.first_failure.get_or_insert(format!("{error:#}"));
@@ -67,13 +67,15 @@ impl Tally {
     }
 
     pub(crate) fn per_second(&self) -> f64 {
-        // A count of calls is far below 2^52.
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a count of calls is far below 2^52"
+        )]
         let calls = self.latencies.len() as f64;
         calls / (self.window.end - self.window.begin).as_secs_f64()
     }
 
-    /// The latencies at these shares of the calls, in microseconds; none without calls.
+    /// The latencies at these percentiles, in microseconds; `None` without calls.
     pub(crate) fn percentiles<const N: usize>(&mut self, percents: [usize; N]) -> Option<[f64; N]> {
         self.latencies.sort_unstable();
         let last = self.latencies.len().checked_sub(1)?;
@@ -86,19 +88,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_calls_within_the_window_count_but_a_failure_always_does() {
+    fn only_calls_within_the_window_count_but_every_failure_does() {
         let begin = Instant::now() + Duration::from_secs(10);
         let end = begin + Duration::from_secs(10);
         let mut tally = Tally::new(Window { begin, end });
-        assert!(tally.note(Instant::now(), Ok(())));
-        assert!(tally.note(Instant::now(), Err(anyhow::anyhow!("wrong"))));
+        assert!(tally.record(Instant::now(), Ok(())));
+        assert!(tally.record(Instant::now(), Err(anyhow::anyhow!("wrong"))));
         assert_eq!((tally.calls(), tally.failures()), (0, 1));
         assert_eq!(tally.first_failure(), Some("wrong"));
         assert_eq!(tally.percentiles([50]), None);
     }
 
     #[test]
-    fn percentiles_are_of_the_sorted_latencies() {
+    fn percentiles_sort_the_latencies() {
         let begin = Instant::now();
         let end = begin + Duration::from_secs(10);
         let mut tally = Tally::new(Window { begin, end });

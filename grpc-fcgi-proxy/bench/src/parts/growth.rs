@@ -1,10 +1,11 @@
-//! What a call costs as load grows: it should cost the same.
+//! The CPU time of a call as load grows: it should stay the same.
 
 use std::time::Duration;
 
-use super::{Bench, SMALL, trivial_call, turns::Case};
-use crate::load::Shape;
-use crate::targets::{Backend, Between, Way};
+use super::measurement::{Measurement, SMALL};
+use super::turns::Bench;
+use crate::load::{CheckedCall, Shape};
+use crate::setups::{Backend, Intermediary, Setup};
 
 /// From 1 to 1,000 connections, and from 1 to 10,000 calls at once.
 const SHAPES: [Shape; 7] = [
@@ -17,31 +18,30 @@ const SHAPES: [Shape; 7] = [
     Shape::new(1000, 10),
 ];
 
-/// Of the time, for each call at once.
-const EACH: Duration = Duration::from_micros(300);
+/// Each caller gets to make a few calls.
+const TIME_PER_CALLER: Duration = Duration::from_micros(300);
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    // What grows with HTTP/2 alone shows on tonic.
-    let ways = [
-        Way::new(Between::Proxy, false, false),
-        Way::new(Between::Proxy, true, false),
-        Way::new(Between::Tonic, false, false),
+    // tonic shows what grows with HTTP/2 alone.
+    let setups = [
+        Setup::new(Intermediary::Proxy, false, false),
+        Setup::new(Intermediary::Proxy, true, false),
+        Setup::new(Intermediary::Tonic, false, false),
     ];
-    let targets = bench.start(&ways, Backend::Trivial)?;
+    let setups = bench.start(&setups, Backend::Trivial)?;
     for shape in SHAPES {
         let mut extent = bench.extent.shorter();
         extent.runs = extent.runs.div_ceil(3);
-        // Each long enough for each caller to have its turn a few times.
         let calls = u32::try_from(shape.calls()).unwrap_or(u32::MAX);
-        extent.time = extent.time.max(EACH * calls);
-        let case = Case {
+        extent.time = extent.time.max(TIME_PER_CALLER * calls);
+        let measurement = Measurement {
             part: "growth",
             backend: Backend::Trivial,
-            call: trivial_call(SMALL),
+            call: CheckedCall::trivial(SMALL),
             shape,
             extent,
         };
-        bench.measure(&case, &targets)?;
+        bench.measure(&measurement, &setups)?;
     }
     Ok(())
 }

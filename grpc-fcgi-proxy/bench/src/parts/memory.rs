@@ -1,4 +1,4 @@
-//! Resident memory: of what has just started, and of the proxy with calls that wait.
+//! Resident memory: idle after the start, and of the proxy with waiting calls.
 
 use std::thread;
 use std::time::Duration;
@@ -6,45 +6,45 @@ use std::time::Duration;
 use anyhow::ensure;
 use tokio::time::Instant;
 
-use super::{Bench, ways};
+use super::turns::Bench;
+use crate::figures::{Memory, Spread};
 use crate::load::{Waiting, block_on};
-use crate::progress;
-use crate::report::{Memory, Spread};
-use crate::targets::{Backend, Between, Target, Usage, WORKERS, Way, usage};
+use crate::progress::progress;
+use crate::setups::{Backend, Intermediary, RunningSetup, Setup, Usage, WORKERS, usage};
 
-/// Calls that wait at once.
+/// The number of waiting calls.
 const WAITING: usize = 2000;
-/// Long enough for a program that has started to be at rest.
-const REST: Duration = Duration::from_millis(300);
-/// Resident memory that has not grown for so long grows no more.
+/// A program that has started is idle after this time.
+const SETTLING: Duration = Duration::from_millis(300);
+/// Resident memory that has not grown for this time has reached its peak.
 const STEADY: Duration = Duration::from_millis(500);
-/// It is looked at this long at the most.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest wait for that.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let mut all = ways(bench.extent);
-    all.retain(|way| !way.kept && !way.unix && way.between != Between::Nothing);
-    all.push(Way::new(Between::Tonic, false, false));
-    for way in all {
-        if !bench.wants(&way.name()) {
+    let mut all = Setup::with_fastcgi(false);
+    all.retain(|setup| !setup.kept && setup.intermediary != Intermediary::Direct);
+    all.push(Setup::new(Intermediary::Tonic, false, false));
+    for setup in all {
+        if !bench.wants(&setup.name()) {
             continue;
         }
         let mut idle = Vec::new();
         let mut waiting = Vec::new();
         for _ in 0..bench.extent.runs {
-            let target = Target::start_with(&bench.places, way, Backend::Trivial, WORKERS)?;
-            thread::sleep(REST);
-            idle.push(usage(&target.between)?.memory);
-            if way.between == Between::Proxy {
-                waiting.push(with_waiting_calls(&target)?);
+            let running = RunningSetup::start_with(&bench.paths, setup, Backend::Trivial, WORKERS)?;
+            thread::sleep(SETTLING);
+            idle.push(usage(&running.intermediary)?.memory);
+            if setup.intermediary == Intermediary::Proxy {
+                waiting.push(with_waiting_calls(&running)?);
             }
         }
         progress(&format!(
             "memory: {idle:.1?} MiB idle, {waiting:.1?} with waiting calls: {}",
-            way.name()
+            setup.name()
         ));
-        bench.report.memory.push(Memory {
-            target: way.name(),
+        bench.figures.memory.push(Memory {
+            setup: setup.name(),
             idle: Spread::of(idle).unwrap_or_default(),
             waiting: Spread::of(waiting),
             waiting_calls: WAITING,
@@ -53,20 +53,20 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn with_waiting_calls(target: &Target) -> anyhow::Result<f64> {
+fn with_waiting_calls(setup: &RunningSetup) -> anyhow::Result<f64> {
     block_on(async {
-        let waiting = Waiting::begin(&target.endpoint.address, WAITING).await?;
-        let mut most = Usage::default().memory;
+        let waiting = Waiting::begin(&setup.endpoint.address, WAITING).await?;
+        let mut peak = Usage::default().memory;
         let (begin, mut last_growth) = (Instant::now(), Instant::now());
-        while last_growth.elapsed() < STEADY && begin.elapsed() < PATIENCE {
-            // The connections of the calls go on meanwhile.
+        while last_growth.elapsed() < STEADY && begin.elapsed() < TIMEOUT {
+            // Not a blocking sleep: the connections of the calls run on this thread.
             tokio::time::sleep(STEADY / 10).await;
-            let memory = usage(&target.between)?.memory;
-            if memory > most {
-                (most, last_growth) = (memory, Instant::now());
+            let memory = usage(&setup.intermediary)?.memory;
+            if memory > peak {
+                (peak, last_growth) = (memory, Instant::now());
             }
         }
-        ensure!(waiting.all_wait(), "a call that must wait was answered");
-        Ok(most)
+        ensure!(waiting.all_wait(), "a waiting call was answered");
+        Ok(peak)
     })?
 }

@@ -1,60 +1,61 @@
-//! Unary calls of the item application under php-fpm: what a user sees, and what PHP itself costs.
+//! Unary calls of the item application under php-fpm, and the CPU time of PHP itself.
 
 use bytes::Bytes;
 use prost::Message;
 use proto::item::{GetItemRequest, Item};
 
-use super::{ALONE, Bench, USUAL, turns::Case, ways};
-use crate::load::{Call, Kind, Protocol, Shape};
-use crate::targets::{Backend, Between, Target, WORKERS, Way};
+use super::measurement::Measurement;
+use super::turns::Bench;
+use crate::load::{CheckedCall, LoadKind, Protocol, Shape};
+use crate::setups::{Backend, Intermediary, RunningSetup, Setup, WORKERS};
 
-/// Of the sample items.
+/// One of the sample items.
 const ID: &str = "6962f4ff-b752-4103-b90c-1f9bcec30913";
 
-/// All ways in the usual shape; the earlier PHP files, if there are some, without a proxy.
+/// Measures all setups, and compares PHP with its earlier revision if one is given.
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let shapes: &[Shape] = if bench.extent.full {
-        &[ALONE, USUAL, Shape::new(32, 8)]
+        &[Shape::SINGLE, Shape::USUAL, Shape::new(32, 8)]
     } else {
-        &[USUAL]
+        &[Shape::USUAL]
     };
     let backend = Backend::PhpFpm;
-    let mut targets = bench.start(&ways(bench.extent), backend)?;
-    targets.extend(bench.peers_for(&get_item(bench, backend))?);
+    let mut setups = bench.start(&Setup::with_fastcgi(bench.extent.full), backend)?;
+    setups.extend(bench.peers_for(&get_item(bench, backend))?);
     for &shape in shapes {
-        if shape.calls() > USUAL.calls() {
-            // What pins its workers has had as many callers as it can have.
-            targets.retain(|target| pinned(target, shape) == shape);
+        if shape.calls() > Shape::USUAL.calls() {
+            // The others have been measured with as many callers as they can have.
+            setups.retain(|setup| bounded(setup, shape) == shape);
         }
-        let all = targets.iter().map(|target| {
-            let shape = pinned(target, shape);
-            (case(bench, "php", backend, shape), target)
+        let all = setups.iter().map(|setup| {
+            let shape = bounded(setup, shape);
+            (get_item_in(bench, "php", backend, shape), setup)
         });
         let all: Vec<_> = all.collect();
         bench.measure_each(bench.extent.runs, &all)?;
     }
-    if bench.places.php_before.is_some() {
+    if bench.paths.php_before.is_some() {
         compare_revisions(bench)?;
     }
     Ok(())
 }
 
-/// PHP's own CPU time, now and before, in turns.
+/// Measures the CPU time of PHP today and before, in turns, without a proxy.
 fn compare_revisions(bench: &mut Bench) -> anyhow::Result<()> {
     let shape = Shape::new(WORKERS, 1);
-    let way = Way::new(Between::Nothing, true, false);
-    let now = Target::start(&bench.places, way, Backend::PhpFpm)?;
-    let before = Target::start(&bench.places, way, Backend::PhpFpmBefore)?;
-    let case = |backend| case(bench, "php-cpu", backend, shape);
+    let setup = Setup::new(Intermediary::Direct, true, false);
+    let now = RunningSetup::start(&bench.paths, setup, Backend::PhpFpm)?;
+    let before = RunningSetup::start(&bench.paths, setup, Backend::PhpFpmBefore)?;
+    let measurement = |backend| get_item_in(bench, "php-cpu", backend, shape);
     let both = [
-        (case(Backend::PhpFpm), &now),
-        (case(Backend::PhpFpmBefore), &before),
+        (measurement(Backend::PhpFpm), &now),
+        (measurement(Backend::PhpFpmBefore), &before),
     ];
     bench.measure_each(bench.extent.runs, &both)
 }
 
-fn case(bench: &Bench, part: &'static str, backend: Backend, shape: Shape) -> Case {
-    Case {
+fn get_item_in(bench: &Bench, part: &'static str, backend: Backend, shape: Shape) -> Measurement {
+    Measurement {
         part,
         backend,
         call: get_item(bench, backend),
@@ -63,29 +64,29 @@ fn case(bench: &Bench, part: &'static str, backend: Backend, shape: Shape) -> Ca
     }
 }
 
-fn get_item(bench: &Bench, backend: Backend) -> Call {
+fn get_item(bench: &Bench, backend: Backend) -> CheckedCall {
     let request = GetItemRequest { id: ID.to_owned() };
     let item = Item {
         id: ID.to_owned(),
         name: "fifth item".to_owned(),
         description: "last item for sell".to_owned(),
     };
-    Call {
-        kind: Kind::Unary,
+    CheckedCall {
+        kind: LoadKind::Unary,
         path: "/item.ItemService/GetItem",
-        script: bench.places.script(backend),
+        script: bench.paths.script(backend),
         message: Bytes::from(request.encode_to_vec()),
         answer: Bytes::from(item.encode_to_vec()),
     }
 }
 
-/// A kept connection pins a worker, and only grpc-fcgi-proxy has callers wait for one: more callers than workers would
-/// wait for ever behind the others.
-fn pinned(target: &Target, shape: Shape) -> Shape {
-    let bounded = target.name.starts_with("grpc-fcgi-proxy") || !target.name.contains(", kept");
-    if bounded || shape.calls() <= WORKERS {
+/// A kept connection pins a worker, and only grpc-fcgi-proxy makes callers queue for one: through the other setups, more
+/// callers than workers would wait forever.
+fn bounded(setup: &RunningSetup, shape: Shape) -> Shape {
+    let queues = setup.name.starts_with("grpc-fcgi-proxy") || !setup.name.contains(", kept");
+    if queues || shape.calls() <= WORKERS {
         shape
-    } else if target.endpoint.protocol == Protocol::Grpc {
+    } else if setup.endpoint.protocol == Protocol::Grpc {
         Shape::new(1, WORKERS)
     } else {
         Shape::new(WORKERS, 1)

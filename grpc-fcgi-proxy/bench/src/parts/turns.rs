@@ -1,51 +1,29 @@
-//! Measures several targets in turns, A B C A B C, so that what the machine does meanwhile meets all alike.
+//! Measures several setups in turns, A B C A B C, so that a disturbance of the machine affects all alike.
 
-use serde::Serialize;
+use std::time::Duration;
 
-use super::Extent;
-use crate::arguments::{Peer, Run};
-use crate::load::{self, Call, Kind, Shape};
-use crate::progress;
-use crate::report::{Report, Row, Spread};
-use crate::targets::{Backend, Places, Target, Usage, Way, usage};
+use super::extent::Extent;
+use super::measurement::Measurement;
+use crate::arguments::{Peer, RunFlags};
+use crate::figures::Figures;
+use crate::load::{self, CheckedCall, Shape};
+use crate::progress::progress;
+use crate::setups::{Backend, Paths, RunningSetup, Setup};
 
-/// What the parts share.
-pub(crate) struct Bench {
-    pub(crate) places: Places,
-    pub(crate) extent: Extent,
-    pub(crate) report: Report,
-    pub(crate) peers: Vec<Peer>,
-    /// Of the targets that are wanted; all, if empty.
+/// The state that the parts share.
+pub(super) struct Bench {
+    pub(super) paths: Paths,
+    pub(super) extent: Extent,
+    pub(super) figures: Figures,
+    peers: Vec<Peer>,
+    /// Texts, one of which the name of a setup must contain; all setups, if empty.
     names: Vec<String>,
 }
 
-/// A measurement that is repeated.
-#[derive(Clone, Debug)]
-pub(crate) struct Case {
-    pub(crate) part: &'static str,
-    pub(crate) backend: Backend,
-    pub(crate) call: Call,
-    pub(crate) shape: Shape,
-    pub(crate) extent: Extent,
-}
-
-/// One run of it.
-#[derive(Clone, Debug, Default, Serialize)]
-struct Sample {
-    per_second: f64,
-    p50: f64,
-    p99: f64,
-    cpu_between: Option<f64>,
-    cpu_application: Option<f64>,
-    memory: Option<f64>,
-    failures: usize,
-    first_failure: Option<String>,
-}
-
 impl Bench {
-    pub(crate) fn new(flags: &Run) -> Self {
+    pub(super) fn new(flags: &RunFlags) -> Self {
         Self {
-            places: Places {
+            paths: Paths {
                 root: flags.root.clone(),
                 folder: flags.folder.clone(),
                 proxy: flags.proxy.clone(),
@@ -55,140 +33,96 @@ impl Bench {
                 php_before: flags.php_before.clone(),
             },
             extent: Extent::of(flags.effort),
-            report: Report::begin(flags),
+            figures: Figures::new(flags.revision.clone(), flags.index.clone()),
             peers: flags
                 .peer
                 .iter()
-                .filter(|peer| peer.matches(&flags.target))
+                .filter(|peer| peer.matches(&flags.setup))
                 .cloned()
                 .collect(),
-            names: flags.target.clone(),
+            names: flags.setup.clone(),
         }
     }
 
-    pub(crate) fn into_report(self) -> Report {
-        self.report
+    pub(super) fn into_figures(self) -> Figures {
+        self.figures
     }
 
-    /// Starts those of the targets that are wanted.
-    pub(crate) fn start(&self, ways: &[Way], backend: Backend) -> anyhow::Result<Vec<Target>> {
-        let wanted = |way: &&Way| self.wants(&way.name());
-        ways.iter()
+    /// Starts the setups that are asked for.
+    pub(super) fn start(
+        &self,
+        setups: &[Setup],
+        backend: Backend,
+    ) -> anyhow::Result<Vec<RunningSetup>> {
+        let wanted = |setup: &&Setup| self.wants(&setup.name());
+        setups
+            .iter()
             .filter(wanted)
-            .map(|way| Target::start(&self.places, *way, backend))
+            .map(|setup| RunningSetup::start(&self.paths, *setup, backend))
             .collect()
     }
 
-    /// Whether a target of this name is wanted.
-    pub(crate) fn wants(&self, name: &str) -> bool {
+    /// Whether a setup with this name is asked for.
+    pub(super) fn wants(&self, name: &str) -> bool {
         self.names.is_empty() || self.names.iter().any(|part| name.contains(part))
     }
 
-    /// Those peers that answer this call as it must be answered.
-    pub(crate) fn peers_for(&self, call: &Call) -> anyhow::Result<Vec<Target>> {
+    /// The peers that give this call the right response.
+    pub(super) fn peers_for(&self, call: &CheckedCall) -> anyhow::Result<Vec<RunningSetup>> {
         let mut answering = Vec::new();
         for peer in &self.peers {
-            let target = Target::peer(&peer.name, &peer.address, peer.process);
-            let time = std::time::Duration::from_millis(100);
-            let (tally, (), ()) = load::run(&target.endpoint, call, Shape::new(1, 1), time, || ())?;
+            let setup = RunningSetup::peer(&peer.name, &peer.address, peer.process);
+            let time = Duration::from_millis(100);
+            let (tally, (), ()) = load::run(&setup.endpoint, call, Shape::SINGLE, time, || ())?;
             if tally.failures() == 0 {
-                answering.push(target);
+                answering.push(setup);
             } else {
                 let failure = tally.first_failure().unwrap_or_default();
                 progress(&format!(
-                    "{} is left out for {}: {failure}",
-                    target.name, call.path
+                    "{} is not measured with {}: {failure}",
+                    setup.name, call.path
                 ));
             }
         }
         Ok(answering)
     }
 
-    /// Measures the same on each of the targets, in turns.
-    pub(crate) fn measure(&mut self, case: &Case, targets: &[Target]) -> anyhow::Result<()> {
-        let all = targets.iter().map(|target| (case.clone(), target));
-        self.measure_each(case.extent.runs, &all.collect::<Vec<_>>())
+    /// Measures the same call through each setup, in turns.
+    pub(super) fn measure(
+        &mut self,
+        measurement: &Measurement,
+        setups: &[RunningSetup],
+    ) -> anyhow::Result<()> {
+        let all = setups.iter().map(|setup| (measurement.clone(), setup));
+        self.measure_each(measurement.extent.runs, &all.collect::<Vec<_>>())
     }
 
-    /// Measures each target by a case of its own, in turns.
-    pub(crate) fn measure_each(
+    /// Measures each setup with a measurement of its own, in turns.
+    pub(super) fn measure_each(
         &mut self,
         runs: usize,
-        all: &[(Case, &Target)],
+        all: &[(Measurement, &RunningSetup)],
     ) -> anyhow::Result<()> {
         let mut samples = vec![Vec::new(); all.len()];
         for run in 1..=runs {
-            for ((case, target), samples) in all.iter().zip(&mut samples) {
-                let sample = sample(case, target)?;
+            for ((measurement, setup), samples) in all.iter().zip(&mut samples) {
+                let sample = measurement.sample(setup)?;
                 progress(&format!(
                     "{} {} {} B, run {run} of {runs}: {:.0}/s, p50 {:.0} µs: {}",
-                    case.part,
-                    case.shape,
-                    case.call.message.len(),
+                    measurement.part,
+                    measurement.shape,
+                    measurement.call.message.len(),
                     sample.per_second,
                     sample.p50,
-                    target.name,
+                    setup.name,
                 ));
                 samples.push(sample);
             }
         }
         let rows = all.iter().zip(samples);
-        self.report
-            .rows
-            .extend(rows.map(|((case, target), samples)| row(case, &target.name, &samples)));
+        self.figures.rows.extend(
+            rows.map(|((measurement, setup), samples)| measurement.row(&setup.name, &samples)),
+        );
         Ok(())
-    }
-}
-
-fn sample(case: &Case, target: &Target) -> anyhow::Result<Sample> {
-    let look = || anyhow::Ok((usage(&target.between)?, usage(&target.application)?));
-    let (mut tally, before, after) = load::run(
-        &target.endpoint,
-        &case.call,
-        case.shape,
-        case.extent.time,
-        look,
-    )?;
-    let (before, after) = (before?, after?);
-    let [p50, p99] = tally.percentiles([50, 99]).unwrap_or_default();
-    #[allow(
-        clippy::cast_precision_loss,
-        reason = "a count of calls is far below 2^52"
-    )]
-    let calls = tally.calls().max(1) as f64;
-    let cpu = |processes: &[u32], before: Usage, after: Usage| {
-        (!processes.is_empty()).then(|| (after.cpu - before.cpu) / calls * 1e4)
-    };
-    Ok(Sample {
-        per_second: tally.per_second(),
-        p50,
-        p99,
-        cpu_between: cpu(&target.between, before.0, after.0),
-        cpu_application: cpu(&target.application, before.1, after.1),
-        memory: (!target.between.is_empty()).then_some(after.0.memory),
-        failures: tally.failures(),
-        first_failure: tally.first_failure().map(str::to_owned),
-    })
-}
-
-fn row(case: &Case, target: &str, samples: &[Sample]) -> Row {
-    let spread = |value: fn(&Sample) -> Option<f64>| Spread::of(samples.iter().filter_map(value));
-    Row {
-        part: case.part,
-        backend: case.backend,
-        round_trips: case.call.kind == Kind::RoundTrip,
-        target: target.to_owned(),
-        shape: case.shape.to_string(),
-        bytes: case.call.message.len(),
-        per_second: spread(|sample| Some(sample.per_second)).unwrap_or_default(),
-        p50: spread(|sample| Some(sample.p50)).unwrap_or_default(),
-        p99: spread(|sample| Some(sample.p99)).unwrap_or_default(),
-        cpu_between: spread(|sample| sample.cpu_between),
-        cpu_application: spread(|sample| sample.cpu_application),
-        memory: spread(|sample| sample.memory),
-        failures: samples.iter().map(|sample| sample.failures).sum(),
-        first_failure: samples
-            .iter()
-            .find_map(|sample| sample.first_failure.clone()),
     }
 }

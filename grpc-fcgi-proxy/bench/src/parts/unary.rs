@@ -1,30 +1,35 @@
-//! Unary calls of the trivial application: what the proxy costs, and nothing else.
+//! Unary calls of the trivial application: the cost of the setup alone.
 
-use super::{ALONE, Bench, SMALL, USUAL, trivial_call, turns::Case, ways};
-use crate::load::Shape;
-use crate::targets::{Backend, Between, Way};
+use super::measurement::{Measurement, SMALL};
+use super::turns::Bench;
+use crate::load::{CheckedCall, Shape};
+use crate::setups::{Backend, Intermediary, Setup};
 
-/// Small messages, in all shapes.
+/// Measures small messages in all shapes.
 pub(super) fn shapes(bench: &mut Bench) -> anyhow::Result<()> {
     let all = [
-        ALONE,
+        Shape::SINGLE,
         Shape::new(1, 8),
-        USUAL,
+        Shape::USUAL,
         Shape::new(64, 1),
         Shape::new(32, 8),
     ];
     let shapes: &[Shape] = if bench.extent.full {
         &all
     } else {
-        &[ALONE, USUAL]
+        &[Shape::SINGLE, Shape::USUAL]
     };
     let cases: Vec<_> = shapes.iter().map(|shape| (*shape, SMALL)).collect();
     measure(bench, "unary", &cases)
 }
 
-/// Larger messages, in the usual shape.
+/// Measures larger messages in the usual shape.
 pub(super) fn sizes(bench: &mut Bench) -> anyhow::Result<()> {
-    let all = [(USUAL, 4 << 10), (USUAL, 64 << 10), (USUAL, 1 << 20)];
+    let all = [
+        (Shape::USUAL, 4 << 10),
+        (Shape::USUAL, 64 << 10),
+        (Shape::USUAL, 1 << 20),
+    ];
     let cases = if bench.extent.full {
         &all[..]
     } else {
@@ -34,22 +39,22 @@ pub(super) fn sizes(bench: &mut Bench) -> anyhow::Result<()> {
 }
 
 fn measure(bench: &mut Bench, part: &'static str, cases: &[(Shape, usize)]) -> anyhow::Result<()> {
-    let mut ways = ways(bench.extent);
-    ways.push(Way::new(Between::Tonic, false, false));
-    let mut targets = bench.start(&ways, Backend::Trivial)?;
-    targets.extend(bench.peers_for(&trivial_call(SMALL))?);
+    let mut setups = Setup::with_fastcgi(bench.extent.full);
+    setups.push(Setup::new(Intermediary::Tonic, false, false));
+    let mut setups = bench.start(&setups, Backend::Trivial)?;
+    setups.extend(bench.peers_for(&CheckedCall::trivial(SMALL))?);
     for &(shape, bytes) in cases {
-        let case = Case {
+        let measurement = Measurement {
             part,
             backend: Backend::Trivial,
-            call: trivial_call(bytes),
+            call: CheckedCall::trivial(bytes),
             shape,
             extent: match part {
                 "sizes" => bench.extent.shorter(),
                 _ => bench.extent,
             },
         };
-        bench.measure(&case, &targets)?;
+        bench.measure(&measurement, &setups)?;
     }
     Ok(())
 }

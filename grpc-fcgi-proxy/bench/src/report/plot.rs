@@ -1,8 +1,8 @@
-//! Bars, as SVG that reads on a light and on a dark page.
+//! Bar charts as SVG, readable on a light and on a dark page.
 
-use super::{Report, Row};
-use crate::parts::{ALONE, USUAL};
-use crate::targets::Backend;
+use crate::figures::{Figures, Row};
+use crate::load::Shape;
+use crate::setups::Backend;
 
 const WIDTH: f64 = 720.0;
 const LABELS: f64 = 250.0;
@@ -10,11 +10,11 @@ const BARS: f64 = 360.0;
 const STEP: f64 = 26.0;
 const TOP: f64 = 40.0;
 
-/// The name of each plot, and the plot.
-pub(super) fn all(report: &Report) -> Vec<(&'static str, String)> {
-    let usual = USUAL.to_string();
+/// The file name of each plot, and its SVG.
+pub(super) fn all(figures: &Figures) -> Vec<(&'static str, String)> {
+    let usual = Shape::USUAL.to_string();
     let rows = |part: &str, backend| -> Vec<&Row> {
-        report
+        figures
             .rows
             .iter()
             .filter(|row| {
@@ -26,11 +26,11 @@ pub(super) fn all(report: &Report) -> Vec<(&'static str, String)> {
             .collect()
     };
     let trivial = rows("unary", Backend::Trivial);
-    // The usual shape, or the most callers that a target can have.
-    let alone = ALONE.to_string();
+    // The usual shape, or the most callers that a setup can have.
+    let single = Shape::SINGLE.to_string();
     let php: Vec<&Row> = rows("php", Backend::PhpFpm)
         .into_iter()
-        .filter(|row| row.shape == usual || (row.target.contains(", kept") && row.shape != alone))
+        .filter(|row| row.shape == usual || (row.setup.contains(", kept") && row.shape != single))
         .collect();
     let rate = |row: &&Row| Some(row.per_second.median);
     let cpu = |row: &&Row| Some(row.cpu_between.as_ref()?.median);
@@ -64,24 +64,24 @@ fn bars<'a>(rows: &[&'a Row], value: impl Fn(&&Row) -> Option<f64>) -> Vec<(&'a 
     let mut bars: Vec<(&str, f64)> = Vec::new();
     for row in rows {
         if let Some(value) = value(row)
-            && bars.iter().all(|(target, _)| *target != row.target)
+            && bars.iter().all(|(setup, _)| *setup != row.setup)
         {
-            bars.push((&row.target, value));
+            bars.push((&row.setup, value));
         }
     }
     bars
 }
 
 fn plot(title: &str, bars: &[(&str, f64)], digits: usize) -> String {
-    let most = bars
+    let longest = bars
         .iter()
         .map(|(_, value)| *value)
         .fold(f64::MIN_POSITIVE, f64::max);
     let mut y = TOP;
     let mut out = String::new();
-    for (target, value) in bars {
-        let width = value / most * BARS;
-        let colour = if target.starts_with("grpc-fcgi-proxy") {
+    for (setup, value) in bars {
+        let width = value / longest * BARS;
+        let colour = if setup.starts_with("grpc-fcgi-proxy") {
             "#2f81f7"
         } else {
             "#8b949e"
@@ -92,7 +92,7 @@ fn plot(title: &str, bars: &[(&str, f64)], digits: usize) -> String {
             "<text x=\"{label:.0}\" y=\"{text:.0}\" text-anchor=\"end\">{}</text>\
              <rect x=\"{LABELS}\" y=\"{y:.0}\" width=\"{width:.1}\" height=\"18\" rx=\"2\" fill=\"{colour}\"/>\
              <text x=\"{behind:.1}\" y=\"{text:.0}\">{value:.digits$}</text>\n",
-            escape(target),
+            escape(setup),
         );
         y += STEP;
     }
@@ -104,7 +104,7 @@ fn plot(title: &str, bars: &[(&str, f64)], digits: usize) -> String {
     )
 }
 
-/// A peer's name is the user's.
+/// The user names a peer.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_bar_is_as_wide_as_there_is_room_and_names_are_escaped() {
+    fn the_longest_bar_fills_the_width_and_names_are_escaped() {
         let svg = plot("t", &[("a<b", 10.0), ("c", 5.0)], 1);
         assert!(svg.contains("a&lt;b") && !svg.contains("a<b"));
         assert!(svg.contains("width=\"360.0\"") && svg.contains("width=\"180.0\""));

@@ -2,32 +2,32 @@
 
 use std::fmt::Write;
 
-use super::{Report, Row, Spread};
-use crate::targets::Backend;
+use crate::figures::{Figures, Row, Spread};
+use crate::setups::Backend;
 
-/// Of all that was measured.
-pub(super) fn all(report: &Report) -> String {
+/// All tables.
+pub(super) fn all(figures: &Figures) -> String {
     let mut out = format!(
-        "\n{}; revision {}. The median of the runs (the least – the most).\n",
-        report.machine, report.revision
+        "\n{}; revision {}. Each figure is the median of the runs (minimum – maximum).\n",
+        figures.machine, figures.revision
     );
-    let mut rows = &report.rows[..];
+    let mut rows = &figures.rows[..];
     while let Some(first) = rows.first() {
         let same = rows.iter().take_while(|row| key(row) == key(first)).count();
         let (these, rest) = rows.split_at(same);
         write_rows(&mut out, these);
         rows = rest;
     }
-    if !report.flows.is_empty() {
-        write_flows(&mut out, report);
+    if !figures.flows.is_empty() {
+        write_flows(&mut out, figures);
     }
-    if !report.memory.is_empty() {
-        write_memory(&mut out, report);
+    if !figures.memory.is_empty() {
+        write_memory(&mut out, figures);
     }
     out
 }
 
-/// What the rows of one table have in common. As load grows, that is the target's affair.
+/// The values that the rows of a table share.
 fn key(row: &Row) -> (&'static str, bool, usize, bool) {
     (
         row.part,
@@ -56,7 +56,7 @@ fn write_rows(out: &mut String, rows: &[Row]) {
         ),
     );
     out.push_str(
-        "| target | connections × streams | /s | p50 µs | p99 µs | CPU-s per 10,000 | of the application | MiB | wrong |\n\
+        "| setup | connections × streams | /s | p50 µs | p99 µs | CPU-s per 10,000 | of the application | MiB | failures |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows {
@@ -69,7 +69,7 @@ fn write_rows(out: &mut String, rows: &[Row]) {
             out,
             format_args!(
                 "| {}{before} | {} | {} | {} | {} | {} | {} | {} | {} |\n",
-                row.target,
+                row.setup,
                 row.shape,
                 row.per_second.text(0),
                 row.p50.text(0),
@@ -87,31 +87,31 @@ fn write_rows(out: &mut String, rows: &[Row]) {
         if let Some(failure) = &row.first_failure {
             write(
                 out,
-                format_args!("\n{}, {}: {failure}\n", row.target, row.shape),
+                format_args!("\n{}, {}: {failure}\n", row.setup, row.shape),
             );
         }
     }
 }
 
-fn write_flows(out: &mut String, report: &Report) {
-    out.push_str("\n### streams: one server stream, messages of 64 KiB\n\n| target | MiB | GiB/s | MiB before | MiB at most |\n|---|---|---|---|---|\n");
-    for flow in &report.flows {
+fn write_flows(out: &mut String, figures: &Figures) {
+    out.push_str("\n### streams: one server stream, messages of 64 KiB\n\n| setup | MiB | GiB/s | MiB before | peak MiB |\n|---|---|---|---|---|\n");
+    for flow in &figures.flows {
         let (rate, bytes) = (flow.gib_per_second.text(2), flow.bytes >> 20);
         write(
             out,
             format_args!(
                 "| {} | {bytes} | {rate} | {:.1} | {:.1} |\n",
-                flow.target, flow.memory_before, flow.memory_most
+                flow.setup, flow.memory_before, flow.memory_peak
             ),
         );
     }
 }
 
-fn write_memory(out: &mut String, report: &Report) {
+fn write_memory(out: &mut String, figures: &Figures) {
     out.push_str(
-        "\n### memory: resident MiB\n\n| target | idle | with calls that wait |\n|---|---|---|\n",
+        "\n### memory: resident MiB\n\n| setup | idle | with waiting calls |\n|---|---|---|\n",
     );
-    for memory in &report.memory {
+    for memory in &figures.memory {
         let waiting = memory.waiting.as_ref().map_or_else(
             || "–".to_owned(),
             |waiting| format!("{} ({} calls)", waiting.text(1), memory.waiting_calls),
@@ -120,7 +120,7 @@ fn write_memory(out: &mut String, report: &Report) {
             out,
             format_args!(
                 "| {} | {} | {waiting} |\n",
-                memory.target,
+                memory.setup,
                 memory.idle.text(1)
             ),
         );
@@ -131,7 +131,7 @@ fn spread(value: Option<&Spread>, digits: usize) -> String {
     value.map_or_else(|| "–".to_owned(), |value| value.text(digits))
 }
 
-/// To a string it cannot fail.
+/// Writing to a string cannot fail.
 fn write(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).ok();
 }

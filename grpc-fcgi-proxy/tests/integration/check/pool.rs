@@ -1,4 +1,4 @@
-//! What a php-fpm pool's settings can have wrong.
+//! Problems in the settings of a php-fpm pool.
 
 use tokio::process::Command;
 
@@ -6,7 +6,7 @@ use super::{Findings, check_fixture, check_pool, open_folder};
 use crate::support::{Client, PhpFpm, Proxy, php};
 
 #[tokio::test]
-async fn a_log_that_goes_elsewhere_is_told() {
+async fn a_log_outside_of_fastcgi_is_reported() {
     let folder = open_folder();
     let file = folder.path().join("php.log");
     let lines = format!("php_admin_value[error_log] = {}", file.display());
@@ -25,14 +25,14 @@ async fn a_log_that_goes_elsewhere_is_told() {
 }
 
 #[tokio::test]
-async fn a_limit_to_messages_is_told_and_is_none() {
+async fn post_max_size_is_reported_and_limits_no_message() {
     let lines = "pm.max_children = 2\nphp_admin_value[post_max_size] = 1K\n";
     let php_fpm = PhpFpm::start_with(lines).await;
     let findings = check_fixture(&php_fpm, &[], "http_status.php").await;
     let words =
         "1024 bytes, and --max-receive-message-size is 4194304: a longer message arrives whole";
     findings.expect("warning", "post_max_size", words);
-    // It is true.
+    // The finding is true.
     let script = php("fixtures/echo.php");
     let mut proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
     let client = Client::connect(proxy.address).await;
@@ -57,7 +57,7 @@ async fn a_limit_to_messages_is_told_and_is_none() {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_too_small_is_told() {
+async fn a_pool_that_is_too_small_is_reported() {
     let php_fpm = PhpFpm::start().await;
     let flags = ["--max-exchanges", "3"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
@@ -66,7 +66,7 @@ async fn a_pool_that_is_too_small_is_told() {
         .args(flags);
     command.arg(php("fixtures/http_status.php"));
     let findings = Findings::of(command).await;
-    assert!(!findings.well);
+    assert!(!findings.passed);
     findings.expect(
         "error",
         "workers",
@@ -75,7 +75,7 @@ async fn a_pool_that_is_too_small_is_told() {
 }
 
 #[tokio::test]
-async fn a_count_that_breaks_off_blames_nobody() {
+async fn a_count_that_fails_is_only_a_warning() {
     let php_fpm = PhpFpm::start_with("pm.max_children = 20\n").await;
     let mut command = Command::new("sh");
     let program = env!("CARGO_BIN_EXE_grpc-fcgi-proxy");

@@ -2,12 +2,17 @@
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 
-use super::{KINDS, all_is_well, serve_fixture, status, status_of};
+use tonic::Code;
+
+use super::{KINDS, check_recovery, serve_fixture, status, status_of};
 use crate::support::message;
 
-const NO_ANSWER: (&str, &str) = ("14", "the application ended without an answer");
-const CUT_SHORT: (&str, &str) = ("13", "the application ended before its answer was complete");
-const OK: (&str, &str) = ("0", "");
+const NO_ANSWER: (Code, &str) = (Code::Unavailable, "the application ended without an answer");
+const CUT_SHORT: (Code, &str) = (
+    Code::Internal,
+    "the application ended before its answer was complete",
+);
+const OK: (Code, &str) = (Code::Ok, "");
 
 #[tokio::test]
 async fn an_answer_cut_short_by_a_kill_is_an_error() {
@@ -20,9 +25,9 @@ async fn an_answer_cut_short_by_a_kill_is_an_error() {
     ];
     for (when, status) in table {
         let metadata = [("x-when", when), ("x-answer-bin", "d2hvbGU=")];
-        let answer = client.call(b"", &metadata).await;
-        assert_eq!(answer.status(), status, "{when}");
-        assert_eq!(answer.body.is_empty(), status != OK, "{when}");
+        let response = client.call(b"", &metadata).await;
+        assert_eq!(response.status(), status, "{when}");
+        assert_eq!(response.body.is_empty(), status != OK, "{when}");
     }
     assert_eq!(
         proxy
@@ -30,10 +35,10 @@ async fn an_answer_cut_short_by_a_kill_is_an_error() {
             .await,
         3.0
     );
-    all_is_well(&php_fpm, &proxy, &client).await;
+    check_recovery(&php_fpm, &proxy, &client).await;
 }
 
-/// The trailers of a streaming call say how it ended; the messages before them have gone out anyway.
+/// The trailers decide the status of a streaming call, even if the worker is killed after them.
 #[tokio::test]
 async fn a_stream_cut_short_by_a_kill_is_an_error() {
     let (php_fpm, proxy, client) = serve_fixture("killed.php", &[]).await;
@@ -52,5 +57,5 @@ async fn a_stream_cut_short_by_a_kill_is_an_error() {
             assert_eq!(ended, status(code, text), "{kind} {when}");
         }
     }
-    all_is_well(&php_fpm, &proxy, &client).await;
+    check_recovery(&php_fpm, &proxy, &client).await;
 }

@@ -1,17 +1,19 @@
-//! An application or a client that fails in the middle of a call. Nothing may be left of it afterwards.
+//! An application or a client that fails during a call. Afterwards the proxy must have recovered.
 
-mod away;
-mod gone;
+mod aborted;
+mod down;
 mod killed;
 mod output;
 mod records;
 mod stalled;
 mod unread;
 
+use tonic::Code;
+
 use crate::support::scripted::{BODY, Scripted};
 use crate::support::{Client, PhpFpm, Proxy, php, serve_streams};
 
-/// With one place, a call that loses it is noticed at the next.
+/// With one place, a call that leaks it blocks the next one.
 const ONE_PLACE: [&str; 6] = [
     "--max-exchanges",
     "1",
@@ -24,43 +26,43 @@ const ONE_PLACE: [&str; 6] = [
 /// The methods of `test.Service`, one of each kind.
 const KINDS: [&str; 4] = ["Unary", "ClientStream", "ServerStream", "BidiStream"];
 
-/// A fixture for `test.Service`; `well.Service` echoes.
+/// A fixture for `test.Service`; `probe.Service` echoes.
 async fn serve_fixture(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
-    let unary = format!("--route=well.Unary={}", php("fixtures/echo.php").display());
+    let unary = format!("--route=probe.Unary={}", php("fixtures/echo.php").display());
     let streaming = format!(
-        "--route=well.Service={}",
+        "--route=probe.Service={}",
         php("fixtures/stream_echo.php").display()
     );
     let flags = [&ONE_PLACE, &[unary.as_str(), &streaming][..], flags].concat();
     serve_streams(fixture, &flags).await
 }
 
-/// No place is lost, no worker pinned, no call left; and the next one works, of whatever kind.
-async fn all_is_well(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
+/// Checks that no place is leaked, no worker pinned and no call left, and that the next calls work.
+async fn check_recovery(php_fpm: &PhpFpm, proxy: &Proxy, client: &Client) {
     proxy.becomes_idle().await;
     php_fpm.becomes_idle().await;
-    let answer = client.call_method("/well.Unary/Echo", b"well", &[]).await;
-    assert_eq!(answer.content(), b"well");
-    let mut stream = client.stream_at("/well.Service/BidiStream", &[]);
-    stream.send(b"well");
+    let response = client.call_method("/probe.Unary/Echo", b"probe", &[]).await;
+    assert_eq!(response.content(), b"probe");
+    let mut stream = client.stream_at("/probe.Service/BidiStream", &[]);
+    stream.send(b"probe");
     stream.half_close();
-    assert_eq!(stream.next().await.unwrap(), b"well");
-    assert_eq!(stream.status().await.0, "0");
+    assert_eq!(stream.next().await.unwrap(), b"probe");
+    assert_eq!(stream.status().await.0, Code::Ok);
 }
 
-/// The same with a scripted application, which answers well when its scripts are at their end.
-async fn all_is_well_with(application: &Scripted, proxy: &Proxy, client: &Client) {
+/// The same with a scripted application, which gives good answers when its scripts are used up.
+async fn check_recovery_of(application: &Scripted, proxy: &Proxy, client: &Client) {
     proxy.becomes_idle().await;
-    application.is_left_alone().await;
-    let answer = client.call_method("/well.Unary/Method", b"", &[]).await;
-    assert_eq!(answer.content(), BODY);
-    let mut stream = client.stream_at("/well.Service/BidiStream", &[]);
+    application.connections_close().await;
+    let response = client.call_method("/probe.Unary/Method", b"", &[]).await;
+    assert_eq!(response.content(), BODY);
+    let mut stream = client.stream_at("/probe.Service/BidiStream", &[]);
     stream.half_close();
-    assert_eq!(stream.status().await, ("0".to_owned(), String::new()));
+    assert_eq!(stream.status().await, (Code::Ok, String::new()));
 }
 
-/// Calls a method of `test.Service` with one message; gives the code and the message of its status.
-async fn status_of(client: &Client, kind: &str, metadata: &[(&str, &str)]) -> (String, String) {
+/// Calls a method of `test.Service` with one message, and returns the status.
+async fn status_of(client: &Client, kind: &str, metadata: &[(&str, &str)]) -> (Code, String) {
     let mut call = client.stream(kind, metadata);
     call.send(b"");
     call.half_close();
@@ -68,6 +70,6 @@ async fn status_of(client: &Client, kind: &str, metadata: &[(&str, &str)]) -> (S
     call.status().await
 }
 
-fn status(code: &str, message: &str) -> (String, String) {
-    (code.to_owned(), message.to_owned())
+fn status(code: Code, message: &str) -> (Code, String) {
+    (code, message.to_owned())
 }

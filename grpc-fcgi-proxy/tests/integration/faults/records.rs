@@ -1,34 +1,35 @@
-//! What an application must not send, what it may send in any pieces, and what it does not send to the end.
+//! Malformed records, split records, and answers that are cut short.
 
-use super::{ONE_PLACE, all_is_well_with, status, status_of};
+use tonic::Code;
+
+use super::{ONE_PLACE, check_recovery_of, status, status_of};
 use crate::support::scripted::Step::{self, Read, ReadParams, Send, SendSplit};
 use crate::support::scripted::{BODY, END, HEAD, Scripted, good_answer, stderr, stdout};
 use crate::support::{Client, serve_scripted};
 
-const MALFORMED: (&str, &str) = ("13", "the application's answer is malformed");
-const CUT_SHORT: (&str, &str) = ("13", "the application ended before its answer was complete");
-const NO_ANSWER: (&str, &str) = ("14", "the application ended without an answer");
-const OK: (&str, &str) = ("0", "");
+const MALFORMED: (Code, &str) = (Code::Internal, "the application's answer is malformed");
+const CUT_SHORT: (Code, &str) = (
+    Code::Internal,
+    "the application ended before its answer was complete",
+);
+const NO_ANSWER: (Code, &str) = (Code::Unavailable, "the application ended without an answer");
+const OK: (Code, &str) = (Code::Ok, "");
 
-/// How a unary call and a streaming one end that the application answers by these steps.
-async fn statuses(
-    application: &Scripted,
-    client: &Client,
-    steps: &[Step],
-) -> [(String, String); 2] {
+/// The statuses of a unary and a streaming call for which the application takes these steps.
+async fn statuses(application: &Scripted, client: &Client, steps: &[Step]) -> [(Code, String); 2] {
     application.next(steps);
     let unary = status_of(client, "Unary", &[]).await;
-    application.is_left_alone().await;
+    application.connections_close().await;
     application.next(steps);
     [unary, status_of(client, "BidiStream", &[]).await]
 }
 
-fn both((code, message): (&str, &str)) -> [(String, String); 2] {
+fn both((code, message): (Code, &str)) -> [(Code, String); 2] {
     [status(code, message), status(code, message)]
 }
 
 #[tokio::test]
-async fn a_record_that_is_wrong_ends_the_call_at_once() {
+async fn a_malformed_record_ends_the_call_at_once() {
     let table: [(&str, &[u8]); 13] = [
         ("version 0", b"\0\x06\0\x01\0\0\0\0"),
         ("version 2", b"\x02\x06\0\x01\0\0\0\0"),
@@ -56,11 +57,11 @@ async fn a_record_that_is_wrong_ends_the_call_at_once() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     for (what, record) in table {
         for before in [vec![], stderr(b"hm"), stdout(HEAD)] {
-            // It keeps the connection open: nothing but the record ends the call.
+            // The connection stays open: only the record can end the call.
             let steps = [Send([&before[..], record].concat()), Step::Stall];
             let ended = statuses(&application, &client, &steps).await;
-            assert_eq!(ended, both(MALFORMED), "{what} behind {before:?}");
-            all_is_well_with(&application, &proxy, &client).await;
+            assert_eq!(ended, both(MALFORMED), "{what} after {before:?}");
+            check_recovery_of(&application, &proxy, &client).await;
         }
     }
 }
@@ -71,34 +72,37 @@ async fn a_request_that_the_application_refuses_is_unavailable() {
     let overloaded = b"\x01\x03\0\x01\0\x08\0\0\0\0\0\0\x02\0\0\0";
     let steps = [Send(overloaded.to_vec()), Step::Stall];
     let ended = statuses(&application, &client, &steps).await;
-    assert_eq!(ended, both(("14", "the application refused the call")));
-    all_is_well_with(&application, &proxy, &client).await;
+    assert_eq!(
+        ended,
+        both((Code::Unavailable, "the application refused the call"))
+    );
+    check_recovery_of(&application, &proxy, &client).await;
 }
 
 #[tokio::test]
-async fn an_answer_that_is_no_cgi_is_malformed() {
+async fn an_answer_that_is_not_valid_cgi_is_malformed() {
     let long = vec![b'x'; 65_535];
     let endless = [&stdout(b"X-Long: "), &stdout(&long)[..], &stdout(&long)].concat();
     let table: [(&str, Vec<u8>); 6] = [
         ("nothing", END.to_vec()),
         ("a line without a colon", stdout(b"PHP Warning\r\n\r\n")),
-        ("a status that is none", stdout(b"Status: OK\r\n\r\n")),
+        ("an invalid status", stdout(b"Status: OK\r\n\r\n")),
         ("a field cut short", [&stdout(b"X-A: 1")[..], &END].concat()),
         ("no blank line", [&stdout(b"X-A: 1\r\n")[..], &END].concat()),
-        ("fields without an end", endless),
+        ("endless fields", endless),
     ];
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     for (what, answer) in table {
         let steps = [Read, Send(answer), Step::Stall];
         let ended = statuses(&application, &client, &steps).await;
         assert_eq!(ended, both(MALFORMED), "{what}");
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }
 
-/// Once the trailers frame of a stream is whole, its status is known.
+/// A stream needs no more than its whole trailers frame: then its status is known.
 #[tokio::test]
-async fn half_an_answer_is_an_error_wherever_it_is_cut() {
+async fn answer_cut_short_is_an_error() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let answer = good_answer();
     let trailers_end = answer.len() - END.len();
@@ -110,18 +114,18 @@ async fn half_an_answer_is_an_error_wherever_it_is_cut() {
         assert_eq!(unary, status(cut_short.0, cut_short.1), "cut at {cut}");
         assert_eq!(stream, status(in_stream.0, in_stream.1), "cut at {cut}");
     }
-    all_is_well_with(&application, &proxy, &client).await;
+    check_recovery_of(&application, &proxy, &client).await;
 }
 
-/// The length says more than there is, so the end of the answer looks like a part of it.
+/// The end of the answer then counts as content of the record.
 #[tokio::test]
-async fn a_record_whose_length_is_too_large_is_cut_short() {
+async fn a_record_length_that_is_too_large_cuts_the_answer_short() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let mut answer = good_answer();
     answer[5] = 0xff;
     let ended = statuses(&application, &client, &[Read, Send(answer)]).await;
     assert_eq!(ended, both(CUT_SHORT));
-    all_is_well_with(&application, &proxy, &client).await;
+    check_recovery_of(&application, &proxy, &client).await;
 }
 
 #[tokio::test]
@@ -151,13 +155,13 @@ async fn records_may_be_split_at_each_byte() {
     for answer in table {
         let steps = [Read, SendSplit(answer)];
         assert_eq!(statuses(&application, &client, &steps).await, both(OK));
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }
 
-/// CR or NUL in a value: it is no metadata; a status' message may have any character.
+/// CR and NUL are invalid in metadata, but a status message may contain any character.
 #[tokio::test]
-async fn a_header_field_with_a_control_character_is_left_out() {
+async fn a_header_field_with_a_control_character_is_dropped() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let fields = b"X-Cr: a\rb\r\nX-Nul: a\0b\r\nX\rCr: 1\r\nX\0Nul: 1\r\nX-Good: yes\r\nGrpc-Trailer-X-Cr: a\rb\r\n\
         Grpc-Status: 9\r\nGrpc-Message: a\rb\0c\r\n\r\n";
@@ -166,7 +170,11 @@ async fn a_header_field_with_a_control_character_is_left_out() {
         let mut call = client.stream(kind, &[]);
         call.send(b"");
         call.half_close();
-        assert_eq!(call.status().await, status("9", "a%0Db%00c"), "{kind}");
+        assert_eq!(
+            call.status().await,
+            status(Code::FailedPrecondition, "a%0Db%00c"),
+            "{kind}"
+        );
         let headers = call.headers().await;
         assert_eq!(headers["x-good"], "yes");
         assert!(
@@ -174,6 +182,6 @@ async fn a_header_field_with_a_control_character_is_left_out() {
             "{headers:?}"
         );
         assert!(!headers.contains_key("x-nul"));
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }

@@ -1,24 +1,28 @@
-//! Someone who does not go on: the deadline ends the call, and a client that stalls holds no worker.
+//! An application or a client that stalls: the deadline ends the call, and a stalled client holds no worker.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::{KINDS, ONE_PLACE, all_is_well, all_is_well_with, serve_fixture, status, status_of};
+use tonic::Code;
+
+use super::{
+    KINDS, ONE_PLACE, check_recovery, check_recovery_of, serve_fixture, status, status_of,
+};
 use crate::support::scripted::Step::{Read, ReadParams, Send, Stall};
 use crate::support::scripted::{BODY, END, HEAD, good_answer, stdout};
 use crate::support::{message, serve_scripted};
 
 const DEADLINE: (&str, &str) = ("grpc-timeout", "100m");
-/// A call that ends in it has not waited for anything else.
+/// A call that ends within it has waited for its deadline only.
 const SOON: Duration = Duration::from_secs(5);
 
-fn over() -> (String, String) {
-    status("4", "the deadline is over")
+fn deadline_exceeded() -> (Code, String) {
+    status(Code::DeadlineExceeded, "the deadline is over")
 }
 
 #[tokio::test]
-async fn an_application_that_stalls_is_waited_for_until_the_deadline() {
+async fn a_stalled_application_fails_the_call_at_its_deadline() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let answer = good_answer();
     let without_end = answer[..answer.len() - END.len()].to_vec();
@@ -48,29 +52,33 @@ async fn an_application_that_stalls_is_waited_for_until_the_deadline() {
         for kind in KINDS {
             application.next(&steps);
             let ended = timeout(SOON, status_of(&client, kind, &[DEADLINE])).await;
-            assert_eq!(ended.expect("in time"), over(), "{what}: {kind}");
-            all_is_well_with(&application, &proxy, &client).await;
+            assert_eq!(
+                ended.expect("in time"),
+                deadline_exceeded(),
+                "{what}: {kind}"
+            );
+            check_recovery_of(&application, &proxy, &client).await;
         }
     }
 }
 
-/// The script has said how the call ended: its client need not wait for the script's own end.
+/// The status is known, so the client need not wait for the script's end.
 #[tokio::test]
-async fn a_script_that_goes_on_behind_its_trailers_is_not_waited_for() {
+async fn a_stream_ends_with_its_trailers_though_its_script_runs_on() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     let answer = good_answer();
     let without_end = answer[..answer.len() - END.len()].to_vec();
     for kind in &KINDS[1..] {
         application.next(&[Read, Send(without_end.clone()), Stall]);
         let ended = timeout(SOON, status_of(&client, kind, &[])).await;
-        assert_eq!(ended.expect("in time"), status("0", ""), "{kind}");
-        all_is_well_with(&application, &proxy, &client).await;
+        assert_eq!(ended.expect("in time"), status(Code::Ok, ""), "{kind}");
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }
 
-/// More than every buffer on the way has room for.
+/// The message is larger than all buffers on the way.
 #[tokio::test]
-async fn an_application_that_does_not_take_its_input_is_waited_for_until_the_deadline() {
+async fn an_application_that_does_not_read_fails_the_call_at_its_deadline() {
     let (application, proxy, client) =
         serve_scripted(&[&ONE_PLACE[..], &["--max-receive-message-size=40000000"]].concat()).await;
     for kind in KINDS {
@@ -79,22 +87,22 @@ async fn an_application_that_does_not_take_its_input_is_waited_for_until_the_dea
         call.send_bytes(&message(&vec![b'x'; 32 * 1024 * 1024]));
         call.half_close();
         let ended = timeout(SOON, call.status()).await.expect("in time");
-        assert_eq!(ended, over(), "{kind}");
-        all_is_well_with(&application, &proxy, &client).await;
+        assert_eq!(ended, deadline_exceeded(), "{kind}");
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }
 
 /// A unary call waits for its message before it takes a place.
 #[tokio::test]
-async fn a_client_that_stops_sending_is_waited_for_until_the_deadline() {
+async fn a_client_that_stops_sending_fails_its_call_at_the_deadline() {
     let (php_fpm, proxy, client) = serve_fixture("stream_sum.php", &[]).await;
     for kind in KINDS {
         for sent in [0, 3, 7] {
             let mut call = client.stream(kind, &[DEADLINE]);
             call.send_bytes(&message(b"half")[..sent]);
             let ended = timeout(SOON, call.status()).await.expect("in time");
-            assert_eq!(ended, over(), "{kind} with {sent} bytes");
-            all_is_well(&php_fpm, &proxy, &client).await;
+            assert_eq!(ended, deadline_exceeded(), "{kind} with {sent} bytes");
+            check_recovery(&php_fpm, &proxy, &client).await;
         }
     }
 }
@@ -108,8 +116,8 @@ async fn a_unary_client_that_stops_sending_holds_no_place() {
     call.send_bytes(&message(b"whole")[7..]);
     call.half_close();
     assert_eq!(call.next().await.unwrap(), b"whole");
-    assert_eq!(call.status().await.0, "0");
-    all_is_well(&php_fpm, &proxy, &client).await;
+    assert_eq!(call.status().await.0, Code::Ok);
+    check_recovery(&php_fpm, &proxy, &client).await;
 }
 
 #[tokio::test]
@@ -119,14 +127,14 @@ async fn a_unary_client_that_stops_reading_holds_no_worker() {
     call.send(b"");
     call.half_close();
     call.headers().await;
-    // It takes nothing of the message, which is more than HTTP/2's window.
+    // It reads nothing of the message, which exceeds HTTP/2's window.
     proxy.becomes_idle().await;
     php_fpm.becomes_idle().await;
     let other = client.call(b"", &[("x-size", "1")]).await;
     assert_eq!(other.content(), b"a");
     assert_eq!(call.next().await.unwrap().len(), 10_000_000);
-    assert_eq!(call.status().await.0, "0");
-    all_is_well(&php_fpm, &proxy, &client).await;
+    assert_eq!(call.status().await.0, Code::Ok);
+    check_recovery(&php_fpm, &proxy, &client).await;
 }
 
 #[tokio::test]
@@ -143,17 +151,17 @@ async fn a_streaming_client_that_stops_reading_holds_its_worker_until_the_deadli
         call.half_close();
         call.headers().await;
         assert_eq!(php_fpm.active_workers().await, 1, "{kind}");
-        // It takes nothing of 64 MiB, and its call is over for the proxy and for php-fpm all the same.
+        // It reads nothing of 64 MiB, but the call ends for the proxy and for php-fpm.
         proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
         php_fpm.becomes_idle().await;
         while call.next().await.is_some() {}
-        assert_eq!(call.status().await, over(), "{kind}");
-        all_is_well(&php_fpm, &proxy, &client).await;
+        assert_eq!(call.status().await, deadline_exceeded(), "{kind}");
+        check_recovery(&php_fpm, &proxy, &client).await;
     }
 }
 
 #[tokio::test]
-async fn without_a_deadline_an_application_that_stalls_is_waited_for_until_the_client_goes() {
+async fn without_a_deadline_only_the_client_ends_a_stalled_call() {
     let (application, proxy, client) = serve_scripted(&ONE_PLACE).await;
     for kind in KINDS {
         application.next(&[Read, Stall]);
@@ -162,6 +170,6 @@ async fn without_a_deadline_an_application_that_stalls_is_waited_for_until_the_c
         call.half_close();
         application.has_begun().await;
         drop(call);
-        all_is_well_with(&application, &proxy, &client).await;
+        check_recovery_of(&application, &proxy, &client).await;
     }
 }

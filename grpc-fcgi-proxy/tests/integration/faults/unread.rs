@@ -1,6 +1,8 @@
-//! A script that answers without having read its input.
+//! A script that answers without reading its input.
 
-use super::{all_is_well, serve_fixture};
+use tonic::Code;
+
+use super::{check_recovery, serve_fixture};
 use crate::support::message;
 
 const SIZE: usize = 10 * 1024 * 1024;
@@ -9,9 +11,9 @@ const RAISED: [&str; 2] = ["--max-receive-message-size", "10485760"];
 #[tokio::test]
 async fn a_unary_request_of_10_mib_may_stay_unread() {
     let (php_fpm, proxy, client) = serve_fixture("early.php", &RAISED).await;
-    let answer = client.call(&vec![b'x'; SIZE], &[]).await;
-    assert_eq!(answer.content(), b"0123456789");
-    all_is_well(&php_fpm, &proxy, &client).await;
+    let response = client.call(&vec![b'x'; SIZE], &[]).await;
+    assert_eq!(response.content(), b"0123456789");
+    check_recovery(&php_fpm, &proxy, &client).await;
 }
 
 #[tokio::test]
@@ -25,7 +27,7 @@ async fn a_stream_of_10_mib_may_stay_unread() {
             let expected = format!("message {number}");
             assert_eq!(call.next().await.unwrap(), expected.as_bytes(), "{kind}");
         }
-        assert_eq!(call.status().await.0, "0", "{kind}");
-        all_is_well(&php_fpm, &proxy, &client).await;
+        assert_eq!(call.status().await.0, Code::Ok, "{kind}");
+        check_recovery(&php_fpm, &proxy, &client).await;
     }
 }

@@ -1,4 +1,4 @@
-//! How a call ended, in a form that two ways to it can be compared in.
+//! How a call ended, in a form that can be compared.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,16 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
+use tonic::Code;
 
-use super::case::code_of_http;
-use crate::support::{Answer, message};
+use super::call::code_of_http;
+use crate::support::{Response, message};
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// Fields of an answer that are not the application's.
+/// Fields that are not the application's metadata.
 const PROTOCOL: [&str; 6] = [
     "content-type",
     "grpc-accept-encoding",
@@ -29,7 +30,7 @@ type Metadata = BTreeMap<String, Vec<Vec<u8>>>;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ended {
-    pub(super) code: i32,
+    pub(super) code: Code,
     pub(super) text: String,
     pub(super) details: Vec<u8>,
     pub(super) content: Option<Vec<u8>>,
@@ -41,26 +42,26 @@ pub(super) struct Ended {
 
 impl Ended {
     /// As a client of the proxy sees it.
-    pub(super) fn of_call(answer: Answer) -> Self {
-        let status = tonic::Status::from_header_map(&answer.trailers).unwrap();
-        let content = (!answer.body.is_empty()).then(|| {
-            let content = answer.body[5..].to_vec();
-            assert_eq!(message(&content), answer.body);
+    pub(super) fn of_call(response: Response) -> Self {
+        let status = tonic::Status::from_header_map(&response.trailers).unwrap();
+        let content = (!response.body.is_empty()).then(|| {
+            let content = response.body[5..].to_vec();
+            assert_eq!(message(&content), response.body);
             content
         });
-        let mut trailing = metadata(&answer.trailers);
+        let mut trailing = metadata(&response.trailers);
         Self {
-            code: status.code().into(),
+            code: status.code(),
             text: status.message().to_owned(),
             details: status.details().to_vec(),
             content,
-            initial: metadata(&answer.headers),
+            initial: metadata(&response.headers),
             seen: seen(&mut trailing),
             trailing,
         }
     }
 
-    /// As it stands in what PHP prints.
+    /// As PHP's output contains it.
     pub(super) fn of_cgi(answer: &[u8]) -> Self {
         let end = answer
             .windows(4)
@@ -83,7 +84,7 @@ impl Ended {
             code,
             text,
             details,
-            content: (code == 0).then(|| answer[end + 4..].to_vec()),
+            content: (code == Code::Ok).then(|| answer[end + 4..].to_vec()),
             initial: metadata(&initial),
             seen: seen(&mut trailing),
             trailing,
@@ -91,10 +92,10 @@ impl Ended {
     }
 }
 
-fn status(fields: &HeaderMap) -> (i32, String, Vec<u8>) {
+fn status(fields: &HeaderMap) -> (Code, String, Vec<u8>) {
     if let Some(status) = tonic::Status::from_header_map(fields) {
         let details = status.details().to_vec();
-        return (status.code().into(), status.message().to_owned(), details);
+        return (status.code(), status.message().to_owned(), details);
     }
     let http_status = fields
         .get("status")

@@ -1,16 +1,17 @@
-//! The oracle: what a client gets through the proxy is what the fastcgi-client crate gets from php-fpm itself.
+//! The oracle: through the proxy a client gets the same as the fastcgi-client crate from php-fpm itself.
 //!
-//! Random messages, metadata and statuses; the number of cases is PROPTEST_CASES.
+//! Messages, metadata and statuses are random; PROPTEST_CASES sets the number of cases.
 
-mod case;
+mod call;
 mod ended;
 
 use fastcgi_client::Params;
 use proptest::test_runner::{Config, TestRunner};
+use tonic::Code;
 
-use self::case::{Case, case};
+use self::call::{RandomCall, random_call};
 use self::ended::Ended;
-use crate::support::{Client, PhpFpm, Proxy, php, serve};
+use crate::support::{Client, PhpFpm, Proxy, Response, php, serve};
 
 const FIXTURE: &str = "told.php";
 const CASES: u32 = 256;
@@ -26,44 +27,44 @@ fn the_proxy_answers_as_php_fpm_does() {
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = CASES;
     }
-    let compared = TestRunner::new(config).run(&case(), |case| {
+    let compared = TestRunner::new(config).run(&random_call(), |call| {
         let (through, direct) = runtime.block_on(async {
             (
-                Ended::of_call(through_the_proxy(&client, &case).await),
-                Ended::of_cgi(&without_it(&php_fpm, &proxy, &case).await),
+                Ended::of_call(through_the_proxy(&client, &call).await),
+                Ended::of_cgi(&without_the_proxy(&php_fpm, &proxy, &call).await),
             )
         });
         assert_eq!(through, direct);
         assert_eq!(
             (through.code, through.text.as_str(), &through.details),
             (
-                case.status.code(),
-                case.status.text(through.text.as_str()),
-                &case.status.details()
+                call.status.code(),
+                call.status.text(through.text.as_str()),
+                &call.status.details()
             )
         );
-        let content = (through.code == 0).then_some(&case.content);
+        let content = (through.code == Code::Ok).then_some(&call.content);
         assert_eq!(through.content.as_ref(), content);
         Ok(())
     });
     compared.unwrap();
 }
 
-async fn through_the_proxy(client: &Client, case: &Case) -> crate::support::Answer {
-    let metadata: Vec<_> = case
+async fn through_the_proxy(client: &Client, call: &RandomCall) -> Response {
+    let metadata: Vec<_> = call
         .metadata
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect();
     client
-        .call_method(&case.path(), &case.message(), &metadata)
+        .call_method(&call.path(), &call.message(), &metadata)
         .await
 }
 
-/// With the meta-variables that BINDING.md says.
-async fn without_it(php_fpm: &PhpFpm, proxy: &Proxy, case: &Case) -> Vec<u8> {
+/// With the meta-variables of BINDING.md.
+async fn without_the_proxy(php_fpm: &PhpFpm, proxy: &Proxy, call: &RandomCall) -> Vec<u8> {
     let script = php("fixtures").join(FIXTURE);
-    let (path, message) = (case.path(), case.message());
+    let (path, message) = (call.path(), call.message());
     let variables = [
         ("GATEWAY_INTERFACE", "CGI/1.1".to_owned()),
         ("SERVER_PROTOCOL", "HTTP/2.0".to_owned()),
@@ -82,21 +83,21 @@ async fn without_it(php_fpm: &PhpFpm, proxy: &Proxy, case: &Case) -> Vec<u8> {
         ("QUERY_STRING", String::new()),
         ("CONTENT_TYPE", "application/grpc".to_owned()),
         ("CONTENT_LENGTH", message.len().to_string()),
-        ("GRPC_SERVICE", case.service.clone()),
-        ("GRPC_METHOD", case.method.clone()),
+        ("GRPC_SERVICE", call.service.clone()),
+        ("GRPC_METHOD", call.method.clone()),
         ("GRPC_CALL_KIND", "unary".to_owned()),
         ("GRPC_MESSAGE_COMPRESSED", "0".to_owned()),
-        ("GRPC_METADATA", case.metadata_list()),
+        ("GRPC_METADATA", call.metadata_list()),
         ("HTTP_HOST", "test.example".to_owned()),
         ("HTTP_TE", "trailers".to_owned()),
         ("HTTP_CONTENT_TYPE", "application/grpc".to_owned()),
-        // The client says it, of the message with its prefix.
+        // The client sends it, and counts the message's prefix.
         ("HTTP_CONTENT_LENGTH", (message.len() + 5).to_string()),
     ];
     let variables = variables.map(|(name, value)| (name.to_owned(), value));
     let params = variables
         .into_iter()
-        .chain(case.header_variables())
+        .chain(call.header_variables())
         .fold(Params::default(), |params, (name, value)| {
             params.custom(name, value)
         });

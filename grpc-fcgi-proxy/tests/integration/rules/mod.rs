@@ -1,7 +1,7 @@
-//! The rules of gRPC that the proxy obeys, a module for each, over a real php-fpm. `script/conformance` runs them and prints
-//! a row for each module, in the words of its first line.
+//! The rules of gRPC that the proxy obeys, with a module for each, over a real php-fpm. `script/conformance` runs them and
+//! prints a row for each module, with the text of its first line.
 //!
-//! They are those of PROTOCOL-HTTP2, statuscodes, compression, health-checking, server-reflection and
+//! They come from PROTOCOL-HTTP2, statuscodes, compression, health-checking, server-reflection and
 //! http-grpc-status-mapping in <https://github.com/grpc/grpc/tree/master/doc>.
 
 mod rule_01_content_type;

@@ -2,10 +2,12 @@
 
 use http::StatusCode;
 
+use tonic::Code;
+
 use crate::support::{Client, PhpFpm, Proxy, message, php, serve, serve_streams};
 
 #[tokio::test]
-async fn what_is_not_grpc_is_415() {
+async fn other_content_types_are_415() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let refused = [
         "",
@@ -16,19 +18,19 @@ async fn what_is_not_grpc_is_415() {
     ];
     for content_type in refused {
         let headers = [("content-type", content_type)];
-        let answer = client.send("/a.B/C", message(b""), &headers).await.unwrap();
+        let response = client.send("/a.B/C", message(b""), &headers).await.unwrap();
         assert_eq!(
-            answer.http_status,
+            response.http_status,
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "{content_type}"
         );
     }
-    let answer = client.send("/a.B/C", message(b""), &[]).await.unwrap();
-    assert_eq!(answer.http_status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let response = client.send("/a.B/C", message(b""), &[]).await.unwrap();
+    assert_eq!(response.http_status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
 #[tokio::test]
-async fn grpc_of_any_kind_passes() {
+async fn every_grpc_content_type_passes() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     for content_type in [
         "application/grpc",
@@ -36,34 +38,34 @@ async fn grpc_of_any_kind_passes() {
         "application/grpc+json",
     ] {
         let headers = [("content-type", content_type)];
-        let answer = client.send("/a.B/C", message(b""), &headers).await.unwrap();
-        assert_eq!(answer.http_status, StatusCode::OK, "{content_type}");
-        assert_eq!(answer.content(), b"");
+        let response = client.send("/a.B/C", message(b""), &headers).await.unwrap();
+        assert_eq!(response.http_status, StatusCode::OK, "{content_type}");
+        assert_eq!(response.content(), b"");
     }
 }
 
 #[tokio::test]
-async fn a_path_in_other_letters_is_another_method() {
+async fn paths_are_case_sensitive() {
     let php_fpm = PhpFpm::start().await;
     let script = php("item/index.php");
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
     let client = Client::connect(proxy.address).await;
     for (path, code) in [
-        ("/item.ItemService/ListItems", "0"),
-        ("/item.ItemService/listItems", "12"),
-        ("/item.itemService/ListItems", "12"),
-        ("/Item.ItemService/ListItems", "12"),
+        ("/item.ItemService/ListItems", Code::Ok),
+        ("/item.ItemService/listItems", Code::Unimplemented),
+        ("/item.itemService/ListItems", Code::Unimplemented),
+        ("/Item.ItemService/ListItems", Code::Unimplemented),
     ] {
-        let answer = client.call_method(path, b"", &[]).await;
-        assert_eq!(answer.status().0, code, "{path}");
+        let response = client.call_method(path, b"", &[]).await;
+        assert_eq!(response.status().0, code, "{path}");
     }
 }
 
 #[tokio::test]
-async fn the_kind_of_a_method_is_its_own_in_its_own_letters() {
+async fn the_kind_of_a_method_depends_on_its_exact_path() {
     let (_php_fpm, _proxy, client) = serve_streams("variables.php", &[]).await;
-    let answer = client
+    let response = client
         .call_method("/test.Service/bidistream", b"", &[])
         .await;
-    assert_eq!(answer.variables()["GRPC_CALL_KIND"], "unary");
+    assert_eq!(response.variables()["GRPC_CALL_KIND"], "unary");
 }

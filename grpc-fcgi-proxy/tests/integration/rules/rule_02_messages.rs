@@ -1,5 +1,7 @@
 //! Messages are a flag, four bytes of length and the content, in DATA frames that do not align with them.
 
+use tonic::Code;
+
 use crate::support::{message, serve, serve_streams};
 
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
@@ -14,7 +16,7 @@ async fn a_message_may_come_in_any_pieces() {
     call.half_close();
     assert_eq!(call.next().await.unwrap(), b"hello");
     assert_eq!(call.next().await.unwrap(), b"");
-    assert_eq!(call.status().await.0, "0");
+    assert_eq!(call.status().await.0, Code::Ok);
 }
 
 #[tokio::test]
@@ -26,7 +28,7 @@ async fn a_unary_message_may_come_in_any_pieces_too() {
     }
     call.half_close();
     assert_eq!(call.next().await.unwrap(), b"hello");
-    assert_eq!(call.status().await.0, "0");
+    assert_eq!(call.status().await.0, Code::Ok);
 }
 
 #[tokio::test]
@@ -38,25 +40,25 @@ async fn several_messages_may_come_in_one_frame() {
     for expected in [&b"one"[..], b"", b"three"] {
         assert_eq!(call.next().await.unwrap(), expected);
     }
-    assert_eq!(call.status().await.0, "0");
+    assert_eq!(call.status().await.0, Code::Ok);
 }
 
 #[tokio::test]
 async fn the_length_is_in_big_endian_both_ways() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let body = [&b"\0\0\x01\x02\x03"[..], &[b'x'; 0x1_0203]].concat();
-    let answer = client.send("/a.B/C", body.clone(), &[GRPC]).await.unwrap();
-    assert!(answer.body == body);
+    let response = client.send("/a.B/C", body.clone(), &[GRPC]).await.unwrap();
+    assert!(response.body == body);
 }
 
 #[tokio::test]
 async fn half_a_message_and_unknown_flags_are_malformed() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     for body in [&message(b"cut")[..6], b"\0\0", b"\x02\0\0\0\0"] {
-        let answer = client.send("/a.B/C", body.into(), &[GRPC]).await.unwrap();
+        let response = client.send("/a.B/C", body.into(), &[GRPC]).await.unwrap();
         assert_eq!(
-            answer.status(),
-            ("13", "malformed request message"),
+            response.status(),
+            (Code::Internal, "malformed request message"),
             "{body:?}"
         );
     }
@@ -64,5 +66,5 @@ async fn half_a_message_and_unknown_flags_are_malformed() {
     let mut call = client.stream("BidiStream", &[]);
     call.send_bytes(&message(b"cut")[..6]);
     call.half_close();
-    assert_eq!(call.status().await.0, "13");
+    assert_eq!(call.status().await.0, Code::Internal);
 }

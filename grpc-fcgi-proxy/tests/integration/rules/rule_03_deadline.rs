@@ -4,23 +4,29 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::{Instant, timeout};
 
+use tonic::Code;
+
 use crate::support::{serve, serve_streams};
 
 #[tokio::test]
-async fn a_deadline_that_is_over_is_told_in_time() {
+async fn an_expired_deadline_ends_the_call_at_once() {
     let (_php_fpm, proxy, client) = serve("sleep.php", &[]).await;
     for time in ["50m", "50000u", "99999999n", "0S"] {
         let metadata = [("x-seconds", "2"), ("grpc-timeout", time)];
         let start = Instant::now();
-        let answer = client.call(b"", &metadata).await;
-        assert_eq!(answer.status(), ("4", "the deadline is over"), "{time}");
+        let response = client.call(b"", &metadata).await;
+        assert_eq!(
+            response.status(),
+            (Code::DeadlineExceeded, "the deadline is over"),
+            "{time}"
+        );
         assert!(start.elapsed() < Duration::from_secs(1), "{time}");
     }
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }
 
 #[tokio::test]
-async fn php_is_told_the_deadline_in_whichever_unit_it_came() {
+async fn php_gets_the_deadline_from_a_timeout_in_any_unit() {
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
     for (timeout, seconds) in [
         ("1H", 3600),
@@ -30,8 +36,8 @@ async fn php_is_told_the_deadline_in_whichever_unit_it_came() {
         ("99000000u", 99),
     ] {
         let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let answer = client.call(b"", &[("grpc-timeout", timeout)]).await;
-        let deadline = answer.variables()["GRPC_DEADLINE"]
+        let response = client.call(b"", &[("grpc-timeout", timeout)]).await;
+        let deadline = response.variables()["GRPC_DEADLINE"]
             .as_str()
             .unwrap()
             .parse()
@@ -52,13 +58,13 @@ async fn without_a_timeout_there_is_no_deadline() {
 }
 
 #[tokio::test]
-async fn a_timeout_that_cannot_be_read_is_refused() {
+async fn a_malformed_timeout_is_refused() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     for text in ["", "1", "1s", "123456789S", "-1S"] {
-        let answer = client.call(b"", &[("grpc-timeout", text)]).await;
+        let response = client.call(b"", &[("grpc-timeout", text)]).await;
         assert_eq!(
-            answer.status(),
-            ("13", "malformed grpc-timeout"),
+            response.status(),
+            (Code::Internal, "malformed grpc-timeout"),
             "{text:?}"
         );
     }
@@ -73,6 +79,9 @@ async fn a_deadline_ends_a_stream_in_time() {
     let status = timeout(Duration::from_secs(5), call.status())
         .await
         .expect("in time");
-    assert_eq!(status, ("4".into(), "the deadline is over".into()));
+    assert_eq!(
+        status,
+        (Code::DeadlineExceeded, "the deadline is over".into())
+    );
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }

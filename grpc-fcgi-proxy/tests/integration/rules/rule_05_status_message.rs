@@ -3,9 +3,11 @@
 use proto::item::ListItemsRequest;
 use proto::item::item_service_client::ItemServiceClient;
 
-use crate::support::{serve, serve_streams};
+use tonic::Code;
 
-/// What a script writes, what is on the wire, and what a client reads.
+use crate::support::{ending_with, serve, serve_streams};
+
+/// The message that a script writes, its bytes on the wire, and the message that a client reads.
 const TABLE: [(&str, &str, &str); 7] = [
     ("a b!\"#$&'~", "a b!\"#$&'~", "a b!\"#$&'~"),
     ("%09%0D%0A%7F%25", "%09%0D%0A%7F%25", "\t\r\n\u{7f}%"),
@@ -20,9 +22,16 @@ const TABLE: [(&str, &str, &str); 7] = [
 async fn a_message_is_encoded_whatever_the_script_writes() {
     let (_php_fpm, proxy, client) = serve("status.php", &[]).await;
     for (written, encoded, _) in TABLE {
-        let metadata = [("x-status", "9"), ("x-message", written)];
-        let answer = client.call(b"", &metadata).await;
-        assert_eq!(answer.status(), ("9", encoded), "{written}");
+        let metadata = [
+            ending_with(Code::FailedPrecondition),
+            ("x-message", written),
+        ];
+        let response = client.call(b"", &metadata).await;
+        assert_eq!(
+            response.status(),
+            (Code::FailedPrecondition, encoded),
+            "{written}"
+        );
     }
     let mut client = ItemServiceClient::connect(format!("http://{}", proxy.address))
         .await
@@ -30,7 +39,8 @@ async fn a_message_is_encoded_whatever_the_script_writes() {
     for (_, encoded, read) in TABLE {
         let mut request = tonic::Request::new(ListItemsRequest::default());
         let metadata = request.metadata_mut();
-        metadata.insert("x-status", "9".parse().unwrap());
+        let (key, code) = ending_with(Code::FailedPrecondition);
+        metadata.insert(key, code.parse().unwrap());
         metadata.insert("x-message", encoded.parse().unwrap());
         let status = client.list_items(request).await.unwrap_err();
         assert_eq!(status.message(), read);
@@ -38,15 +48,18 @@ async fn a_message_is_encoded_whatever_the_script_writes() {
 }
 
 #[tokio::test]
-async fn so_is_the_message_in_the_trailers_of_a_stream() {
+async fn the_message_in_the_trailers_of_a_stream_is_encoded_too() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_trailers.php", &[]).await;
     for (written, encoded, _) in TABLE {
-        let metadata = [("x-status", "9"), ("x-message", written)];
+        let metadata = [
+            ending_with(Code::FailedPrecondition),
+            ("x-message", written),
+        ];
         let mut call = client.stream("BidiStream", &metadata);
         assert!(call.next().await.is_some());
         assert_eq!(
             call.status().await,
-            ("9".into(), encoded.into()),
+            (Code::FailedPrecondition, encoded.into()),
             "{written}"
         );
     }

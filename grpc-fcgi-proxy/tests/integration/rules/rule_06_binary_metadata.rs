@@ -33,7 +33,7 @@ async fn every_value_arrives_and_the_list_is_lossless() {
     );
 }
 
-/// As the script writes them, and as they must come.
+/// As the script writes them. A client must get TEXT and BINARY.
 const WRITTEN: [(&str, &str); 5] = [
     ("x-a", "1, 2"),
     ("x-echo-bin", "q6ur"),
@@ -51,8 +51,8 @@ fn values<'a>(metadata: &'a http::HeaderMap, key: &str) -> Vec<&'a http::HeaderV
 #[tokio::test]
 async fn the_scripts_values_come_without_padding_and_in_order() {
     let (_php_fpm, _proxy, client) = serve_streams("metadata_echo.php", &[]).await;
-    let answer = client.call(b"", &WRITTEN).await;
-    for metadata in [&answer.headers, &answer.trailers] {
+    let response = client.call(b"", &WRITTEN).await;
+    for metadata in [&response.headers, &response.trailers] {
         assert_eq!(values(metadata, "x-a"), TEXT);
         assert_eq!(values(metadata, "x-echo-bin"), BINARY);
     }

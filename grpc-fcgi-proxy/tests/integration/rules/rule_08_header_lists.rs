@@ -1,12 +1,14 @@
 //! Header lists of 8 KiB pass; the limit can be set, and what is over it is told.
 
+use tonic::Code;
+
 use crate::support::{serve, serve_streams};
 
 /// With the fields of the protocols, a list of 8 KiB.
 const VALUE: usize = 8 * 1024;
 
 #[tokio::test]
-async fn eight_kib_pass_and_more_than_the_limit_is_told() {
+async fn eight_kib_pass_and_more_than_the_limit_is_refused() {
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
     let long = "v".repeat(VALUE);
     assert_eq!(
@@ -14,10 +16,13 @@ async fn eight_kib_pass_and_more_than_the_limit_is_told() {
         long
     );
     let too_long = "v".repeat(20 * 1024);
-    let status = client.call(b"", &[("x-long", &too_long)]).await;
+    let refused = client.call(b"", &[("x-long", &too_long)]).await;
     assert_eq!(
-        status.status(),
-        ("8", "the metadata is larger than the limit")
+        refused.status(),
+        (
+            Code::ResourceExhausted,
+            "the metadata is larger than the limit"
+        )
     );
 }
 
@@ -30,13 +35,13 @@ async fn eight_kib_of_many_fields_pass_both_ways() {
         .iter()
         .map(|key| (key.as_str(), value.as_str()))
         .collect();
-    let answer = client.call(b"", &metadata).await;
+    let response = client.call(b"", &metadata).await;
     let mut call = client.stream("BidiStream", &metadata);
     call.half_close();
     let headers = call.headers().await.clone();
     for echoed in [
-        &answer.headers,
-        &answer.trailers,
+        &response.headers,
+        &response.trailers,
         &headers,
         call.end().await,
     ] {
@@ -53,7 +58,10 @@ async fn the_limit_can_be_set() {
     assert_eq!(variables["HTTP_X_LONG"], long);
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &limit("1024")).await;
     let mut call = client.stream("BidiStream", &[("x-long", &long[..1024])]);
-    let refused = ("8".into(), "the metadata is larger than the limit".into());
+    let refused = (
+        Code::ResourceExhausted,
+        "the metadata is larger than the limit".into(),
+    );
     assert_eq!(call.status().await, refused);
 }
 
@@ -62,7 +70,7 @@ async fn a_list_that_http2_itself_refuses_is_431_and_the_connection_goes_on() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let long = "v".repeat(100 * 1024);
     let headers = [("content-type", "application/grpc"), ("x-long", &long)];
-    let answer = client.send("/a.B/C", vec![0; 5], &headers).await.unwrap();
-    assert_eq!(answer.http_status, 431);
+    let response = client.send("/a.B/C", vec![0; 5], &headers).await.unwrap();
+    assert_eq!(response.http_status, 431);
     assert_eq!(client.call(b"x", &[]).await.content(), b"x");
 }

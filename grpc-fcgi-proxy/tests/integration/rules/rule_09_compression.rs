@@ -5,12 +5,14 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use tonic::Code;
+
 use crate::support::{serve, serve_streams};
 
 const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
 
-/// "hello", as RFC 1952 has it.
+/// "hello" in the format of RFC 1952.
 const HELLO: &[u8] = &[
     0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x03, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0x07,
     0x00, 0x86, 0xa6, 0x10, 0x36, 0x05, 0x00, 0x00, 0x00,
@@ -24,17 +26,17 @@ fn compressed(content: &[u8]) -> Vec<u8> {
 #[tokio::test]
 async fn a_compressed_message_is_plain_for_php() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
-    let answer = client
+    let response = client
         .send("/a.B/C", compressed(HELLO), &[GRPC, GZIP])
         .await
         .unwrap();
-    assert_eq!(answer.content(), b"hello");
+    assert_eq!(response.content(), b"hello");
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
-    let answer = client
+    let response = client
         .send("/a.B/C", compressed(HELLO), &[GRPC, GZIP])
         .await
         .unwrap();
-    let variables = answer.variables();
+    let variables = response.variables();
     assert_eq!(
         (
             &variables["GRPC_MESSAGE_COMPRESSED"],
@@ -55,36 +57,42 @@ async fn limits_hold_for_the_plain_message() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &limit).await;
     let send = async |body| client.send("/a.B/C", body, &[GRPC, GZIP]).await.unwrap();
     assert_eq!(send(compressed(HELLO)).await.content(), b"hello");
-    assert_eq!(send(large.clone()).await.status(), ("8", refused));
+    assert_eq!(
+        send(large.clone()).await.status(),
+        (Code::ResourceExhausted, refused)
+    );
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &limit).await;
     let mut call = client.stream("BidiStream", &[GZIP]);
     call.send_bytes(&compressed(HELLO));
     assert_eq!(call.next().await.unwrap(), b"hello");
     call.send_bytes(&large);
-    assert_eq!(call.status().await, ("8".into(), refused.into()));
+    assert_eq!(
+        call.status().await,
+        (Code::ResourceExhausted, refused.into())
+    );
 }
 
 #[tokio::test]
-async fn what_cannot_be_made_plain_is_refused() {
+async fn messages_that_cannot_be_decompressed_are_refused() {
     let unknown = ("grpc-encoding", "snappy");
     let identity = ("grpc-encoding", "identity");
     let table = [
-        (HELLO, vec![], "13"),
-        (HELLO, vec![identity], "13"),
-        (b"garbage", vec![GZIP], "13"),
-        (HELLO, vec![unknown], "12"),
+        (HELLO, vec![], Code::Internal),
+        (HELLO, vec![identity], Code::Internal),
+        (b"garbage", vec![GZIP], Code::Internal),
+        (HELLO, vec![unknown], Code::Unimplemented),
     ];
     let (_php_fpm, _proxy, unary) = serve("echo.php", &[]).await;
     let (_php_fpm, _proxy, streaming) = serve_streams("stream_echo.php", &[]).await;
     for (content, headers, code) in table {
         let body = compressed(content);
         let all = [&[GRPC], &headers[..]].concat();
-        let answer = unary.send("/a.B/C", body.clone(), &all).await.unwrap();
-        assert_eq!(answer.status().0, code, "{headers:?}");
+        let response = unary.send("/a.B/C", body.clone(), &all).await.unwrap();
+        assert_eq!(response.status().0, code, "{headers:?}");
         let mut call = streaming.stream("BidiStream", &headers);
         call.send_bytes(&body);
         assert_eq!(call.status().await.0, code, "{headers:?}");
-        for head in [&answer.headers, call.headers().await] {
+        for head in [&response.headers, call.headers().await] {
             assert_eq!(head["grpc-accept-encoding"], "identity,gzip,zstd");
         }
     }
@@ -99,11 +107,11 @@ async fn a_stream_may_mix_compressed_and_plain_messages() {
     call.send_bytes(&compressed(HELLO));
     assert_eq!(call.next().await.unwrap(), b"hello");
     call.half_close();
-    assert_eq!(call.status().await.0, "0");
+    assert_eq!(call.status().await.0, Code::Ok);
 }
 
 #[tokio::test]
-async fn an_answer_is_compressed_message_by_message_for_who_accepts_it() {
+async fn messages_are_compressed_one_by_one_if_the_client_accepts_it() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
     let accepts = ("grpc-accept-encoding", "gzip");
     for (metadata, flags) in [
@@ -118,6 +126,6 @@ async fn an_answer_is_compressed_message_by_message_for_who_accepts_it() {
             assert_eq!(call.next_flagged().await.unwrap().0, flag);
         }
         call.half_close();
-        assert_eq!(call.status().await.0, "0");
+        assert_eq!(call.status().await.0, Code::Ok);
     }
 }

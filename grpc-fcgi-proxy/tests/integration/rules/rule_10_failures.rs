@@ -12,19 +12,22 @@ async fn a_path_that_names_no_method_is_unimplemented() {
     for path in ["/", "/a.B", "/a.B/C/D", "/a%2eB/C"] {
         assert_eq!(
             client.call_method(path, b"", &[]).await.status(),
-            ("12", "no such method"),
+            (Code::Unimplemented, "no such method"),
             "{path}"
         );
     }
 }
 
 #[tokio::test]
-async fn an_uncaught_exception_is_unknown_and_told_to_the_log_only() {
+async fn an_uncaught_exception_is_unknown_and_only_logged() {
     let (_php_fpm, mut proxy, client) = serve("fatal.php", &[]).await;
-    let answer = client.call(b"", &[]).await;
+    let response = client.call(b"", &[]).await;
     assert_eq!(
-        answer.status(),
-        ("2", "the application answered with HTTP status 500")
+        response.status(),
+        (
+            Code::Unknown,
+            "the application answered with HTTP status 500"
+        )
     );
     let logged = proxy
         .logged(|record| record["target"] == "application")
@@ -47,7 +50,11 @@ async fn a_server_streaming_call_has_exactly_one_message() {
         }
         call.half_close();
         while call.next().await.is_some() {}
-        assert_eq!(call.status().await.0, "12", "{count} messages");
+        assert_eq!(
+            call.status().await.0,
+            Code::Unimplemented,
+            "{count} messages"
+        );
     }
 }
 
@@ -63,7 +70,10 @@ async fn a_call_that_waits_too_long_is_refused() {
     let refused = client.call(b"", &[("x-seconds", "0")]).await;
     assert_eq!(
         refused.status(),
-        ("8", "no worker of the application became free in time")
+        (
+            Code::ResourceExhausted,
+            "no worker of the application became free in time"
+        )
     );
     assert_eq!(running.await.unwrap().content(), b"slow");
     assert_eq!(
@@ -73,14 +83,14 @@ async fn a_call_that_waits_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn a_method_that_the_application_does_not_have_is_unimplemented() {
+async fn a_method_that_the_application_lacks_is_unimplemented() {
     let php_fpm = PhpFpm::start().await;
     let script = php("item/index.php");
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
     let client = Client::connect(proxy.address).await;
     for path in ["/item.ItemService/Other", "/other.Service/GetItem"] {
-        let answer = client.call_method(path, b"", &[]).await;
-        assert_eq!(answer.status().0, "12", "{path}");
+        let response = client.call_method(path, b"", &[]).await;
+        assert_eq!(response.status().0, Code::Unimplemented, "{path}");
     }
 }
 
@@ -89,14 +99,18 @@ async fn a_unary_call_has_exactly_one_message() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let grpc = [("content-type", "application/grpc")];
     for count in [0, 2] {
-        let answer = client.send("/a.B/C", message(b"one").repeat(count), &grpc);
-        let expected = ("12", "the method takes exactly one message");
-        assert_eq!(answer.await.unwrap().status(), expected, "{count} messages");
+        let response = client.send("/a.B/C", message(b"one").repeat(count), &grpc);
+        let expected = (Code::Unimplemented, "the method takes exactly one message");
+        assert_eq!(
+            response.await.unwrap().status(),
+            expected,
+            "{count} messages"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_call_that_a_shutdown_breaks_off_is_unavailable() {
+async fn a_call_that_a_shutdown_aborts_is_unavailable() {
     let flags = ["--drain-timeout", "50ms"];
     let (_php_fpm, mut proxy, client) = serve_streams("stream_slow.php", &flags).await;
     let mut running = client.stream("BidiStream", &[]);
@@ -105,9 +119,9 @@ async fn a_call_that_a_shutdown_breaks_off_is_unavailable() {
     let mut other = ItemServiceClient::connect(url).await.unwrap();
     proxy.terminate();
     while running.next().await.is_some() {}
-    let stopping = ("14".into(), "the proxy is stopping".into());
+    let stopping = (Code::Unavailable, "the proxy is stopping".into());
     assert_eq!(running.status().await, stopping);
     assert!(proxy.wait().await.success());
-    let answer = other.list_items(ListItemsRequest::default()).await;
-    assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
+    let response = other.list_items(ListItemsRequest::default()).await;
+    assert_eq!(response.unwrap_err().code(), Code::Unavailable);
 }

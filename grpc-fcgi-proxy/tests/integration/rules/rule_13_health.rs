@@ -1,15 +1,17 @@
 //! Health: Check gives a service's state or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
 
+use std::collections::BTreeMap;
+
 use grpc_fcgi_proxy::builtin::health::pb::health_check_response::ServingStatus;
 use grpc_fcgi_proxy::builtin::health::pb::{
     HealthCheckRequest, HealthCheckResponse, HealthListResponse,
 };
-use std::collections::BTreeMap;
-
 use prost::Message;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, ServiceDescriptorProto};
 
-use crate::support::{Answer, Client, Stream, serve, serve_descriptors, serve_streams};
+use tonic::Code;
+
+use crate::support::{Client, Response, StreamingCall, serve, serve_descriptors, serve_streams};
 
 fn request(service: &str) -> Vec<u8> {
     let service = service.to_owned();
@@ -20,21 +22,21 @@ fn state(message: &[u8]) -> ServingStatus {
     HealthCheckResponse::decode(message).unwrap().status()
 }
 
-async fn check(client: &Client, service: &str) -> Answer {
+async fn check(client: &Client, service: &str) -> Response {
     client
         .call_method("/grpc.health.v1.Health/Check", &request(service), &[])
         .await
 }
 
-fn watch(client: &Client, service: &str) -> Stream {
+fn watch(client: &Client, service: &str) -> StreamingCall {
     let mut stream = client.stream_at("/grpc.health.v1.Health/Watch", &[]);
     stream.send(&request(service));
     stream.half_close();
     stream
 }
 
-/// Up to this state; at the start there may be another.
-async fn watch_until(stream: &mut Stream, wanted: ServingStatus) {
+/// Reads up to this state. Another may come before it.
+async fn watch_until(stream: &mut StreamingCall, wanted: ServingStatus) {
     while state(&stream.next().await.unwrap()) != wanted {}
 }
 
@@ -44,14 +46,14 @@ async fn the_ping_page_decides_for_the_server_and_each_service() {
     let mut watched = watch(&client, "test.Service");
     watch_until(&mut watched, ServingStatus::Serving).await;
     for service in ["", "test.Service"] {
-        let answer = check(&client, service).await;
-        assert_eq!(state(answer.content()), ServingStatus::Serving);
+        let response = check(&client, service).await;
+        assert_eq!(state(response.content()), ServingStatus::Serving);
     }
     php_fpm.stop().await;
     let changed = watched.next().await.unwrap();
     assert_eq!(state(&changed), ServingStatus::NotServing);
-    let answer = check(&client, "").await;
-    assert_eq!(state(answer.content()), ServingStatus::NotServing);
+    let response = check(&client, "").await;
+    assert_eq!(state(response.content()), ServingStatus::NotServing);
     php_fpm.start_again().await;
     let changed = watched.next().await.unwrap();
     assert_eq!(state(&changed), ServingStatus::Serving);
@@ -67,7 +69,7 @@ async fn without_a_ping_path_a_connection_decides() {
 }
 
 #[tokio::test]
-async fn a_ping_page_that_is_not_there_is_not_serving() {
+async fn a_missing_ping_page_is_not_serving() {
     let (_php_fpm, mut proxy, client) = serve("echo.php", &["--ping-path", "/other"]).await;
     let record = proxy
         .logged(|record| record["message"] == "php-fpm is not well")
@@ -76,26 +78,26 @@ async fn a_ping_page_that_is_not_there_is_not_serving() {
         record["error"],
         "the ping page answers with HTTP status 404 Not Found"
     );
-    let answer = check(&client, "").await;
-    assert_eq!(state(answer.content()), ServingStatus::NotServing);
+    let response = check(&client, "").await;
+    assert_eq!(state(response.content()), ServingStatus::NotServing);
 }
 
-async fn list(client: &Client) -> Answer {
+async fn list(client: &Client) -> Response {
     client
         .call_method("/grpc.health.v1.Health/List", &[], &[])
         .await
 }
 
 #[tokio::test]
-async fn the_list_has_every_service_in_its_state() {
+async fn the_list_has_the_state_of_every_service() {
     let (mut php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
     let mut watched = watch(&client, "");
     let listed = async |wanted| {
-        let answer = list(&client).await;
-        let answer = HealthListResponse::decode(answer.content()).unwrap();
-        let statuses: BTreeMap<_, _> = answer.statuses.into_iter().collect();
+        let response = list(&client).await;
+        let response = HealthListResponse::decode(response.content()).unwrap();
+        let statuses: BTreeMap<_, _> = response.statuses.into_iter().collect();
         let services: Vec<_> = statuses.keys().collect();
-        assert_eq!(services, ["", "test.Service", "well.Service"]);
+        assert_eq!(services, ["", "probe.Service", "test.Service"]);
         assert!(statuses.values().all(|status| status.status() == wanted));
     };
     watch_until(&mut watched, ServingStatus::Serving).await;
@@ -122,17 +124,17 @@ fn services(count: usize) -> Vec<u8> {
 async fn no_more_than_100_services_are_listed() {
     // The server itself, "", is one too.
     let (_php_fpm, _proxy, client) = serve_descriptors(&services(99), "echo.php", &[]).await;
-    let answer = HealthListResponse::decode(list(&client).await.content()).unwrap();
-    assert_eq!(answer.statuses.len(), 100);
+    let response = HealthListResponse::decode(list(&client).await.content()).unwrap();
+    assert_eq!(response.statuses.len(), 100);
     let (_php_fpm, _proxy, client) = serve_descriptors(&services(100), "echo.php", &[]).await;
-    assert_eq!(list(&client).await.status().0, "8");
+    assert_eq!(list(&client).await.status().0, Code::ResourceExhausted);
 }
 
 #[tokio::test]
 async fn an_unknown_service_is_not_found_by_a_check() {
     let (_php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
-    let answer = check(&client, "other.Service").await;
-    assert_eq!(answer.status().0, "5");
+    let response = check(&client, "other.Service").await;
+    assert_eq!(response.status().0, Code::NotFound);
 }
 
 #[tokio::test]
@@ -145,12 +147,12 @@ async fn the_watch_of_an_unknown_service_goes_on_until_the_drain() {
     );
     watch_until(&mut watch(&client, ""), ServingStatus::Serving).await;
     proxy.terminate();
-    // It was open until now, and nothing but the first state has come.
-    assert_eq!(unknown.status().await.0, "14");
+    // It was open until now, and only the first state has come.
+    assert_eq!(unknown.status().await.0, Code::Unavailable);
 }
 
 #[tokio::test]
-async fn a_draining_proxy_is_not_serving_and_lets_watchers_go() {
+async fn a_draining_proxy_is_not_serving_and_ends_watches() {
     let (_php_fpm, mut proxy, client) = serve("sleep.php", &[]).await;
     let mut watched = watch(&client, "");
     watch_until(&mut watched, ServingStatus::Serving).await;
@@ -160,7 +162,7 @@ async fn a_draining_proxy_is_not_serving_and_lets_watchers_go() {
     proxy.terminate();
     let changed = watched.next().await.unwrap();
     assert_eq!(state(&changed), ServingStatus::NotServing);
-    assert_eq!(watched.status().await.0, "14");
+    assert_eq!(watched.status().await.0, Code::Unavailable);
     assert_eq!(running.await.unwrap().content(), b"whole");
     assert!(proxy.wait().await.success());
 }
@@ -168,8 +170,8 @@ async fn a_draining_proxy_is_not_serving_and_lets_watchers_go() {
 #[tokio::test]
 async fn another_method_of_the_service_is_unimplemented() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
-    let answer = client
+    let response = client
         .call_method("/grpc.health.v1.Health/Other", &[], &[])
         .await;
-    assert_eq!(answer.status().0, "12");
+    assert_eq!(response.status().0, Code::Unimplemented);
 }

@@ -14,7 +14,9 @@ use tonic_reflection::pb::v1::{
     ExtensionRequest, ServerReflectionRequest, ServerReflectionResponse,
 };
 
-use crate::support::{Client, Stream, serve, serve_descriptors};
+use tonic::Code;
+
+use crate::support::{Client, StreamingCall, serve, serve_descriptors};
 
 const V1: &str = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
 const V1ALPHA: &str = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
@@ -56,7 +58,7 @@ fn files() -> Vec<Vec<u8>> {
     files.map(encode).to_vec()
 }
 
-/// A FileDescriptorSet with files as they are.
+/// A FileDescriptorSet of encoded files.
 fn set(files: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for file in files {
@@ -66,7 +68,7 @@ fn set(files: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-async fn ask(stream: &mut Stream, wanted: MessageRequest) -> MessageResponse {
+async fn ask(stream: &mut StreamingCall, wanted: MessageRequest) -> MessageResponse {
     let request = ServerReflectionRequest {
         host: "shop.example".into(),
         message_request: Some(wanted),
@@ -79,7 +81,7 @@ async fn ask(stream: &mut Stream, wanted: MessageRequest) -> MessageResponse {
     response.message_response.unwrap()
 }
 
-async fn ask_for_files(stream: &mut Stream, wanted: MessageRequest) -> Vec<Vec<u8>> {
+async fn ask_for_files(stream: &mut StreamingCall, wanted: MessageRequest) -> Vec<Vec<u8>> {
     match ask(stream, wanted).await {
         MessageResponse::FileDescriptorResponse(response) => response.file_descriptor_proto,
         other => panic!("{other:?}"),
@@ -88,10 +90,10 @@ async fn ask_for_files(stream: &mut Stream, wanted: MessageRequest) -> Vec<Vec<u
 
 async fn services(client: &Client, path: &str) -> Vec<String> {
     let mut stream = client.stream_at(path, &[]);
-    let answer = ask(&mut stream, MessageRequest::ListServices("*".into())).await;
+    let response = ask(&mut stream, MessageRequest::ListServices("*".into())).await;
     stream.half_close();
-    assert_eq!(stream.status().await, ("0".into(), String::new()));
-    match answer {
+    assert_eq!(stream.status().await, (Code::Ok, String::new()));
+    match response {
         MessageResponse::ListServicesResponse(list) => list
             .service
             .into_iter()
@@ -104,7 +106,7 @@ async fn services(client: &Client, path: &str) -> Vec<String> {
 #[tokio::test]
 async fn both_versions_list_the_services() {
     let (_php_fpm, proxy, client) = serve_descriptors(&set(&files()), "echo.php", &[]).await;
-    // A generated client asks as we do.
+    // A generated client gets the same.
     let url = format!("http://{}", proxy.address);
     let channel = Channel::from_shared(url).unwrap().connect().await.unwrap();
     let mut generated = ServerReflectionClient::new(channel);
@@ -112,9 +114,15 @@ async fn both_versions_list_the_services() {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices("*".into())),
     };
-    let answers = generated.server_reflection_info(iter([request])).await;
-    let answer = answers.unwrap().get_mut().message().await.unwrap().unwrap();
-    match answer.message_response {
+    let responses = generated.server_reflection_info(iter([request])).await;
+    let response = responses
+        .unwrap()
+        .get_mut()
+        .message()
+        .await
+        .unwrap()
+        .unwrap();
+    match response.message_response {
         Some(MessageResponse::ListServicesResponse(list)) => assert_eq!(list.service.len(), 4),
         other => panic!("{other:?}"),
     }
@@ -174,7 +182,7 @@ async fn extensions_are_found_by_their_message() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_an_error_in_the_response_and_the_call_goes_on() {
+async fn an_unknown_name_is_an_error_in_the_response_and_the_call_goes_on() {
     let (_php_fpm, _proxy, client) = serve_descriptors(&set(&files()), "echo.php", &[]).await;
     let mut stream = client.stream_at(V1, &[]);
     let extension = ExtensionRequest {
@@ -188,19 +196,21 @@ async fn what_is_not_there_is_an_error_in_the_response_and_the_call_goes_on() {
         MessageRequest::AllExtensionNumbersOfType("shop.Other".into()),
     ] {
         match ask(&mut stream, wanted).await {
-            MessageResponse::ErrorResponse(error) => assert_eq!(error.error_code, 5),
+            MessageResponse::ErrorResponse(error) => {
+                assert_eq!(error.error_code, Code::NotFound as i32)
+            }
             other => panic!("{other:?}"),
         }
     }
     stream.half_close();
-    assert_eq!(stream.status().await.0, "0");
+    assert_eq!(stream.status().await.0, Code::Ok);
 }
 
 #[tokio::test]
-async fn without_descriptor_sets_or_if_unwanted_the_application_answers() {
+async fn without_descriptor_sets_or_if_disabled_the_application_answers() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     assert_eq!(client.call_method(V1, b"a", &[]).await.content(), b"a");
-    // What is not shown need not be complete.
+    // A set that is not served may be incomplete.
     let incomplete = set(&files()[..1]);
     let (_php_fpm, _proxy, client) =
         serve_descriptors(&incomplete, "echo.php", &["--no-reflection"]).await;

@@ -1,4 +1,4 @@
-//! Certificates of the test's own.
+//! An authority and certificates for a test.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
-/// Who signs.
+/// A certificate authority.
 #[derive(Debug)]
 pub(crate) struct Authority {
     pub(crate) certificate: Certificate,
@@ -16,7 +16,7 @@ pub(crate) struct Authority {
 
 /// A certificate with its key, and the files of both.
 #[derive(Debug)]
-pub(crate) struct Pair {
+pub(crate) struct CertifiedKey {
     pub(crate) certificate: Certificate,
     pub(crate) key: KeyPair,
     pub(crate) certificate_file: PathBuf,
@@ -46,7 +46,7 @@ impl Authority {
         self.folder.path().join("ca.pem")
     }
 
-    pub(crate) fn sign(&self, name: &str) -> Pair {
+    pub(crate) fn sign(&self, name: &str) -> CertifiedKey {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -55,7 +55,7 @@ impl Authority {
             std::fs::write(&file, text).unwrap();
             file
         };
-        Pair {
+        CertifiedKey {
             certificate_file: write("cert", pem("CERTIFICATE", certificate.der())),
             key_file: write("key", pem("PRIVATE KEY", &key.serialize_der())),
             certificate,
@@ -64,8 +64,8 @@ impl Authority {
     }
 }
 
-impl Pair {
-    /// The flags that serve with it.
+impl CertifiedKey {
+    /// The flags that make the proxy serve with it.
     pub(crate) fn flags(&self) -> [&str; 4] {
         [
             "--tls-cert",

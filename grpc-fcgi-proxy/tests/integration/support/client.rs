@@ -1,4 +1,4 @@
-//! A client that sends and sees a call as HTTP/2 has it.
+//! A client that shows a call as HTTP/2 carries it.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,28 +18,30 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tonic::Code;
 
 use super::TEST_TIMEOUT;
+use super::status::code;
 
-type Requests = UnsyncBoxBody<Bytes, Infallible>;
+type RequestBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// One HTTP/2 connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    connection: SendRequest<Requests>,
+    connection: SendRequest<RequestBody>,
 }
 
-/// What came back.
+/// A whole response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) http_status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Empty if the answer was "Trailers-Only".
+    /// Empty if the response is Trailers-Only.
     pub(crate) trailers: HeaderMap,
 }
 
-/// A message behind its prefix.
+/// A message with gRPC's prefix.
 pub(crate) fn message(content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
     [&[0], &length[..], content].concat()
@@ -52,7 +54,7 @@ impl Client {
         Self::over(stream).await.unwrap()
     }
 
-    /// On a stream that there is already.
+    /// Connects over an open stream.
     pub(crate) async fn over(
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     ) -> hyper::Result<Self> {
@@ -68,11 +70,13 @@ impl Client {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(TEST_TIMEOUT, closed).await.expect("it stays open");
+        timeout(TEST_TIMEOUT, closed)
+            .await
+            .expect("the connection stays open");
     }
 
     /// A unary call with this message and metadata.
-    pub(crate) async fn call(&self, content: &[u8], metadata: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn call(&self, content: &[u8], metadata: &[(&str, &str)]) -> Response {
         self.call_method("/test.Service/Method", content, metadata)
             .await
     }
@@ -82,18 +86,18 @@ impl Client {
         path: &str,
         content: &[u8],
         metadata: &[(&str, &str)],
-    ) -> Answer {
+    ) -> Response {
         let metadata = [&[("content-type", "application/grpc")], metadata].concat();
         self.send(path, message(content), &metadata).await.unwrap()
     }
 
-    /// Any body and header fields at all.
+    /// Sends any body and header fields.
     pub(crate) async fn send(
         &self,
         path: &str,
         body: Vec<u8>,
         headers: &[(&str, &str)],
-    ) -> hyper::Result<Answer> {
+    ) -> hyper::Result<Response> {
         let mut request =
             Request::post(format!("http://test.example{path}")).header("te", "trailers");
         for (name, value) in headers {
@@ -106,7 +110,7 @@ impl Client {
             let (head, body) = connection.send_request(request).await?.into_parts();
             let body = body.collect().await?;
             let trailers = body.trailers().cloned().unwrap_or_default();
-            Ok(Answer {
+            Ok(Response {
                 http_status: head.status,
                 headers: head.headers,
                 body: body.to_bytes(),
@@ -115,13 +119,19 @@ impl Client {
         };
         timeout(TEST_TIMEOUT, exchange)
             .await
-            .expect("no answer in time")
+            .expect("no response in time")
     }
 }
 
-impl Answer {
-    /// Where the status stands: in the trailers, or in the only header block.
-    fn status_block(&self) -> &HeaderMap {
+fn status_of(fields: &HeaderMap) -> (Code, &str) {
+    let message = fields.get("grpc-message");
+    let message = message.map_or("", |value| value.to_str().unwrap());
+    (code(fields), message)
+}
+
+impl Response {
+    /// The fields with the status: the trailers, or those of a Trailers-Only response.
+    pub(crate) fn status_fields(&self) -> &HeaderMap {
         if self.trailers.contains_key("grpc-status") {
             &self.trailers
         } else {
@@ -129,19 +139,14 @@ impl Answer {
         }
     }
 
-    /// `grpc-status`, and `grpc-message` as it came.
-    pub(crate) fn status(&self) -> (&str, &str) {
-        let field = |name| {
-            self.status_block()
-                .get(name)
-                .map_or("", |value| value.to_str().unwrap())
-        };
-        (field("grpc-status"), field("grpc-message"))
+    /// The code, and `grpc-message` as it arrived.
+    pub(crate) fn status(&self) -> (Code, &str) {
+        status_of(self.status_fields())
     }
 
     /// The content of the only message.
     pub(crate) fn content(&self) -> &[u8] {
-        assert_eq!(self.status(), ("0", ""));
+        assert_eq!(self.status(), (Code::Ok, ""));
         let (prefix, content) = self.body.split_at(5);
         assert_eq!(prefix, &message(content)[..5]);
         content
@@ -153,9 +158,9 @@ impl Answer {
     }
 }
 
-/// A streaming call. What was sent is on its way at once, and so is what comes back.
+/// A streaming call, which sends and receives at the same time.
 #[derive(Debug)]
-pub(crate) struct Stream {
+pub(crate) struct StreamingCall {
     /// `None` after the half-close.
     requests: Option<mpsc::UnboundedSender<Bytes>>,
     response: JoinHandle<http::Response<Incoming>>,
@@ -166,11 +171,11 @@ pub(crate) struct Stream {
 }
 
 impl Client {
-    pub(crate) fn stream(&self, method: &str, metadata: &[(&str, &str)]) -> Stream {
+    pub(crate) fn stream(&self, method: &str, metadata: &[(&str, &str)]) -> StreamingCall {
         self.stream_at(&format!("/test.Service/{method}"), metadata)
     }
 
-    pub(crate) fn stream_at(&self, path: &str, metadata: &[(&str, &str)]) -> Stream {
+    pub(crate) fn stream_at(&self, path: &str, metadata: &[(&str, &str)]) -> StreamingCall {
         let (requests, received) = mpsc::unbounded_channel();
         let body = unfold(received, |mut received| async move {
             Some((Ok(Frame::data(received.recv().await?)), received))
@@ -184,7 +189,7 @@ impl Client {
         let request = request.body(StreamBody::new(body).boxed_unsync()).unwrap();
         let mut connection = self.connection.clone();
         let response = tokio::spawn(async move { connection.send_request(request).await.unwrap() });
-        Stream {
+        StreamingCall {
             requests: Some(requests),
             response,
             head: None,
@@ -195,24 +200,24 @@ impl Client {
     }
 }
 
-/// It is reset if it has not ended.
-impl Drop for Stream {
+/// Resets a call that has not ended.
+impl Drop for StreamingCall {
     fn drop(&mut self) {
         self.response.abort();
     }
 }
 
-impl Stream {
-    /// Sends the same bytes many times, without so many copies of them.
+impl StreamingCall {
+    /// Sends the same bytes many times without copying them.
     pub(crate) fn send_repeated(&self, bytes: &Bytes, count: usize) {
         for _ in 0..count {
             let _ = self.requests.as_ref().unwrap().send(bytes.clone());
         }
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes without a prefix.
     pub(crate) fn send_bytes(&self, bytes: &[u8]) {
-        // Nobody takes them any more if the call is over.
+        // The call may have ended.
         let _ = self
             .requests
             .as_ref()
@@ -232,7 +237,7 @@ impl Stream {
     pub(crate) async fn next_within(&mut self, time: Duration) -> Option<Vec<u8>> {
         let response = timeout(time, &mut self.response)
             .await
-            .expect("no header in time");
+            .expect("no header fields in time");
         self.receive(response.unwrap());
         self.next().await
     }
@@ -243,18 +248,18 @@ impl Stream {
         self.body = Some(body);
     }
 
-    /// The header fields, which come before anything else.
+    /// The header fields of the response.
     pub(crate) async fn headers(&mut self) -> &HeaderMap {
         if self.head.is_none() {
             let response = timeout(TEST_TIMEOUT, &mut self.response)
                 .await
-                .expect("no header in time");
+                .expect("no header fields in time");
             self.receive(response.unwrap());
         }
         &self.head.as_ref().unwrap().headers
     }
 
-    /// The flags and the content of the next message; `None` when the trailers have come.
+    /// The flags and the content of the next message; `None` after the last one.
     pub(crate) async fn next_flagged(&mut self) -> Option<(u8, Vec<u8>)> {
         self.headers().await;
         loop {
@@ -267,7 +272,7 @@ impl Stream {
             }
             let frame = timeout(TEST_TIMEOUT, self.body.as_mut().unwrap().frame())
                 .await
-                .expect("nothing in time");
+                .expect("no frame in time");
             let frame = frame?;
             let frame = frame.unwrap();
             match frame.into_trailers() {
@@ -285,7 +290,7 @@ impl Stream {
         self.next_flagged().await.map(|(_, content)| content)
     }
 
-    /// The trailers, or the only header block. No message may be left.
+    /// The trailers, or the fields of a Trailers-Only response. Fails if a message is left.
     pub(crate) async fn end(&mut self) -> &HeaderMap {
         assert_eq!(self.next().await, None);
         if self.trailers.is_empty() {
@@ -295,14 +300,9 @@ impl Stream {
         }
     }
 
-    /// `grpc-status` and `grpc-message`, when the call has ended.
-    pub(crate) async fn status(&mut self) -> (String, String) {
-        let end = self.end().await;
-        let field = |name| {
-            end.get(name)
-                .map_or("", |value| value.to_str().unwrap())
-                .to_owned()
-        };
-        (field("grpc-status"), field("grpc-message"))
+    /// The code and `grpc-message`, when the call has ended.
+    pub(crate) async fn status(&mut self) -> (Code, String) {
+        let (code, message) = status_of(self.end().await);
+        (code, message.to_owned())
     }
 }

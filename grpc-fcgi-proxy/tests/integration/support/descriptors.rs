@@ -28,16 +28,16 @@ fn file(package: &str, method: Vec<MethodDescriptorProto>) -> FileDescriptorProt
     }
 }
 
-/// `test.Service`; and `well.Service`, for a look at whether calls still work.
+/// `test.Service`, and `probe.Service` for calls that check that the proxy still works.
 pub(crate) fn test_service() -> Vec<u8> {
     let test = vec![
         method("ClientStream", true, false),
         method("ServerStream", false, true),
         method("BidiStream", true, true),
     ];
-    let well = vec![method("BidiStream", true, true)];
+    let probe = vec![method("BidiStream", true, true)];
     FileDescriptorSet {
-        file: vec![file("test", test), file("well", well)],
+        file: vec![file("test", test), file("probe", probe)],
     }
     .encode_to_vec()
 }

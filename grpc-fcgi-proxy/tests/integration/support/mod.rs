@@ -1,31 +1,35 @@
-//! Starts php-fpm and the proxy, and calls it as bytes.
+//! Starts php-fpm and the proxy, and calls the proxy at the level of bytes.
 
 mod certificates;
 mod client;
 mod descriptors;
-mod frames;
+mod frame;
+mod frame_client;
 mod php_fpm;
 mod proxy;
 mod recorded;
 pub(crate) mod scripted;
+mod status;
 mod web;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use certificates::{Authority, Pair};
-pub(crate) use client::{Answer, Client, Stream, message};
-pub(crate) use frames::{Frames, GOAWAY, PING, SETTINGS};
+pub(crate) use certificates::{Authority, CertifiedKey};
+pub(crate) use client::{Client, Response, StreamingCall, message};
+pub(crate) use frame::{GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS};
+pub(crate) use frame_client::FrameClient;
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
-pub(crate) use recorded::{HEADERS, RST_STREAM, Recorded};
+pub(crate) use recorded::Recorded;
 use scripted::Scripted;
+pub(crate) use status::{code, ending_with};
 pub(crate) use web::{BINARY, TEXT, WebClient};
 
-/// Nothing that a test waits for takes longer.
+/// The longest that a test waits for anything.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A file of the PHP side.
+/// A file in `php/`.
 pub(crate) fn php(path: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../php"))
         .join(path)
@@ -42,8 +46,8 @@ pub(crate) async fn serve(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Clie
     (php_fpm, proxy, client)
 }
 
-/// The same, with a descriptor set in which `/test.Service/ClientStream`, `ServerStream` and `BidiStream` are what
-/// their names say.
+/// The same, with a descriptor set in which `/test.Service/ClientStream`, `ServerStream` and `BidiStream` are of the
+/// kinds that they name.
 pub(crate) async fn serve_streams(fixture: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
     serve_descriptors(&descriptors::test_service(), fixture, flags).await
 }
@@ -57,7 +61,7 @@ pub(crate) async fn serve_descriptors(
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), set).unwrap();
     let descriptor_set = ["--descriptor-set", file.path().to_str().unwrap()];
-    // The proxy has read the file when this returns.
+    // The proxy reads the file before it is ready.
     serve(fixture, &[&descriptor_set, flags].concat()).await
 }
 

@@ -1,4 +1,4 @@
-//! A php-fpm of the test's own.
+//! A php-fpm for one test.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::TEST_TIMEOUT;
 
-/// Ends with its owner.
+/// Stops when dropped.
 #[derive(Debug)]
 pub(crate) struct PhpFpm {
     process: Child,
@@ -24,13 +24,13 @@ pub(crate) struct PhpFpm {
 }
 
 impl PhpFpm {
-    /// On a Unix socket, with two workers: a call that is left behind in one would be noticed.
+    /// On a Unix socket, with two workers: leaked calls would soon occupy both.
     pub(crate) async fn start() -> Self {
         Self::start_with("pm.max_children = 2\n").await
     }
 
-    /// On a Unix socket, with these lines about the pool, which may change what others say: php-fpm takes the last of
-    /// most lines, and the first of those about PHP's settings.
+    /// On a Unix socket, with these lines in the pool. They may override other lines: php-fpm takes the last of most
+    /// lines, and the first of those with PHP's settings.
     pub(crate) async fn start_with(pool: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("fpm.sock").display().to_string();
@@ -42,7 +42,7 @@ impl PhpFpm {
         Self::start_on_tcp_with("pm.max_children = 2\n").await
     }
 
-    /// The same, with these lines about the pool.
+    /// The same, with these lines in the pool.
     pub(crate) async fn start_on_tcp_with(pool: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0")
             .unwrap()
@@ -79,7 +79,7 @@ impl PhpFpm {
         }
     }
 
-    /// What `--fastcgi` takes.
+    /// The value for `--fastcgi`.
     pub(crate) fn url(&self) -> String {
         let scheme = if self.listen.starts_with('/') {
             "unix"
@@ -94,12 +94,12 @@ impl PhpFpm {
         self.process.id().unwrap()
     }
 
-    /// The file that `stream_slow.php` makes when it has noticed that nobody takes what it writes.
+    /// The file that `stream_slow.php` creates when its output is no longer read.
     pub(crate) fn ended_file(&self) -> PathBuf {
         self.folder.path().join("ended")
     }
 
-    /// How many calls `counter.php` has noted, and of how many messages.
+    /// The number of calls that `counter.php` has recorded, and of their distinct messages.
     pub(crate) async fn counted(&self) -> String {
         let query = "$database = new PDO('sqlite:' . $argv[1]); \
                      echo implode(' ', $database->query('SELECT count(*), count(DISTINCT message) FROM call')->fetch(PDO::FETCH_NUM));";
@@ -121,7 +121,7 @@ impl PhpFpm {
             .expect("a worker is still busy");
     }
 
-    /// From its status page, which has a listener of its own: it answers when all workers are busy.
+    /// The workers that run a script. The status page has a listener of its own, which answers even when all are busy.
     pub(crate) async fn active_workers(&self) -> u64 {
         let params = Params::default()
             .request_method("GET")
@@ -135,24 +135,24 @@ impl PhpFpm {
         page["active processes"].as_u64().unwrap()
     }
 
-    /// What it answers without a proxy.
+    /// Its answer without the proxy.
     pub(crate) async fn answer(&self, params: Params<'_>, body: &[u8]) -> Vec<u8> {
         exchange(Path::new(&self.listen), params, body).await
     }
 
-    /// Ends it, with everything that it runs.
+    /// Stops it, with all scripts that run.
     pub(crate) async fn stop(&mut self) {
         self.terminate();
         self.process.wait().await.unwrap();
     }
 
-    /// Ends it when what it runs has ended.
+    /// Stops it when the scripts that run have ended.
     pub(crate) async fn quit(&mut self) {
         self.signal(Signal::SIGQUIT);
         self.process.wait().await.unwrap();
     }
 
-    /// Its workers end with it only if it is asked to end: they outlive a master that is killed.
+    /// By SIGTERM: workers outlive a master that is killed.
     fn terminate(&self) {
         self.signal(Signal::SIGTERM);
     }
@@ -164,7 +164,7 @@ impl PhpFpm {
         }
     }
 
-    /// Starts it again where it was.
+    /// Starts it again at the same address.
     pub(crate) async fn start_again(&mut self) {
         self.process = spawn(&self.folder.path().join("php-fpm.conf")).await;
     }
@@ -176,7 +176,7 @@ impl Drop for PhpFpm {
     }
 }
 
-/// By a client that has nothing in common with the proxy's.
+/// Runs an exchange with a client that shares no code with the proxy.
 async fn exchange(socket: &Path, params: Params<'_>, body: &[u8]) -> Vec<u8> {
     let stream = UnixStream::connect(socket).await.unwrap();
     let request = Request::new(params, io::Cursor::new(body));
@@ -210,7 +210,7 @@ async fn spawn(config: &Path) -> Child {
             break;
         }
     }
-    // What it still says must not block it.
+    // It must not block on a full pipe.
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     process
 }

@@ -1,4 +1,4 @@
-//! The proxy's program, started as an operator does.
+//! The proxy's program, started as by an operator.
 
 use std::net::SocketAddr;
 use std::process::{ExitStatus, Stdio};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::TEST_TIMEOUT;
 
-/// Ends with its owner.
+/// Stops when dropped.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
@@ -34,7 +34,7 @@ impl Proxy {
             .args(flags)
             .arg(script)
             .env_remove("RUST_LOG")
-            // Connections are shared among threads, however few processors there are.
+            // Several threads share the connections, even on one processor.
             .env("GRPC_FCGI_PROXY_THREADS", "2")
             .stderr(Stdio::piped())
             .kill_on_drop(true)
@@ -45,7 +45,7 @@ impl Proxy {
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
                 let record = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                // Nobody listens any more when the test is over.
+                // The test may have ended.
                 let _ = records.send(record);
             }
         });
@@ -62,7 +62,7 @@ impl Proxy {
         proxy
     }
 
-    /// The next record of the log that is of a kind.
+    /// The next log record that matches.
     pub(crate) async fn logged(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
         let found = async {
             loop {
@@ -70,7 +70,7 @@ impl Proxy {
                     .log
                     .recv()
                     .await
-                    .expect("the proxy ended before it logged that");
+                    .expect("the proxy ended before it logged that record");
                 if wanted(&record) {
                     return record;
                 }
@@ -78,10 +78,10 @@ impl Proxy {
         };
         timeout(TEST_TIMEOUT, found)
             .await
-            .expect("the proxy did not log that")
+            .expect("the proxy did not log that record")
     }
 
-    /// The most memory that it has had resident, in KiB.
+    /// Its peak resident memory, in KiB.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap()))
@@ -93,7 +93,7 @@ impl Proxy {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// Waits until so many of its threads serve: a thread that has just begun does not have its name yet.
+    /// Waits until this number of its threads serve: a new thread gets its name a moment later.
     pub(crate) async fn serving_threads_become(&self, count: usize) {
         let becomes = async {
             while self.serving_threads() != count {
@@ -109,13 +109,13 @@ impl Proxy {
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.id().unwrap()));
         threads
             .unwrap()
-            // One that ends meanwhile has no name any more.
+            // A thread may have ended since.
             .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
             .filter(|name| name == "worker\n")
             .count()
     }
 
-    /// Asks it to stop.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let pid = nix::unistd::Pid::from_raw(self.process.id().unwrap().try_into().unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
@@ -125,7 +125,7 @@ impl Proxy {
         self.process.wait().await.unwrap()
     }
 
-    /// What the auxiliary server answers: status line and header fields, and body.
+    /// The auxiliary server's response: status line with header fields, and body.
     pub(crate) async fn get(&self, path: &str) -> (String, String) {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};
         let mut stream = tokio::net::TcpStream::connect(self.aux_address)
@@ -134,13 +134,13 @@ impl Proxy {
         let request =
             format!("GET {path} HTTP/1.1\r\nhost: test\r\nx-a: 1\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
         (head.to_owned(), body.to_owned())
     }
 
-    /// The value of a metric; 0 if there is none of that name and labels.
+    /// The value of a metric; 0 without one of this name and these labels.
     pub(crate) async fn metric(&self, name: &str) -> f64 {
         let (_, text) = self.get("/metrics").await;
         let line = text
@@ -158,7 +158,7 @@ impl Proxy {
             .sum()
     }
 
-    /// Waits until no call waits, none runs in the application, and each that began has ended.
+    /// Waits until no call is queued, none runs in the application, and each that has begun has ended.
     pub(crate) async fn becomes_idle(&self) {
         for name in ["fcgi_calls_waiting", "fcgi_exchanges_running"] {
             self.metric_becomes(name, 0.0).await;

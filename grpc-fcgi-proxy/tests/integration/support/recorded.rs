@@ -1,4 +1,4 @@
-//! A client whose connection's frames are kept: what came, frame by frame, as HTTP/2 has it.
+//! A client that records the frames of its connection.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -7,25 +7,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::io::InspectReader;
 
+use super::frame::Frame;
 use super::{Client, TEST_TIMEOUT};
 
-pub(crate) const HEADERS: u8 = 0x1;
-pub(crate) const RST_STREAM: u8 = 0x3;
-
-/// A connection of its own.
+/// A client, and the bytes that it has received.
 #[derive(Debug)]
 pub(crate) struct Recorded {
     pub(crate) client: Client,
     received: Arc<Mutex<Vec<u8>>>,
-}
-
-/// RFC 9113, section 4.1.
-#[derive(Clone, Debug)]
-pub(crate) struct Frame {
-    pub(crate) kind: u8,
-    pub(crate) flags: u8,
-    pub(crate) stream: u32,
-    pub(crate) payload: Vec<u8>,
 }
 
 impl Recorded {
@@ -40,35 +29,31 @@ impl Recorded {
         Self { client, received }
     }
 
-    /// Those that have come so far.
+    /// The frames received so far.
     fn frames(&self) -> Vec<Frame> {
         let received = self.received.lock().unwrap();
         let mut rest = &received[..];
         let mut frames = Vec::new();
-        while let Some((&[a, b, c, kind, flags, d, e, f, g], behind)) = rest.split_first_chunk() {
-            let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        while let Some((header, behind)) = rest.split_first_chunk() {
+            let (mut frame, length) = Frame::from_header(*header);
             let Some((payload, next)) = behind.split_at_checked(length) else {
                 break;
             };
-            frames.push(Frame {
-                kind,
-                flags,
-                stream: u32::from_be_bytes([d, e, f, g]),
-                payload: payload.to_vec(),
-            });
+            frame.payload = payload.to_vec();
+            frames.push(frame);
             rest = next;
         }
         frames
     }
 
-    /// Those of one stream.
+    /// The frames of one stream.
     pub(crate) fn frames_of(&self, stream: u32) -> Vec<Frame> {
         let mut frames = self.frames();
         frames.retain(|frame| frame.stream == stream);
         frames
     }
 
-    /// The first frame of a kind, when it has come.
+    /// Waits for the first frame of a kind.
     pub(crate) async fn next(&self, kind: u8) -> Frame {
         let found = async {
             loop {
@@ -80,6 +65,6 @@ impl Recorded {
         };
         timeout(TEST_TIMEOUT, found)
             .await
-            .expect("no such frame has come")
+            .expect("no such frame in time")
     }
 }

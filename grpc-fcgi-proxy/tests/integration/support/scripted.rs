@@ -1,4 +1,4 @@
-//! A FastCGI application whose faults are data: what it does with each request is a list of steps.
+//! A scripted FastCGI application: a list of steps describes how it handles a request, faults included.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -17,32 +17,32 @@ const STDIN: u8 = 5;
 const STDOUT: u8 = 6;
 const STDERR: u8 = 7;
 
-/// What it does next. After the last step it closes the connection.
+/// One step. After the last one the application closes the connection.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// Reads the request to its end.
     Read,
-    /// Reads no more than the PARAMS: the input of a streaming call need not end.
+    /// Reads only up to the end of PARAMS: the input of a streaming call need not end.
     ReadParams,
     Send(Vec<u8>),
-    /// Sends in as many writes as there are bytes.
+    /// Sends each byte in a write of its own.
     SendSplit(Vec<u8>),
-    /// Sends the same many times.
+    /// Sends the same bytes many times.
     Flood(Vec<u8>, usize),
-    /// Neither reads nor writes any more.
+    /// Stops reading and writing.
     Stall,
 }
 
 type Scripts = Arc<Mutex<VecDeque<Vec<Step>>>>;
 
-/// Ends with its owner.
+/// Stops when dropped.
 #[derive(Debug)]
 pub(crate) struct Scripted {
     address: SocketAddr,
     scripts: Scripts,
     connections: TaskTracker,
-    /// Whether those that stall are to read on to the end.
-    over: watch::Sender<bool>,
+    /// Whether stalled connections read on to the end.
+    released: watch::Sender<bool>,
     accepting: tokio::task::JoinHandle<()>,
 }
 
@@ -51,27 +51,27 @@ impl Scripted {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = TaskTracker::new();
-        let (over, end) = watch::channel(false);
+        let (released, release) = watch::channel(false);
         let scripts = Scripts::default();
         let (tracker, shared) = (connections.clone(), Arc::clone(&scripts));
         let accepting = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tracker.spawn(serve(stream, Arc::clone(&shared), end.clone()));
+                tracker.spawn(serve(stream, Arc::clone(&shared), release.clone()));
             }
         });
         Self {
             address,
             scripts,
             connections,
-            over,
+            released,
             accepting,
         }
     }
 
-    /// What it does with the next request that has no script yet. One without a script gets a good answer.
+    /// Sets the steps for the next request that has none yet. A request without steps gets a good answer.
     pub(crate) fn next(&self, script: &[Step]) {
-        self.over.send_replace(false);
+        self.released.send_replace(false);
         self.scripts.lock().unwrap().push_back(script.to_vec());
     }
 
@@ -80,7 +80,7 @@ impl Scripted {
         format!("tcp://{}", self.address)
     }
 
-    /// Waits until a request has come for each script.
+    /// Waits until each script has its request.
     pub(crate) async fn has_begun(&self) {
         let begun = async {
             while !self.scripts.lock().unwrap().is_empty() {
@@ -89,18 +89,19 @@ impl Scripted {
         };
         timeout(TEST_TIMEOUT, begun)
             .await
-            .expect("no request comes");
+            .expect("no request in time");
     }
 
-    /// Ends every stall until there is another script, and waits until the proxy has closed each connection, or at least its side of it.
-    pub(crate) async fn is_left_alone(&self) {
-        self.over.send_replace(true);
+    /// Releases stalled connections until the next script is set, and waits until the proxy has closed its side of each
+    /// connection.
+    pub(crate) async fn connections_close(&self) {
+        self.released.send_replace(true);
         self.connections.close();
         timeout(TEST_TIMEOUT, self.connections.wait())
             .await
             .expect("the proxy keeps a connection open");
         self.connections.reopen();
-        // A call that was over before it came here leaves its script behind.
+        // A call that ended before it got here leaves its script unused.
         self.scripts.lock().unwrap().clear();
     }
 }
@@ -111,16 +112,16 @@ impl Drop for Scripted {
     }
 }
 
-async fn serve(mut stream: TcpStream, scripts: Scripts, mut over: watch::Receiver<bool>) {
+async fn serve(mut stream: TcpStream, scripts: Scripts, mut released: watch::Receiver<bool>) {
     stream.set_nodelay(true).unwrap();
-    // Who only looks whether someone listens sends nothing.
+    // A probe whether something listens sends nothing.
     if !matches!(stream.peek(&mut [0]).await, Ok(1)) {
         return;
     }
     let next = scripts.lock().unwrap().pop_front();
     for step in next.unwrap_or_else(|| vec![Step::Read, Step::Send(good_answer())]) {
-        if run(&mut stream, step, &mut over).await.is_err() {
-            // The proxy has seen enough.
+        if run(&mut stream, step, &mut released).await.is_err() {
+            // The proxy has closed the connection.
             return;
         }
     }
@@ -129,7 +130,7 @@ async fn serve(mut stream: TcpStream, scripts: Scripts, mut over: watch::Receive
 async fn run(
     stream: &mut TcpStream,
     step: Step,
-    over: &mut watch::Receiver<bool>,
+    released: &mut watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     match step {
         Step::Read => read_past_end_of(stream, STDIN).await,
@@ -149,7 +150,7 @@ async fn run(
             Ok(())
         }
         Step::Stall => {
-            over.wait_for(|over| *over).await.unwrap();
+            released.wait_for(|released| *released).await.unwrap();
             tokio::io::copy(stream, &mut tokio::io::sink())
                 .await
                 .map(|_| ())
@@ -187,12 +188,12 @@ pub(crate) fn stderr(content: &[u8]) -> Vec<u8> {
 
 /// END_REQUEST.
 pub(crate) const END: [u8; 16] = [1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-/// Header fields that say nothing of the call.
+/// Header fields without a status.
 pub(crate) const HEAD: &[u8] = b"Content-Type: application/grpc\r\n\r\n";
-/// The trailers frame of a streaming call that was good. To a unary call it is a message as any other.
+/// The trailers frame of a streaming call that ends with OK. For a unary call it is an ordinary message.
 pub(crate) const BODY: &[u8] = b"\x80\0\0\0\x10grpc-status: 0\r\n";
 
-/// A whole answer, which is good for each kind of call.
+/// A complete answer, valid for each kind of call.
 pub(crate) fn good_answer() -> Vec<u8> {
     [&stdout(HEAD)[..], &stdout(BODY), &END].concat()
 }

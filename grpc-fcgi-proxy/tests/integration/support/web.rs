@@ -1,4 +1,4 @@
-//! A client of gRPC-Web, over HTTP/1.1 as a browser has it.
+//! A gRPC-Web client over HTTP/1.1, like a browser.
 
 use std::net::SocketAddr;
 
@@ -17,19 +17,19 @@ use super::TEST_TIMEOUT;
 
 pub(crate) const BINARY: &str = "application/grpc-web+proto";
 pub(crate) const TEXT: &str = "application/grpc-web-text";
-/// The flag of the frame that has the trailers.
+/// The flag of the trailers frame.
 pub(crate) const TRAILERS: u8 = 0x80;
 
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct WebClient(SendRequest<Full<Bytes>>);
 
-/// An answer, as far as it has come.
+/// A response, as far as it has arrived.
 #[derive(Debug)]
-pub(crate) struct WebAnswer {
+pub(crate) struct WebResponse {
     pub(crate) head: http::response::Parts,
     body: Incoming,
-    /// What of the base64 is not decoded yet.
+    /// Base64 that is not decoded yet.
     text: Option<Vec<u8>>,
     unread: Vec<u8>,
 }
@@ -45,7 +45,7 @@ impl WebClient {
         Self(connection)
     }
 
-    /// Any request at all, and its whole answer.
+    /// Sends any request, and collects its response.
     pub(crate) async fn send(
         &mut self,
         method: &str,
@@ -56,7 +56,7 @@ impl WebClient {
         let (head, body) = self.begin(method, path, body, headers).await.into_parts();
         let body = timeout(TEST_TIMEOUT, body.collect())
             .await
-            .expect("no end in time");
+            .expect("no end of the body in time");
         Response::from_parts(head, body.unwrap().to_bytes())
     }
 
@@ -78,18 +78,18 @@ impl WebClient {
         self.0.ready().await.unwrap();
         timeout(TEST_TIMEOUT, self.0.send_request(request))
             .await
-            .expect("no header in time")
+            .expect("no header fields in time")
             .unwrap()
     }
 
-    /// A call with one message, which is already in its frame.
+    /// Makes a call with one message, given with its prefix.
     pub(crate) async fn call(
         &mut self,
         method: &str,
         kind: &str,
         body: &[u8],
         metadata: &[(&str, &str)],
-    ) -> WebAnswer {
+    ) -> WebResponse {
         let text = kind == TEXT;
         let body = match text {
             true => BASE64_STANDARD.encode(body).into_bytes(),
@@ -102,9 +102,9 @@ impl WebClient {
         ];
         let path = format!("/test.Service/{method}");
         let headers = [&own, metadata].concat();
-        let answer = self.begin("POST", &path, body, &headers).await;
-        let (head, body) = answer.into_parts();
-        WebAnswer {
+        let response = self.begin("POST", &path, body, &headers).await;
+        let (head, body) = response.into_parts();
+        WebResponse {
             head,
             body,
             text: text.then(Vec::new),
@@ -113,12 +113,12 @@ impl WebClient {
     }
 }
 
-impl WebAnswer {
+impl WebResponse {
     pub(crate) fn headers(&self) -> &HeaderMap {
         &self.head.headers
     }
 
-    /// The flags and the content of the next frame, as soon as it is there.
+    /// The flags and the content of the next frame, as soon as it has arrived.
     pub(crate) async fn next(&mut self) -> Option<(u8, Vec<u8>)> {
         loop {
             if let Some(&[flags, a, b, c, d]) = self.unread.first_chunk::<5>() {
@@ -130,21 +130,21 @@ impl WebAnswer {
             }
             let frame = timeout(TEST_TIMEOUT, self.body.frame())
                 .await
-                .expect("nothing in time")?;
+                .expect("no frame in time")?;
             let bytes = frame.unwrap().into_data().unwrap();
             let Some(text) = &mut self.text else {
                 self.unread.extend_from_slice(&bytes);
                 continue;
             };
             text.extend_from_slice(&bytes);
-            // Each piece that was flushed is padded, so there may be padding anywhere.
+            // Each flushed piece is padded, so padding may stand anywhere.
             for four in text.drain(..text.len() / 4 * 4).as_slice().chunks(4) {
                 self.unread.extend(BASE64_STANDARD.decode(four).unwrap());
             }
         }
     }
 
-    /// The fields of the trailers, which come last.
+    /// The fields of the trailers, sorted. Fails if a frame follows them.
     pub(crate) async fn trailers(&mut self) -> Vec<String> {
         let (flags, content) = self.next().await.unwrap();
         assert_eq!(flags, TRAILERS);

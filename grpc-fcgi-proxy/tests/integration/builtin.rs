@@ -1,4 +1,6 @@
-//! What holds for calls that the proxy answers itself as for any other.
+//! Calls that the proxy answers itself: the same limits, metrics and log as for other calls.
+
+use tonic::Code;
 
 use crate::support::{serve, serve_streams};
 
@@ -12,7 +14,7 @@ fn metric(name: &str, kind: &str, service: &str, method: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_deadline_ends_a_stream_that_waits() {
+async fn the_deadline_ends_a_waiting_stream() {
     let (_php_fpm, _proxy, client) = serve_streams("echo.php", &[]).await;
     for path in [WATCH, REFLECTION] {
         let mut stream = client.stream_at(path, &[("grpc-timeout", "100m")]);
@@ -21,40 +23,43 @@ async fn the_deadline_ends_a_stream_that_waits() {
             stream.half_close();
             while stream.next().await.is_some() {}
         }
-        let expected = ("4".to_owned(), "the deadline is over".to_owned());
+        let expected = (Code::DeadlineExceeded, "the deadline is over".to_owned());
         assert_eq!(stream.status().await, expected, "{path}");
     }
 }
 
 #[tokio::test]
-async fn the_deadline_ends_a_call_whose_message_does_not_come() {
+async fn the_deadline_ends_a_call_without_its_message() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
     let mut stream = client.stream_at(CHECK, &[("grpc-timeout", "100m")]);
     stream.send_bytes(b"\0\0\0");
-    assert_eq!(stream.status().await.0, "4");
+    assert_eq!(stream.status().await.0, Code::DeadlineExceeded);
 }
 
 #[tokio::test]
-async fn a_request_that_stands_still_ends_its_call() {
+async fn a_stalled_request_ends_its_call() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &["--max-request-idle", "100ms"]).await;
     for path in [CHECK, WATCH] {
         let mut stalled = client.stream_at(path, &[]);
         stalled.send_bytes(b"\0\0\0");
-        assert_eq!(stalled.status().await.0, "4", "{path}");
+        assert_eq!(stalled.status().await.0, Code::DeadlineExceeded, "{path}");
     }
 }
 
 #[tokio::test]
-async fn metadata_and_messages_are_bounded() {
+async fn metadata_and_messages_are_limited() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &["--max-metadata-size", "1024"]).await;
     let large = "x".repeat(1024);
-    let answer = client.call_method(CHECK, b"", &[("x-large", &large)]).await;
+    let response = client.call_method(CHECK, b"", &[("x-large", &large)]).await;
     assert_eq!(
-        answer.status(),
-        ("8", "the metadata is larger than the limit")
+        response.status(),
+        (
+            Code::ResourceExhausted,
+            "the metadata is larger than the limit"
+        )
     );
-    let answer = client.call_method(CHECK, &[0; 64 * 1024 + 1], &[]).await;
-    assert_eq!(answer.status().0, "8");
+    let response = client.call_method(CHECK, &[0; 64 * 1024 + 1], &[]).await;
+    assert_eq!(response.status().0, Code::ResourceExhausted);
 }
 
 #[tokio::test]
@@ -63,7 +68,10 @@ async fn calls_are_counted_under_their_own_names() {
     client.call_method(CHECK, b"", &[]).await;
     for other in ["Other", "Another"] {
         let path = format!("/grpc.health.v1.Health/{other}");
-        assert_eq!(client.call_method(&path, b"", &[]).await.status().0, "12");
+        assert_eq!(
+            client.call_method(&path, b"", &[]).await.status().0,
+            Code::Unimplemented
+        );
     }
     let mut watched = client.stream_at(WATCH, &[]);
     watched.send(b"");
@@ -76,7 +84,7 @@ async fn calls_are_counted_under_their_own_names() {
         reflection.next().await.unwrap();
     }
     reflection.half_close();
-    assert_eq!(reflection.status().await.0, "0");
+    assert_eq!(reflection.status().await.0, Code::Ok);
 
     let health = "grpc.health.v1.Health";
     let v1 = "grpc.reflection.v1.ServerReflection";
@@ -112,7 +120,7 @@ async fn calls_are_counted_under_their_own_names() {
 }
 
 #[tokio::test]
-async fn calls_are_records_of_the_log() {
+async fn calls_are_logged() {
     let (_php_fpm, mut proxy, client) = serve("echo.php", &[]).await;
     client
         .call_method(CHECK, b"", &[("x-request-id", "abc")])

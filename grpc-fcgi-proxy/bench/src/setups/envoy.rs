@@ -6,17 +6,19 @@ use anyhow::bail;
 use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use serde_json::{Value, json};
 
-use super::{Places, Process, accepts, free_address, text};
+use super::address::{accepts, free_address};
+use super::paths::{Paths, text};
+use super::process::Process;
 
 const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 
 pub(super) fn start(
-    places: &Places,
+    paths: &Paths,
     files: &str,
     http: &Address,
 ) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
-    let config = places.folder.join(format!("{files}-envoy.json"));
+    let config = paths.folder.join(format!("{files}-envoy.json"));
     fs::write(&config, configuration(&address, http)?.to_string())?;
     let arguments = [
         "-c",
@@ -27,7 +29,7 @@ pub(super) fn start(
     ]
     .map(str::to_owned);
     let name = format!("{files}-envoy");
-    let mut process = Process::start(&places.folder, &name, &places.envoy, &arguments)?;
+    let mut process = Process::start(&paths.folder, &name, &paths.envoy, &arguments)?;
     process.wait_until(|| accepts(&address))?;
     Ok((process, address))
 }
@@ -60,7 +62,7 @@ fn configuration(listen: &Address, http: &Address) -> anyhow::Result<Value> {
                 "name": "envoy.filters.network.http_connection_manager",
                 "typed_config": manager,
             }]}],
-            // The message is whole in memory on its way.
+            // The filter holds the whole message in memory.
             "per_connection_buffer_limit_bytes": 16 << 20,
         }],
         "clusters": [{
@@ -84,7 +86,7 @@ fn filter(name: &str, kind: &str, settings: &Value) -> Value {
 
 fn socket(address: &Address) -> anyhow::Result<Value> {
     let Address::Tcp(address) = address else {
-        bail!("Envoy has TCP on both sides");
+        bail!("Envoy runs over TCP on both sides");
     };
     let (host, port) = address.rsplit_once(':').unwrap_or(("127.0.0.1", address));
     Ok(json!({"socket_address": {"address": host, "port_value": port.parse::<u16>()?}}))

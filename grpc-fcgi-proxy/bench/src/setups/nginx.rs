@@ -4,23 +4,26 @@ use std::fs;
 
 use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 
-use super::{Backend, Places, Process, WORKERS, accepts, free_address, text};
+use super::address::{accepts, free_address};
+use super::backend::{Backend, WORKERS};
+use super::paths::{Paths, text};
+use super::process::Process;
 
-/// Idle connections that each of its processes keeps.
+/// Idle connections that each process keeps.
 const KEPT: usize = 256;
 
 pub(super) fn start(
-    places: &Places,
+    paths: &Paths,
     files: &str,
     fastcgi: &Address,
     kept: bool,
     backend: Backend,
 ) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
-    let config = places.folder.join(format!("{files}-nginx.conf"));
+    let config = paths.folder.join(format!("{files}-nginx.conf"));
     fs::write(
         &config,
-        configuration(places, files, &address, fastcgi, kept, backend),
+        configuration(paths, files, &address, fastcgi, kept, backend),
     )?;
     let arguments = [
         "-c".to_owned(),
@@ -29,14 +32,14 @@ pub(super) fn start(
         "daemon off;".to_owned(),
     ];
     let name = format!("{files}-nginx");
-    let mut process = Process::start(&places.folder, &name, &places.nginx, &arguments)?;
+    let mut process = Process::start(&paths.folder, &name, &paths.nginx, &arguments)?;
     process.wait_until(|| accepts(&address))?;
     Ok((process, address))
 }
 
-/// Tuned as well as it can be: no log, no file on the way of a message, connections that stay open.
+/// Tuned for speed: no log, no temporary files, kept connections.
 fn configuration(
-    places: &Places,
+    paths: &Paths,
     files: &str,
     listen: &Address,
     fastcgi: &Address,
@@ -48,8 +51,8 @@ fn configuration(
         Address::Unix(path) => format!("unix:{}", path.display()),
     };
     let listen = listen.to_string();
-    let folder = places.folder.display();
-    // A kept connection pins a worker of php-fpm: several processes would pin those of each other.
+    let folder = paths.folder.display();
+    // A kept connection pins a php-fpm worker: with several processes each would pin workers that the others need.
     let (processes, idle) = match backend {
         Backend::Trivial => ("auto", KEPT),
         Backend::PhpFpm | Backend::PhpFpmBefore => ("1", WORKERS),
@@ -65,8 +68,8 @@ fn configuration(
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {folder}/{files}-{kind};\n"))
         .concat();
-    let user = &places.user;
-    let variables = variables(&text(&places.script(backend)));
+    let user = &paths.user;
+    let variables = variables(&text(&paths.script(backend)));
     format!(
         "user {user};\nworker_processes {processes};\npid {folder}/{files}-nginx.pid;\nerror_log stderr;\n\
          worker_rlimit_nofile 16384;\nevents {{ worker_connections 8192; }}\n\
@@ -80,7 +83,7 @@ fn configuration(
     )
 }
 
-/// What Debian's fastcgi_params has, and what the kit asks for.
+/// Debian's fastcgi_params, and the variable that php/grpc-server needs.
 fn variables(script: &str) -> String {
     [
         ("QUERY_STRING", "$query_string"),

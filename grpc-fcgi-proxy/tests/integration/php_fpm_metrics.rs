@@ -12,12 +12,12 @@ async fn proxy(php_fpm: &PhpFpm, fixture: &str, flags: &[&str]) -> Proxy {
     Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &flags).await
 }
 
-/// The metric of the pool `test`.
+/// A metric of the pool `test`.
 fn named(name: &str, target: &str) -> String {
     format!(r#"phpfpm_{name}{{pool="test",scrape_uri="{target};/status"}}"#)
 }
 
-/// Begins calls that keep both workers busy for as long as a test may take.
+/// Keeps both workers busy for longer than a test lasts.
 async fn keep_busy(proxy: &Proxy) {
     let client = Client::connect(proxy.address).await;
     for _ in 0..2 {
@@ -28,7 +28,7 @@ async fn keep_busy(proxy: &Proxy) {
 }
 
 #[tokio::test]
-async fn the_names_and_types_are_those_of_the_exporter() {
+async fn names_and_types_match_the_exporter() {
     let php_fpm = PhpFpm::start().await;
     let proxy = proxy(&php_fpm, "echo.php", &[]).await;
     let (_, text) = proxy.get("/metrics").await;
@@ -60,12 +60,12 @@ async fn the_names_and_types_are_those_of_the_exporter() {
     let before = proxy.metric(&accepted).await;
     let client = Client::connect(proxy.address).await;
     client.call(b"", &[]).await;
-    // Each scrape is a request too, and the health of php-fpm is a connection.
+    // Each scrape is a request too, and each health check a connection.
     assert!(proxy.metric(&accepted).await >= before + 2.0);
 }
 
 #[tokio::test]
-async fn a_tcp_page_is_named_as_a_url() {
+async fn a_page_on_tcp_is_named_by_its_url() {
     let php_fpm = PhpFpm::start_on_tcp().await;
     let proxy = proxy(&php_fpm, "echo.php", &[]).await;
     let up = format!(
@@ -76,7 +76,7 @@ async fn a_tcp_page_is_named_as_a_url() {
 }
 
 #[tokio::test]
-async fn a_listener_of_the_page_own_tells_that_all_workers_are_busy() {
+async fn a_page_with_its_own_listener_shows_that_all_workers_are_busy() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("status.sock").display().to_string();
     let pool = format!("pm.max_children = 2\npm.status_listen = {socket}\n");
@@ -92,7 +92,7 @@ async fn a_listener_of_the_page_own_tells_that_all_workers_are_busy() {
 }
 
 #[tokio::test]
-async fn a_page_that_waits_for_a_worker_is_down_and_holds_nothing_up() {
+async fn a_page_without_a_free_worker_is_down_and_delays_no_scrape() {
     let php_fpm = PhpFpm::start().await;
     let proxy = proxy(&php_fpm, "sleep.php", &[]).await;
     let up = named("up", &php_fpm.url());
@@ -113,7 +113,7 @@ async fn a_page_that_waits_for_a_worker_is_down_and_holds_nothing_up() {
 }
 
 #[tokio::test]
-async fn php_fpm_that_is_down_is_not_up_until_it_is_there_again() {
+async fn a_stopped_php_fpm_is_down_until_it_runs_again() {
     let mut php_fpm = PhpFpm::start().await;
     let mut proxy = proxy(&php_fpm, "echo.php", &[]).await;
     let page = php_fpm.url();
@@ -136,7 +136,7 @@ async fn php_fpm_that_is_down_is_not_up_until_it_is_there_again() {
 }
 
 #[tokio::test]
-async fn each_page_is_asked_and_one_that_is_none_is_down() {
+async fn each_page_is_scraped_and_a_missing_one_is_down() {
     let (first, second) = tokio::join!(PhpFpm::start(), PhpFpm::start());
     let pages = format!("{},{}", first.url(), second.url());
     let flags = ["--status-fastcgi", &pages];

@@ -1,4 +1,4 @@
-//! A client that speaks HTTP/2 frame by frame, and does not do what it is not told to.
+//! A client that sends and receives HTTP/2 frames, and does nothing by itself.
 
 use std::net::SocketAddr;
 
@@ -7,23 +7,13 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::TEST_TIMEOUT;
+use super::frame::Frame;
 
-pub(crate) const SETTINGS: u8 = 0x4;
-pub(crate) const PING: u8 = 0x6;
-pub(crate) const GOAWAY: u8 = 0x7;
-
-/// A connection that has begun.
+/// A connection that has sent its preface.
 #[derive(Debug)]
-pub(crate) struct Frames(TcpStream);
+pub(crate) struct FrameClient(TcpStream);
 
-/// A frame, without its flags and its stream.
-#[derive(Debug)]
-pub(crate) struct Frame {
-    pub(crate) kind: u8,
-    pub(crate) payload: Vec<u8>,
-}
-
-impl Frames {
+impl FrameClient {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
@@ -36,12 +26,12 @@ impl Frames {
         let read = async {
             let mut header = [0; 9];
             self.0.read_exact(&mut header).await.ok()?;
-            let [a, b, c, kind, ..] = header;
-            let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
-            self.0.read_exact(&mut payload).await.ok()?;
-            Some(Frame { kind, payload })
+            let (mut frame, length) = Frame::from_header(header);
+            frame.payload = vec![0; length];
+            self.0.read_exact(&mut frame.payload).await.ok()?;
+            Some(frame)
         };
-        timeout(TEST_TIMEOUT, read).await.expect("nothing in time")
+        timeout(TEST_TIMEOUT, read).await.expect("no frame in time")
     }
 
     /// The next frame of a kind.
@@ -54,10 +44,10 @@ impl Frames {
         }
     }
 
-    /// Says that it is alive.
-    pub(crate) async fn answer(&mut self, ping: &Frame) {
+    /// Sends a PING with ACK.
+    pub(crate) async fn acknowledge(&mut self, ping: &Frame) {
         let header = b"\0\0\x08\x06\x01\0\0\0\0";
-        let answer = [&header[..], &ping.payload].concat();
-        self.0.write_all(&answer).await.unwrap();
+        let ack = [&header[..], &ping.payload].concat();
+        self.0.write_all(&ack).await.unwrap();
     }
 }

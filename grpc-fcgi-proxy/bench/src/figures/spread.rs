@@ -1,10 +1,10 @@
-//! The median of some runs, with the least and the most.
+//! The median of several runs, with their minimum and maximum.
 
 use std::ops::{Div, Sub};
 
 use serde::Serialize;
 
-/// Of the runs of one measurement.
+/// The values of one figure in all runs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -15,7 +15,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// None of no values.
+    /// `None` without values.
     pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let runs: Vec<f64> = values.into_iter().collect();
         let mut values = runs.clone();
@@ -34,14 +34,14 @@ impl Spread {
         })
     }
 
-    /// What each turn had for each that the other had in the same turn: what the machine did meanwhile has met both.
-    pub(super) fn ratio(&self, of: &Self) -> Option<Self> {
+    /// The ratios by turn: a disturbance of the machine affects both values of a turn.
+    pub(crate) fn ratio(&self, of: &Self) -> Option<Self> {
         self.by_turns(of, Div::div)
     }
 
-    /// And how much more.
-    pub(super) fn more(&self, than: &Self) -> Option<Self> {
-        self.by_turns(than, Sub::sub)
+    /// The differences by turn.
+    pub(crate) fn minus(&self, other: &Self) -> Option<Self> {
+        self.by_turns(other, Sub::sub)
     }
 
     fn by_turns(&self, other: &Self, compare: fn(f64, f64) -> f64) -> Option<Self> {
@@ -49,8 +49,8 @@ impl Spread {
         Self::of(turns.map(|(own, other)| compare(*own, *other)))
     }
 
-    /// The median, and in brackets the least and the most of several.
-    pub(super) fn text(&self, digits: usize) -> String {
+    /// The median, with the minimum and the maximum of several runs in parentheses.
+    pub(crate) fn text(&self, digits: usize) -> String {
         let Self {
             median, min, max, ..
         } = self;
@@ -78,15 +78,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_compared_is_of_the_same_turn() {
+    fn values_of_the_same_turn_are_compared() {
         // The machine was twice as fast in the second turn.
         let (ours, theirs) = (spread(&[2.0, 4.0, 3.0]), spread(&[1.0, 2.0, 2.0]));
         assert_eq!(ours.ratio(&theirs).unwrap().runs, [2.0, 2.0, 1.5]);
-        assert_eq!(ours.more(&theirs).unwrap().runs, [1.0, 2.0, 1.0]);
+        assert_eq!(ours.minus(&theirs).unwrap().runs, [1.0, 2.0, 1.0]);
     }
 
     #[test]
-    fn several_runs_say_how_far_they_are_apart() {
+    fn several_runs_show_their_range() {
         assert_eq!(spread(&[1.0, 2.0, 4.0]).text(1), "2.0 (1.0 – 4.0)");
         assert_eq!(spread(&[2.0]).text(2), "2.00");
     }

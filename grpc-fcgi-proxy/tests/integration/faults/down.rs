@@ -1,19 +1,24 @@
-//! php-fpm is stopped, or was never there.
+//! php-fpm is down, or the script is missing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{all_is_well, serve_fixture, status};
+use tonic::Code;
+
+use super::{check_recovery, serve_fixture, status};
 use crate::support::serve;
 
 #[tokio::test]
-async fn calls_fail_while_php_fpm_is_away_and_work_when_it_is_back() {
+async fn calls_fail_while_php_fpm_is_down_and_work_when_it_is_back() {
     let (mut php_fpm, proxy, client) = serve("echo.php", &[]).await;
     assert_eq!(client.call(b"a", &[]).await.content(), b"a");
     php_fpm.stop().await;
     for _ in 0..20 {
-        let answer = client.call(b"b", &[]).await;
-        assert_eq!(answer.status(), ("14", "the application cannot be reached"));
+        let response = client.call(b"b", &[]).await;
+        assert_eq!(
+            response.status(),
+            (Code::Unavailable, "the application cannot be reached")
+        );
     }
     assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 503"));
     php_fpm.start_again().await;
@@ -22,9 +27,9 @@ async fn calls_fail_while_php_fpm_is_away_and_work_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_script_that_is_not_there_is_unimplemented() {
+async fn a_missing_script_is_unimplemented() {
     let (_php_fpm, mut proxy, client) = serve("missing.php", &[]).await;
-    assert_eq!(client.call(b"", &[]).await.status().0, "12");
+    assert_eq!(client.call(b"", &[]).await.status().0, Code::Unimplemented);
     let logged = proxy
         .logged(|record| record["target"] == "application")
         .await;
@@ -38,20 +43,20 @@ async fn a_script_that_is_not_there_is_unimplemented() {
 
 const CALLERS: usize = 32;
 
-/// How many calls have ended with each of the statuses that they may end with.
+/// The numbers of calls that have ended, by status.
 #[derive(Debug, Default)]
-struct Seen {
+struct Counts {
     ok: AtomicUsize,
     unavailable: AtomicUsize,
-    over: AtomicBool,
+    stop: AtomicBool,
 }
 
-impl Seen {
-    fn count(&self, status: (&str, &str)) {
+impl Counts {
+    fn count(&self, status: (Code, &str)) {
         match status {
-            ("0", "") => &self.ok,
+            (Code::Ok, "") => &self.ok,
             (
-                "14",
+                Code::Unavailable,
                 "the application cannot be reached" | "the application ended without an answer",
             ) => &self.unavailable,
             other => panic!("a call ended with {other:?}"),
@@ -60,8 +65,8 @@ impl Seen {
     }
 }
 
-/// Bounded, as each call is: a caller fails if its call hangs.
-async fn until_as_many_as_callers(count: &AtomicUsize) {
+/// Needs no timeout: a caller fails if its call hangs.
+async fn wait_for_one_per_caller(count: &AtomicUsize) {
     let from = count.load(Ordering::Relaxed);
     while count.load(Ordering::Relaxed) < from + CALLERS {
         tokio::task::yield_now().await;
@@ -69,40 +74,40 @@ async fn until_as_many_as_callers(count: &AtomicUsize) {
 }
 
 #[tokio::test]
-async fn php_fpm_may_stop_and_start_under_load() {
+async fn php_fpm_may_restart_under_load() {
     let (mut php_fpm, proxy, client) = serve_fixture("sleep.php", &[]).await;
-    let seen = Arc::new(Seen::default());
+    let counts = Arc::new(Counts::default());
     let callers: Vec<_> = (0..CALLERS)
         .map(|_| {
-            let (client, seen) = (client.clone(), Arc::clone(&seen));
+            let (client, counts) = (client.clone(), Arc::clone(&counts));
             tokio::spawn(async move {
-                while !seen.over.load(Ordering::Relaxed) {
-                    let answer = client.call(b"x", &[("x-seconds", "0.005")]).await;
-                    seen.count(answer.status());
+                while !counts.stop.load(Ordering::Relaxed) {
+                    let response = client.call(b"x", &[("x-seconds", "0.005")]).await;
+                    counts.count(response.status());
                 }
             })
         })
         .collect();
     for _ in 0..3 {
-        until_as_many_as_callers(&seen.ok).await;
+        wait_for_one_per_caller(&counts.ok).await;
         php_fpm.stop().await;
-        until_as_many_as_callers(&seen.unavailable).await;
+        wait_for_one_per_caller(&counts.unavailable).await;
         php_fpm.start_again().await;
     }
-    until_as_many_as_callers(&seen.ok).await;
-    seen.over.store(true, Ordering::Relaxed);
+    wait_for_one_per_caller(&counts.ok).await;
+    counts.stop.store(true, Ordering::Relaxed);
     for caller in callers {
         caller.await.unwrap();
     }
-    all_is_well(&php_fpm, &proxy, &client).await;
+    check_recovery(&php_fpm, &proxy, &client).await;
     for _ in 0..CALLERS {
-        let answer = client.call(b"x", &[("x-seconds", "0")]).await;
-        assert_eq!(answer.content(), b"x");
+        let response = client.call(b"x", &[("x-seconds", "0")]).await;
+        assert_eq!(response.content(), b"x");
     }
 }
 
 #[tokio::test]
-async fn an_open_stream_ends_when_php_fpm_is_stopped() {
+async fn an_open_stream_fails_when_php_fpm_stops() {
     let (mut php_fpm, proxy, client) = serve_fixture("stream_echo.php", &[]).await;
     let mut call = client.stream("BidiStream", &[]);
     call.send(b"one");
@@ -110,8 +115,11 @@ async fn an_open_stream_ends_when_php_fpm_is_stopped() {
     php_fpm.stop().await;
     assert_eq!(
         call.status().await,
-        status("13", "the application ended before its answer was complete")
+        status(
+            Code::Internal,
+            "the application ended before its answer was complete"
+        )
     );
     php_fpm.start_again().await;
-    all_is_well(&php_fpm, &proxy, &client).await;
+    check_recovery(&php_fpm, &proxy, &client).await;
 }

@@ -1,36 +1,40 @@
-//! grpc-fcgi-proxy itself, as a user would start it.
+//! grpc-fcgi-proxy itself, started as by a user.
 
 use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 
-use super::{Backend, Places, Process, Way, accepts, free_address, text};
+use super::address::{accepts, free_address};
+use super::backend::Backend;
+use super::paths::{Paths, text};
+use super::process::Process;
+use super::setup::Setup;
 
 pub(super) fn start(
-    places: &Places,
+    paths: &Paths,
     files: &str,
     fastcgi: &Address,
-    way: Way,
+    setup: Setup,
     backend: Backend,
     exchanges: usize,
 ) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
-    let descriptors = places
+    let descriptors = paths
         .root
         .join("php/interop/generated/descriptor-set.binpb");
-    let echo = places.root.join("php/fixtures/stream_echo.php");
+    let echo = paths.root.join("php/fixtures/stream_echo.php");
     let mut arguments: Vec<String> = [
         ("--address", strip(&address)),
         ("--aux-address", "127.0.0.1:0".to_owned()),
         ("--fastcgi", fastcgi.to_string()),
         ("--max-exchanges", exchanges.to_string()),
         ("--max-streams", exchanges.to_string()),
-        // Callers wait for workers; nobody is to be refused.
+        // Callers wait for workers: no call may be refused.
         ("--max-waiting", "20000".to_owned()),
         ("--max-wait", "60s".to_owned()),
         ("--max-calls", "20000".to_owned()),
         ("--max-connections", "4096".to_owned()),
         (
             "--fastcgi-keep-alive",
-            if way.kept { "60s" } else { "0s" }.to_owned(),
+            if setup.kept { "60s" } else { "0s" }.to_owned(),
         ),
         ("--descriptor-set", text(&descriptors)),
         (
@@ -42,8 +46,8 @@ pub(super) fn start(
     .into_iter()
     .flat_map(|(flag, value)| [flag.to_owned(), value])
     .collect();
-    arguments.push(text(&places.script(backend)));
-    let mut process = Process::start(&places.folder, files, &places.proxy, &arguments)?;
+    arguments.push(text(&paths.script(backend)));
+    let mut process = Process::start(&paths.folder, files, &paths.proxy, &arguments)?;
     process.wait_until(|| accepts(&address))?;
     Ok((process, address))
 }

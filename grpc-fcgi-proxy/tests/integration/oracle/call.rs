@@ -1,4 +1,4 @@
-//! A call at random, and what its script is told to answer.
+//! A random call, and the answer that it tells its script to give.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,34 +8,35 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use serde_json::json;
+use tonic::Code;
 
 type Entries = Vec<(String, String)>;
 
 #[derive(Clone, Debug)]
-pub(super) struct Case {
+pub(super) struct RandomCall {
     pub(super) service: String,
     pub(super) method: String,
     pub(super) content: Vec<u8>,
     pub(super) metadata: Entries,
-    pub(super) status: Told,
+    pub(super) status: ScriptStatus,
     initial: Entries,
     trailing: Entries,
 }
 
 /// How the script ends the call.
 #[derive(Clone, Debug)]
-pub(super) enum Told {
+pub(super) enum ScriptStatus {
     Grpc {
-        code: i32,
+        code: Code,
         text: String,
-        /// Whether no more of the text is percent-encoded than must be.
+        /// Whether only the characters that require it are percent-encoded.
         sparse: bool,
         details: Option<Vec<u8>>,
     },
     Http(u16),
 }
 
-pub(super) fn case() -> impl Strategy<Value = Case> {
+pub(super) fn random_call() -> impl Strategy<Value = RandomCall> {
     let content = prop_oneof![
         4 => vec(any::<u8>(), 0..200),
         // More than a FastCGI record.
@@ -50,12 +51,12 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
         method,
         content,
         vec(sent, 0..6),
-        told(),
+        script_status(),
         vec(entry(), 0..4),
         vec(entry(), 0..4),
     )
         .prop_map(
-            |((service, method), content, metadata, status, initial, trailing)| Case {
+            |((service, method), content, metadata, status, initial, trailing)| RandomCall {
                 service,
                 method,
                 content,
@@ -67,18 +68,23 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
         )
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn script_status() -> impl Strategy<Value = ScriptStatus> {
     let text = vec(any::<char>(), 0..40).prop_map(String::from_iter);
     let details = option::of(vec(any::<u8>(), 1..40));
-    let grpc = (prop_oneof![Just(0), 0..=16], text, any::<bool>(), details);
+    let grpc = (
+        prop_oneof![Just(0), 0..=16].prop_map(Code::from),
+        text,
+        any::<bool>(),
+        details,
+    );
     let http = vec![200, 301, 400, 401, 403, 404, 429, 500, 502, 503, 504];
     prop_oneof![
-        4 => grpc.prop_map(|(code, text, sparse, details)| Told::Grpc { code, text, sparse, details }),
-        1 => prop::sample::select(http).prop_map(Told::Http),
+        4 => grpc.prop_map(|(code, text, sparse, details)| ScriptStatus::Grpc { code, text, sparse, details }),
+        1 => prop::sample::select(http).prop_map(ScriptStatus::Http),
     ]
 }
 
-/// Keys of which some are the same, and some look the same as variables.
+/// Some keys are the same, and some become the same variable.
 fn entry() -> impl Strategy<Value = (String, String)> {
     let key = || prop_oneof!["x-[ab][._-][ab]", "x-[a-z0-9._-]{1,8}"];
     let bytes = vec(any::<u8>(), 0..20);
@@ -89,19 +95,16 @@ fn entry() -> impl Strategy<Value = (String, String)> {
     let joined = vec(base64, 1..3).prop_map(|values| values.join(","));
     let binary = (key(), joined).prop_map(|(key, value)| (format!("{key}-bin"), value));
     let ascii = (key(), "[!-~]([ -~]{0,20}[!-~])?");
-    prop_oneof![ascii, binary].prop_filter(
-        "a binary key with a value that is none",
-        |(key, value)| {
-            !key.ends_with("-bin") || (!value.is_empty() && value.split(',').all(is_base64))
-        },
-    )
+    prop_oneof![ascii, binary].prop_filter("a binary key with an invalid value", |(key, value)| {
+        !key.ends_with("-bin") || (!value.is_empty() && value.split(',').all(is_base64))
+    })
 }
 
 fn is_base64(text: &str) -> bool {
     BASE64_STANDARD.decode(text).is_ok() || BASE64_STANDARD_NO_PAD.decode(text).is_ok()
 }
 
-/// Fields that servers know.
+/// Header fields with a meaning in HTTP.
 fn known() -> impl Strategy<Value = (String, String)> {
     let keys = vec![
         "authorization",
@@ -117,15 +120,15 @@ fn known() -> impl Strategy<Value = (String, String)> {
     )
 }
 
-impl Told {
-    pub(super) fn code(&self) -> i32 {
+impl ScriptStatus {
+    pub(super) fn code(&self) -> Code {
         match self {
             Self::Grpc { code, .. } => *code,
             Self::Http(status) => code_of_http(*status),
         }
     }
 
-    /// What the proxy says to an HTTP status alone is its own matter.
+    /// For an HTTP status alone the proxy chooses the text.
     pub(super) fn text<'a>(&'a self, otherwise: &'a str) -> &'a str {
         match self {
             Self::Grpc { text, .. } => text,
@@ -150,7 +153,7 @@ impl Told {
         else {
             return Vec::new();
         };
-        let mut fields = vec![("Grpc-Status".to_owned(), code.to_string())];
+        let mut fields = vec![("Grpc-Status".to_owned(), i32::from(*code).to_string())];
         if !text.is_empty() {
             fields.push(("Grpc-Message".to_owned(), percent_encoded(text, *sparse)));
         }
@@ -163,19 +166,19 @@ impl Told {
 }
 
 /// http-grpc-status-mapping; 200 is OK.
-pub(super) fn code_of_http(status: u16) -> i32 {
+pub(super) fn code_of_http(status: u16) -> Code {
     match status {
-        200 => 0,
-        400 => 13,
-        401 => 16,
-        403 => 7,
-        404 => 12,
-        429 | 502..=504 => 14,
-        _ => 2,
+        200 => Code::Ok,
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502..=504 => Code::Unavailable,
+        _ => Code::Unknown,
     }
 }
 
-/// Spaces always, since those at the ends of a field's value are lost.
+/// Encodes every space, since those at the ends of a field's value are lost.
 fn percent_encoded(text: &str, sparse: bool) -> String {
     text.chars().fold(String::new(), |mut encoded, c| {
         if sparse && !c.is_ascii_control() && c != ' ' && c != '%' {
@@ -189,12 +192,12 @@ fn percent_encoded(text: &str, sparse: bool) -> String {
     })
 }
 
-impl Case {
+impl RandomCall {
     pub(super) fn path(&self) -> String {
         format!("/{}/{}", self.service, self.method)
     }
 
-    /// What the script is told, and the content that it answers with.
+    /// The instructions for the script, and the content of its answer.
     pub(super) fn message(&self) -> Vec<u8> {
         let prefixed = |prefix, entries: &Entries| -> Entries {
             let named = |(key, value): &(String, String)| (format!("{prefix}{key}"), value.clone());
@@ -210,12 +213,12 @@ impl Case {
             .map(|(name, value)| (name, BASE64_STANDARD.encode(value)))
             .collect();
         let http_status = match self.status {
-            Told::Http(status) => status,
-            Told::Grpc { .. } => 200,
+            ScriptStatus::Http(status) => status,
+            ScriptStatus::Grpc { .. } => 200,
         };
-        let told = json!({"http_status": http_status, "fields": fields}).to_string();
-        let length = u32::try_from(told.len()).unwrap().to_be_bytes();
-        [&length, told.as_bytes(), &self.content].concat()
+        let instructions = json!({"http_status": http_status, "fields": fields}).to_string();
+        let length = u32::try_from(instructions.len()).unwrap().to_be_bytes();
+        [&length, instructions.as_bytes(), &self.content].concat()
     }
 
     /// GRPC_METADATA.
@@ -234,7 +237,7 @@ impl Case {
         list
     }
 
-    /// `HTTP_`…
+    /// The variables that begin with `HTTP_`.
     pub(super) fn header_variables(&self) -> BTreeMap<String, String> {
         let mut variables = BTreeMap::<String, String>::new();
         for (key, value) in &self.metadata {

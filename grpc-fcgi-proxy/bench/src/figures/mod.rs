@@ -1,0 +1,122 @@
+//! The figures of a run.
+
+mod spread;
+
+use std::fs;
+
+use serde::Serialize;
+
+pub(crate) use self::spread::Spread;
+use crate::load::Shape;
+use crate::setups::Backend;
+
+/// All figures of a run.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figures {
+    pub(crate) revision: String,
+    pub(crate) machine: String,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) flows: Vec<Flow>,
+    pub(crate) memory: Vec<Memory>,
+    pub(crate) index: Vec<f64>,
+}
+
+/// Calls through one setup, in one shape.
+#[derive(Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) part: &'static str,
+    pub(crate) backend: Backend,
+    pub(crate) round_trips: bool,
+    #[serde(rename = "target")]
+    pub(crate) setup: String,
+    pub(crate) shape: String,
+    pub(crate) bytes: usize,
+    pub(crate) per_second: Spread,
+    /// In microseconds.
+    pub(crate) p50: Spread,
+    pub(crate) p99: Spread,
+    /// CPU seconds between client and application for 10,000 calls.
+    pub(crate) cpu_between: Option<Spread>,
+    /// CPU seconds of the application for 10,000 calls.
+    pub(crate) cpu_application: Option<Spread>,
+    /// Resident MiB between client and application at the end of a run.
+    pub(crate) memory: Option<Spread>,
+    pub(crate) failures: usize,
+    pub(crate) first_failure: Option<String>,
+}
+
+/// One long stream.
+#[derive(Debug, Serialize)]
+pub(crate) struct Flow {
+    #[serde(rename = "target")]
+    pub(crate) setup: String,
+    pub(crate) bytes: u64,
+    pub(crate) gib_per_second: Spread,
+    /// Resident MiB.
+    pub(crate) memory_before: f64,
+    #[serde(rename = "memory_most")]
+    pub(crate) memory_peak: f64,
+}
+
+/// Resident MiB between client and application.
+#[derive(Debug, Serialize)]
+pub(crate) struct Memory {
+    #[serde(rename = "target")]
+    pub(crate) setup: String,
+    pub(crate) idle: Spread,
+    pub(crate) waiting: Option<Spread>,
+    pub(crate) waiting_calls: usize,
+}
+
+impl Figures {
+    pub(crate) fn new(revision: String, index: Vec<f64>) -> Self {
+        Self {
+            revision,
+            machine: machine(),
+            rows: Vec::new(),
+            flows: Vec::new(),
+            memory: Vec::new(),
+            index,
+        }
+    }
+
+    /// The number of calls that got a wrong response or none.
+    pub(crate) fn failures(&self) -> usize {
+        self.rows.iter().map(|row| row.failures).sum()
+    }
+
+    /// The rows without failures: a refused call is cheap, so a row with failures decides nothing.
+    pub(crate) fn valid_rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| row.failures == 0)
+    }
+
+    /// The valid row of a setup.
+    pub(crate) fn find(
+        &self,
+        part: &str,
+        backend: Backend,
+        setup: &str,
+        shape: Shape,
+    ) -> Option<&Row> {
+        self.valid_rows().find(|row| {
+            row.part == part
+                && row.backend == backend
+                && row.setup == setup
+                && row.shape == shape.to_string()
+        })
+    }
+}
+
+/// The processor, its cores, and the kernel.
+fn machine() -> String {
+    let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown processor", |model| {
+        model.trim_start_matches(['\t', ' ', ':'])
+    });
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{model}, {cores} cores, Linux {}", kernel.trim())
+}

@@ -1,0 +1,44 @@
+//! How long, how often and how much a run measures.
+
+use std::time::Duration;
+
+use crate::arguments::Effort;
+
+pub(super) const GIB: u64 = 1 << 30;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// The runs of each measurement, of which the median counts.
+    pub(super) runs: usize,
+    /// The time of each run.
+    pub(super) time: Duration,
+    /// Whether all shapes, sizes and setups are measured.
+    pub(super) full: bool,
+    /// The bytes of the long stream.
+    pub(super) stream: u64,
+}
+
+impl Extent {
+    pub(super) fn of(effort: Effort) -> Self {
+        // Many short runs: a disturbance of the machine lasts for seconds.
+        let (runs, milliseconds, stream) = match effort {
+            Effort::Check => (1, 100, GIB / 64),
+            Effort::Quick => (3, 650, GIB / 4),
+            Effort::Full => (9, 650, GIB),
+        };
+        Self {
+            runs,
+            time: Duration::from_millis(milliseconds),
+            full: effort != Effort::Quick,
+            stream,
+        }
+    }
+
+    /// With less time for each run.
+    pub(super) fn shorter(self) -> Self {
+        Self {
+            time: self.time * 2 / 3,
+            ..self
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The setups that are measured: a way from a client to an application, with an application of its own.
+
+mod address;
+mod applications;
+mod backend;
+mod envoy;
+mod nginx;
+mod paths;
+mod process;
+mod proxy;
+mod running;
+mod setup;
+mod usage;
+
+pub(crate) use self::backend::{Backend, WORKERS};
+pub(crate) use self::paths::Paths;
+pub(crate) use self::running::RunningSetup;
+pub(crate) use self::setup::{Intermediary, Setup};
+pub(crate) use self::usage::{Usage, usage};

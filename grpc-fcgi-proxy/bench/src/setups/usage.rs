@@ -1,0 +1,104 @@
+//! CPU time and memory of processes, from /proc.
+
+use std::fs;
+
+use anyhow::Context;
+
+/// The usage of programs and their children.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Usage {
+    /// CPU time since they started, in seconds.
+    pub(crate) cpu: f64,
+    /// Resident memory now, in MiB.
+    pub(crate) memory: f64,
+}
+
+/// Adds up these processes and all of their children.
+pub(crate) fn usage(processes: &[u32]) -> anyhow::Result<Usage> {
+    let parents = parents()?;
+    let mut family = processes.to_vec();
+    let mut usage = Usage::default();
+    // Grows while it is walked.
+    let mut next = 0;
+    while let Some(&id) = family.get(next) {
+        next += 1;
+        family.extend(
+            parents
+                .iter()
+                .filter(|(_, parent)| *parent == id)
+                .map(|(id, _)| id),
+        );
+        usage.cpu += cpu(id).with_context(|| format!("process {id} has ended"))?;
+        usage.memory += resident(id)?;
+    }
+    Ok(usage)
+}
+
+/// The id of each process, and that of its parent.
+fn parents() -> anyhow::Result<Vec<(u32, u32)>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(id) = name.to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // It may have ended since.
+        if let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) {
+            let parent = parent(&stat).context("/proc/PID/stat has no parent")?;
+            all.push((id, parent));
+        }
+    }
+    Ok(all)
+}
+
+/// See proc_pid_stat(5): the field follows the name, which is in parentheses and may contain anything, and the state.
+fn parent(stat: &str) -> Option<u32> {
+    let (_, rest) = stat.rsplit_once(") ")?;
+    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// From the scheduler, in nanoseconds: utime and stime count hundredths of a second, too coarse for a short run.
+fn cpu(id: u32) -> anyhow::Result<f64> {
+    let mut nanoseconds = 0.0;
+    for task in fs::read_dir(format!("/proc/{id}/task"))? {
+        // A thread may have ended since.
+        let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+        let first = text.split(' ').next().unwrap_or_default();
+        nanoseconds += first.parse::<f64>().unwrap_or_default();
+    }
+    Ok(nanoseconds / 1e9)
+}
+
+fn resident(id: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
+    let kibibytes = status.lines().find_map(|line| {
+        line.strip_prefix("VmRSS:")?
+            .trim()
+            .strip_suffix(" kB")?
+            .parse::<f64>()
+            .ok()
+    });
+    Ok(kibibytes.unwrap_or_default() / 1024.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, id};
+
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        assert_eq!(parent("7 (a) b) S 3 7 7 0 -1"), Some(3));
+    }
+
+    #[test]
+    fn usage_includes_children() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let alone = usage(&[child.id()]).unwrap();
+        let together = usage(&[id()]).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(alone.memory > 0.0 && together.memory > alone.memory);
+    }
+}
