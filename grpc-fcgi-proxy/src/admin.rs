@@ -1,7 +1,6 @@
-//! The auxiliary HTTP server: `/healthz`, `/metrics`, and the paths that php-fpm answers.
+//! The auxiliary HTTP server: `/healthz`, `/metrics`, and the paths that scripts answer.
 
 use std::future::Future;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,43 +10,41 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
-use fastcgi_client::Params;
 use http::request::Parts;
 use http::{StatusCode, header};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::binding::route::Script;
+use crate::binding::variables::PageVariables;
 use crate::config::AuxPath;
 use crate::fastcgi::pool::Pool;
-use crate::metrics::Metrics;
+use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
-use crate::php_fpm::page::{self, WholeError};
+use crate::php_fpm::page::{self, PageError};
 
-/// What a client may send to an auxiliary path.
+/// The largest request body of an auxiliary path in bytes.
 const MAX_BODY: usize = 1024 * 1024;
-/// Auxiliary exchanges at once: they must not take the workers away from calls.
+/// Concurrent auxiliary exchanges: they must not take the workers away from calls.
 const MAX_EXCHANGES: usize = 2;
-/// An auxiliary path answers within this time.
+/// How long an auxiliary path may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// After the drain of the gRPC side, nobody is waited for long.
+/// How long open requests may take after the calls have drained.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the handlers need.
+/// What the handlers share.
 #[derive(Debug)]
-pub struct Admin {
-    /// The way to php-fpm.
-    pub pool: Arc<Pool>,
-    /// What `/metrics` shows.
-    pub metrics: Arc<Metrics>,
-    /// What it shows of php-fpm.
-    pub php_fpm: Scraper,
-    /// Set when the proxy stops taking calls.
-    pub draining: AtomicBool,
+pub(crate) struct Admin {
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) php_fpm: Scraper,
+    /// Set when the proxy stops accepting calls.
+    pub(crate) draining: AtomicBool,
 }
 
 /// Serves until `shutdown`.
-pub async fn run(
+pub(crate) async fn run(
     listener: TcpListener,
     admin: Arc<Admin>,
     paths: &[AuxPath],
@@ -69,15 +66,15 @@ pub async fn run(
 }
 
 fn router(admin: Arc<Admin>, paths: &[AuxPath]) -> Router {
-    let places = Arc::new(Semaphore::new(MAX_EXCHANGES));
+    let permits = Arc::new(Semaphore::new(MAX_EXCHANGES));
     let mut router = Router::new().route("/metrics", get(metrics));
     if !paths.iter().any(|path| path.path == "/healthz") {
         router = router.route("/healthz", get(healthz));
     }
     for AuxPath { path, file } in paths {
-        let (script, places) = (file.clone(), Arc::clone(&places));
+        let (script, permits) = (Script::new(file), Arc::clone(&permits));
         let handler = move |State(admin): State<Arc<Admin>>, parts: Parts, body: Bytes| async move {
-            forward(&admin, &places, &script, parts, body).await
+            forward(&admin, &permits, &script, parts, body).await
         };
         router = router.route(path, any(handler));
     }
@@ -90,7 +87,7 @@ fn router(admin: Arc<Admin>, paths: &[AuxPath]) -> Router {
         .with_state(admin)
 }
 
-/// A balancer that asks for the health must learn early that the proxy stops.
+/// A load balancer must learn early that the proxy stops.
 async fn refuse_while_draining(
     State(admin): State<Arc<Admin>>,
     request: Request,
@@ -116,46 +113,50 @@ async fn render(admin: &Admin) -> prometheus::Result<String> {
     Ok(admin.metrics.render()? + &admin.php_fpm.render().await?)
 }
 
-/// Healthy is who could take a call: php-fpm listens.
+/// The proxy is healthy if it could serve a call: php-fpm accepts connections.
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
     match admin.pool.reach().await {
         Ok(()) => "OK\n".into_response(),
         Err(error) => {
-            tracing::warn!(%error, "not healthy");
-            (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "php-fpm cannot be reached\n",
-            )
-                .into_response()
+            tracing::warn!(%error, "unhealthy");
+            (StatusCode::SERVICE_UNAVAILABLE, "php-fpm is unreachable\n").into_response()
         }
     }
 }
 
 async fn forward(
     admin: &Admin,
-    places: &Semaphore,
-    script: &Path,
+    permits: &Semaphore,
+    script: &Script,
     parts: Parts,
     body: Bytes,
 ) -> Response {
     let path = parts.uri.path();
-    let params = params(script, &parts, body.len());
+    let variables = PageVariables {
+        script,
+        method: parts.method.as_str(),
+        path,
+        query: parts.uri.query().unwrap_or_default(),
+        headers: &parts.headers,
+        content_length: body.len(),
+    };
+    let params = page::params(|params| variables.write(params));
     let exchange = async {
-        let _place = places.acquire().await;
+        let _permit = permits.acquire().await;
         page::exchange(admin.pool.least_loaded(), params, body, TIMEOUT).await
     };
-    // The wait for a place counts too.
+    // The wait for a permit counts too.
     let result = timeout(TIMEOUT, exchange).await;
-    match result.unwrap_or(Err(WholeError::Timeout)) {
+    match result.unwrap_or(Err(PageError::Timeout)) {
         Ok((answer, stderr)) => {
             log(path, &stderr);
             answer.map(Body::from)
         }
         Err(error) => {
-            tracing::warn!(%error, path, "auxiliary path failed");
+            tracing::warn!(%error, path, "an auxiliary path failed");
             let code = match error {
-                WholeError::Connect(_) => StatusCode::SERVICE_UNAVAILABLE,
-                WholeError::Timeout => StatusCode::GATEWAY_TIMEOUT,
+                PageError::Connect(_) => StatusCode::SERVICE_UNAVAILABLE,
+                PageError::Timeout => StatusCode::GATEWAY_TIMEOUT,
                 _ => StatusCode::BAD_GATEWAY,
             };
             (code, "no answer from php-fpm\n").into_response()
@@ -170,61 +171,5 @@ fn log(path: &str, stderr: &[u8]) {
     {
         let text = String::from_utf8_lossy(line);
         tracing::warn!(target: "application", path, "{text}");
-    }
-}
-
-/// As the crate has them, less what a client could forge: see `params`.
-pub(crate) fn params(script: &Path, parts: &Parts, content_length: usize) -> Params<'static> {
-    let mut params = Params::default()
-        .request_method(parts.method.as_str().to_owned())
-        .request_uri(parts.uri.to_string())
-        .document_uri(parts.uri.path().to_owned())
-        .script_name(parts.uri.path().to_owned())
-        .script_filename(script.to_string_lossy().into_owned())
-        .document_root(
-            script
-                .parent()
-                .unwrap_or(Path::new("/"))
-                .to_string_lossy()
-                .into_owned(),
-        )
-        .query_string(parts.uri.query().unwrap_or_default().to_owned())
-        .server_protocol("HTTP/1.1")
-        .content_length(content_length);
-    for (name, value) in &parts.headers {
-        let Ok(value) = value.to_str() else { continue };
-        match name.as_str() {
-            "content-type" => params = params.content_type(value.to_owned()),
-            "content-length" | "proxy" => {}
-            name if name.contains(['_', '.']) => {}
-            name => {
-                let variable = format!("HTTP_{}", name.replace('-', "_").to_ascii_uppercase());
-                params = params.custom(variable, value.to_owned());
-            }
-        }
-    }
-    params
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_client_can_forge_a_variable() {
-        let request = http::Request::builder()
-            .uri("/status?json")
-            .header("proxy", "evil")
-            .header("x_a", "forged")
-            .header("x-a", "true")
-            .body(())
-            .unwrap();
-        let params = params(Path::new("/app/status"), &request.into_parts().0, 0);
-        assert!(!params.contains_key("HTTP_PROXY"));
-        assert_eq!(params["HTTP_X_A"], "true");
-        assert_eq!(
-            (&*params["SCRIPT_NAME"], &*params["QUERY_STRING"]),
-            ("/status", "json")
-        );
     }
 }

@@ -1,132 +1,180 @@
 //! A gRPC server in front, FastCGI to php-fpm behind.
 //!
-//! # Life of a call
+//! The modules in the order of a call: [`server`] accepts the connection and serves HTTP on it, [`call`] takes one call
+//! through its steps, [`builtin`] answers the calls that need no script, [`application`] runs the script of all others:
+//! by the contract of [`binding`], over [`fastcgi`]. Beside the calls, [`config`] is every flag, [`php_fpm`] watches
+//! php-fpm itself, [`metrics`] and [`telemetry`] are what an operator sees, [`admin`] is the auxiliary server, and
+//! [`check`] tests a configuration.
 //!
-//! 1. [`config`]: flags and environment are checked before anything else happens.
-//! 2. [`server`]: accepts the client's connection, and one of the [`workers`] has it from then on; `connection` serves
-//!    HTTP/2 on it, inside [`tls`] if that is wanted; [`web`] makes an ordinary call of a browser's.
-//! 3. [`call`]: takes one stream of it from its header fields to its trailers; all that follows is called there.
-//! 4. [`grpc`]: the client's message, metadata and timeout are decoded.
-//! 5. [`route`]: the path names a service and a method.
-//! 6. [`params`]: both become CGI meta-variables, and those FastCGI records.
-//! 7. [`fcgi`]: the call waits for its place, connects to php-fpm, and runs its exchange.
-//! 8. [`response`]: what the script prints becomes status, metadata and message.
-//! 9. [`error`]: what went wrong on the way becomes a status.
-//!
-//! The services that [`local`] has are answered by the proxy itself: [`health`] follows the state of php-fpm,
-//! [`reflection`] shows the descriptor sets.
-//! What services and methods there are, [`descriptors`] knows.
-//!
-//! [`check`] does none of this: it tests the configuration and the way to php-fpm.
-//!
-//! Beside that, [`admin`] is the auxiliary HTTP server, [`metrics`], [`phpfpm`] and [`telemetry`] are what an operator
-//! sees.
+//! Public is what the program, the benchmarks and the fuzz targets use.
 
-pub mod admin;
+#![allow(
+    rustdoc::private_intra_doc_links,
+    reason = "the overview names every module"
+)]
+
+mod admin;
+mod application;
 pub mod binding;
 pub mod builtin;
-pub mod call;
-pub mod check;
-pub mod config;
+mod call;
+mod check;
+mod config;
 pub mod fastcgi;
-pub mod metrics;
-pub mod php_fpm;
-pub mod server;
-pub mod telemetry;
+mod metrics;
+mod php_fpm;
+mod server;
+mod telemetry;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
-use crate::builtin::Local;
+use crate::application::Application;
+use crate::builtin::Builtin;
 use crate::builtin::descriptors::Descriptors;
-use crate::builtin::health::{HealthService, Probe};
-use crate::builtin::reflection::Reflection;
-use crate::call::{Bridge, Places};
-use crate::config::Config;
+use crate::call::{Bridge, CallLimits, Slots};
+pub use crate::check::run as check;
+pub use crate::config::{CommandLine, Config};
 use crate::fastcgi::pool::Pool;
-use crate::metrics::Metrics;
+use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
-use crate::server::threads::Workers;
+use crate::php_fpm::ping::Probe;
+use crate::server::{Server, ServerLimits, Threads, Web};
+pub use crate::telemetry::init as begin_log;
 
-/// Serves gRPC on `grpc`, with the services of these descriptors, and the auxiliary paths on `aux` until `shutdown`,
-/// then drains.
-///
-/// # Errors
-///
-/// If the metrics can't be set up, or the threads can't be started.
-pub async fn run(
+/// A proxy that listens, and is ready to serve.
+#[allow(
+    missing_debug_implementations,
+    reason = "TLS holds a private key, and has none"
+)]
+pub struct Proxy {
     config: Config,
     descriptors: Descriptors,
     tls: Option<TlsAcceptor>,
     grpc: TcpListener,
     aux: TcpListener,
-    shutdown: impl Future<Output = ()>,
-) -> anyhow::Result<()> {
-    let workers = Workers::start(config.threads())?;
-    let metrics = Arc::new(Metrics::new()?);
-    let targets = config.fastcgi.targets.clone();
-    let pool = Pool::new(
-        targets.clone(),
-        config.fastcgi.limits(),
-        metrics.pool.clone(),
-    );
-    let admin = Arc::new(Admin {
-        pool: Arc::clone(&pool),
-        metrics: Arc::clone(&metrics),
-        php_fpm: Scraper::new(config.status.pages(&targets)),
-        draining: AtomicBool::new(false),
-    });
-    let probe = Probe {
-        targets,
-        ping_path: config.ping_path.clone(),
-    };
-    // Not until php-fpm has been asked.
-    let (serving, health) = watch::channel(false);
-    let reflects = config.reflection();
-    let reflection = reflects.then(|| Reflection::server(descriptors.index));
-    let local = Local {
-        health: HealthService::server(health, descriptors.services),
-        reflection: reflection.transpose()?,
-    };
-    let mut kinds = descriptors.kinds;
-    local.add_kinds(&mut kinds)?;
-    let bridge = Arc::new(Bridge {
-        pool,
-        routes: config.routes(),
-        kinds,
-        local,
-        limits: config.call_limits(),
-        places: Places::new(config.clients.max_calls, metrics.clients.calls.clone()),
-        metrics,
-        stopping: CancellationToken::new(),
-    });
-    let (web, limits) = (config.web.web(), config.server_limits());
-    let (stop_aux, aux_stopped) = oneshot::channel::<()>();
-    let draining = Arc::clone(&admin);
-    let calls = async {
-        let shutdown = async {
+}
+
+impl Proxy {
+    /// Reads the files that the configuration names, and binds both ports.
+    ///
+    /// # Errors
+    ///
+    /// If a file is invalid, or a port is not available. No port is bound before every file has been read.
+    pub async fn bind(config: Config) -> anyhow::Result<Self> {
+        let descriptors = Descriptors::read(&config.descriptor_set)?;
+        if config.reflection() {
+            descriptors
+                .check_imports()
+                .context("cannot serve reflection; --no-reflection turns it off")?;
+        }
+        let tls = server::acceptor(&config.tls, config.web.grpc_web)?;
+        let grpc = config.address.bind().await;
+        let grpc = grpc.with_context(|| format!("cannot listen on {}", config.address))?;
+        let aux = config.aux_address.bind().await;
+        let aux = aux.with_context(|| format!("cannot listen on {}", config.aux_address))?;
+        tracing::info!(
+            address = %grpc.local_addr()?,
+            aux_address = %aux.local_addr()?,
+            tls = tls.is_some(),
+            fastcgi = %config.fastcgi,
+            entry_script = %config.entry_script.display(),
+            "serving"
+        );
+        Ok(Self {
+            config,
+            descriptors,
+            tls,
+            grpc,
+            aux,
+        })
+    }
+
+    /// Serves until `shutdown`, then drains.
+    ///
+    /// # Errors
+    ///
+    /// If the system refuses a thread, or a part cannot be built.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let threads = Threads::start(self.config.threads())?;
+        let parts = Parts::new(&self.config, self.descriptors)?;
+        let draining = Arc::clone(&parts.admin);
+        let (healthy, probe) = (parts.healthy, parts.probe);
+        let shutdown = async move {
             tokio::select! {
                 () = shutdown => {}
-                never = probe.follow(&serving) => match never {},
+                never = probe.follow(&healthy) => match never {},
             }
             draining.draining.store(true, Ordering::Relaxed);
-            serving.send_replace(false);
-            // Who watches the health is let go.
-            drop(serving);
+            healthy.send_replace(false);
+            // Dropping `healthy` ends the streams of Watch.
         };
-        server::run(grpc, tls, web, bridge, workers, limits, shutdown).await;
-        drop(stop_aux);
-    };
-    // The auxiliary server answers until the last call has ended, so that the drain can be watched.
-    let auxiliary = admin::run(aux, admin, &config.aux_path, async {
-        let _ = aux_stopped.await;
-    });
-    tokio::join!(calls, auxiliary);
-    Ok(())
+        let web = Web::new(&self.config.web);
+        let limits = ServerLimits::new(&self.config);
+        let server = Server::new(parts.bridge, self.tls, web, threads, limits);
+        // The auxiliary server outlives the last call, so that the drain can be watched.
+        let (stop, stopped) = oneshot::channel::<()>();
+        let calls = async {
+            server.run(self.grpc, shutdown).await;
+            drop(stop);
+        };
+        let auxiliary = admin::run(self.aux, parts.admin, &self.config.aux_path, async {
+            let _ = stopped.await;
+        });
+        tokio::join!(calls, auxiliary);
+        Ok(())
+    }
+}
+
+/// What the servers are built of.
+struct Parts {
+    bridge: Arc<Bridge>,
+    admin: Arc<Admin>,
+    probe: Probe,
+    /// Whether php-fpm is healthy. It counts as unhealthy until the first probe.
+    healthy: watch::Sender<bool>,
+}
+
+impl Parts {
+    fn new(config: &Config, descriptors: Descriptors) -> anyhow::Result<Self> {
+        let metrics = Arc::new(Metrics::new()?);
+        let targets = config.fastcgi.targets.clone();
+        let limits = config.fastcgi.limits();
+        let pool = Pool::new(targets.clone(), limits, metrics.pool.clone());
+        let admin = Arc::new(Admin {
+            pool: Arc::clone(&pool),
+            metrics: Arc::clone(&metrics),
+            php_fpm: Scraper::new(config.status.pages(&targets)),
+            draining: AtomicBool::new(false),
+        });
+        let probe = Probe {
+            targets,
+            ping_path: config.ping_path.clone(),
+        };
+        let (healthy, health) = watch::channel(false);
+        let (builtin, kinds) = Builtin::new(descriptors, config.reflection(), health)?;
+        let bridge = Arc::new(Bridge {
+            application: Application::new(pool, metrics.exchanges.clone()),
+            routes: config.routes(),
+            kinds,
+            builtin,
+            limits: CallLimits::new(config),
+            slots: Slots::new(config.clients.max_calls, metrics.clients.calls.clone()),
+            metrics,
+            stopping: CancellationToken::new(),
+        });
+        Ok(Self {
+            bridge,
+            admin,
+            probe,
+            healthy,
+        })
+    }
 }

@@ -97,21 +97,23 @@ fn variables_of_a_call() -> (Script, HeaderMap) {
 
 fn opening((script, headers): &(Script, HeaderMap)) -> Vec<u8> {
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 41_000));
-    variables::encode(&Variables {
-        script,
-        kind: CallKind::Unary,
-        method: Method::parse("/item.ItemService/GetItem").unwrap(),
-        authority: "item:8080",
-        headers,
-        input: Input::Message {
-            length: 40,
-            compressed: false,
+    variables::encode(
+        &Variables {
+            script,
+            kind: CallKind::Unary,
+            method: Method::parse("/item.ItemService/GetItem").unwrap(),
+            authority: "item:8080",
+            headers,
+            input: Input::Message {
+                length: 40,
+                compressed: false,
+            },
+            deadline: None,
+            peer: here,
+            local: here,
         },
-        keep_connection: false,
-        time_left: None,
-        peer: here,
-        local: here,
-    })
+        false,
+    )
     .unwrap()
 }
 

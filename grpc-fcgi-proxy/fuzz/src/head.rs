@@ -1,7 +1,8 @@
 //! The header fields of an answer.
 
 use bytes::Bytes;
-use grpc_fcgi_proxy::binding::head::{Head, HeadDecoder, MAX_HEAD_LENGTH, ResponseError};
+use grpc_fcgi_proxy::binding::head::{Head, HeadError, MAX_HEAD_LENGTH};
+use grpc_fcgi_proxy::binding::head_decoder::HeadDecoder;
 use grpc_wire::status::{GRPC_MESSAGE, Status, decode_message};
 use http::HeaderMap;
 
@@ -36,7 +37,7 @@ pub(super) fn check_status(status: &Status) {
     assert_eq!(decode_message(message), status.message);
 }
 
-fn decode(pieces: &[&[u8]]) -> Result<Option<(Head, Vec<u8>)>, ResponseError> {
+fn decode(pieces: &[&[u8]]) -> Result<Option<(Head, Vec<u8>)>, HeadError> {
     let mut decoder = HeadDecoder::default();
     let mut found: Option<(Head, Vec<u8>)> = None;
     for piece in pieces {

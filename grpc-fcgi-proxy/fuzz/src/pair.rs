@@ -1,15 +1,15 @@
 //! Name-value pairs, as php-fpm reads them.
 
-use grpc_fcgi_proxy::fastcgi::pair::Params;
+use grpc_fcgi_proxy::fastcgi::pair::ParamsEncoder;
 
 const PARAMS: u8 = 4;
 
 /// Encoded pairs decode to the same pairs, none of which spans two records.
 pub fn check(input: &[u8]) {
-    let mut params = Params::begin(Vec::new());
+    let mut params = ParamsEncoder::begin(Vec::new());
     let mut pushed = Vec::new();
     for (name, value) in pairs(input) {
-        if params.push(&name, &value).is_ok() {
+        if params.push(name.as_bytes(), &value).is_ok() {
             pushed.push((name.into_bytes(), value));
         } else {
             assert!(name.len() + value.len() + 8 > 65_535, "{name} would fit");

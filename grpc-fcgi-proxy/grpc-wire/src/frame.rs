@@ -1,4 +1,4 @@
-//! Cuts a stream of length-prefixed frames: gRPC's messages, and frames with other flags.
+//! Splits a stream of length-prefixed frames: gRPC's messages, and frames with other flags.
 //!
 //! A plain message passes piece by piece, as it arrives; a frame with flags is collected first.
 
@@ -8,22 +8,22 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::message::{COMPRESSED, MessageError, PREFIX_LENGTH};
 
-/// Part of a stream of frames.
+/// A part of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
-    /// Bytes of plain messages, prefixes and contents, that may pass.
+    /// Bytes of messages without flags: prefixes and contents.
     Plain(Bytes),
     /// A whole frame with flags.
     Flagged(u8, Bytes),
 }
 
-/// Cuts a stream of bytes into pieces, however it comes.
+/// Splits the stream into pieces, wherever the input is split.
 #[derive(Debug)]
 pub struct FrameScanner {
     limit: usize,
-    /// The bytes of a prefix that has begun.
+    /// The first bytes of an incomplete prefix.
     prefix: BytesMut,
-    /// How much of the frame's content is still to come.
+    /// How much of the frame's content is missing.
     left: usize,
     /// The frame with flags that is being collected.
     flagged: Option<(u8, BytesMut)>,
@@ -43,17 +43,17 @@ impl FrameScanner {
         }
     }
 
-    /// How many messages have begun, of those that are messages.
+    /// How many messages have begun. Frames with other flags do not count.
     #[must_use]
     pub fn messages(&self) -> u64 {
         self.messages
     }
 
-    /// Cuts the next bytes.
+    /// Splits the next bytes.
     ///
     /// # Errors
     ///
-    /// If a frame is larger than allowed.
+    /// If a frame exceeds the limit.
     pub fn push(
         &mut self,
         mut bytes: Bytes,
@@ -77,7 +77,7 @@ impl FrameScanner {
     ///
     /// # Errors
     ///
-    /// If a frame has begun and is not whole.
+    /// If a frame is incomplete.
     pub fn finish(&self) -> Result<(), MessageError> {
         if self.prefix.is_empty() && self.left == 0 && self.flagged.is_none() {
             Ok(())
@@ -86,7 +86,7 @@ impl FrameScanner {
         }
     }
 
-    /// How many of the bytes belong to plain messages whose prefixes are whole.
+    /// How many of the bytes belong to plain messages with complete prefixes.
     fn plain_run(&mut self, bytes: &[u8]) -> Result<usize, MessageError> {
         let mut run = 0;
         loop {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_over_the_limit_and_half_a_frame_are_errors() {
+    fn a_frame_over_the_limit_and_an_incomplete_frame_are_errors() {
         let mut scanner = FrameScanner::new(2);
         let error = scanner.push(Bytes::from_static(b"\0\0\0\0\x03"), &mut VecDeque::new());
         assert_eq!(

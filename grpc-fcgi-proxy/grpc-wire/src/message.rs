@@ -9,38 +9,39 @@ use super::encoding::{Encoding, EncodingError};
 /// One byte of flags, four bytes of length.
 pub const PREFIX_LENGTH: usize = 5;
 
-/// The flag of a message that is compressed; towards PHP, that was, and from PHP, that is to be.
+/// The flag of a compressed message. Between the proxy and PHP, content is plain: to PHP the flag says that the client
+/// compressed the message, from PHP that the proxy should.
 pub const COMPRESSED: u8 = 0x01;
 
-/// A message as it came.
+/// A message as it was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Whether the content is compressed, with what `grpc-encoding` names.
+    /// Whether the content is compressed, as `grpc-encoding` names.
     pub compressed: bool,
-    /// What the prefix announced.
+    /// The content, compressed or not.
     pub content: Bytes,
 }
 
-/// A message that can't be taken.
+/// A malformed message, or one that is too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
-    /// Over the limit.
-    #[error("the message has {length} bytes, and {limit} are allowed")]
+    /// The message exceeds the limit.
+    #[error("the message has {length} bytes, over the limit of {limit}")]
     TooLarge {
-        /// What its prefix says.
+        /// The length in its prefix.
         length: usize,
-        /// What is allowed.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// Only 0 and 1 mean something.
+    /// Only the flags 0 and 1 are defined.
     #[error("the message has the unknown flags {0:#04x}")]
     Flags(u8),
-    /// The client half-closed within a message.
+    /// The client half-closed in the middle of a message.
     #[error("the request ended in the middle of a message")]
     CutShort,
 }
 
-/// Takes messages off the pieces of a request's body.
+/// Decodes messages from the pieces of a request's body.
 #[derive(Debug)]
 pub struct Decoder {
     input: BytesMut,
@@ -60,18 +61,18 @@ impl Decoder {
     /// Adds the next piece of the body.
     pub fn push(&mut self, piece: Bytes) {
         if self.input.is_empty() {
-            // Without a copy where nobody else holds the piece.
+            // This does not copy unless the piece is shared.
             self.input = piece.into();
         } else {
             self.input.extend_from_slice(&piece);
         }
     }
 
-    /// Gives the next message; `None` if there are not enough bytes yet.
+    /// Decodes the next message; `None` if more bytes are needed.
     ///
     /// # Errors
     ///
-    /// If the message can't be taken.
+    /// If the message is malformed or exceeds the limit.
     pub fn decode(&mut self) -> Result<Option<Message>, MessageError> {
         let Some(&[flags, a, b, c, d]) = self.input.first_chunk::<PREFIX_LENGTH>() else {
             return Ok(None);
@@ -101,7 +102,7 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// If a message has begun and is not whole.
+    /// If a message is incomplete.
     pub fn finish(&self) -> Result<(), MessageError> {
         if self.input.is_empty() {
             Ok(())
@@ -111,7 +112,7 @@ impl Decoder {
     }
 }
 
-/// Puts a prefix before a content.
+/// Encodes a message: prefix and content.
 #[must_use]
 pub fn encode(flags: u8, content: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(PREFIX_LENGTH + content.len());
@@ -121,7 +122,7 @@ pub fn encode(flags: u8, content: &[u8]) -> Bytes {
     out.freeze()
 }
 
-/// A message being put together behind its own prefix, so that it goes out without another copy.
+/// Assembles a message behind its own prefix, so that it is sent without another copy.
 #[derive(Debug)]
 pub struct Encoder {
     out: BytesMut,
@@ -141,7 +142,7 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// If the message grows over its limit.
+    /// If the message exceeds the limit.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), MessageError> {
         let length = self.out.len() - PREFIX_LENGTH + piece.len();
         if length > self.limit {
@@ -154,17 +155,17 @@ impl Encoder {
         Ok(())
     }
 
-    /// The same, with the content compressed.
+    /// Returns the message with its content compressed.
     ///
     /// # Errors
     ///
-    /// Not for want of anything but memory.
+    /// Only if the encoder fails.
     pub fn finish_compressed(self, encoding: Encoding) -> Result<Bytes, EncodingError> {
         let content = encoding.compress(&self.out[PREFIX_LENGTH..])?;
         Ok(encode(COMPRESSED, &content))
     }
 
-    /// The prefix, with the length that the content has now, and the content.
+    /// Returns the message with its content plain.
     #[must_use]
     pub fn finish(mut self) -> Bytes {
         let length = u32::try_from(self.out.len() - PREFIX_LENGTH).unwrap_or(u32::MAX);
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_flags_and_half_a_message_are_errors() {
+    fn unknown_flags_and_an_incomplete_message_are_errors() {
         let mut decoder = Decoder::new(2);
         decoder.push(Bytes::from_static(b"\x02\0\0\0\0"));
         assert_eq!(decoder.decode(), Err(MessageError::Flags(2)));
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_decodes() {
+    fn an_encoded_message_decodes() {
         let mut encoder = Encoder::new(5);
         encoder.push(b"he").unwrap();
         encoder.push(b"llo").unwrap();

@@ -1,6 +1,6 @@
 //! Which header fields are metadata, and what their values may be.
 //!
-//! PROTOCOL-HTTP2, "Custom-Metadata". Both ways: what the client sends, and what the application answers.
+//! PROTOCOL-HTTP2, "Custom-Metadata", from the client and from the application.
 
 use base64::Engine;
 use base64::alphabet;
@@ -15,13 +15,13 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// More metadata than is allowed.
+/// The metadata exceeds the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the metadata has {length} bytes, and {limit} are allowed")]
+#[error("the metadata has {length} bytes, over the limit of {limit}")]
 pub struct MetadataTooLarge {
-    /// What there is.
+    /// The size in bytes.
     pub length: usize,
-    /// What is allowed.
+    /// The limit in bytes.
     pub limit: usize,
 }
 
@@ -63,7 +63,7 @@ pub fn is_binary(name: &str) -> bool {
 ///
 /// # Errors
 ///
-/// If there are more, counted as HTTP/2 does (RFC 9113, section 10.5.1): name, value and 32 for each.
+/// If there are more, counted as in HTTP/2 (RFC 9113, section 10.5.1): name, value and 32 for each.
 pub fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), MetadataTooLarge> {
     let length = headers
         .iter()
@@ -76,7 +76,7 @@ pub fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), MetadataTooLa
     }
 }
 
-/// The values that one header field carries: several under a binary key may have been joined by commas.
+/// The values in one header field: a client may join several values of a binary key with commas.
 pub fn values<'a>(name: &str, value: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
     let binary = is_binary(name);
     value
@@ -84,12 +84,12 @@ pub fn values<'a>(name: &str, value: &'a [u8]) -> impl Iterator<Item = &'a [u8]>
         .map(move |part| if binary { part.trim_ascii() } else { part })
 }
 
-/// Adds what the application answers to metadata, if it is valid. "Implementations should not fail the call" over
-/// what is not.
+/// Adds a header field of the application to the metadata. The caller should drop an invalid one: "Implementations should
+/// not fail the call".
 ///
 /// # Errors
 ///
-/// If it was left out.
+/// If gRPC cannot carry it; then nothing is added.
 pub fn append(metadata: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), InvalidMetadata> {
     let name = name.to_ascii_lowercase();
     if !is_metadata(&name) {
@@ -101,7 +101,7 @@ pub fn append(metadata: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), 
     } else {
         ascii
     };
-    // All of the values of a field, or none.
+    // All values of a field, or none.
     let values: Vec<_> = values(&name, value).map(check).collect::<Result<_, _>>()?;
     for value in values {
         metadata.append(&key, value);
@@ -109,9 +109,9 @@ pub fn append(metadata: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), 
     Ok(())
 }
 
-/// A key or a value that gRPC can't carry.
+/// A key or a value that gRPC cannot carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the key is reserved or invalid, or the value is")]
+#[error("the key is reserved, or the key or value is invalid")]
 pub struct InvalidMetadata;
 
 /// "ASCII-Value → 1*( %x20-%x7E )".
@@ -122,7 +122,7 @@ fn ascii(value: &[u8]) -> Result<HeaderValue, InvalidMetadata> {
     HeaderValue::from_bytes(value).map_err(|_| InvalidMetadata)
 }
 
-/// Base64 without padding, whichever way it came.
+/// Base64 without padding, from base64 with or without padding.
 ///
 /// # Errors
 ///
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_invalid_is_left_out() {
+    fn invalid_metadata_is_dropped() {
         let mut metadata = HeaderMap::new();
         let table: [(&str, &[u8]); 7] = [
             ("x", b"a\0b"),

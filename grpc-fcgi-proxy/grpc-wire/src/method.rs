@@ -2,7 +2,7 @@
 //!
 //! PROTOCOL-HTTP2: `Path → ":path" "/" Service-Name "/" {method name}`, case-sensitive.
 
-/// A longer path is no method's.
+/// The longest path of a method, in bytes.
 const MAX_PATH_LENGTH: usize = 1024;
 
 /// The method that a path names.
@@ -22,8 +22,8 @@ pub struct Method<'a> {
 pub struct NoMethod;
 
 impl<'a> Method<'a> {
-    /// Reads a path. Only what a `.proto` file can declare passes, so that nothing else comes into a log, a metric
-    /// label or a script.
+    /// Parses a path. Only names that a `.proto` file can declare pass, so that nothing else reaches a log, a metric label
+    /// or a script.
     ///
     /// # Errors
     ///
@@ -63,19 +63,19 @@ fn is_identifier(text: &str) -> bool {
 /// How many messages each side sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CallKind {
-    /// One, and one.
+    /// One request, one response.
     #[default]
     Unary,
-    /// Any number, and one.
+    /// Any number of requests, one response.
     ClientStream,
-    /// One, and any number.
+    /// One request, any number of responses.
     ServerStream,
-    /// Any number both ways.
+    /// Any number of both.
     BidiStream,
 }
 
 impl CallKind {
-    /// Its name, as in metrics and for PHP.
+    /// The name in metrics and for PHP.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_names_none() {
+    fn other_paths_name_no_method() {
         let long = format!("/a.B/{}", "C".repeat(MAX_PATH_LENGTH));
         for path in [
             "", "/", "/a", "//", "/a/", "//b", "a/b", "/a/b/c", "/a..b/c", "/a/b?c", "/a%0a/b",

@@ -10,7 +10,7 @@ pub use tonic::Code;
 
 /// The decimal code; in the trailers of every call.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-/// What a developer reads.
+/// The message for developers.
 pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// A `google.rpc.Status` in base64.
 pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
@@ -23,7 +23,7 @@ const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 pub struct Status {
     /// One of the 17.
     pub code: Code,
-    /// Not encoded. Empty if there is nothing to say.
+    /// Not percent-encoded. May be empty.
     pub message: Cow<'static, str>,
     /// The value of `grpc-status-details-bin`.
     pub details: Option<HeaderValue>,
@@ -42,7 +42,7 @@ impl From<Status> for tonic::Status {
 }
 
 impl Status {
-    /// The call did what it should.
+    /// Success.
     pub const OK: Self = Self::new(Code::Ok, "");
 
     /// A status with a fixed message.
@@ -55,7 +55,7 @@ impl Status {
         }
     }
 
-    /// Adds the header fields to the trailers, or to the header of an answer that has no more than that.
+    /// Adds the header fields to trailers, or to the header of a Trailers-Only response.
     pub fn write(&self, headers: &mut HeaderMap) {
         headers.insert(GRPC_STATUS, HeaderValue::from(self.code as i32));
         if !self.message.is_empty() {
@@ -69,23 +69,23 @@ impl Status {
 
 fn encode_message(message: &str) -> HeaderValue {
     let encoded: Cow<'_, str> = percent_encode(message.as_bytes(), ENCODED).into();
-    // What is encoded is always valid: printable ASCII.
+    // Percent-encoded text is always valid: printable ASCII.
     HeaderValue::from_str(&encoded).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Reads a `grpc-message`. "When decoding invalid values, implementations MUST NOT error or throw away the message."
+/// Decodes a `grpc-message`. "When decoding invalid values, implementations MUST NOT error or throw away the message."
 #[must_use]
 pub fn decode_message(value: &[u8]) -> String {
     percent_decode(value).decode_utf8_lossy().into_owned()
 }
 
-/// Reads a `grpc-status`; a number that is no code is UNKNOWN, as is what is no number.
+/// Decodes a `grpc-status`. Anything but the number of a code is UNKNOWN.
 #[must_use]
 pub fn decode_code(value: &[u8]) -> Code {
     Code::from_bytes(value)
 }
 
-/// The code for an answer that has an HTTP status but no `grpc-status` (http-grpc-status-mapping). 200 is OK: the
+/// The code of an answer with an HTTP status but no `grpc-status` (http-grpc-status-mapping). 200 is OK, since the
 /// predecessor's applications print their message and nothing else.
 #[must_use]
 pub fn from_http(status: u16) -> Code {
@@ -100,7 +100,7 @@ pub fn from_http(status: u16) -> Code {
     }
 }
 
-/// The code's name as go-grpc-prometheus has it.
+/// The name of the code in the metrics of go-grpc-prometheus.
 #[must_use]
 pub const fn label(code: Code) -> &'static str {
     match code {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_no_code_is_unknown() {
+    fn an_undefined_code_is_unknown() {
         for (value, code) in [
             ("0", Code::Ok),
             ("5", Code::NotFound),

@@ -1,33 +1,45 @@
-//! What PHP prints in a streaming call, as the client gets it.
+//! The body of a streaming answer: frames from PHP become bytes for the client, and the trailers.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-
-use super::frame::{NOOP, TRAILERS};
-use crate::binding::head::{self, Trailers};
-use crate::call::error::CallError;
 use grpc_wire::encoding::{Encoding, EncodingError};
 use grpc_wire::frame::{FrameScanner, Piece};
 use grpc_wire::message::{self, COMPRESSED, MessageError};
 
-/// The frames behind the header fields.
-pub(crate) struct Answers {
+use super::frame::{NOOP, TRAILERS};
+use super::head::{self, HeadError, Trailers};
+
+/// Decodes the frames behind the header fields.
+#[derive(Debug)]
+pub(crate) struct AnswerDecoder {
     scanner: FrameScanner,
     pieces: VecDeque<Piece>,
-    /// What a message is compressed with if PHP asks for it.
+    /// For the messages that PHP wants compressed.
     encoding: Option<Encoding>,
 }
 
-/// What comes next.
-pub(crate) enum Answer {
-    /// Bytes of messages for the client.
+/// A part of the answer.
+#[derive(Debug)]
+pub(crate) enum AnswerPart {
+    /// Bytes of messages, ready for the client.
     Messages(Bytes),
     /// The end.
     Trailers(Trailers),
 }
 
-impl Answers {
+/// The script's frames violate the binding.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AnswerError {
+    #[error("answer: {0}")]
+    Message(#[from] MessageError),
+    #[error(transparent)]
+    Trailers(#[from] HeadError),
+    #[error("answer: {0}")]
+    Compress(#[from] EncodingError),
+}
+
+impl AnswerDecoder {
     pub(crate) fn new(limit: usize, encoding: Option<Encoding>) -> Self {
         Self {
             scanner: FrameScanner::new(limit),
@@ -41,39 +53,33 @@ impl Answers {
         self.scanner.messages()
     }
 
-    pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), CallError> {
-        self.scanner
-            .push(bytes, &mut self.pieces)
-            .map_err(CallError::ResponseMessage)
+    pub(crate) fn push(&mut self, bytes: Bytes) -> Result<(), AnswerError> {
+        Ok(self.scanner.push(bytes, &mut self.pieces)?)
     }
 
-    /// What is there of what was pushed.
-    pub(crate) fn next(&mut self) -> Result<Option<Answer>, CallError> {
+    /// The next part of what was pushed; `None` if more bytes are needed.
+    pub(crate) fn decode(&mut self) -> Result<Option<AnswerPart>, AnswerError> {
         while let Some(piece) = self.pieces.pop_front() {
             match piece {
-                Piece::Plain(bytes) => return Ok(Some(Answer::Messages(bytes))),
+                Piece::Plain(bytes) => return Ok(Some(AnswerPart::Messages(bytes))),
                 Piece::Flagged(COMPRESSED, content) => {
-                    return Ok(Some(Answer::Messages(self.compress(&content)?)));
+                    return Ok(Some(AnswerPart::Messages(self.compress(&content)?)));
                 }
                 Piece::Flagged(TRAILERS, block) => {
-                    return Ok(Some(Answer::Trailers(head::parse_trailers(&block)?)));
+                    return Ok(Some(AnswerPart::Trailers(head::parse_trailers(&block)?)));
                 }
                 Piece::Flagged(NOOP, _) => {}
-                Piece::Flagged(flags, _) => {
-                    return Err(CallError::ResponseMessage(MessageError::Flags(flags)));
-                }
+                Piece::Flagged(flags, _) => return Err(MessageError::Flags(flags).into()),
             }
         }
         Ok(None)
     }
 
-    fn compress(&self, content: &[u8]) -> Result<Bytes, CallError> {
+    fn compress(&self, content: &[u8]) -> Result<Bytes, AnswerError> {
         let Some(encoding) = self.encoding else {
             return Ok(message::encode(0, content));
         };
-        Ok(message::encode(
-            COMPRESSED,
-            &encoding.compress(content).map_err(EncodingError::from)?,
-        ))
+        let compressed = encoding.compress(content).map_err(EncodingError::from)?;
+        Ok(message::encode(COMPRESSED, &compressed))
     }
 }

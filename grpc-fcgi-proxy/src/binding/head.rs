@@ -1,63 +1,62 @@
-//! What a script answers: CGI header fields, a blank line, a body.
+//! The header fields of an answer, and its trailers frame: they become the call's status and metadata.
 //!
-//! RFC 3875, section 6. The header fields become the call's status and metadata here.
+//! RFC 3875, section 6: header fields, a blank line, a body.
 
 use http::{HeaderMap, HeaderValue};
 
-pub use super::head_decoder::HeadDecoder;
 use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::metadata;
 use grpc_wire::status::{self, Code, Status};
 
-/// A longer header is refused, and so are longer trailers.
+/// The limit on the header fields in bytes, and on a trailers frame.
 pub const MAX_HEAD_LENGTH: usize = 64 * 1024;
-/// The fields behind this prefix are trailing metadata.
+/// Marks trailing metadata among the header fields.
 const TRAILER_PREFIX: &str = "grpc-trailer-";
 
-/// An answer that is none.
+/// The script's output is not a valid CGI response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ResponseError {
-    /// No blank line within the limit, or a trailers frame over it.
-    #[error("the application's header fields are longer than {MAX_HEAD_LENGTH} bytes")]
+pub enum HeadError {
+    /// The header fields, or the trailers frame, exceed the limit.
+    #[error("the application's header fields exceed {MAX_HEAD_LENGTH} bytes")]
     HeadTooLong,
-    /// The answer ended before the blank line.
-    #[error("the application's answer has no end of its header fields")]
+    /// The output ended before the blank line.
+    #[error("the application's answer ended before its header fields did")]
     NoEndOfHead,
-    /// A trailers frame that does not say how the call ended.
+    /// The trailers frame has no grpc-status.
     #[error("the application's trailers have no grpc-status")]
     NoStatus,
-    /// A line without a colon, or a Status that is no number.
+    /// A line has no colon, or the Status is not a number.
     #[error("the application's answer has a malformed header field")]
     Malformed,
 }
 
-/// What the header fields say.
+/// The decoded header fields.
 #[derive(Debug)]
 pub struct Head {
-    /// How the call ended, if they say it: by a `Grpc-Status`, or by an HTTP status other than 200.
+    /// The status of the call, if `Grpc-Status` or an HTTP status other than 200 states one.
     pub status: Option<Status>,
-    /// What the answer is to be compressed with.
+    /// The encoding that the script asks for.
     pub encoding: Option<Encoding>,
     /// Initial metadata.
     pub metadata: HeaderMap,
     /// Trailing metadata, without the status.
     pub trailers: HeaderMap,
-    /// Fields that gRPC can't carry, and were left out.
-    pub left_out: usize,
+    /// The number of fields that gRPC cannot carry.
+    pub dropped: usize,
 }
 
-/// What the trailers frame says.
+/// The decoded trailers frame.
 #[derive(Debug)]
 pub struct Trailers {
-    /// How the call ended.
+    /// The status of the call.
     pub status: Status,
     /// Trailing metadata.
     pub metadata: HeaderMap,
-    /// Fields that gRPC can't carry, and were left out.
-    pub left_out: usize,
+    /// The number of fields that gRPC cannot carry.
+    pub dropped: usize,
 }
 
-pub(super) fn parse(head: &[u8]) -> Result<Head, ResponseError> {
+pub(super) fn parse(head: &[u8]) -> Result<Head, HeadError> {
     let mut fields = Fields::default();
     fields.add_lines(head)?;
     Ok(fields.into_head())
@@ -72,25 +71,25 @@ struct Fields {
     encoding: Option<Encoding>,
     metadata: HeaderMap,
     trailers: HeaderMap,
-    left_out: usize,
+    dropped: usize,
 }
 
 impl Fields {
-    fn add_lines(&mut self, lines: &[u8]) -> Result<(), ResponseError> {
+    fn add_lines(&mut self, lines: &[u8]) -> Result<(), HeadError> {
         for line in lines.split(|byte| *byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if !line.is_empty() {
                 let colon = line
                     .iter()
                     .position(|byte| *byte == b':')
-                    .ok_or(ResponseError::Malformed)?;
+                    .ok_or(HeadError::Malformed)?;
                 self.add(&line[..colon], line[colon + 1..].trim_ascii())?;
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
+    fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match name.as_str() {
             "status" => self.http_status = Some(http_status(value)?),
@@ -100,16 +99,16 @@ impl Fields {
             "grpc-message" => self.message = status::decode_message(value),
             "grpc-status-details-bin" => match metadata::normalize_base64(value) {
                 Ok(details) => self.details = Some(details),
-                Err(_) => self.left_out += 1,
+                Err(_) => self.dropped += 1,
             },
-            // PHP sends these with every answer; they are about the CGI answer, not about the call.
+            // PHP sends these with every answer. They describe the CGI answer, not the call.
             "content-type" | "content-length" => {}
             _ => {
                 let added = match name.strip_prefix(TRAILER_PREFIX) {
                     Some(key) => metadata::append(&mut self.trailers, key, value),
                     None => metadata::append(&mut self.metadata, &name, value),
                 };
-                self.left_out += usize::from(added.is_err());
+                self.dropped += usize::from(added.is_err());
             }
         }
         Ok(())
@@ -130,7 +129,7 @@ impl Fields {
             encoding: self.encoding,
             metadata: self.metadata,
             trailers: self.trailers,
-            left_out: self.left_out,
+            dropped: self.dropped,
         }
     }
 }
@@ -144,18 +143,18 @@ fn without_grpc_status(http_status: u16) -> Status {
     }
 }
 
-/// Reads the trailers frame of a streaming call: lines as in a header, names in lower case, and a status.
+/// Parses the content of a trailers frame.
 ///
 /// # Errors
 ///
-/// If it is malformed, too long, or has no status.
-pub fn parse_trailers(block: &[u8]) -> Result<Trailers, ResponseError> {
+/// If it is malformed, exceeds [`MAX_HEAD_LENGTH`], or has no status.
+pub fn parse_trailers(block: &[u8]) -> Result<Trailers, HeadError> {
     if block.len() > MAX_HEAD_LENGTH {
-        return Err(ResponseError::HeadTooLong);
+        return Err(HeadError::HeadTooLong);
     }
     let mut fields = Fields::default();
     fields.add_lines(block)?;
-    let code = fields.code.ok_or(ResponseError::NoStatus)?;
+    let code = fields.code.ok_or(HeadError::NoStatus)?;
     let status = Status {
         code,
         message: fields.message.into(),
@@ -164,15 +163,15 @@ pub fn parse_trailers(block: &[u8]) -> Result<Trailers, ResponseError> {
     Ok(Trailers {
         status,
         metadata: fields.metadata,
-        left_out: fields.left_out,
+        dropped: fields.dropped,
     })
 }
 
 /// `Status: 404 Not Found`.
-fn http_status(value: &[u8]) -> Result<u16, ResponseError> {
-    let digits = value.first_chunk::<3>().ok_or(ResponseError::Malformed)?;
-    let text = str::from_utf8(digits).map_err(|_| ResponseError::Malformed)?;
-    text.parse().map_err(|_| ResponseError::Malformed)
+fn http_status(value: &[u8]) -> Result<u16, HeadError> {
+    let digits = value.first_chunk::<3>().ok_or(HeadError::Malformed)?;
+    let text = str::from_utf8(digits).map_err(|_| HeadError::Malformed)?;
+    text.parse().map_err(|_| HeadError::Malformed)
 }
 
 #[cfg(test)]
@@ -180,8 +179,9 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::binding::head_decoder::HeadDecoder;
 
-    fn decode(bytes: &'static [u8]) -> Result<Option<(Head, Bytes)>, ResponseError> {
+    fn decode(bytes: &'static [u8]) -> Result<Option<(Head, Bytes)>, HeadError> {
         HeadDecoder::default().push(&Bytes::from_static(bytes))
     }
 
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_and_trailing_metadata_are_told_apart() {
+    fn a_prefix_separates_trailing_metadata() {
         let head = head(
             b"X-A: 1\r\nx-a: 2\r\nGrpc-Trailer-X-B-Bin: q6s=\r\nX-Bad: \x01\r\nGrpc-Odd: 1\r\n\r\n",
         );
@@ -243,13 +243,13 @@ mod tests {
         );
         assert_eq!(head.trailers["x-b-bin"], "q6s");
         assert_eq!(
-            (head.metadata.len(), head.trailers.len(), head.left_out),
+            (head.metadata.len(), head.trailers.len(), head.dropped),
             (2, 1, 2)
         );
     }
 
     #[test]
-    fn a_trailers_frame_says_the_status() {
+    fn a_trailers_frame_has_the_status() {
         let block =
             b"grpc-status: 9\r\ngrpc-message: no%0A\r\nx-a: 1\r\nx-a: 2\r\nx-b-bin: qw==\r\n";
         let Trailers {
@@ -270,28 +270,28 @@ mod tests {
         );
         assert_eq!(
             parse_trailers(b"x-a: 1\r\n").unwrap_err(),
-            ResponseError::NoStatus
+            HeadError::NoStatus
         );
     }
 
     #[test]
-    fn what_is_no_header_is_refused() {
+    fn malformed_header_fields_are_refused() {
         assert_eq!(
             decode(b"PHP Warning without a colon\r\n\r\n").unwrap_err(),
-            ResponseError::Malformed
+            HeadError::Malformed
         );
         assert_eq!(
             decode(b"Status: OK\r\n\r\n").unwrap_err(),
-            ResponseError::Malformed
+            HeadError::Malformed
         );
     }
 
     #[test]
-    fn longer_trailers_are_refused() {
+    fn trailers_over_the_limit_are_refused() {
         let field = b"grpc-status: 0\r\nx: ";
         let block = [&field[..], &vec![b'x'; MAX_HEAD_LENGTH - field.len()]].concat();
         assert!(parse_trailers(&block).is_ok());
         let error = parse_trailers(&[&block[..], b"x"].concat()).unwrap_err();
-        assert_eq!(error, ResponseError::HeadTooLong);
+        assert_eq!(error, HeadError::HeadTooLong);
     }
 }

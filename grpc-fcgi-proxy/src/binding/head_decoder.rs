@@ -1,29 +1,29 @@
-//! Finds where the header ends, and the body begins.
+//! Finds the blank line between the header fields and the body.
 
 use bytes::{Bytes, BytesMut};
 
-use super::head::{Head, MAX_HEAD_LENGTH, ResponseError, parse};
+use super::head::{Head, HeadError, MAX_HEAD_LENGTH, parse};
 
-/// What more than the longest header comes before it is known that the header is longer: all but the last byte of
-/// `LF CR LF`.
+/// How many bytes may follow the longest valid header before it is certain that it is too long: all but the last byte
+/// of `LF CR LF`.
 const END_LENGTH: usize = 2;
 
-/// Collects the header, however it is split.
+/// Collects the header, however the pieces of STDOUT split it.
 #[derive(Debug, Default)]
 pub struct HeadDecoder {
     input: BytesMut,
-    /// Where the search for the blank line goes on.
+    /// The offset at which the search for the blank line continues.
     searched: usize,
 }
 
 impl HeadDecoder {
-    /// Adds a piece of STDOUT. When the blank line is there: the header, and what there is of the body.
+    /// Adds a piece of STDOUT. Once the blank line has arrived, returns the header and the first piece of the body.
     ///
     /// # Errors
     ///
-    /// If this can't become a header.
-    pub fn push(&mut self, piece: &Bytes) -> Result<Option<(Head, Bytes)>, ResponseError> {
-        // Usually it is all in the first piece, which then need not be copied.
+    /// If the header is malformed or exceeds the limit.
+    pub fn push(&mut self, piece: &Bytes) -> Result<Option<(Head, Bytes)>, HeadError> {
+        // Usually the first piece holds the whole header, and need not be copied.
         if self.input.is_empty()
             && let Some((end, body)) = find_end(piece, &mut self.searched)
         {
@@ -32,7 +32,7 @@ impl HeadDecoder {
         self.input.extend_from_slice(piece);
         let Some((end, body)) = find_end(&self.input, &mut self.searched) else {
             return if self.input.len() > MAX_HEAD_LENGTH + END_LENGTH {
-                Err(ResponseError::HeadTooLong)
+                Err(HeadError::HeadTooLong)
             } else {
                 Ok(None)
             };
@@ -42,14 +42,14 @@ impl HeadDecoder {
     }
 }
 
-fn finish(head: &[u8], body: Bytes) -> Result<(Head, Bytes), ResponseError> {
+fn finish(head: &[u8], body: Bytes) -> Result<(Head, Bytes), HeadError> {
     if head.len() > MAX_HEAD_LENGTH {
-        return Err(ResponseError::HeadTooLong);
+        return Err(HeadError::HeadTooLong);
     }
     Ok((parse(head)?, body))
 }
 
-/// Where the last line of the header ends, and where the body begins.
+/// The end of the last header line, and the start of the body.
 fn find_end(input: &[u8], searched: &mut usize) -> Option<(usize, usize)> {
     let mut from = *searched;
     while let Some(at) = input[from..]
@@ -60,7 +60,7 @@ fn find_end(input: &[u8], searched: &mut usize) -> Option<(usize, usize)> {
         match input[at + 1..] {
             [b'\n', ..] => return Some((at, at + 2)),
             [b'\r', b'\n', ..] => return Some((at, at + 3)),
-            // The line after may still turn out to be blank.
+            // The next line may still turn out to be blank.
             [] | [b'\r'] => break,
             _ => from = at + 1,
         }
@@ -96,9 +96,9 @@ mod tests {
     }
 
     #[test]
-    fn only_so_long_a_header_passes_wherever_it_is_split() {
+    fn the_limit_on_the_header_holds_wherever_it_is_split() {
         for (length, passes) in [(MAX_HEAD_LENGTH, true), (MAX_HEAD_LENGTH + 1, false)] {
-            // The CR that ends its line is part of the header.
+            // The CR before the line feed counts as part of the header.
             let field = [b"x:", &vec![b'x'; length - 3][..]].concat();
             let head = Bytes::from([&field[..], b"\r\n\r\nbody"].concat());
             for at in length - 10..head.len() {
@@ -109,7 +109,7 @@ mod tests {
                 };
                 match found {
                     Ok(found) => assert!(passes && found.is_some(), "split at {at}"),
-                    Err(error) => assert!(!passes && error == ResponseError::HeadTooLong),
+                    Err(error) => assert!(!passes && error == HeadError::HeadTooLong),
                 }
             }
         }

@@ -1,8 +1,10 @@
-//! The contract between the proxy and a PHP script, as code: `BINDING.md`.
+//! The contract between the proxy and a PHP script, `BINDING.md` as code: what a script is told, and what its answer means.
 
 pub(crate) mod answers;
+mod fields;
 pub mod frame;
 pub mod head;
-mod head_decoder;
+pub mod head_decoder;
 pub mod route;
+pub(crate) mod sink;
 pub mod variables;

@@ -24,9 +24,9 @@ impl Script {
     }
 }
 
-/// Which services a route is for: one by its full name, or all whose names begin so, as in `shop.v1.*`.
+/// The services of a route: one by its full name, or all of a package, as in `shop.v1.*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServicePattern {
+pub(crate) struct ServicePattern {
     name: String,
     is_prefix: bool,
 }
@@ -43,7 +43,10 @@ impl FromStr for ServicePattern {
             None => is_service(name),
         };
         if !valid {
-            return Err("a route is for a service, such as shop.v1.Cart, or for a package, such as shop.v1.*".to_owned());
+            return Err(
+                "expected a service, such as shop.v1.Cart, or a package, such as shop.v1.*"
+                    .to_owned(),
+            );
         }
         Ok(Self {
             name: name.to_owned(),
@@ -62,23 +65,20 @@ impl ServicePattern {
     }
 }
 
-/// Which script runs the methods of a service.
+/// Maps services to scripts.
 #[derive(Clone, Debug)]
-pub struct Routes {
+pub(crate) struct Routes {
     entry: Script,
     routes: Vec<(ServicePattern, Script)>,
 }
 
 impl Routes {
-    /// The first route that matches wins; the entry script has the rest.
-    #[must_use]
-    pub fn new(entry: Script, routes: Vec<(ServicePattern, Script)>) -> Self {
+    /// The first matching route wins; the entry script runs the rest.
+    pub(crate) fn new(entry: Script, routes: Vec<(ServicePattern, Script)>) -> Self {
         Self { entry, routes }
     }
 
-    /// The script for a service.
-    #[must_use]
-    pub fn script(&self, service: &str) -> &Script {
+    pub(crate) fn script(&self, service: &str) -> &Script {
         let route = self
             .routes
             .iter()
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_route_that_matches_has_the_service() {
+    fn the_first_matching_route_wins() {
         let script = |path: &str| Script::new(Path::new(path));
         let route = |pattern: &str, path| (pattern.parse().unwrap(), script(path));
         let routes = Routes::new(

@@ -1,199 +1,209 @@
-//! The CGI meta-variables of a call.
+//! The CGI meta-variables of every script: of calls, of auxiliary paths, and of `check`.
 //!
-//! RFC 3875, section 4.1, and what gRPC adds: GRPC_SERVICE, GRPC_METHOD, GRPC_CALL_KIND, GRPC_DEADLINE,
-//! GRPC_METADATA. No name of a variable ever comes from a client but behind `HTTP_`, so none can become PHP_VALUE.
+//! RFC 3875, section 4.1, and what gRPC adds: GRPC_SERVICE, GRPC_METHOD, GRPC_CALL_KIND, GRPC_DEADLINE, GRPC_METADATA,
+//! GRPC_MESSAGE_COMPRESSED. A client chooses a variable's name only behind `HTTP_`, so none can become PHP_VALUE.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::HeaderMap;
-
-use super::route::Script;
-use crate::fastcgi::pair::{PairTooLong, Params};
-use crate::fastcgi::record;
-use grpc_wire::metadata;
 use grpc_wire::method::{CallKind, Method};
+use http::{HeaderMap, HeaderValue, header};
 
-/// Enough for BEGIN_REQUEST and the variables of a usual call, and for a small message behind them.
+use super::fields::{metadata_list, write_fields};
+use super::route::Script;
+use super::sink::Sink;
+use crate::fastcgi::pair::{PairTooLong, ParamsEncoder};
+use crate::fastcgi::record;
+
+/// Holds BEGIN_REQUEST and the variables of a usual call, and a small message behind them, without growing.
 const USUAL_SIZE: usize = 2048;
+
+/// Stands for an unknown length: php-fpm lets a script read no more than CONTENT_LENGTH bytes.
+const UNKNOWN_LENGTH: u64 = i64::MAX as u64;
+
+const SOFTWARE: &str = concat!("grpc-fcgi-proxy/", env!("CARGO_PKG_VERSION"));
 
 /// What PHP finds on its input.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
     /// One bare message.
     Message {
-        /// Its length.
+        /// Its length in bytes.
         length: usize,
-        /// Whether it came compressed; it is not any more.
+        /// Whether the client sent it compressed. PHP reads it decompressed.
         compressed: bool,
     },
-    /// Messages with their prefixes, as they come.
+    /// Messages with their prefixes, as they arrive.
     Stream,
 }
 
 impl Input {
-    /// php-fpm reads the whole body of a POST before it runs the script, and of no other method.
-    const fn request_method(self) -> &'static [u8] {
+    /// php-fpm reads the whole body of a POST before it starts the script, and that of no other method.
+    const fn request_method(self) -> &'static str {
         match self {
-            Self::Message { .. } => b"POST",
-            Self::Stream => b"GRPC",
+            Self::Message { .. } => "POST",
+            Self::Stream => "GRPC",
+        }
+    }
+
+    const fn content_length(self) -> u64 {
+        match self {
+            Self::Message { length, .. } => length as u64,
+            Self::Stream => UNKNOWN_LENGTH,
         }
     }
 }
 
-/// Stands for a length that is not known: php-fpm lets a script read no more than CONTENT_LENGTH says.
-const UNKNOWN_LENGTH: &[u8] = b"9223372036854775807";
-
-/// What the variables say.
+/// What the variables of a call are made of.
 #[derive(Debug)]
 pub struct Variables<'a> {
-    /// What to run.
+    /// The script to run.
     pub script: &'a Script,
-    /// What kind of call it is.
+    /// The kind of the call.
     pub kind: CallKind,
-    /// What is called.
+    /// The method that is called.
     pub method: Method<'a>,
-    /// Where the client called it.
+    /// The authority that the client called.
     pub authority: &'a str,
-    /// What the client sent besides the message.
+    /// The header fields of the request.
     pub headers: &'a HeaderMap,
-    /// What is on STDIN.
+    /// The script's input.
     pub input: Input,
-    /// Whether the connection is to stay open behind the answer.
-    pub keep_connection: bool,
-    /// How much longer the client waits.
-    pub time_left: Option<Duration>,
-    /// The client's side of the connection.
+    /// When the client stops waiting.
+    pub deadline: Option<SystemTime>,
+    /// The client's end of the connection.
     pub peer: SocketAddr,
-    /// The proxy's side of it.
+    /// The proxy's end of the connection.
     pub local: SocketAddr,
 }
 
-/// Encodes BEGIN_REQUEST and the whole PARAMS stream.
+/// What the variables of an ordinary HTTP request are made of.
+#[derive(Debug)]
+pub(crate) struct PageVariables<'a> {
+    pub(crate) script: &'a Script,
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) content_length: usize,
+}
+
+/// Encodes BEGIN_REQUEST and the whole PARAMS stream of a call.
 ///
 /// # Errors
 ///
 /// If a variable does not fit in a record.
-pub fn encode(variables: &Variables<'_>) -> Result<Vec<u8>, PairTooLong> {
+pub fn encode(variables: &Variables<'_>, keep_connection: bool) -> Result<Vec<u8>, PairTooLong> {
     let mut out = Vec::with_capacity(USUAL_SIZE);
-    record::encode_begin_request(variables.keep_connection, &mut out);
-    let mut params = Params::begin(out);
-    push_request(&mut params, variables)?;
-    push_call(&mut params, variables)?;
-    push_headers(&mut params, variables)?;
+    record::encode_begin_request(keep_connection, &mut out);
+    let mut params = ParamsEncoder::begin(out);
+    variables.write(&mut params)?;
     Ok(params.end())
 }
 
-fn push_request(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
-    let path = variables.method.path.as_bytes();
-    let content_type = variables.headers.get(http::header::CONTENT_TYPE);
-    params.push("GATEWAY_INTERFACE", b"CGI/1.1")?;
-    params.push(
-        "SERVER_SOFTWARE",
-        concat!("grpc-fcgi-proxy/", env!("CARGO_PKG_VERSION")).as_bytes(),
-    )?;
-    params.push("SERVER_PROTOCOL", b"HTTP/2.0")?;
-    params.push("SERVER_NAME", host(variables.authority).as_bytes())?;
-    params.push("SERVER_ADDR", variables.local.ip().to_string().as_bytes())?;
-    params.push("SERVER_PORT", variables.local.port().to_string().as_bytes())?;
-    params.push("REMOTE_ADDR", variables.peer.ip().to_string().as_bytes())?;
-    params.push("REMOTE_PORT", variables.peer.port().to_string().as_bytes())?;
-    params.push("REQUEST_METHOD", variables.input.request_method())?;
-    params.push("REQUEST_URI", path)?;
-    params.push("SCRIPT_NAME", path)?;
-    params.push("SCRIPT_FILENAME", variables.script.filename.as_bytes())?;
-    params.push("DOCUMENT_ROOT", variables.script.document_root.as_bytes())?;
-    params.push("QUERY_STRING", b"")?;
-    params.push(
-        "CONTENT_TYPE",
-        content_type.map_or(b"application/grpc", |value| value.as_bytes()),
-    )?;
-    match variables.input {
-        Input::Message { length, .. } => {
-            params.push("CONTENT_LENGTH", length.to_string().as_bytes())?
-        }
-        Input::Stream => params.push("CONTENT_LENGTH", UNKNOWN_LENGTH)?,
-    }
-    params.push("HTTP_HOST", variables.authority.as_bytes())
-}
-
-fn push_call(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
-    params.push("GRPC_SERVICE", variables.method.service.as_bytes())?;
-    params.push("GRPC_METHOD", variables.method.name.as_bytes())?;
-    params.push("GRPC_CALL_KIND", variables.kind.name().as_bytes())?;
-    if let Input::Message { compressed, .. } = variables.input {
-        params.push(
-            "GRPC_MESSAGE_COMPRESSED",
-            if compressed { b"1" } else { b"0" },
-        )?;
-    }
-    if let Some(left) = variables.time_left {
-        let deadline = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .saturating_add(left);
-        params.push("GRPC_DEADLINE", deadline.as_micros().to_string().as_bytes())?;
-    }
-    params.push("GRPC_METADATA", &metadata_list(variables.headers))
-}
-
-/// Every metadata entry on a line of its own, `key: value`. No value can contain the end of a line.
-fn metadata_list(headers: &HeaderMap) -> Vec<u8> {
-    let mut list = Vec::with_capacity(256);
-    for (name, value) in headers
-        .iter()
-        .filter(|(name, _)| metadata::is_metadata(name.as_str()))
-    {
-        for part in metadata::values(name.as_str(), value.as_bytes()) {
-            list.extend_from_slice(name.as_str().as_bytes());
-            list.extend_from_slice(b": ");
-            list.extend_from_slice(part);
-            list.push(b'\n');
-        }
-    }
-    list
-}
-
-/// RFC 3875, section 4.1.18. Several values of a key are joined, as RFC 9110, section 5.3 has it.
-fn push_headers(params: &mut Params, variables: &Variables<'_>) -> Result<(), PairTooLong> {
-    let mut variable = Vec::with_capacity(64);
-    // The values of a key follow each other.
-    let mut fields = variables.headers.iter().peekable();
-    while let Some((name, value)) = fields.next() {
-        let mut value = Cow::Borrowed(value.as_bytes());
-        while let Some((_, next)) = fields.next_if(|(next, _)| *next == name) {
-            let joined = value.to_mut();
-            joined.extend_from_slice(b", ");
-            joined.extend_from_slice(next.as_bytes());
-        }
-        if becomes_variable(name.as_str()) {
-            write_variable(name.as_str(), &mut variable);
-            params.push(&variable, &value)?;
-        }
-    }
-    Ok(())
-}
-
-fn write_variable(name: &str, variable: &mut Vec<u8>) {
-    variable.clear();
-    variable.extend_from_slice(b"HTTP_");
-    variable.extend_from_slice(name.as_bytes());
-    for byte in &mut variable["HTTP_".len()..] {
-        *byte = match *byte {
-            b'-' => b'_',
-            byte => byte.to_ascii_uppercase(),
+impl Variables<'_> {
+    /// Writes all variables.
+    pub(crate) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        let content_type = self.headers.get(header::CONTENT_TYPE);
+        let request = Request {
+            script: self.script,
+            method: self.input.request_method(),
+            uri: self.method.path,
+            path: self.method.path,
+            query: "",
+            protocol: "HTTP/2.0",
+            content_type: Some(content_type.map_or(b"application/grpc", HeaderValue::as_bytes)),
+            content_length: self.input.content_length(),
         };
+        request.write(sink)?;
+        self.write_ends(sink)?;
+        self.write_call(sink)?;
+        sink.push(b"HTTP_HOST", self.authority.as_bytes())?;
+        write_fields(self.headers, sink)
+    }
+
+    fn write_ends<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        sink.push(b"SERVER_NAME", host(self.authority).as_bytes())?;
+        sink.push(b"SERVER_ADDR", self.local.ip().to_string().as_bytes())?;
+        sink.push(b"SERVER_PORT", self.local.port().to_string().as_bytes())?;
+        sink.push(b"REMOTE_ADDR", self.peer.ip().to_string().as_bytes())?;
+        sink.push(b"REMOTE_PORT", self.peer.port().to_string().as_bytes())
+    }
+
+    fn write_call<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        sink.push(b"GRPC_SERVICE", self.method.service.as_bytes())?;
+        sink.push(b"GRPC_METHOD", self.method.name.as_bytes())?;
+        sink.push(b"GRPC_CALL_KIND", self.kind.name().as_bytes())?;
+        if let Input::Message { compressed, .. } = self.input {
+            let flag: &[u8] = if compressed { b"1" } else { b"0" };
+            sink.push(b"GRPC_MESSAGE_COMPRESSED", flag)?;
+        }
+        if let Some(deadline) = self.deadline {
+            let since_epoch = deadline.duration_since(UNIX_EPOCH).unwrap_or_default();
+            let microseconds = since_epoch.as_micros().to_string();
+            sink.push(b"GRPC_DEADLINE", microseconds.as_bytes())?;
+        }
+        sink.push(b"GRPC_METADATA", &metadata_list(self.headers))
     }
 }
 
-/// A key with `_` or `.` could forge another one: `a_b` and `a-b` are both HTTP_A_B. HTTP_PROXY would change what
-/// the application's own HTTP clients do (httpoxy). HTTP_HOST is the authority.
-fn becomes_variable(name: &str) -> bool {
-    !matches!(name, "host" | "proxy")
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+impl PageVariables<'_> {
+    /// Writes all variables.
+    pub(crate) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        let uri = match self.query {
+            "" => self.path.to_owned(),
+            query => format!("{}?{query}", self.path),
+        };
+        let content_type = self.headers.get(header::CONTENT_TYPE);
+        let request = Request {
+            script: self.script,
+            method: self.method,
+            uri: &uri,
+            path: self.path,
+            query: self.query,
+            protocol: "HTTP/1.1",
+            content_type: content_type.map(HeaderValue::as_bytes),
+            content_length: self.content_length as u64,
+        };
+        request.write(sink)?;
+        if let Some(host) = self.headers.get(header::HOST) {
+            sink.push(b"HTTP_HOST", host.as_bytes())?;
+        }
+        write_fields(self.headers, sink)
+    }
+}
+
+/// What every request of a script says.
+struct Request<'a> {
+    script: &'a Script,
+    method: &'a str,
+    uri: &'a str,
+    path: &'a str,
+    query: &'a str,
+    protocol: &'a str,
+    content_type: Option<&'a [u8]>,
+    content_length: u64,
+}
+
+impl Request<'_> {
+    fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+        sink.push(b"GATEWAY_INTERFACE", b"CGI/1.1")?;
+        sink.push(b"SERVER_SOFTWARE", SOFTWARE.as_bytes())?;
+        sink.push(b"SERVER_PROTOCOL", self.protocol.as_bytes())?;
+        sink.push(b"REQUEST_METHOD", self.method.as_bytes())?;
+        sink.push(b"REQUEST_URI", self.uri.as_bytes())?;
+        sink.push(b"SCRIPT_NAME", self.path.as_bytes())?;
+        sink.push(b"SCRIPT_FILENAME", self.script.filename.as_bytes())?;
+        sink.push(b"DOCUMENT_ROOT", self.script.document_root.as_bytes())?;
+        sink.push(b"QUERY_STRING", self.query.as_bytes())?;
+        if let Some(content_type) = self.content_type {
+            sink.push(b"CONTENT_TYPE", content_type)?;
+        }
+        sink.push(
+            b"CONTENT_LENGTH",
+            self.content_length.to_string().as_bytes(),
+        )
+    }
 }
 
 /// The host of an authority: without the port, and without the brackets of an IPv6 address.
@@ -217,7 +227,7 @@ mod tests {
         for (name, value) in fields {
             headers.append(
                 HeaderName::from_static(name),
-                http::HeaderValue::from_static(value),
+                HeaderValue::from_static(value),
             );
         }
         headers
@@ -234,13 +244,12 @@ mod tests {
                 length: 7,
                 compressed: false,
             },
-            keep_connection: false,
             kind: CallKind::Unary,
-            time_left: None,
+            deadline: None,
             peer: "127.0.0.1:4711".parse().unwrap(),
             local: "127.0.0.1:8080".parse().unwrap(),
         };
-        String::from_utf8_lossy(&encode(&variables).unwrap()).into_owned()
+        String::from_utf8_lossy(&encode(&variables, false).unwrap()).into_owned()
     }
 
     #[test]
@@ -273,6 +282,33 @@ mod tests {
             b"x-a: 1\nx-a: 2, 3\nx-b-bin: AA==\nx-b-bin: AQ\n"
         );
         assert!(encoded(&headers).contains("HTTP_X_A1, 2, 3"));
+    }
+
+    #[test]
+    fn the_header_fields_of_a_page_pass_the_same_filter() {
+        let headers = headers(&[("proxy", "evil"), ("x_a", "forged"), ("x-a", "true")]);
+        let variables = PageVariables {
+            script: &Script::new(Path::new("/app/status.php")),
+            method: "GET",
+            path: "/status",
+            query: "json",
+            headers: &headers,
+            content_length: 0,
+        };
+        let mut params = ParamsEncoder::begin(Vec::new());
+        variables.write(&mut params).unwrap();
+        let text = String::from_utf8_lossy(&params.end()).into_owned();
+        for pair in [
+            "REQUEST_URI/status?json",
+            "SCRIPT_NAME/status",
+            "QUERY_STRINGjson",
+            "HTTP_X_Atrue",
+        ] {
+            assert!(text.contains(pair), "{pair} is not in {text:?}");
+        }
+        for forged in ["HTTP_PROXY", "forged"] {
+            assert!(!text.contains(forged), "{forged} is in {text:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The descriptor sets: which services there are, and what kind each of their methods is.
+//! The descriptor sets: the application's services, and the call kind of each method.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -9,26 +9,20 @@ use grpc_wire::method::CallKind;
 use prost::{DecodeError, Message};
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
 
-use crate::builtin::index::Index;
+use super::index::{Index, MissingImport};
 
-/// What all sets say together.
+/// The content of all sets.
 #[derive(Clone, Debug, Default)]
-pub struct Descriptors {
-    /// What kind each method is.
-    pub kinds: MethodKinds,
+pub(crate) struct Descriptors {
+    pub(crate) kinds: MethodKinds,
     /// The full names of the services.
-    pub services: BTreeSet<String>,
-    /// For reflection.
-    pub index: Index,
+    pub(crate) services: BTreeSet<String>,
+    pub(super) index: Index,
 }
 
 impl Descriptors {
-    /// Reads the files.
-    ///
-    /// # Errors
-    ///
-    /// If a file can't be read, or is no descriptor set.
-    pub fn read(files: &[PathBuf]) -> anyhow::Result<Self> {
+    /// Reads the files, each a FileDescriptorSet.
+    pub(crate) fn read(files: &[PathBuf]) -> anyhow::Result<Self> {
         let mut descriptors = Self::default();
         for file in files {
             let bytes =
@@ -38,6 +32,11 @@ impl Descriptors {
                 .with_context(|| format!("{} is not a FileDescriptorSet", file.display()))?;
         }
         Ok(descriptors)
+    }
+
+    /// Whether the sets have every file that they import, which reflection needs.
+    pub(crate) fn check_imports(&self) -> Result<(), MissingImport> {
+        self.index.check_imports()
     }
 
     fn add(&mut self, bytes: Bytes) -> Result<(), DecodeError> {
@@ -55,15 +54,14 @@ fn services(file: &FileDescriptorProto) -> impl Iterator<Item = String> {
     })
 }
 
-/// What kind each method is, as descriptor sets have it.
+/// The call kind of each method.
 #[derive(Clone, Debug, Default)]
-pub struct MethodKinds {
+pub(crate) struct MethodKinds {
     by_path: HashMap<String, CallKind>,
 }
 
 impl MethodKinds {
-    /// Adds the methods of a set.
-    pub fn add(&mut self, set: &FileDescriptorSet) {
+    pub(super) fn add(&mut self, set: &FileDescriptorSet) {
         for file in &set.file {
             for service in &file.service {
                 for method in &service.method {
@@ -76,9 +74,8 @@ impl MethodKinds {
         }
     }
 
-    /// The kind of the method at `path`; one that is in no descriptor set is unary.
-    #[must_use]
-    pub fn of(&self, path: &str) -> CallKind {
+    /// The kind of the method at `path`. A method that is in no descriptor set is unary.
+    pub(crate) fn of(&self, path: &str) -> CallKind {
         self.by_path.get(path).copied().unwrap_or_default()
     }
 }

@@ -1,127 +1,51 @@
-//! The service grpc.health.v1.Health, and the state of php-fpm that it tells.
+//! The service grpc.health.v1.Health: it reports whether php-fpm is healthy.
 //!
-//! It is the proxy that answers: a check must not wait for a worker, nor fail because there is none.
+//! The proxy itself answers: a check must neither wait for a worker nor fail because none is free.
 
 use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::FutureExt;
-use futures_util::future::select_ok;
 use futures_util::stream::{BoxStream, StreamExt, unfold};
-use http::StatusCode;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
 use tonic::{Request, Response, Status};
 
 use self::pb::health_check_response::ServingStatus;
 use self::pb::health_server::{Health, HealthServer};
 use self::pb::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
-use crate::fastcgi::target::{ConnectError, Target};
-use crate::php_fpm::page::{self, WholeError};
 
-/// What is generated from the contract.
-#[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
+/// Generated from the contract.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::too_many_lines,
+    reason = "generated"
+)]
 pub mod pb {
     tonic::include_proto!("grpc.health.v1");
 
-    /// The contract itself.
+    /// The contract as a FileDescriptorSet.
     pub const FILE_DESCRIPTOR_SET: &[u8] =
         include_bytes!(concat!(env!("OUT_DIR"), "/health.binpb"));
 }
 
-/// From one question to php-fpm to the next.
-const ASK_INTERVAL: Duration = Duration::from_secs(1);
-/// The ping page needs a worker, so when all are busy its answer takes as long as one needs to become free.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// gRFC A90: "The maximum number of services to return is 100; responses exceeding this limit will result in a
 /// RESOURCE_EXHAUSTED error."
 const MAX_LISTED: usize = 100;
 
-/// Where php-fpm's state is learned.
-#[derive(Clone, Debug)]
-pub struct Probe {
-    /// Where php-fpm listens; it is well if one of them is.
-    pub targets: Vec<Target>,
-    /// Its `ping.path`; without one, php-fpm is well if it can be connected to.
-    pub ping_path: Option<String>,
-}
-
-/// Why php-fpm is not well.
-#[derive(Debug, thiserror::Error)]
-enum ProbeError {
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    #[error(transparent)]
-    Ping(#[from] WholeError),
-    #[error("the ping page answers with HTTP status {0}")]
-    Status(StatusCode),
-}
-
-impl Probe {
-    /// Asks again and again, and tells `serving`.
-    pub async fn follow(&self, serving: &watch::Sender<bool>) -> Infallible {
-        let mut reported = None;
-        loop {
-            let result = self.ask().await;
-            let well = result.is_ok();
-            serving.send_if_modified(|serving| std::mem::replace(serving, well) != well);
-            if reported.replace(well) != Some(well) {
-                match result {
-                    Ok(()) => tracing::info!("php-fpm is well"),
-                    Err(error) => tracing::warn!(%error, "php-fpm is not well"),
-                }
-            }
-            sleep(ASK_INTERVAL).await;
-        }
-    }
-
-    /// All at once; the first that is well is enough.
-    async fn ask(&self) -> Result<(), ProbeError> {
-        let asked = self
-            .targets
-            .iter()
-            .map(|target| self.ask_one(target).boxed());
-        select_ok(asked).await.map(|_| ())
-    }
-
-    async fn ask_one(&self, target: &Target) -> Result<(), ProbeError> {
-        match &self.ping_path {
-            Some(path) => ping(target, path).await,
-            None => {
-                target.connect(Instant::now()).await?;
-                Ok(())
-            }
-        }
-    }
-}
-
-async fn ping(target: &Target, path: &str) -> Result<(), ProbeError> {
-    let params = page::page(path, "");
-    let (answer, _) = page::exchange(target, params, Bytes::new(), ANSWER_TIMEOUT).await?;
-    match answer.status() {
-        StatusCode::OK => Ok(()),
-        status => Err(ProbeError::Status(status)),
-    }
-}
-
-/// The service. Its stream of a Watch ends when the sender of `serving` is dropped.
+/// The service. The streams of Watch end when the sender of `healthy` is dropped.
 #[derive(Debug)]
-pub struct HealthService {
-    serving: watch::Receiver<bool>,
+pub(crate) struct HealthService {
+    healthy: watch::Receiver<bool>,
     services: BTreeSet<String>,
 }
 
 impl HealthService {
-    /// For these services, and for "", which is the server itself.
-    #[must_use]
-    pub fn server(
-        serving: watch::Receiver<bool>,
+    /// Reports on these services, and on "", which is the server itself.
+    pub(crate) fn server(
+        healthy: watch::Receiver<bool>,
         mut services: BTreeSet<String>,
     ) -> HealthServer<Self> {
         services.insert(String::new());
-        HealthServer::new(Self { serving, services })
+        HealthServer::new(Self { healthy, services })
     }
 }
 
@@ -136,7 +60,7 @@ impl Health for HealthService {
         if !self.services.contains(&request.get_ref().service) {
             return Err(Status::not_found("unknown service"));
         }
-        Ok(Response::new(response(state(*self.serving.borrow()))))
+        Ok(Response::new(response(state(*self.healthy.borrow()))))
     }
 
     async fn list(
@@ -146,7 +70,7 @@ impl Health for HealthService {
         if self.services.len() > MAX_LISTED {
             return Err(Status::resource_exhausted("too many services to list"));
         }
-        let now = response(state(*self.serving.borrow()));
+        let now = response(state(*self.healthy.borrow()));
         let status = |service: &String| (service.clone(), now);
         let statuses = self.services.iter().map(status).collect();
         Ok(Response::new(HealthListResponse { statuses }))
@@ -161,7 +85,7 @@ impl Health for HealthService {
         let known = self.services.contains(&request.get_ref().service);
         let states = unfold(
             Some(Watch {
-                serving: self.serving.clone(),
+                healthy: self.healthy.clone(),
                 known,
                 last: None,
             }),
@@ -172,7 +96,7 @@ impl Health for HealthService {
 }
 
 struct Watch {
-    serving: watch::Receiver<bool>,
+    healthy: watch::Receiver<bool>,
     known: bool,
     last: Option<ServingStatus>,
 }
@@ -181,15 +105,15 @@ impl Watch {
     async fn next(mut self) -> Option<(Result<HealthCheckResponse, Status>, Option<Self>)> {
         loop {
             let status = if self.known {
-                state(*self.serving.borrow_and_update())
+                state(*self.healthy.borrow_and_update())
             } else {
                 ServingStatus::ServiceUnknown
             };
             if self.last.replace(status) != Some(status) {
                 return Some((Ok(response(status)), Some(self)));
             }
-            if self.serving.changed().await.is_err() {
-                // A stream that stayed open would hold the drain up.
+            if self.healthy.changed().await.is_err() {
+                // An open stream would delay the drain.
                 return Some((
                     Err(Status::unavailable("the server is shutting down")),
                     None,
@@ -199,8 +123,8 @@ impl Watch {
     }
 }
 
-fn state(serving: bool) -> ServingStatus {
-    if serving {
+fn state(healthy: bool) -> ServingStatus {
+    if healthy {
         ServingStatus::Serving
     } else {
         ServingStatus::NotServing

@@ -1,7 +1,6 @@
-//! Where everything in the descriptor sets is declared.
+//! Which file of the descriptor sets declares what.
 //!
-//! A file stays as the bytes that it came as: decoded and encoded again it would lose the options that this program
-//! does not know.
+//! A file stays encoded: decoding and encoding it again would lose the options that this program does not know.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -12,29 +11,27 @@ use prost_types::{
     ServiceDescriptorProto,
 };
 
-/// The files of the sets, by what they declare.
+/// The files of the sets, by their declarations.
 #[derive(Clone, Debug, Default)]
-pub struct Index {
-    files: HashMap<String, File>,
-    /// The file of each full name.
+pub(crate) struct Index {
+    files: HashMap<String, IndexedFile>,
+    /// The file that declares each full name.
     symbols: HashMap<String, String>,
-    /// The file of each extension, by the message that it extends and by its number.
+    /// The file that declares each extension, by extended message and number.
     extensions: HashMap<String, BTreeMap<i32, String>>,
     services: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
-struct File {
+struct IndexedFile {
     content: Bytes,
     imports: Vec<String>,
 }
 
-/// A file that no set has.
+/// An import that no set contains.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{file} imports {import}, which is in no descriptor set; protoc --include_imports puts it in"
-)]
-pub struct MissingImport {
+#[error("{file} imports {import}, which is in no descriptor set; protoc --include_imports adds it")]
+pub(crate) struct MissingImport {
     file: String,
     import: String,
 }
@@ -47,30 +44,22 @@ struct EncodedSet {
 }
 
 impl Index {
-    /// Adds the files of an encoded set. One that is there already stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// If it is no descriptor set.
-    pub fn add(&mut self, set: Bytes) -> Result<(), DecodeError> {
+    /// Adds the files of an encoded FileDescriptorSet. A file that was added before stays as it is.
+    pub(super) fn add(&mut self, set: Bytes) -> Result<(), DecodeError> {
         for content in EncodedSet::decode(set)?.file {
             let file = FileDescriptorProto::decode(content.clone())?;
             if !self.files.contains_key(file.name()) {
                 self.declare(&file);
                 let imports = file.dependency.clone();
                 self.files
-                    .insert(file.name().to_owned(), File { content, imports });
+                    .insert(file.name().to_owned(), IndexedFile { content, imports });
             }
         }
         Ok(())
     }
 
-    /// Whether each file has what it imports, as reflection needs it.
-    ///
-    /// # Errors
-    ///
-    /// If one has not.
-    pub fn check_imports(&self) -> Result<(), MissingImport> {
+    /// Whether every imported file was added.
+    pub(super) fn check_imports(&self) -> Result<(), MissingImport> {
         for (name, file) in &self.files {
             for import in &file.imports {
                 if !self.files.contains_key(import) {
@@ -85,13 +74,12 @@ impl Index {
     }
 
     /// The full names of the services.
-    pub fn services(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn services(&self) -> impl Iterator<Item = &str> {
         self.services.iter().map(String::as_str)
     }
 
-    /// The file of this name, and all that it imports, directly or not.
-    #[must_use]
-    pub fn file(&self, name: &str) -> Option<Vec<Vec<u8>>> {
+    /// The file of this name, and its direct and indirect imports.
+    pub(super) fn file(&self, name: &str) -> Option<Vec<Vec<u8>>> {
         let mut names = vec![self.files.get_key_value(name)?.0.as_str()];
         let mut seen = HashSet::from([name]);
         let mut contents = Vec::new();
@@ -108,20 +96,17 @@ impl Index {
     }
 
     /// The same for the file that declares this full name.
-    #[must_use]
-    pub fn file_of_symbol(&self, symbol: &str) -> Option<Vec<Vec<u8>>> {
+    pub(super) fn file_of_symbol(&self, symbol: &str) -> Option<Vec<Vec<u8>>> {
         self.file(self.symbols.get(symbol)?)
     }
 
     /// The same for the file that declares this extension.
-    #[must_use]
-    pub fn file_of_extension(&self, message: &str, number: i32) -> Option<Vec<Vec<u8>>> {
+    pub(super) fn file_of_extension(&self, message: &str, number: i32) -> Option<Vec<Vec<u8>>> {
         self.file(self.extensions.get(message)?.get(&number)?)
     }
 
-    /// The numbers of a message's extensions; `None` if there is no such message.
-    #[must_use]
-    pub fn extension_numbers(&self, message: &str) -> Option<Vec<i32>> {
+    /// The numbers of a message's extensions; `None` if the message does not exist.
+    pub(super) fn extension_numbers(&self, message: &str) -> Option<Vec<i32>> {
         match self.extensions.get(message) {
             Some(extensions) => Some(extensions.keys().copied().collect()),
             None => self.symbols.contains_key(message).then(Vec::new),

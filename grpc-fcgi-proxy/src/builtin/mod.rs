@@ -1,68 +1,73 @@
-//! The services that the proxy answers itself.
+//! The services that the proxy answers itself: health and reflection.
 
-pub mod descriptors;
+pub(crate) mod descriptors;
 pub mod health;
-pub mod index;
-pub mod reflection;
+mod index;
+mod reflection;
 
-use self::health::pb::health_server::HealthServer;
 use std::convert::Infallible;
 
 use http::{Request, Response};
-use http_body_util::BodyExt;
 use prost::{DecodeError, Message};
 use prost_types::FileDescriptorSet;
+use tokio::sync::watch;
 use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 
-use self::descriptors::MethodKinds;
+use self::descriptors::{Descriptors, MethodKinds};
 use self::health::HealthService;
+use self::health::pb::health_server::HealthServer;
 use self::reflection::{Reflection, V1, V1ALPHA};
-use crate::call::RequestBody;
-use crate::call::error::CallError;
 
 const HEALTH: &str = "grpc.health.v1.Health";
 
-/// Bytes of a message that these services take: what they are asked for is a name.
-pub const MAX_MESSAGE: usize = 64 * 1024;
+/// The largest request in bytes that these services accept: a request is little more than a name.
+pub(crate) const MAX_MESSAGE: usize = 64 * 1024;
 
-/// Those services.
+/// The services.
 #[derive(Clone, Debug)]
-pub struct Local {
-    /// `grpc.health.v1.Health`.
-    pub health: HealthServer<HealthService>,
-    /// `grpc.reflection.v1.ServerReflection` and its predecessor; the application may have them instead.
-    pub reflection: Option<ServerReflectionServer<Reflection>>,
+pub(crate) struct Builtin {
+    health: HealthServer<HealthService>,
+    /// `None` leaves reflection to the application.
+    reflection: Option<ServerReflectionServer<Reflection>>,
 }
 
-/// One of them.
+/// One of the services.
 #[derive(Debug)]
-pub enum LocalService {
-    /// `grpc.health.v1.Health`.
+pub(crate) enum BuiltinService {
     Health(HealthServer<HealthService>),
-    /// `grpc.reflection.v1.ServerReflection`, or v1alpha.
     Reflection(ServerReflectionServer<Reflection>),
 }
 
-impl Local {
-    /// The service that the path is of.
-    #[must_use]
-    pub fn service(&self, path: &str) -> Option<LocalService> {
+impl Builtin {
+    /// Takes what the services report from the descriptors, and php-fpm's health from `healthy`.
+    pub(crate) fn new(
+        descriptors: Descriptors,
+        reflects: bool,
+        healthy: watch::Receiver<bool>,
+    ) -> Result<(Self, MethodKinds), DecodeError> {
+        let reflection = reflects.then(|| Reflection::server(descriptors.index));
+        let builtin = Self {
+            health: HealthService::server(healthy, descriptors.services),
+            reflection: reflection.transpose()?,
+        };
+        let mut kinds = descriptors.kinds;
+        builtin.add_kinds(&mut kinds)?;
+        Ok((builtin, kinds))
+    }
+
+    /// The service that the path names, if it is one of these.
+    pub(crate) fn service(&self, path: &str) -> Option<BuiltinService> {
         let (service, _) = path.strip_prefix('/')?.split_once('/')?;
         match service {
-            HEALTH => Some(LocalService::Health(self.health.clone())),
-            V1 | V1ALPHA => self.reflection.clone().map(LocalService::Reflection),
+            HEALTH => Some(BuiltinService::Health(self.health.clone())),
+            V1 | V1ALPHA => self.reflection.clone().map(BuiltinService::Reflection),
             _ => None,
         }
     }
 
-    /// Adds what kind their methods are.
-    ///
-    /// # Errors
-    ///
-    /// If their own descriptors can't be read.
-    pub fn add_kinds(&self, kinds: &mut MethodKinds) -> Result<(), DecodeError> {
+    fn add_kinds(&self, kinds: &mut MethodKinds) -> Result<(), DecodeError> {
         kinds.add(&FileDescriptorSet::decode(health::pb::FILE_DESCRIPTOR_SET)?);
         if self.reflection.is_some() {
             for set in reflection::CONTRACTS {
@@ -73,9 +78,9 @@ impl Local {
     }
 }
 
-impl LocalService {
-    /// Answers the request.
-    pub async fn serve(self, mut request: Request<RequestBody>) -> Response<Body> {
+impl BuiltinService {
+    /// Serves the call.
+    pub(crate) async fn serve(self, mut request: Request<Body>) -> Response<Body> {
         match self {
             Self::Health(service) => call(service, request).await,
             Self::Reflection(service) => {
@@ -87,12 +92,10 @@ impl LocalService {
 }
 
 /// The generated services are always ready, and never fail.
-async fn call<S>(mut service: S, request: Request<RequestBody>) -> Response<Body>
+async fn call<S>(mut service: S, request: Request<Body>) -> Response<Body>
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
 {
-    let status = |error: CallError| tonic::Status::from(error.status());
-    let request = request.map(|body| Body::new(body.map_err(status)));
     match service.call(request).await {
         Ok(response) => response,
         Err(never) => match never {},

@@ -1,4 +1,4 @@
-//! Server reflection: clients such as grpcurl learn from the proxy which services there are, and their messages.
+//! Server reflection, by which clients such as grpcurl discover services and messages.
 //!
 //! <https://github.com/grpc/grpc/blob/master/doc/server-reflection.md>
 
@@ -18,33 +18,31 @@ use tonic_reflection::pb::v1::{
     ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
 };
 
+use super::health;
 use super::index::Index;
-use crate::builtin::health;
 
-/// The service's name.
-pub const V1: &str = "grpc.reflection.v1.ServerReflection";
-/// What it was called before; its messages are the same.
-pub const V1ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
+/// The name of the service.
+pub(super) const V1: &str = "grpc.reflection.v1.ServerReflection";
+/// Its former name. The messages are the same.
+pub(super) const V1ALPHA: &str = "grpc.reflection.v1alpha.ServerReflection";
 
 /// The contracts of both.
-pub const CONTRACTS: [&[u8]; 2] = [
+pub(super) const CONTRACTS: [&[u8]; 2] = [
     tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
     tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
 ];
 
 /// The service.
 #[derive(Debug)]
-pub struct Reflection {
+pub(crate) struct Reflection {
     index: Arc<Index>,
 }
 
 impl Reflection {
-    /// For what the index has, and the proxy's own services besides those of the application.
-    ///
-    /// # Errors
-    ///
-    /// If the proxy's own descriptors can't be read.
-    pub fn server(mut index: Index) -> Result<ServerReflectionServer<Self>, prost::DecodeError> {
+    /// Serves the index, and the proxy's own services.
+    pub(super) fn server(
+        mut index: Index,
+    ) -> Result<ServerReflectionServer<Self>, prost::DecodeError> {
         for set in CONTRACTS
             .into_iter()
             .chain([health::pb::FILE_DESCRIPTOR_SET])
@@ -56,8 +54,8 @@ impl Reflection {
     }
 }
 
-/// The generated server takes calls under its own name only.
-pub fn rename_to_v1(uri: &mut Uri) {
+/// The generated server accepts calls under its own name only.
+pub(super) fn rename_to_v1(uri: &mut Uri) {
     let mut parts = uri.clone().into_parts();
     let path = uri.path().replacen(V1ALPHA, V1, 1);
     parts.path_and_query = PathAndQuery::try_from(path).ok();
@@ -85,7 +83,7 @@ impl ServerReflection for Reflection {
 fn answer(index: &Index, request: ServerReflectionRequest) -> ServerReflectionResponse {
     let response = match &request.message_request {
         Some(wanted) => find(index, wanted).unwrap_or_else(|| error(Code::NotFound, "not found")),
-        None => error(Code::InvalidArgument, "the request asks for nothing"),
+        None => error(Code::InvalidArgument, "the request is empty"),
     };
     ServerReflectionResponse {
         valid_host: request.host.clone(),
@@ -136,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_old_name_becomes_the_new_one() {
+    fn the_former_name_becomes_the_current_one() {
         let path = "/ServerReflectionInfo";
         let mut uri: Uri = format!("http://a.b/{V1ALPHA}{path}").parse().unwrap();
         rename_to_v1(&mut uri);

@@ -1,12 +1,7 @@
 //! Why a call failed, and the one table from that to a status.
 //!
-//! The message that a client gets is fixed text. What PHP or the system said of it goes to the log only.
+//! The message that a client reads is fixed text. Details from PHP or the system go to the log only.
 
-use crate::binding::head::ResponseError;
-use crate::fastcgi::exchange::ExchangeError;
-use crate::fastcgi::pair::PairTooLong;
-use crate::fastcgi::pool::PoolError;
-use crate::fastcgi::record::RecordError;
 use grpc_wire::encoding::EncodingError;
 use grpc_wire::message::MessageError;
 use grpc_wire::metadata::MetadataTooLarge;
@@ -14,79 +9,81 @@ use grpc_wire::method::NoMethod;
 use grpc_wire::status::{Code, Status};
 use grpc_wire::timeout::InvalidTimeout;
 
-/// A call that got no status from the application.
+use crate::application::ApplicationError;
+use crate::binding::answers::AnswerError;
+use crate::fastcgi::exchange::ExchangeError;
+use crate::fastcgi::pool::PoolError;
+use crate::fastcgi::record::RecordError;
+
+/// A call without a status from the application. Each variant names who failed.
 #[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// By the client: no such path.
+pub(crate) enum CallError {
+    /// The client: the path names no method.
     #[error(transparent)]
     NoMethod(#[from] NoMethod),
-    /// By the client: its timeout can't be read.
+    /// The client: its timeout is malformed.
     #[error(transparent)]
     InvalidTimeout(#[from] InvalidTimeout),
-    /// By the client: too many header fields.
+    /// The client: too many header fields.
     #[error(transparent)]
     MetadataTooLarge(#[from] MetadataTooLarge),
-    /// By the client: its message can't be taken.
+    /// The client: its message is malformed or too large.
     #[error("request: {0}")]
     RequestMessage(MessageError),
-    /// By the client: none, or several, where one message is due.
+    /// The client: no message, or several, where one is due.
     #[error("the request does not have exactly one message")]
     MessageCount,
-    /// By the client: its message can't be had plain.
+    /// The client: its message cannot be decompressed.
     #[error(transparent)]
     Encoding(#[from] EncodingError),
-    /// By the client: its stream broke.
-    #[error("the request broke off: {0}")]
+    /// The client: its stream broke.
+    #[error("the request was aborted: {0}")]
     RequestBroken(#[source] hyper::Error),
-    /// By the client: what it sends by gRPC-Web broke, or is not base64.
+    /// The client: its gRPC-Web body broke, or is not base64.
     #[error("the gRPC-Web request: {0}")]
     WebRequest(#[source] tonic::Status),
-    /// By the client: its stream stands still.
-    #[error("no more of the request has come in time")]
-    RequestIdle,
-    /// By the proxy's limits: so many calls are here already.
-    #[error("too many calls are in the proxy")]
+    /// The client: its request stalled.
+    #[error("timed out waiting for the request message")]
+    RequestStalled,
+    /// The proxy's limits: every slot is taken.
+    #[error("too many concurrent calls")]
     TooManyCalls,
-    /// By time: the deadline is over.
-    #[error("the deadline is over")]
+    /// The deadline.
+    #[error("the deadline has expired")]
     DeadlineExceeded,
-    /// By the proxy, which ends before the call does.
-    #[error("the drain is over")]
+    /// The proxy: the time to drain has expired.
+    #[error("the time to drain has expired")]
     Stopping,
-    /// By the proxy's limits, or by php-fpm not being there.
+    /// The application, the limits on it, or the connection to it.
     #[error(transparent)]
-    Pool(#[from] PoolError),
-    /// By the client's metadata and the application's paths together.
-    #[error(transparent)]
-    PairTooLong(#[from] PairTooLong),
-    /// By the application, or by what is between.
-    #[error(transparent)]
-    Exchange(#[from] ExchangeError),
-    /// By the application: its answer is none.
-    #[error(transparent)]
-    Response(#[from] ResponseError),
-    /// By the application: its script ended without trailers.
+    Application(#[from] ApplicationError),
+    /// The application: its script ended without trailers.
     #[error("the script ended before it had sent the trailers")]
     EndedEarly,
-    /// By the application: its message is too large.
+    /// The application: its unary message is too large.
     #[error("answer: {0}")]
     ResponseMessage(MessageError),
+    /// The application: its frames violate the binding.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
 }
 
+/// The response was aborted before its trailers.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the call was aborted")]
+pub(crate) struct Aborted;
+
 impl CallError {
-    /// What the client is told.
-    #[must_use]
-    pub fn status(&self) -> Status {
+    /// The status that the client receives.
+    pub(crate) fn status(&self) -> Status {
         match self {
             Self::NoMethod(_) => Status::new(Code::Unimplemented, "no such method"),
             Self::InvalidTimeout(_) => Status::new(Code::Internal, "malformed grpc-timeout"),
-            Self::MetadataTooLarge(_) | Self::PairTooLong(_) => Status::new(
+            Self::MetadataTooLarge(_) => metadata_too_large(),
+            Self::RequestMessage(MessageError::TooLarge { .. })
+            | Self::Encoding(EncodingError::TooLarge { .. }) => Status::new(
                 Code::ResourceExhausted,
-                "the metadata is larger than the limit",
-            ),
-            Self::RequestMessage(MessageError::TooLarge { .. }) => Status::new(
-                Code::ResourceExhausted,
-                "the request message is larger than the limit",
+                "the request message exceeds the size limit",
             ),
             Self::RequestMessage(_) | Self::WebRequest(_) => {
                 Status::new(Code::Internal, "malformed request message")
@@ -94,41 +91,29 @@ impl CallError {
             Self::MessageCount => {
                 Status::new(Code::Unimplemented, "the method takes exactly one message")
             }
-            Self::Encoding(error) => encoding_status(error),
-            Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request broke off"),
-            Self::RequestIdle => Status::new(
+            Self::Encoding(error) | Self::Answer(AnswerError::Compress(error)) => {
+                encoding_status(error)
+            }
+            Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request was aborted"),
+            Self::RequestStalled => Status::new(
                 Code::DeadlineExceeded,
-                "no more of the request has come in time",
+                "timed out waiting for the request message",
             ),
-            Self::TooManyCalls => {
-                Status::new(Code::ResourceExhausted, "too many calls are in the proxy")
+            Self::TooManyCalls => Status::new(Code::ResourceExhausted, "too many concurrent calls"),
+            Self::DeadlineExceeded => {
+                Status::new(Code::DeadlineExceeded, "the deadline has expired")
             }
-            Self::DeadlineExceeded => Status::new(Code::DeadlineExceeded, "the deadline is over"),
-            Self::Stopping => Status::new(Code::Unavailable, "the proxy is stopping"),
-            Self::Pool(error) => pool_status(error),
-            Self::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => {
-                Status::new(Code::Unavailable, "the application ended without an answer")
-            }
-            Self::Exchange(ExchangeError::Record(RecordError::Refused(_))) => {
-                Status::new(Code::Unavailable, "the application refused the call")
-            }
-            Self::Exchange(ExchangeError::CutShort) => Status::new(
-                Code::Internal,
-                "the application ended before its answer was complete",
-            ),
-            Self::Exchange(ExchangeError::Record(_)) | Self::Response(_) => {
-                Status::new(Code::Internal, "the application's answer is malformed")
-            }
+            Self::Stopping => Status::new(Code::Unavailable, "the proxy is shutting down"),
+            Self::Application(error) => application_status(error),
             Self::EndedEarly => {
                 Status::new(Code::Unknown, "the application ended before the call did")
             }
-            Self::ResponseMessage(MessageError::Flags(_)) => {
-                Status::new(Code::Internal, "the application's answer is malformed")
-            }
-            Self::ResponseMessage(_) => Status::new(
+            Self::ResponseMessage(MessageError::TooLarge { .. })
+            | Self::Answer(AnswerError::Message(MessageError::TooLarge { .. })) => Status::new(
                 Code::ResourceExhausted,
-                "the application's answer is larger than the limit",
+                "the application's answer exceeds the size limit",
             ),
+            Self::ResponseMessage(_) | Self::Answer(_) => malformed_answer(),
         }
     }
 }
@@ -141,31 +126,58 @@ fn encoding_status(error: &EncodingError) -> Status {
         EncodingError::Unsupported => {
             Status::new(Code::Unimplemented, "grpc-encoding is not supported")
         }
-        EncodingError::Malformed(_) => {
+        EncodingError::Malformed(_) | EncodingError::TooLarge { .. } => {
             Status::new(Code::Internal, "the message cannot be decompressed")
         }
-        EncodingError::TooLarge { .. } => Status::new(
-            Code::ResourceExhausted,
-            "the request message is larger than the limit",
+    }
+}
+
+fn application_status(error: &ApplicationError) -> Status {
+    match error {
+        ApplicationError::Pool(error) => pool_status(error),
+        ApplicationError::PairTooLong(_) => metadata_too_large(),
+        ApplicationError::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => Status::new(
+            Code::Unavailable,
+            "the application closed the connection without an answer",
         ),
+        ApplicationError::Exchange(ExchangeError::Record(RecordError::Refused(_))) => {
+            Status::new(Code::Unavailable, "the application refused the call")
+        }
+        ApplicationError::Exchange(ExchangeError::CutShort) => Status::new(
+            Code::Internal,
+            "the application closed the connection before its answer was complete",
+        ),
+        ApplicationError::Exchange(ExchangeError::Record(_)) | ApplicationError::Head(_) => {
+            malformed_answer()
+        }
     }
 }
 
 fn pool_status(error: &PoolError) -> Status {
     match error {
-        PoolError::TooManyStreams => {
-            Status::new(Code::ResourceExhausted, "too many streaming calls run")
-        }
+        PoolError::TooManyStreams => Status::new(
+            Code::ResourceExhausted,
+            "too many concurrent streaming calls",
+        ),
         PoolError::TooManyWaiting => Status::new(
             Code::ResourceExhausted,
-            "too many calls wait for the application",
+            "too many calls are waiting for the application",
         ),
         PoolError::WaitTooLong => Status::new(
             Code::ResourceExhausted,
-            "no worker of the application became free in time",
+            "no application worker became free in time",
         ),
-        PoolError::Connect(_) => {
-            Status::new(Code::Unavailable, "the application cannot be reached")
-        }
+        PoolError::Connect(_) => Status::new(Code::Unavailable, "the application is unreachable"),
     }
+}
+
+fn metadata_too_large() -> Status {
+    Status::new(
+        Code::ResourceExhausted,
+        "the metadata exceeds the size limit",
+    )
+}
+
+fn malformed_answer() -> Status {
+    Status::new(Code::Internal, "the application's answer is malformed")
 }

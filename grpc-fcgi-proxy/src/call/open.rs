@@ -1,4 +1,4 @@
-//! How many calls one connection has open, and since when it has none.
+//! Counts the open calls of a connection, to find out when it is idle.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// The calls of one connection.
+/// The open calls of one connection.
 #[derive(Clone, Debug)]
-pub struct OpenCalls(Arc<Shared>);
+pub(crate) struct OpenCalls(Arc<OpenCount>);
 
 #[derive(Debug)]
-struct Shared {
+struct OpenCount {
     count: AtomicUsize,
     /// When the last call ended.
     last: Mutex<Instant>,
@@ -19,7 +19,7 @@ struct Shared {
 
 impl Default for OpenCalls {
     fn default() -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(OpenCount {
             count: AtomicUsize::new(0),
             last: Mutex::new(Instant::now()),
         }))
@@ -27,15 +27,14 @@ impl Default for OpenCalls {
 }
 
 impl OpenCalls {
-    /// One more, until the value is dropped.
-    #[must_use]
-    pub fn begin(&self) -> OpenCall {
+    /// Counts a call until the value is dropped.
+    pub(crate) fn begin(&self) -> OpenCall {
         self.0.count.fetch_add(1, Ordering::Relaxed);
         OpenCall(Arc::clone(&self.0))
     }
 
-    /// Ends when there has been no call for so long. It looks now and then, so that no call has to wake it.
-    pub async fn idle(&self, limit: Duration) {
+    /// Returns when no call has been open for `limit`. It polls now and then, so that calls need not wake it.
+    pub(crate) async fn idle(&self, limit: Duration) {
         loop {
             let now = Instant::now();
             let since = match self.0.count.load(Ordering::Relaxed) {
@@ -51,9 +50,9 @@ impl OpenCalls {
     }
 }
 
-/// A call that counts.
+/// An open call.
 #[derive(Debug)]
-pub struct OpenCall(Arc<Shared>);
+pub(crate) struct OpenCall(Arc<OpenCount>);
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
@@ -69,7 +68,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_connection_is_idle_when_its_last_call_has_ended_long_ago() {
+    async fn a_connection_is_idle_for_the_limit_after_its_last_call() {
         const LIMIT: Duration = Duration::from_secs(10);
         pause();
         let calls = OpenCalls::default();

@@ -1,4 +1,4 @@
-//! The body of a request: its bytes as they come, and what is watched on them.
+//! The body of a request: its bytes as they come, a timeout on their delay, and a count of their messages.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,14 +11,14 @@ use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
-use crate::call::error::CallError;
+use super::error::CallError;
 use grpc_wire::count::MessageCounter;
 
-/// What the client sends. Its error says why the call fails.
+/// The body of a request. Its error is the failure of the call.
 #[derive(Debug)]
-pub struct RequestBody {
-    content: Content,
-    idle: Option<Idle>,
+pub(crate) struct RequestBody {
+    content: RequestContent,
+    stall: Option<StallTimer>,
     counted: Option<Counted>,
 }
 
@@ -30,35 +30,35 @@ struct Counted {
 }
 
 #[derive(Debug)]
-enum Content {
+enum RequestContent {
     Plain(Incoming),
-    /// Of gRPC-Web.
+    /// Translated from gRPC-Web.
     Web(tonic::body::Body),
 }
 
 impl From<Incoming> for RequestBody {
     fn from(body: Incoming) -> Self {
-        Content::Plain(body).into()
+        RequestContent::Plain(body).into()
     }
 }
 
 impl From<tonic::body::Body> for RequestBody {
     fn from(body: tonic::body::Body) -> Self {
-        Content::Web(body).into()
+        RequestContent::Web(body).into()
     }
 }
 
-impl From<Content> for RequestBody {
-    fn from(content: Content) -> Self {
+impl From<RequestContent> for RequestBody {
+    fn from(content: RequestContent) -> Self {
         Self {
             content,
-            idle: None,
+            stall: None,
             counted: None,
         }
     }
 }
 
-impl Content {
+impl RequestContent {
     fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
@@ -77,9 +77,9 @@ impl Content {
 }
 
 impl RequestBody {
-    /// Fails if nothing comes for so long, while it is waited for.
+    /// Fails if the client sends nothing for `limit` while the call waits for it.
     pub(super) fn bounded(mut self, limit: Duration) -> Self {
-        self.idle = Some(Idle { limit, timer: None });
+        self.stall = Some(StallTimer { limit, timer: None });
         self
     }
 
@@ -92,17 +92,17 @@ impl RequestBody {
 }
 
 #[derive(Debug)]
-struct Idle {
+struct StallTimer {
     limit: Duration,
-    /// Runs only while nothing is there: what the proxy does not take is not the client's delay.
+    /// Runs only while the call waits: what the proxy does not read is not the client's delay.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Idle {
+impl StallTimer {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CallError> {
         let limit = self.limit;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
-        timer.as_mut().poll(cx).map(|()| CallError::RequestIdle)
+        timer.as_mut().poll(cx).map(|()| CallError::RequestStalled)
     }
 }
 
@@ -116,13 +116,13 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         let this = &mut *self;
         let Poll::Ready(frame) = this.content.poll_frame(cx) else {
-            return match &mut this.idle {
-                Some(idle) => idle.poll(cx).map(|error| Some(Err(error))),
+            return match &mut this.stall {
+                Some(stall) => stall.poll(cx).map(|error| Some(Err(error))),
                 None => Poll::Pending,
             };
         };
-        if let Some(idle) = &mut this.idle {
-            idle.timer = None;
+        if let Some(stall) = &mut this.stall {
+            stall.timer = None;
         }
         if let (Some(counted), Some(Ok(frame))) = (&mut this.counted, &frame)
             && let Some(bytes) = frame.data_ref()
@@ -137,8 +137,8 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Plain(body) => body.is_end_stream(),
-            Content::Web(body) => body.is_end_stream(),
+            RequestContent::Plain(body) => body.is_end_stream(),
+            RequestContent::Web(body) => body.is_end_stream(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the client sends in a streaming call, as PHP reads it.
+//! The requests of a streaming call, as PHP reads them.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -8,17 +8,17 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
+use http::HeaderMap;
 use http_body::Body;
 
-use super::Call;
+use super::error::CallError;
 use super::request_body::RequestBody;
-use crate::call::error::CallError;
 use grpc_wire::encoding::NamedEncoding;
 use grpc_wire::frame::{FrameScanner, Piece};
 use grpc_wire::message::{self, COMPRESSED, MessageError};
 use grpc_wire::method::CallKind;
 
-/// STDIN of the exchange.
+/// The script's input.
 #[derive(Debug)]
 pub(super) struct Requests {
     body: RequestBody,
@@ -26,22 +26,27 @@ pub(super) struct Requests {
     pieces: VecDeque<Piece>,
     encoding: NamedEncoding,
     limit: usize,
-    /// Exactly one message is due.
+    /// Whether exactly one message is due.
     one_message: bool,
     received: Arc<AtomicU64>,
 }
 
 impl Requests {
     /// Counts the messages in `received`.
-    pub(super) fn new(call: &Call<'_>, body: RequestBody, received: Arc<AtomicU64>) -> Self {
-        let limit = call.bridge.limits.receive_message;
+    pub(super) fn new(
+        body: RequestBody,
+        kind: CallKind,
+        headers: &HeaderMap,
+        limit: usize,
+        received: Arc<AtomicU64>,
+    ) -> Self {
         Self {
             body,
             scanner: FrameScanner::new(limit),
             pieces: VecDeque::new(),
-            encoding: NamedEncoding::of(call.headers()),
+            encoding: NamedEncoding::of(headers),
             limit,
-            one_message: call.kind == CallKind::ServerStream,
+            one_message: kind == CallKind::ServerStream,
             received,
         }
     }
@@ -68,7 +73,7 @@ impl Requests {
         }
     }
 
-    /// PHP sees plain messages; the flag tells it how they came.
+    /// PHP reads plain messages; the flag tells it which ones the client compressed.
     fn plain(&self, piece: Piece) -> Result<Bytes, CallError> {
         match piece {
             Piece::Plain(bytes) => Ok(bytes),

@@ -1,131 +1,68 @@
-//! The response to the client: its header fields, and its body of messages and trailers.
+//! The body of a response: messages and trailers, and what is held until the client has received them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::builtin::LocalAnswer;
+use super::error::Aborted;
 use super::open::OpenCall;
-use super::slots::Place;
-use grpc_wire::encoding::{ACCEPTED, Encoding, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
-use grpc_wire::status::Status;
+use super::slots::Slot;
 
-const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
-
-/// Bytes of a message that HTTP/2 gets at once. What it has it keeps for a client that does not take it, and the call
-/// would no longer count.
+/// Bytes of a message that HTTP/2 gets at once. It keeps them for a client that does not read, and the call would no
+/// longer count.
 const PIECE: usize = 64 * 1024;
-
-/// How a call ended. Whatever is wrong with a call is a status, never an error.
-#[derive(Default)]
-pub(super) struct Outcome {
-    pub(super) status: Status,
-    pub(super) metadata: HeaderMap,
-    pub(super) trailers: HeaderMap,
-    /// With its prefix, if it is still to be sent.
-    pub(super) message: Option<Bytes>,
-    pub(super) encoding: Option<Encoding>,
-}
-
-impl Outcome {
-    pub(super) fn failed(status: Status) -> Self {
-        Self {
-            status,
-            ..Self::default()
-        }
-    }
-}
-
-pub(super) fn respond(outcome: Outcome) -> Response<Answer> {
-    let Outcome {
-        status,
-        metadata,
-        mut trailers,
-        message,
-        encoding,
-    } = outcome;
-    let mut response = head(metadata, encoding);
-    if message.is_none() && trailers.is_empty() {
-        // "Trailers-Only": one HEADERS block that ends the stream.
-        status.write(response.headers_mut());
-    } else {
-        status.write(&mut trailers);
-        *response.body_mut() = Answer::from(Content::Whole {
-            message,
-            trailers: Some(trailers),
-        });
-    }
-    response
-}
-
-/// A response whose messages are still to come.
-pub(super) fn stream(
-    metadata: HeaderMap,
-    encoding: Option<Encoding>,
-    frames: mpsc::Receiver<Frame<Bytes>>,
-) -> Response<Answer> {
-    let mut response = head(metadata, encoding);
-    *response.body_mut() = Content::Stream(frames).into();
-    response
-}
-
-fn head(metadata: HeaderMap, encoding: Option<Encoding>) -> Response<Answer> {
-    let mut response = Response::new(Answer::default());
-    *response.headers_mut() = metadata;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
-    headers.insert(GRPC_ACCEPT_ENCODING, ACCEPTED);
-    if let Some(encoding) = encoding {
-        headers.insert(GRPC_ENCODING, HeaderValue::from_static(encoding.name()));
-    }
-    response
-}
 
 /// The body of a response.
 #[derive(Debug, Default)]
-#[allow(dead_code, reason = "some is held until it is dropped")]
-pub struct Answer {
-    content: Content,
-    place: Option<Place>,
+#[allow(dead_code, reason = "some fields are held until they are dropped")]
+pub(crate) struct ResponseBody {
+    content: ResponseContent,
+    slot: Option<Slot>,
     open: Option<OpenCall>,
 }
 
-impl Answer {
-    /// Holds the call's place until the client has taken the answer.
-    pub(super) fn in_place(mut self, place: Place) -> Self {
-        self.place = Some(place);
+impl ResponseBody {
+    /// At most one message, then the trailers.
+    pub(super) fn whole(message: Option<Bytes>, trailers: HeaderMap) -> Self {
+        let trailers = Some(trailers);
+        ResponseContent::Whole { message, trailers }.into()
+    }
+
+    /// Frames as they come; the last one is the trailers.
+    pub(super) fn stream(frames: mpsc::Receiver<Frame<Bytes>>) -> Self {
+        ResponseContent::Stream(frames).into()
+    }
+
+    /// Holds the call's slot until the client has received the response.
+    pub(super) fn in_slot(mut self, slot: Slot) -> Self {
+        self.slot = Some(slot);
         self
     }
 
-    /// Is open on its connection as long.
-    #[must_use]
-    pub fn of(mut self, open: OpenCall) -> Self {
+    /// Counts as open on its connection as long.
+    pub(crate) fn counted(mut self, open: OpenCall) -> Self {
         self.open = Some(open);
         self
     }
 }
 
 #[derive(Debug)]
-enum Content {
-    /// At most one message, then the trailers.
+enum ResponseContent {
     Whole {
         message: Option<Bytes>,
         trailers: Option<HeaderMap>,
     },
-    /// As they come; the last frame is the trailers.
     Stream(mpsc::Receiver<Frame<Bytes>>),
-    /// Of a service that the proxy has itself.
-    Local(Box<LocalAnswer>),
-    /// As gRPC-Web has it.
-    Web(tonic::body::Body),
+    /// The proxy's own services, and gRPC-Web.
+    Other(tonic::body::Body),
 }
 
-impl From<Content> for Answer {
-    fn from(content: Content) -> Self {
+impl From<ResponseContent> for ResponseBody {
+    fn from(content: ResponseContent) -> Self {
         Self {
             content,
             ..Self::default()
@@ -133,19 +70,13 @@ impl From<Content> for Answer {
     }
 }
 
-impl From<tonic::body::Body> for Answer {
+impl From<tonic::body::Body> for ResponseBody {
     fn from(body: tonic::body::Body) -> Self {
-        Content::Web(body).into()
+        ResponseContent::Other(body).into()
     }
 }
 
-impl From<LocalAnswer> for Answer {
-    fn from(body: LocalAnswer) -> Self {
-        Content::Local(Box::new(body)).into()
-    }
-}
-
-impl Default for Content {
+impl Default for ResponseContent {
     fn default() -> Self {
         Self::Whole {
             message: None,
@@ -154,42 +85,36 @@ impl Default for Content {
     }
 }
 
-impl Content {
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+impl ResponseContent {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         match self {
             Self::Whole { message, trailers } => {
                 let frame = next_piece(message).map(Frame::data);
                 let frame = frame.or_else(|| trailers.take().map(Frame::trailers));
                 Poll::Ready(frame.map(Ok))
             }
-            // Without trailers its task was ended before it could send them.
-            Self::Stream(frames) => frames
-                .poll_recv(cx)
-                .map(|frame| Some(frame.ok_or(BrokenOff))),
-            Self::Local(body) => Pin::new(body).poll_frame(cx),
-            Self::Web(body) => Pin::new(body)
+            // Without trailers, its task ended before it could send them.
+            Self::Stream(frames) => frames.poll_recv(cx).map(|frame| Some(frame.ok_or(Aborted))),
+            Self::Other(body) => Pin::new(body)
                 .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|_| BrokenOff))),
+                .map(|frame| frame.map(|frame| frame.map_err(|_| Aborted))),
         }
     }
 }
 
-impl Body for Answer {
+impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = BrokenOff;
+    type Error = Aborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Aborted>>> {
         let frame = ready!(self.content.poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && frame.is_trailers()
         {
-            // The next call of a client that has these must not be refused for this one.
+            // A client that has the trailers may call again, and must not be refused because of this call.
             *self = Self::default();
         }
         Poll::Ready(frame)
@@ -197,10 +122,9 @@ impl Body for Answer {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            Content::Whole { message, trailers } => message.is_none() && trailers.is_none(),
-            Content::Stream(_) => false,
-            Content::Local(body) => body.is_end_stream(),
-            Content::Web(body) => body.is_end_stream(),
+            ResponseContent::Whole { message, trailers } => message.is_none() && trailers.is_none(),
+            ResponseContent::Stream(_) => false,
+            ResponseContent::Other(body) => body.is_end_stream(),
         }
     }
 
@@ -215,22 +139,4 @@ fn next_piece(message: &mut Option<Bytes>) -> Option<Bytes> {
     let piece = rest.split_to(rest.len().min(PIECE));
     *message = Some(rest).filter(|rest| !rest.is_empty());
     Some(piece)
-}
-
-/// The response can't come to its end.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the call was broken off")]
-pub struct BrokenOff;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use grpc_wire::status::Code;
-
-    #[test]
-    fn a_failed_call_is_one_header_block() {
-        let response = respond(Outcome::failed(Status::new(Code::NotFound, "no")));
-        assert!(response.body().is_end_stream());
-        assert_eq!(response.headers()["grpc-status"], "5");
-    }
 }

@@ -1,39 +1,38 @@
-//! How many calls are in the proxy at once.
+//! The limit on calls that the proxy holds at once. Calls that it answers itself need no slot.
 
 use std::sync::Arc;
 
 use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::call::error::CallError;
-use crate::metrics::Increment;
+use super::error::CallError;
+use crate::metrics::increment::Increment;
 
-/// The places. What the proxy answers itself needs none.
+/// The slots.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub(crate) struct Slots {
     free: Arc<Semaphore>,
     taken: IntGauge,
 }
 
-/// A place that is taken until the value is dropped.
+/// Taken until it is dropped.
 #[derive(Debug)]
 #[allow(dead_code, reason = "held until it is dropped")]
-pub(super) struct Place {
+pub(super) struct Slot {
     permit: OwnedSemaphorePermit,
     taken: Increment,
 }
 
-impl Places {
-    /// So many. The metric follows how many are taken.
-    #[must_use]
-    pub fn new(count: usize, taken: IntGauge) -> Self {
+impl Slots {
+    /// `count` slots; the metric follows how many are taken.
+    pub(crate) fn new(count: usize, taken: IntGauge) -> Self {
         let free = Arc::new(Semaphore::new(count));
         Self { free, taken }
     }
 
-    pub(super) fn take(&self) -> Result<Place, CallError> {
+    pub(super) fn take(&self) -> Result<Slot, CallError> {
         let permit = Arc::clone(&self.free).try_acquire_owned();
-        Ok(Place {
+        Ok(Slot {
             permit: permit.map_err(|_| CallError::TooManyCalls)?,
             taken: Increment::new(&self.taken),
         })

@@ -1,50 +1,47 @@
 //! A unary call: one whole message in, one whole answer out.
 
-use std::convert::Infallible;
-
 use bytes::Bytes;
-use futures_util::{Stream, stream};
-use http_body_util::BodyExt;
-use tokio::io::{AsyncRead, AsyncWrite};
-
-use super::Call;
-use super::observed::{CountedExchange, Observed};
-use super::request_body::RequestBody;
-use super::response_body::Outcome;
-use crate::binding::head::{Head, HeadDecoder, ResponseError};
-use crate::binding::variables::Input;
-use crate::call::error::CallError;
-use crate::fastcgi::exchange::{Exchange, Output};
+use futures_util::stream;
 use grpc_wire::encoding::NamedEncoding;
 use grpc_wire::message::{Decoder, Encoder};
 use grpc_wire::status::Code;
+use http_body_util::BodyExt;
+
+use super::error::CallError;
+use super::observed::Observed;
+use super::request::CallRequest;
+use super::request_body::RequestBody;
+use super::response::Outcome;
+use crate::application::Answers;
+use crate::binding::head::Head;
+use crate::binding::variables::Input;
 
 pub(super) async fn run(
-    call: &Call<'_>,
+    call: &CallRequest<'_>,
     observed: &mut Observed,
     body: RequestBody,
 ) -> Result<Outcome, CallError> {
     let (message, compressed) = receive(call, observed, body).await?;
-    let connection = call.bridge.pool.acquire().await?;
-    // Not before: a call that waits holds no more than it must.
-    let opening = call.opening(Input::Message {
+    let input = Input::Message {
         length: message.len(),
         compressed,
-    })?;
-    let mut exchange = Exchange::new(connection, opening, stream::iter([Ok(message)]));
-    let mut counted = CountedExchange::begin(call.bridge);
-    let result = answer(call, observed, &mut exchange).await;
-    counted.ended(&result);
-    let (connection, progress) = exchange.into_connection();
-    connection.release(progress);
+    };
+    let requests = stream::iter([Ok::<_, CallError>(message)]);
+    let (application, log) = (&call.bridge.application, observed.application_log());
+    let mut answers = application
+        .begin(input, |input| call.variables(input), requests, log)
+        .await?;
+    let limit = call.bridge.limits.send_message;
+    let result = collect(&mut answers, limit).await;
+    answers.finish(&result);
     let (head, message) = result?;
     observed.set_answered();
     outcome(call, observed, head, message)
 }
 
-/// Reads the request to its end: a unary call has exactly one message. Says too whether it came compressed.
+/// Reads the request to its end: a unary call has exactly one message. Returns also whether it was compressed.
 async fn receive(
-    call: &Call<'_>,
+    call: &CallRequest<'_>,
     observed: &mut Observed,
     mut body: RequestBody,
 ) -> Result<(Bytes, bool), CallError> {
@@ -73,47 +70,27 @@ async fn receive(
     Ok((content, message.compressed))
 }
 
-/// Reads the answer to its end: only then is it known to be whole.
-async fn answer<C, I>(
-    call: &Call<'_>,
-    observed: &Observed,
-    exchange: &mut Exchange<C, I>,
-) -> Result<(Head, Encoder), CallError>
+/// Reads the answer to its end: only then is it known to be complete.
+async fn collect<R>(answers: &mut Answers<R>, limit: usize) -> Result<(Head, Encoder), CallError>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
-    I: Stream<Item = Result<Bytes, Infallible>> + Unpin,
+    R: stream::Stream<Item = Result<Bytes, CallError>> + Unpin,
 {
-    let mut log = observed.application_log();
-    let mut decoder = HeadDecoder::default();
-    let mut head = None;
-    let mut message = Encoder::new(call.bridge.limits.send_message);
-    while let Some(output) = exchange.next().await? {
-        let mut piece = match output {
-            Output::Stdout(piece) => piece,
-            Output::Stderr(piece) => {
-                log.push(&piece);
-                continue;
-            }
-        };
-        if head.is_none() {
-            let Some((parsed, rest)) = decoder.push(&piece)? else {
-                continue;
-            };
-            head = Some(parsed);
-            piece = rest;
-        }
+    let mut message = Encoder::new(limit);
+    let (head, first) = answers.head().await?;
+    message.push(&first).map_err(CallError::ResponseMessage)?;
+    while let Some(piece) = answers.next().await? {
         message.push(&piece).map_err(CallError::ResponseMessage)?;
     }
-    Ok((head.ok_or(ResponseError::NoEndOfHead)?, message))
+    Ok((head, message))
 }
 
 fn outcome(
-    call: &Call<'_>,
+    call: &CallRequest<'_>,
     observed: &mut Observed,
     head: Head,
     message: Encoder,
 ) -> Result<Outcome, CallError> {
-    observed.left_out(head.left_out);
+    observed.add_dropped(head.dropped);
     let Head {
         status,
         metadata,
@@ -121,10 +98,10 @@ fn outcome(
         encoding,
         ..
     } = head;
-    // The predecessor's contract: a script that says nothing of a status has done what it should.
+    // The predecessor's contract: a script that sends no status has succeeded.
     let status = status.unwrap_or_default();
     let encoding = encoding.filter(|encoding| encoding.is_accepted(call.headers()));
-    // A call that failed has no message: what the body says then is an error page.
+    // A failed call has no message: the body is an error page.
     let message = match (status.code, encoding) {
         (Code::Ok, None) => Some(message.finish()),
         (Code::Ok, Some(encoding)) => Some(message.finish_compressed(encoding)?),

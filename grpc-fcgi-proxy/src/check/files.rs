@@ -5,6 +5,7 @@ use std::slice::from_ref;
 use super::report::Report;
 use crate::builtin::descriptors::Descriptors;
 use crate::config::Config;
+use crate::server;
 
 pub(super) fn check(report: &mut Report, config: &Config) {
     check_descriptor_sets(report, config);
@@ -27,7 +28,7 @@ fn check_descriptor_sets(report: &mut Report, config: &Config) {
     if config.reflection()
         && let Ok(all) = Descriptors::read(&config.descriptor_set)
     {
-        match all.index.check_imports() {
+        match all.check_imports() {
             Ok(()) => report.ok("reflection", "the descriptor sets have all of their imports"),
             Err(error) => report.error(
                 "reflection",
@@ -45,7 +46,7 @@ fn check_tls(report: &mut Report, config: &Config) {
         return;
     };
     let subject = format!("TLS certificate {}", certificate.display());
-    match config.tls.acceptor(config.web.grpc_web) {
+    match server::acceptor(&config.tls, config.web.grpc_web) {
         Ok(_) => report.ok(subject, "it can be used"),
         Err(error) => report.error(subject, format_args!("{error:#}")),
     }

@@ -1,25 +1,21 @@
 //! The pages that php-fpm answers itself.
 
-use bytes::Bytes;
-use http::StatusCode;
-
 use super::ANSWER_TIMEOUT;
 use super::reach::connect_words;
 use super::report::Report;
 use crate::fastcgi::target::Target;
-use crate::php_fpm::page::{self, WholeError};
+use crate::php_fpm::page::PageError;
+use crate::php_fpm::ping::{self, PingError};
 use crate::php_fpm::status_page::{StatusPage, StatusPageError};
 
 pub(super) async fn check_ping(report: &mut Report, target: &Target, path: &str) {
     let subject = format!("ping page {path}");
-    let params = page::page(path, "");
-    match page::exchange(target, params, Bytes::new(), ANSWER_TIMEOUT).await {
-        Ok((answer, _)) if answer.status() == StatusCode::OK => report.ok(subject, "it answers"),
-        Ok((answer, _)) => report.error(
+    match ping::ping(target, path, ANSWER_TIMEOUT).await {
+        Ok(()) => report.ok(subject, "it answers"),
+        Err(PingError::Status(status)) => report.error(
             subject,
             format_args!(
-                "it answers with HTTP status {}: set the pool's ping.path to {path}, or --ping-path to what that is",
-                answer.status()
+                "it answers with HTTP status {status}: set the pool's ping.path to {path}, or --ping-path to what that is"
             ),
         ),
         Err(error) => report.error(subject, error),
@@ -45,7 +41,7 @@ pub(super) async fn check_status(report: &mut Report, pages: &[StatusPage]) {
 
 fn status_words(error: &StatusPageError, page: &StatusPage) -> String {
     match error {
-        StatusPageError::Exchange(WholeError::Connect(error)) => connect_words(error, &page.target),
+        StatusPageError::Exchange(PageError::Connect(error)) => connect_words(error, &page.target),
         StatusPageError::Exchange(error) => error.to_string(),
         StatusPageError::Http(_) | StatusPageError::Content(_) => format!(
             "{error}: set the pool's pm.status_path to {}, or --status-path to what that is",

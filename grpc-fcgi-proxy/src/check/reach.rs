@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::ANSWER_TIMEOUT;
 use super::report::Report;
 use crate::fastcgi::target::{ConnectError, Target};
-use crate::php_fpm::page::{self, WholeError};
+use crate::php_fpm::page::{self, PageError};
 
 /// Tells whether php-fpm answers at all.
 pub(super) async fn check(report: &mut Report, target: &Target) -> bool {
@@ -31,7 +31,7 @@ pub(super) async fn check(report: &mut Report, target: &Target) -> bool {
 }
 
 /// A request for no script at all: php-fpm answers it, with an error page of its own, and runs nothing.
-pub(super) async fn ask_nothing(target: &Target) -> Result<(), WholeError> {
+pub(super) async fn ask_nothing(target: &Target) -> Result<(), PageError> {
     page::exchange(target, Params::default(), Bytes::new(), ANSWER_TIMEOUT).await?;
     Ok(())
 }
@@ -75,12 +75,12 @@ fn address_words(error: &io::Error) -> String {
     words.to_owned()
 }
 
-fn answer_words(error: &WholeError) -> String {
+fn answer_words(error: &PageError) -> String {
     let words = match error {
-        WholeError::Timeout => {
+        PageError::Timeout => {
             "it takes connections, and does not answer: all workers of php-fpm are busy, or it does not speak FastCGI"
         }
-        WholeError::Exchange(ClientError::Io(_)) => {
+        PageError::Exchange(ClientError::Io(_)) => {
             "it closes connections without an answer: the pool's listen.allowed_clients leaves this address out, \
              or it does not speak FastCGI"
         }

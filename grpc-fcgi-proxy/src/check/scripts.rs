@@ -1,22 +1,27 @@
 //! Whether the scripts run.
 
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use fastcgi_client::Params;
-use http::{Method, Request, Response, StatusCode};
+use grpc_wire::method::{CallKind, Method};
+use http::{HeaderMap, Response, StatusCode};
 
 use super::report::{Level, Report};
-use crate::admin;
+use crate::binding::route::Script;
+use crate::binding::variables::{Input, PageVariables, Variables};
 use crate::config::{AuxPath, Config};
 use crate::fastcgi::target::Target;
-use crate::php_fpm::page::{self, WholeError};
+use crate::php_fpm::page::{self, Page, PageError};
 use grpc_wire::status::{self, Code};
 
 /// A method that no application has, so that the script does nothing.
-const SERVICE: &str = "grpc.fcgi.proxy.Check";
-const METHOD: &str = "Check";
+const METHOD: Method<'static> = Method {
+    path: "/grpc.fcgi.proxy.Check/Check",
+    service: "grpc.fcgi.proxy.Check",
+    name: "Check",
+};
 /// A script may take longer than php-fpm itself.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How PHP's log begins what ended a script.
@@ -26,7 +31,6 @@ const LIMIT_EXTENSIONS: &str = "security.limit_extensions";
 /// More of the log does not fit into a line.
 const MAX_LOGGED: usize = 300;
 
-type Answer = Result<(Response<Vec<u8>>, Vec<u8>), WholeError>;
 type Finding = (Level, String);
 
 pub(super) async fn check(report: &mut Report, config: &Config, target: &Target) {
@@ -37,47 +41,53 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
         }
     }
     for file in files {
-        let answer = page::exchange(target, call(file), Bytes::new(), TIMEOUT).await;
+        let answer = page::exchange(target, call(&Script::new(file)), Bytes::new(), TIMEOUT).await;
         let (level, text) = judge(answer, judge_call);
         report.add(level, format_args!("script {}", file.display()), text);
     }
     for AuxPath { path, file } in &config.aux_path {
-        let answer = page::exchange(target, get(path, file), Bytes::new(), TIMEOUT).await;
+        let answer =
+            page::exchange(target, get(path, &Script::new(file)), Bytes::new(), TIMEOUT).await;
         let (level, text) = judge(answer, judge_page);
         let subject = format!("auxiliary path {path}, script {}", file.display());
         report.add(level, subject, text);
     }
 }
 
-fn call(script: &Path) -> Params<'static> {
-    let path = format!("/{SERVICE}/{METHOD}");
-    let folder = script.parent().unwrap_or(Path::new("/"));
-    Params::default()
-        .request_method("POST")
-        .request_uri(path.clone())
-        .script_name(path)
-        .script_filename(script.to_string_lossy().into_owned())
-        .document_root(folder.to_string_lossy().into_owned())
-        .query_string("")
-        .server_protocol("HTTP/2.0")
-        .content_type("application/grpc")
-        .content_length(0)
-        .custom("GRPC_SERVICE", SERVICE)
-        .custom("GRPC_METHOD", METHOD)
-        .custom("GRPC_CALL_KIND", "unary")
-        .custom("GRPC_MESSAGE_COMPRESSED", "0")
-        .custom("GRPC_METADATA", "")
+/// A call as the proxy makes it, with an empty message.
+fn call(script: &Script) -> Params<'static> {
+    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let variables = Variables {
+        script,
+        kind: CallKind::Unary,
+        method: METHOD,
+        authority: "localhost",
+        headers: &HeaderMap::new(),
+        input: Input::Message {
+            length: 0,
+            compressed: false,
+        },
+        deadline: None,
+        peer: nowhere,
+        local: nowhere,
+    };
+    page::params(|params| variables.write(params))
 }
 
-fn get(path: &str, script: &Path) -> Params<'static> {
-    let mut request = Request::new(());
-    *request.method_mut() = Method::GET;
-    *request.uri_mut() = path.parse().unwrap_or_default();
-    admin::params(script, &request.into_parts().0, 0)
+fn get(path: &str, script: &Script) -> Params<'static> {
+    let variables = PageVariables {
+        script,
+        method: "GET",
+        path,
+        query: "",
+        headers: &HeaderMap::new(),
+        content_length: 0,
+    };
+    page::params(|params| variables.write(params))
 }
 
 /// `ran` judges what a script has answered that php-fpm could run.
-fn judge(answer: Answer, ran: fn(&Response<Vec<u8>>) -> Finding) -> Finding {
+fn judge(answer: Result<Page, PageError>, ran: fn(&Response<Vec<u8>>) -> Finding) -> Finding {
     let (answer, log) = match answer {
         Ok((answer, log)) => (answer, String::from_utf8_lossy(&log).into_owned()),
         Err(error) => return (Level::Error, broken(&error)),
@@ -97,14 +107,14 @@ fn judge(answer: Answer, ran: fn(&Response<Vec<u8>>) -> Finding) -> Finding {
     }
 }
 
-fn broken(error: &WholeError) -> String {
+fn broken(error: &PageError) -> String {
     match error {
-        WholeError::Timeout => format!("no answer within {} s", TIMEOUT.as_secs()),
-        WholeError::Exchange(_) => format!(
+        PageError::Timeout => format!("no answer within {} s", TIMEOUT.as_secs()),
+        PageError::Exchange(_) => format!(
             "the worker ended before its answer was complete ({error}); php-fpm's log says why"
         ),
-        WholeError::Answer(_) => format!("its answer has malformed header fields ({error})"),
-        WholeError::Connect(_) => error.to_string(),
+        PageError::Answer(_) => format!("its answer has malformed header fields ({error})"),
+        PageError::Connect(_) => error.to_string(),
     }
 }
 

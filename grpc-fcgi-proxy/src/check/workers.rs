@@ -13,7 +13,7 @@ use super::report::Report;
 use crate::fastcgi::record;
 use crate::fastcgi::socket::Socket;
 use crate::fastcgi::target::{ConnectError, Target};
-use crate::php_fpm::page::WholeError;
+use crate::php_fpm::page::PageError;
 
 /// A pool with pm = dynamic looks once a second whether it needs another worker.
 const NEXT_WORKER: Duration = Duration::from_millis(2500);
@@ -63,7 +63,7 @@ async fn count(target: &Target, wanted: usize) -> Workers {
     loop {
         match timeout(NEXT_WORKER, reach::ask_nothing(target)).await {
             Ok(Ok(())) => {}
-            Ok(Err(WholeError::Connect(error))) => return Workers::Unknown(error),
+            Ok(Err(PageError::Connect(error))) => return Workers::Unknown(error),
             _ => return Workers::Only(held.len()),
         }
         let found = held.len() + 1;

@@ -1,4 +1,4 @@
-//! What the program is asked to do: to serve, or to check.
+//! The command line: serve, or check.
 
 use std::ffi::OsString;
 
@@ -8,32 +8,35 @@ use super::Config;
 
 const CHECK: &str = "check";
 const CHECK_ABOUT: &str =
-    "Tests a configuration and the way to php-fpm, and says in words what is wrong";
+    "Check the configuration and the connection to php-fpm, and explain every problem";
 const CHECK_LONG_ABOUT: &str = "\
-Tests a configuration and the way to php-fpm, and says in words what is wrong: a line for each thing, `ok`, \
-`warning` or `error`. Ends with 1 if there is an error.
+Check the configuration and the connection to php-fpm, and explain every problem: one line for each check, `ok`, \
+`warning` or `error`. Exits with status 1 after an error.
 
-It takes the flags that the proxy takes, and binds no port, so it can run beside a proxy. On each php-fpm it runs the \
-entry script and those of the routes once, for the method grpc.fcgi.proxy.Check/Check, which no application has, and \
-those of the auxiliary paths, with a GET. For a moment, or for some 10 s if php-fpm has to start them, it occupies as \
-many workers of php-fpm as --max-exchanges says: calls wait meanwhile, and on a busy php-fpm it finds fewer workers \
-than there are.";
+It takes the flags of the proxy and binds no port, so it can run beside a running proxy. On each php-fpm it runs the \
+entry script and the scripts of the routes once, for the method grpc.fcgi.proxy.Check/Check, which no application \
+implements, and the scripts of the auxiliary paths with a GET. It occupies as many php-fpm workers as --max-exchanges \
+names, for a moment, or for up to 10 s if php-fpm has to start them: calls wait meanwhile, and on a busy php-fpm it \
+counts too few workers.";
 
-/// The command line. It is the predecessor's, but for the first word `check`; a script of that name is `./check`.
+/// Every flag also has an environment variable: this, and the name of the flag in capitals with `_` for `-`.
+const ENVIRONMENT: &str = "GRPC_FCGI_PROXY_";
+
+/// The predecessor's command line, except for the first word `check`. A script of that name is `./check`.
 #[derive(Clone, Debug)]
 pub enum CommandLine {
     /// Serve.
     Serve(Box<Config>),
-    /// Test the configuration, and what it leads to.
+    /// Check the configuration and the connection to php-fpm.
     Check(Box<Config>),
 }
 
 impl CommandLine {
-    /// Reads it.
+    /// Reads the arguments and the environment.
     ///
     /// # Errors
     ///
-    /// If it is wrong, or asks for help.
+    /// If a flag is invalid, or help is requested.
     pub fn read<T>(arguments: impl IntoIterator<Item = T>) -> Result<Self, clap::Error>
     where
         T: Into<OsString> + Clone,
@@ -47,15 +50,23 @@ impl CommandLine {
 }
 
 fn command() -> Command {
-    let check = Config::command()
+    let check = with_environment(Config::command())
         .name(CHECK)
         .about(CHECK_ABOUT)
         .long_about(CHECK_LONG_ABOUT);
-    Config::command()
+    with_environment(Config::command())
         .args_conflicts_with_subcommands(true)
         .subcommand_negates_reqs(true)
         .disable_help_subcommand(true)
         .subcommand(check)
+}
+
+fn with_environment(command: Command) -> Command {
+    command.mut_args(|arg| {
+        let name = arg.get_long().unwrap_or(arg.get_id().as_str());
+        let variable = format!("{ENVIRONMENT}{}", name.replace('-', "_").to_uppercase());
+        arg.env(variable)
+    })
 }
 
 #[cfg(test)]
@@ -90,7 +101,29 @@ mod tests {
     }
 
     #[test]
-    fn either_needs_an_entry_script() {
+    fn every_flag_has_an_environment_variable() {
+        let command = command();
+        let variable = |id: &str| {
+            let arg = command.get_arguments().find(|arg| arg.get_id() == id);
+            arg.unwrap().get_env().unwrap().to_str().unwrap().to_owned()
+        };
+        for (id, expected) in [
+            ("entry_script", "GRPC_FCGI_PROXY_ENTRY_SCRIPT"),
+            ("targets", "GRPC_FCGI_PROXY_FASTCGI"),
+            (
+                "max_receive_message_size",
+                "GRPC_FCGI_PROXY_MAX_RECEIVE_MESSAGE_SIZE",
+            ),
+            ("grpc_web", "GRPC_FCGI_PROXY_GRPC_WEB"),
+        ] {
+            assert_eq!(variable(id), expected);
+        }
+        let without = command.get_arguments().find(|arg| arg.get_env().is_none());
+        assert!(without.is_none(), "{without:?}");
+    }
+
+    #[test]
+    fn both_commands_need_an_entry_script() {
         for arguments in [&["grpc-fcgi-proxy"][..], &["grpc-fcgi-proxy", "check"]] {
             let error = CommandLine::read(arguments).unwrap_err().to_string();
             assert!(error.contains("<ENTRY_SCRIPT>"), "{error}");

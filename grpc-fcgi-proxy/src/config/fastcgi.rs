@@ -1,4 +1,4 @@
-//! Flags of the way to php-fpm: where it listens, and how many calls it gets.
+//! The flags of php-fpm: where it listens, and how many calls it receives.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,62 +6,60 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::count;
-use crate::fastcgi::pool::Limits;
+use crate::fastcgi::pool::PoolLimits;
 use crate::fastcgi::target::Target;
 
-/// Where php-fpm listens, and how many calls it gets.
+/// Where php-fpm listens, and how many calls it receives.
 #[derive(Clone, Debug, Args)]
-pub struct FastcgiFlags {
-    /// Where php-fpm listens: tcp://HOST:PORT or unix:///PATH; repeatable, or separated by commas: several share the
-    /// calls, and one that cannot be connected to is left out until it can
+pub(crate) struct FastcgiFlags {
+    /// Address of php-fpm: tcp://HOST:PORT or unix:///PATH. Repeatable, or separated by commas: several php-fpms share the
+    /// calls, and an unreachable one is out of rotation until it is reachable again
     #[arg(
         short = 'f',
         long = "fastcgi",
         value_name = "URL",
-        env = "GRPC_FCGI_PROXY_FASTCGI",
         value_delimiter = ',',
         default_value = "tcp://127.0.0.1:9000"
     )]
-    pub targets: Vec<Target>,
+    pub(crate) targets: Vec<Target>,
 
-    /// Calls that each php-fpm runs at once: as many as it has workers; more would only wait in php-fpm's own queue
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_EXCHANGES", default_value = "8", value_parser = count(1, 65_536))]
-    pub max_exchanges: usize,
+    /// Maximum number of concurrent calls at each php-fpm. Set it to the number of its workers; more calls would only wait
+    /// in php-fpm's backlog
+    #[arg(long, value_name = "COUNT", default_value = "8", value_parser = count(1, 65_536))]
+    pub(crate) max_exchanges: usize,
 
-    /// Streaming calls among them; one more is refused with RESOURCE_EXHAUSTED [default: half of --max-exchanges]
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_STREAMS", value_parser = count(0, 65_536))]
-    pub max_streams: Option<usize>,
+    /// Maximum number of streaming calls among them; one over it fails with RESOURCE_EXHAUSTED [default: half of
+    /// --max-exchanges]
+    #[arg(long, value_name = "COUNT", value_parser = count(0, 65_536))]
+    pub(crate) max_streams: Option<usize>,
 
-    /// How long a streaming call over --max-streams waits for another to end, before it is refused; at 0s it is refused
-    /// at once
-    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_MAX_STREAM_WAIT", default_value = "0s", value_parser = humantime::parse_duration)]
-    pub max_stream_wait: Duration,
+    /// How long a streaming call over --max-streams waits for another one to end; with 0s it fails at once
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(crate) max_stream_wait: Duration,
 
-    /// Calls that wait for one of these to end; one more is refused with RESOURCE_EXHAUSTED
-    #[arg(long, value_name = "COUNT", env = "GRPC_FCGI_PROXY_MAX_WAITING", default_value = "1000", value_parser = count(0, 1_000_000))]
-    pub max_waiting: usize,
+    /// Maximum number of calls that wait for a free place at php-fpm; one over it fails with RESOURCE_EXHAUSTED
+    #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = count(0, 1_000_000))]
+    pub(crate) max_waiting: usize,
 
-    /// How long a call waits, before it is refused with RESOURCE_EXHAUSTED
-    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_MAX_WAIT", default_value = "10s", value_parser = humantime::parse_duration)]
-    pub max_wait: Duration,
+    /// How long a call waits for a free place before it fails with RESOURCE_EXHAUSTED
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) max_wait: Duration,
 
-    /// How long a worker counts as busy after its client has gone or its deadline is over, if it neither ends nor
-    /// writes; should be more than the pool's request_terminate_timeout
-    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_ABANDONED_TIMEOUT", default_value = "5m", value_parser = humantime::parse_duration)]
-    pub abandoned_timeout: Duration,
+    /// How long a worker counts as busy after its client has gone or the deadline has expired, unless it ends or writes
+    /// before; set it higher than the pool's request_terminate_timeout
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub(crate) abandoned_timeout: Duration,
 
-    /// How long a connection to php-fpm is kept for the next unary call; at 0s each call has a connection of its own,
-    /// which never loses one. A kept one is faster, but pins a worker, and a call is lost (UNAVAILABLE) that is sent in
-    /// the moment in which pm.max_requests ends its worker
-    #[arg(long, value_name = "TIME", env = "GRPC_FCGI_PROXY_FASTCGI_KEEP_ALIVE", default_value = "0s", value_parser = humantime::parse_duration)]
-    pub fastcgi_keep_alive: Duration,
+    /// How long a connection to php-fpm is kept for the next unary call. With 0s each call has a new connection, which
+    /// never loses a call. A kept connection is faster, but pins a worker, and a call that is sent just when
+    /// pm.max_requests ends that worker is lost (UNAVAILABLE)
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    pub(crate) fastcgi_keep_alive: Duration,
 }
 
 impl FastcgiFlags {
-    /// The bounds of the pool.
-    #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits {
+    pub(crate) fn limits(&self) -> PoolLimits {
+        PoolLimits {
             max_exchanges: self.max_exchanges,
             max_streams: self
                 .max_streams

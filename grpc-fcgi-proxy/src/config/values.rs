@@ -1,4 +1,4 @@
-//! What the flags take: addresses, files, routes. Wrong ones are refused with what would be right.
+//! The values of flags: addresses, files, routes. An invalid value is refused with an example of a valid one.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,33 +10,33 @@ use tokio::net::TcpListener;
 use crate::binding::route::ServicePattern;
 use crate::fastcgi::target::Target;
 
-/// A number within bounds.
+/// A number within limits.
 pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, String> + Clone {
     move |text| match text.parse::<u64>() {
         Ok(number) if (least..=most).contains(&number) => {
             usize::try_from(number).map_err(|error| error.to_string())
         }
-        _ => Err(format!("it takes a number from {least} to {most}")),
+        _ => Err(format!("expected a number from {least} to {most}")),
     }
 }
 
-/// A time that is not nothing.
+/// A duration above zero.
 pub(super) fn period(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if !time.is_zero() => Ok(time),
-        _ => Err("it takes a time above 0, such as 500ms, 30s or 1h".to_owned()),
+        _ => Err("expected a duration above 0, such as 500ms, 30s or 1h".to_owned()),
     }
 }
 
-/// The whole path of a file; a relative one is below the current folder.
+/// The absolute path of a file; a relative one is below the current directory.
 pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() {
-        return Err("it takes the path of a PHP file".to_owned());
+        return Err("expected the path of a PHP file".to_owned());
     }
     std::path::absolute(text).map_err(|error| error.to_string())
 }
 
-/// The path of one of php-fpm's own pages, which the pool has under `setting`.
+/// The path of one of php-fpm's own pages, as in the pool's `setting`.
 pub(super) fn page(
     setting: &'static str,
     example: &'static str,
@@ -45,12 +45,12 @@ pub(super) fn page(
         if is_plain_path(text) {
             Ok(text.to_owned())
         } else {
-            Err(format!("it takes the pool's {setting}, such as {example}"))
+            Err(format!("expected the pool's {setting}, such as {example}"))
         }
     }
 }
 
-/// Whether it is a path, and needs no escape anywhere.
+/// Whether the text is a path that needs no escapes.
 fn is_plain_path(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
     text.starts_with('/') && text.len() > 1 && text.bytes().all(plain)
@@ -58,7 +58,7 @@ fn is_plain_path(text: &str) -> bool {
 
 /// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub(crate) struct Address {
     host: String,
     port: u16,
 }
@@ -67,7 +67,7 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || "it takes HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or :8080".to_owned();
+        let wrong = || "expected HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or :8080".to_owned();
         let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
         let port = port.parse().map_err(|_| wrong())?;
         let bare = host
@@ -84,16 +84,11 @@ impl FromStr for Address {
 }
 
 impl Address {
-    /// Begins to listen.
-    ///
-    /// # Errors
-    ///
-    /// If the address is taken, or not this machine's.
-    pub async fn bind(&self) -> std::io::Result<TcpListener> {
+    pub(crate) async fn bind(&self) -> std::io::Result<TcpListener> {
         if !self.host.is_empty() {
             return TcpListener::bind((self.host.as_str(), self.port)).await;
         }
-        // All addresses: those of IPv6 too, where there is IPv6.
+        // All addresses, including IPv6 where the machine has it.
         match TcpListener::bind(SocketAddr::from(([0u16; 8], self.port))).await {
             Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
                 TcpListener::bind(SocketAddr::from(([0u8; 4], self.port))).await
@@ -122,7 +117,7 @@ impl FromStr for Target {
                 Ok(Self::Unix(path.into()))
             } else {
                 Err(
-                    "it takes the whole path of a socket, such as unix:///run/php-fpm.sock"
+                    "expected the absolute path of a socket, such as unix:///run/php-fpm.sock"
                         .to_owned(),
                 )
             };
@@ -133,19 +128,17 @@ impl FromStr for Target {
         match address.map(str::parse::<Address>) {
             Some(Ok(address)) if !address.host.is_empty() => Ok(Self::Tcp(address.to_string())),
             _ => Err(
-                "it takes tcp://HOST:PORT or unix:///PATH, such as tcp://127.0.0.1:9000".to_owned(),
+                "expected tcp://HOST:PORT or unix:///PATH, such as tcp://127.0.0.1:9000".to_owned(),
             ),
         }
     }
 }
 
-/// A route to another script than the entry script.
+/// A route to a script other than the entry script.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// For which services.
-    pub pattern: ServicePattern,
-    /// The PHP file.
-    pub file: PathBuf,
+pub(crate) struct Route {
+    pub(crate) pattern: ServicePattern,
+    pub(crate) file: PathBuf,
 }
 
 impl FromStr for Route {
@@ -154,7 +147,7 @@ impl FromStr for Route {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (pattern, file) = text
             .split_once('=')
-            .ok_or("it takes SERVICE=FILE, such as 'shop.v1.*=/app/shop.php'")?;
+            .ok_or("expected SERVICE=FILE, such as 'shop.v1.*=/app/shop.php'")?;
         Ok(Self {
             pattern: pattern.parse()?,
             file: absolute(file)?,
@@ -162,13 +155,11 @@ impl FromStr for Route {
     }
 }
 
-/// A path of the auxiliary server that PHP answers.
+/// A path of the auxiliary server that a script answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuxPath {
-    /// The path in the URL.
-    pub path: String,
-    /// The PHP file.
-    pub file: PathBuf,
+pub(crate) struct AuxPath {
+    pub(crate) path: String,
+    pub(crate) file: PathBuf,
 }
 
 impl FromStr for AuxPath {
@@ -180,11 +171,11 @@ impl FromStr for AuxPath {
             .map_or((text, None), |(path, file)| (path, Some(file)));
         if !is_plain_path(path) {
             return Err(
-                "it takes /PATH or /PATH=FILE, such as /healthz.php=/app/healthz.php".to_owned(),
+                "expected /PATH or /PATH=FILE, such as /healthz.php=/app/healthz.php".to_owned(),
             );
         }
         if path == "/metrics" {
-            return Err("/metrics is the proxy's own".to_owned());
+            return Err("/metrics is reserved for the proxy's metrics".to_owned());
         }
         let file = match file {
             Some(file) => absolute(file)?,

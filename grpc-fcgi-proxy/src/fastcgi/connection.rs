@@ -1,8 +1,8 @@
-//! A connection that an exchange has for itself, and what becomes of it.
+//! The connection of one exchange, and its place.
 //!
-//! When its exchange came to the end, it is released: closed, or kept for the next exchange. When it did not, a worker
-//! may be busy with it still, and php-fpm has no way to tell: so the place is held until the worker ends the
-//! connection, or writes. It is closed then, so that the next write of the script fails.
+//! A connection whose exchange ended is released: closed, or kept for the next exchange. If the exchange did not end, a
+//! worker may still be busy with it, and php-fpm cannot report that: so the place stays taken until the worker closes
+//! the connection, or writes to it. Then the connection is closed, so that the script's next write fails.
 
 use std::io;
 use std::pin::Pin;
@@ -15,43 +15,22 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use super::exchange::Progress;
-use super::idle::Idle;
+use super::idle::IdleConnections;
+use super::open::Open;
 use super::queue::Place;
 use super::socket::Socket;
-use crate::metrics::{Increment, PoolMetrics};
+use crate::metrics::increment::Increment;
+use crate::metrics::pool::PoolMetrics;
 
-/// A socket that is counted while it is open.
 #[derive(Debug)]
-pub(super) struct Open {
-    pub(super) socket: Socket,
-    _open: Increment,
-}
-
-impl Open {
-    pub(super) fn new(socket: Socket, metrics: &PoolMetrics) -> Self {
-        Self {
-            socket,
-            _open: Increment::new(&metrics.connections),
-        }
-    }
-
-    /// Has this thread's runtime tell what happens to it.
-    pub(super) fn moved_here(self) -> io::Result<Self> {
-        let socket = self.socket.moved_here()?;
-        Ok(Self { socket, ..self })
-    }
-}
-
-/// A connection that has its place in the pool.
-#[derive(Debug)]
-pub struct Connection {
-    /// `None` once it is released.
+pub(crate) struct Connection {
+    /// `None` after its release.
     inner: Option<(Open, Place)>,
-    idle: Arc<Idle>,
+    idle: Arc<IdleConnections>,
     metrics: PoolMetrics,
-    /// How long an abandoned exchange is waited for.
+    /// How long the worker of an abandoned exchange is waited for.
     abandoned_timeout: Duration,
-    /// Whether the application may have begun to work.
+    /// Whether the application may have started to work.
     written: bool,
 }
 
@@ -59,7 +38,7 @@ impl Connection {
     pub(super) fn new(
         open: Open,
         place: Place,
-        idle: Arc<Idle>,
+        idle: Arc<IdleConnections>,
         metrics: &PoolMetrics,
         abandoned_timeout: Duration,
     ) -> Self {
@@ -72,8 +51,8 @@ impl Connection {
         }
     }
 
-    /// Closes it, or keeps it for the next exchange, if its own has come to the end.
-    pub fn release(mut self, progress: Progress) {
+    /// Closes or keeps the connection if its exchange ended; else the exchange is abandoned.
+    pub(crate) fn release(mut self, progress: Progress) {
         if progress == Progress::Unfinished {
             return;
         }
@@ -99,7 +78,7 @@ impl Drop for Connection {
     fn drop(&mut self) {
         if let Some((open, place)) = self.inner.take()
             && self.written
-            // Without a runtime the process is about to end.
+            // Without a runtime the process is shutting down.
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             let abandoned = Increment::new(&self.metrics.abandoned);
@@ -112,9 +91,9 @@ impl Drop for Connection {
     }
 }
 
-/// Until the worker that has this connection shows that it is done with it, or ends as soon as it writes again.
+/// Returns when the worker is done with the connection, or has written, which ends the script at its next write.
 async fn wait_for_worker(mut open: Open) {
-    // A script that reads learns that nothing more will come.
+    // A script that reads sees the end of its input.
     let _ = open.socket.shutdown().await;
     let _ = open.socket.read(&mut [0; 1]).await;
     let _ = open.socket.reset_when_closed();

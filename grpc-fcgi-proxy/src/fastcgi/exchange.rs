@@ -1,7 +1,7 @@
 //! One exchange over one connection: STDIN is written while STDOUT is read.
 //!
-//! Owns the order of records both ways and the bound on what is buffered. Does not open the connection, and does
-//! not look into what the records carry. Everything happens inside the task that polls it.
+//! Owns the order of records both ways and the limit on buffered bytes. It neither opens the connection nor interprets
+//! the records' content. Everything happens inside the task that polls it.
 
 use std::convert::Infallible;
 use std::io;
@@ -16,14 +16,14 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 use super::record::{self, MAX_CONTENT_LENGTH, Record, RecordError, RecordType};
 use super::segments::Segments;
 
-/// No more of STDIN is taken while this much waits to be written.
+/// STDIN is not read while this much waits to be written.
 const MAX_UNWRITTEN: usize = 64 * 1024;
-/// Room that the first read is given. A read that has filled its room gives the next one twice as much.
+/// The buffer of the first read. A read that fills its buffer doubles the next one.
 const READ_SIZE: usize = 8 * 1024;
-/// Room that a read is given at the most: more than the largest record.
+/// The largest buffer of a read: more than the largest record.
 const MAX_READ_SIZE: usize = 128 * 1024;
 
-/// What the application sends while the exchange lasts.
+/// What the application sends during the exchange.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// A piece of the answer.
@@ -32,27 +32,27 @@ pub enum Output {
     Stderr(Bytes),
 }
 
-/// How far an exchange has come.
+/// The progress of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// The application may be busy with it.
+    /// The application may still be busy.
     Unfinished,
-    /// END_REQUEST has come, the connection's end, or something that is not FastCGI: nothing more is to be expected.
+    /// END_REQUEST, the end of the connection, or bytes that are not FastCGI have arrived.
     Ended,
-    /// END_REQUEST has come, and nothing is left to read or to write: another exchange may follow on the connection.
+    /// END_REQUEST has arrived, and nothing is left to read or write: another exchange may use the connection.
     Reusable,
 }
 
-/// An exchange that did not come to its END_REQUEST.
+/// An exchange without END_REQUEST.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// The connection broke.
     #[error("the connection to the application broke: {0}")]
     Io(#[from] io::Error),
-    /// What came is not FastCGI.
+    /// The application sent an invalid record.
     #[error(transparent)]
     Record(#[from] RecordError),
-    /// The worker ended before it answered: nothing of an answer came.
+    /// The worker ended before it sent any of an answer.
     #[error("the application closed the connection without an answer")]
     NoAnswer,
     /// The worker ended in the middle of its answer.
@@ -64,10 +64,10 @@ pub enum ExchangeError {
 #[derive(Debug)]
 pub struct Exchange<C, I> {
     connection: C,
-    /// `None` when STDIN is at its end, or not wanted any more.
+    /// `None` when STDIN has ended, or the application no longer reads it.
     stdin: Option<I>,
     unwritten: Segments,
-    /// Whether our side of the connection is closed behind STDIN; `None` if it is to stay open.
+    /// Whether the write side was shut down after STDIN; `None` if it stays open.
     half_closed: Option<bool>,
     unread: BytesMut,
     read_size: usize,
@@ -80,7 +80,7 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     I: Stream<Item = Result<Bytes, E>> + Unpin,
 {
-    /// Prepares the exchange: `opening` is BEGIN_REQUEST and PARAMS, `stdin` is the request's body, piece by piece.
+    /// Prepares the exchange: `opening` is BEGIN_REQUEST and PARAMS, `stdin` is the body in pieces.
     pub fn new(connection: C, opening: Vec<u8>, stdin: I) -> Self {
         Self {
             connection,
@@ -94,19 +94,19 @@ where
         }
     }
 
-    /// For input of unknown length: php-fpm may read on behind the record that ends STDIN, and would wait for ever for
-    /// another one.
+    /// Shuts the write side down after STDIN. Input of unknown length needs this: php-fpm may read past the record that
+    /// ends STDIN, and would wait for ever.
     #[must_use]
     pub fn half_closing(mut self) -> Self {
         self.half_closed = Some(false);
         self
     }
 
-    /// Gives the next piece of output, `None` at END_REQUEST. The request is not written meanwhile.
+    /// Reads the next piece of output; `None` at END_REQUEST. Does not write the request.
     ///
     /// # Errors
     ///
-    /// If the exchange can't come to its END_REQUEST any more.
+    /// If the exchange ends without END_REQUEST.
     pub fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
@@ -153,7 +153,7 @@ where
         }
         Poll::Ready(match read {
             Ok(0) => Err(self.closed()),
-            // How a peer that closed with our input unread shows itself on TCP.
+            // On TCP, a peer that closes with unread input resets the connection.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(self.closed()),
             Err(error) => Err(error.into()),
             Ok(_) => Ok(()),
@@ -168,12 +168,12 @@ where
         }
     }
 
-    /// Writes as much of the request as the connection takes and STDIN gives; ready when nothing is left to write.
+    /// Writes as much of the request as STDIN yields and the connection takes; ready when nothing is left to write.
     ///
     /// # Errors
     ///
-    /// If STDIN fails. That the application does not take its input is no error: it may answer, and close, without
-    /// having read it, and whether the answer is whole shows when it is read.
+    /// If STDIN fails. An application that does not read its input is no error: it may answer and close without reading,
+    /// and reading the answer shows whether it is complete.
     pub fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         loop {
             self.fill(cx)?;
@@ -194,15 +194,15 @@ where
 
     fn poll_half_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.half_closed == Some(false) {
-            // A connection that is gone already is closed enough.
+            // A closed connection needs no shutdown.
             let _ = ready!(Pin::new(&mut self.connection).poll_shutdown(cx));
             self.half_closed = Some(true);
         }
         Poll::Ready(())
     }
 
-    /// Sends as much as the connection takes at once of what tells the application that its client is gone: to it the
-    /// mere end of its input would look like a half-close.
+    /// Ends STDIN with `last_words`, as far as the connection takes them at once. They tell the application that its client
+    /// has gone: the mere end of its input would look like a half-close.
     pub fn abandon(&mut self, last_words: Bytes) {
         if self.stdin.take().is_some() {
             self.push_stdin(last_words);
@@ -211,7 +211,7 @@ where
         }
     }
 
-    /// Gives the connection back, and says how far the exchange has come.
+    /// Returns the connection, and the progress of the exchange.
     pub fn into_connection(self) -> (C, Progress) {
         let nothing_left = self.unread.is_empty()
             && self.stdin.is_none()
@@ -224,14 +224,14 @@ where
         (self.connection, progress)
     }
 
-    /// Ends STDIN, whatever would still come. php-fpm ends a request only when it has read all of its input.
+    /// Ends STDIN early. php-fpm ends a request only when it has read all of its input.
     pub fn end_input(&mut self) {
         if self.stdin.take().is_some() {
             self.push_header(0);
         }
     }
 
-    /// Takes from STDIN what is there, before the first write too: so a small request is one write.
+    /// Reads STDIN before each write, including the first: so a small request is one write.
     fn fill(&mut self, cx: &mut Context<'_>) -> Result<(), E> {
         while let Some(stdin) = &mut self.stdin
             && self.unwritten.remaining() < MAX_UNWRITTEN
@@ -267,12 +267,12 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     I: Stream<Item = Result<Bytes, Infallible>> + Unpin,
 {
-    /// Gives the next piece of output, `None` at END_REQUEST; writes the request meanwhile. Can be dropped and
-    /// called again without losing anything.
+    /// Reads the next piece of output; `None` at END_REQUEST. Writes the request meanwhile. The future can be dropped
+    /// without losing anything.
     ///
     /// # Errors
     ///
-    /// If the exchange can't come to its END_REQUEST any more.
+    /// If the exchange ends without END_REQUEST.
     pub async fn next(&mut self) -> Result<Option<Output>, ExchangeError> {
         std::future::poll_fn(|cx| {
             let (Poll::Ready(Ok(())) | Poll::Pending) = self.poll_request(cx);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_application_that_answers_without_reading_its_input_is_heard() {
+    async fn an_answer_that_comes_before_the_input_is_read_arrives() {
         let (ours, mut theirs) = tokio::io::duplex(64);
         let application = tokio::spawn(async move {
             theirs
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_of_stdin_is_taken_than_the_bound() {
+    async fn buffered_stdin_is_bounded() {
         let (ours, _theirs) = tokio::io::duplex(16);
         let taken = std::sync::atomic::AtomicUsize::new(0);
         let stdin = stream::repeat_with(|| {

@@ -1,5 +1,4 @@
-//! Connections that are kept for the next exchange, each for a short time: as long as one is kept, its worker can
-//! serve nobody else.
+//! Connections that are kept for the next exchange, each for a short time: an idle connection pins its worker.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -11,12 +10,12 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::time::{Instant, sleep};
 
-use super::connection::Open;
+use super::open::Open;
 use super::socket::Socket;
 
-/// The kept connections of all targets, for each the youngest last.
+/// The kept connections of each target, the youngest last.
 #[derive(Debug)]
-pub(super) struct Idle {
+pub(super) struct IdleConnections {
     keep: Duration,
     connections: Mutex<Vec<Vec<Kept>>>,
 }
@@ -25,12 +24,12 @@ pub(super) struct Idle {
 struct Kept {
     open: Open,
     until: Instant,
-    /// Whose runtime tells what happens to it.
+    /// The thread whose runtime the socket is registered with.
     thread: ThreadId,
 }
 
-impl Idle {
-    /// Keeps each for so long; none at all if that is zero.
+impl IdleConnections {
+    /// Connections are kept for `keep`; zero keeps none.
     pub(super) fn new(targets: usize, keep: Duration) -> Arc<Self> {
         let connections = std::iter::repeat_with(Vec::new).take(targets).collect();
         let idle = Arc::new(Self {
@@ -47,7 +46,7 @@ impl Idle {
         !self.keep.is_zero()
     }
 
-    /// One that is still open, if there is one.
+    /// Takes a connection that is still open.
     pub(super) async fn take(&self, target: usize) -> Option<Open> {
         let here = thread::current().id();
         loop {
@@ -65,7 +64,7 @@ impl Idle {
         }
     }
 
-    /// The youngest of this thread's, or else of all.
+    /// The youngest connection of this thread, or else of all.
     fn pop(&self, target: usize, thread: ThreadId) -> Option<Kept> {
         let mut connections = self.lock();
         let kept = connections.get_mut(target)?;
@@ -75,7 +74,7 @@ impl Idle {
         }
     }
 
-    /// Keeps it, if connections are kept.
+    /// Keeps a connection, if connections are kept at all.
     pub(super) fn put(&self, target: usize, open: Open) {
         if self.keeps()
             && let Some(kept) = self.lock().get_mut(target)
@@ -88,7 +87,7 @@ impl Idle {
         }
     }
 
-    /// Closes the oldest of a target's.
+    /// Closes a target's oldest connection.
     pub(super) fn close_one(&self, target: usize) {
         if let Some(kept) = self.lock().get_mut(target)
             && !kept.is_empty()
@@ -104,7 +103,7 @@ impl Idle {
     }
 }
 
-async fn close_expired(idle: Weak<Idle>, keep: Duration) {
+async fn close_expired(idle: Weak<IdleConnections>, keep: Duration) {
     loop {
         sleep(keep / 2).await;
         let Some(idle) = idle.upgrade() else { return };
@@ -115,7 +114,7 @@ async fn close_expired(idle: Weak<Idle>, keep: Duration) {
     }
 }
 
-/// php-fpm says nothing on its own: what can be read of an idle connection is its end.
+/// php-fpm sends nothing between exchanges, so anything readable on an idle connection is its end.
 async fn is_silent(socket: &mut Socket) -> bool {
     let mut byte = [0; 1];
     let mut byte = ReadBuf::new(&mut byte);
@@ -128,12 +127,12 @@ mod tests {
     use tokio::net::UnixStream;
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::metrics::registry::Metrics;
 
     const KEEP: Duration = Duration::from_secs(60);
 
-    /// A kept connection, made by another thread's runtime, and its other side.
-    fn kept_elsewhere(idle: &Arc<Idle>) -> UnixStream {
+    /// A kept connection that belongs to another thread's runtime, and its peer.
+    fn kept_elsewhere(idle: &Arc<IdleConnections>) -> UnixStream {
         let idle = Arc::clone(idle);
         let (runtime, far) = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -155,21 +154,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn another_threads_connection_is_moved_to_this_one() {
-        let idle = Idle::new(1, KEEP);
+    async fn a_connection_of_another_thread_is_moved_to_this_one() {
+        let idle = IdleConnections::new(1, KEEP);
         let mut far = kept_elsewhere(&idle);
         let mut open = idle.take(0).await.unwrap();
         far.write_all(b"hi").await.unwrap();
         let mut read = [0; 2];
-        // The runtime that it comes from is gone.
+        // The runtime that it came from is gone.
         open.socket.read_exact(&mut read).await.unwrap();
         assert_eq!(&read, b"hi");
         assert!(idle.take(0).await.is_none());
     }
 
     #[tokio::test]
-    async fn a_connection_that_has_ended_is_not_given() {
-        let idle = Idle::new(1, KEEP);
+    async fn a_closed_connection_is_not_reused() {
+        let idle = IdleConnections::new(1, KEEP);
         drop(kept_elsewhere(&idle));
         assert!(idle.take(0).await.is_none());
     }

@@ -1,14 +1,15 @@
-//! The FastCGI client: records and name-value pairs as pure bytes, one exchange over a connection, and the pool
-//! that bounds how many there are and shares them among the targets.
+//! The FastCGI client: records and name-value pairs as pure bytes, one exchange over a connection, and the pool that
+//! bounds the number of exchanges and shares them among the targets.
 //!
-//! [FastCGI 1.0](https://fastcgi-archives.github.io/FastCGI_Specification.html). The proxy is always the web
-//! server's side, in the role of a Responder's client, with one exchange on a connection.
+//! [FastCGI 1.0](https://fastcgi-archives.github.io/FastCGI_Specification.html). The proxy is the web server, every
+//! application a Responder, and a connection carries one exchange at a time.
 
-pub mod connection;
+pub(crate) mod connection;
 pub mod exchange;
 mod idle;
+mod open;
 pub mod pair;
-pub mod pool;
+pub(crate) mod pool;
 mod queue;
 pub mod record;
 mod segments;

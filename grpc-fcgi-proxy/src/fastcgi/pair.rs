@@ -6,24 +6,24 @@ use bytes::BufMut;
 
 use super::record::{HEADER_LENGTH, MAX_CONTENT_LENGTH, RecordType, encode_header};
 
-/// A pair that does not fit in one record. Never cut silently.
+/// A pair that does not fit in one record. It is never truncated.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the meta-variable {name} is longer than a FastCGI record")]
 pub struct PairTooLong {
-    /// The pair's name.
+    /// The name of the pair.
     pub name: String,
 }
 
-/// The PARAMS stream of a request, being written behind BEGIN_REQUEST.
+/// Encodes the PARAMS stream of a request behind its BEGIN_REQUEST.
 #[derive(Debug)]
-pub struct Params {
+pub struct ParamsEncoder {
     out: Vec<u8>,
-    /// Where the header of the record stands that is being filled.
+    /// The offset of the current record's header.
     record: usize,
 }
 
-impl Params {
-    /// Goes on behind what `out` has.
+impl ParamsEncoder {
+    /// Appends to `out`.
     #[must_use]
     pub fn begin(out: Vec<u8>) -> Self {
         let mut params = Self { record: 0, out };
@@ -36,12 +36,7 @@ impl Params {
     /// # Errors
     ///
     /// If it does not fit in one record.
-    pub fn push(
-        &mut self,
-        name: &(impl AsRef<[u8]> + ?Sized),
-        value: &[u8],
-    ) -> Result<(), PairTooLong> {
-        let name = name.as_ref();
+    pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), PairTooLong> {
         let length =
             encoded_length(name.len()) + encoded_length(value.len()) + name.len() + value.len();
         if length > MAX_CONTENT_LENGTH {
@@ -60,10 +55,10 @@ impl Params {
         Ok(())
     }
 
-    /// Ends the stream with an empty record, and gives back the bytes.
+    /// Ends the stream with an empty record, and returns all bytes.
     #[must_use]
     pub fn end(mut self) -> Vec<u8> {
-        // An empty record ends the stream, so there must be none before the end.
+        // An empty record would end the stream early.
         if self.content_length() > 0 {
             self.next_record();
         }
@@ -99,7 +94,7 @@ const fn encoded_length(length: usize) -> usize {
 fn encode_length(length: usize, out: &mut Vec<u8>) {
     match u8::try_from(length) {
         Ok(short @ ..0x80) => out.push(short),
-        // `push` has bounded it.
+        // `push` bounds it.
         _ => out.put_u32(u32::try_from(length).unwrap_or(u32::MAX) | 0x8000_0000),
     }
 }
@@ -127,22 +122,22 @@ mod tests {
 
     #[test]
     fn a_stream_ends_with_an_empty_record() {
-        let mut params = Params::begin(Vec::new());
-        params.push("A", b"bc").unwrap();
+        let mut params = ParamsEncoder::begin(Vec::new());
+        params.push(b"A", b"bc").unwrap();
         assert_eq!(
             params.end(),
             b"\x01\x04\x00\x01\x00\x05\x00\x00\x01\x02Abc\x01\x04\x00\x01\x00\x00\x00\x00"
         );
         assert_eq!(
-            Params::begin(Vec::new()).end(),
+            ParamsEncoder::begin(Vec::new()).end(),
             b"\x01\x04\x00\x01\x00\x00\x00\x00"
         );
     }
 
     #[test]
     fn a_pair_never_spans_two_records() {
-        let mut params = Params::begin(Vec::new());
-        for name in ["A", "B", "C"] {
+        let mut params = ParamsEncoder::begin(Vec::new());
+        for name in [b"A", b"B", b"C"] {
             params.push(name, &[b'x'; 40_000]).unwrap();
         }
         let out = params.end();
@@ -153,17 +148,17 @@ mod tests {
         }
     }
 
-    /// The predecessor cut long parameters silently.
+    /// The predecessor truncated long parameters silently.
     #[test]
-    fn a_pair_that_does_not_fit_is_refused_not_cut() {
-        let mut params = Params::begin(Vec::new());
+    fn a_pair_that_does_not_fit_is_refused_not_truncated() {
+        let mut params = ParamsEncoder::begin(Vec::new());
         assert!(
             params
-                .push("A", &vec![b'x'; MAX_CONTENT_LENGTH - 6])
+                .push(b"A", &vec![b'x'; MAX_CONTENT_LENGTH - 6])
                 .is_ok()
         );
         let error = params
-            .push("A", &vec![b'x'; MAX_CONTENT_LENGTH - 5])
+            .push(b"A", &vec![b'x'; MAX_CONTENT_LENGTH - 5])
             .unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -1,7 +1,7 @@
-//! The way to php-fpm: places, connections, and the targets that are there.
+//! Connections to php-fpm: a place at a target, then a new or a kept connection.
 //!
-//! By default each exchange has a connection of its own: a kept one pins a php-fpm worker while idle, and loses a
-//! request that is sent in the moment in which `pm.max_requests` ends the worker.
+//! By default each exchange has a new connection: a kept one pins a php-fpm worker while idle, and loses a request that
+//! is sent at the moment when `pm.max_requests` ends the worker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,66 +10,62 @@ use futures_util::FutureExt;
 use futures_util::future::select_ok;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::connection::{Connection, Open};
-use super::idle::Idle;
-use super::queue::{Place, Places, Use};
+use super::connection::Connection;
+use super::idle::IdleConnections;
+use super::open::Open;
+use super::queue::{Place, Purpose, Queue};
 use super::target::{ConnectError, Target};
-use crate::metrics::{Increment, PoolMetrics};
+use crate::metrics::increment::Increment;
+use crate::metrics::pool::PoolMetrics;
 
-/// From one try to connect to a target that is left out to the next.
+/// Between two attempts to connect to a target that is out of rotation.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The bounds.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Exchanges at once with each target.
-    pub max_exchanges: usize,
-    /// Those of them that may be streaming calls.
-    pub max_streams: usize,
-    /// Calls that wait for one.
-    pub max_waiting: usize,
-    /// How long one waits.
-    pub max_wait: Duration,
+pub(crate) struct PoolLimits {
+    /// Concurrent exchanges with each target.
+    pub(crate) max_exchanges: usize,
+    /// Concurrent streaming calls among them.
+    pub(crate) max_streams: usize,
+    /// Calls in the queue.
+    pub(crate) max_waiting: usize,
+    /// How long a call may stay in the queue.
+    pub(crate) max_wait: Duration,
     /// How long a streaming call waits for another one to end.
-    pub max_stream_wait: Duration,
-    /// How long an exchange that nobody waits for any more keeps its place.
-    pub abandoned_timeout: Duration,
-    /// How long a connection without an exchange is kept.
-    pub keep_alive: Duration,
+    pub(crate) max_stream_wait: Duration,
+    /// How long an abandoned exchange keeps its place.
+    pub(crate) abandoned_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub(crate) keep_alive: Duration,
 }
 
-/// Why there is no connection. In no case has a script seen anything of the call.
+/// Why a call has no connection. In no case has a script seen anything of the call.
 #[derive(Debug, thiserror::Error)]
-pub enum PoolError {
-    /// No more streaming calls may run.
-    #[error("too many streaming calls run")]
+pub(crate) enum PoolError {
+    #[error("too many concurrent streaming calls")]
     TooManyStreams,
-    /// The queue is full.
-    #[error("too many calls wait for the application")]
+    #[error("too many calls are waiting for the application")]
     TooManyWaiting,
-    /// The wait was too long.
-    #[error("no worker of the application became free in time")]
+    #[error("no application worker became free in time")]
     WaitTooLong,
-    /// php-fpm can't be reached.
     #[error(transparent)]
     Connect(#[from] ConnectError),
 }
 
 /// Hands out connections to php-fpm.
 #[derive(Debug)]
-pub struct Pool {
+pub(crate) struct Pool {
     targets: Vec<Target>,
-    limits: Limits,
-    places: Arc<Places>,
-    idle: Arc<Idle>,
+    limits: PoolLimits,
+    queue: Arc<Queue>,
+    idle: Arc<IdleConnections>,
     metrics: PoolMetrics,
 }
 
 impl Pool {
-    /// A pool without any connection yet. The metrics follow how many calls wait and run.
-    #[must_use]
-    pub fn new(targets: Vec<Target>, limits: Limits, metrics: PoolMetrics) -> Arc<Self> {
-        let places = Places::new(
+    /// A pool without any connection yet.
+    pub(crate) fn new(targets: Vec<Target>, limits: PoolLimits, metrics: PoolMetrics) -> Arc<Self> {
+        let queue = Queue::new(
             targets.len(),
             limits.max_exchanges,
             limits.max_streams,
@@ -79,32 +75,26 @@ impl Pool {
             metrics.target_up(target).set(1);
         }
         Arc::new(Self {
-            places,
-            idle: Idle::new(targets.len(), limits.keep_alive),
+            queue,
+            idle: IdleConnections::new(targets.len(), limits.keep_alive),
             targets,
             limits,
             metrics,
         })
     }
 
-    /// Whether a connection is to be used for more than one exchange.
-    #[must_use]
-    pub fn keeps_connections(&self) -> bool {
+    /// Whether a connection may serve more than one exchange.
+    pub(crate) fn keeps_connections(&self) -> bool {
         self.idle.keeps()
     }
 
-    /// The target that has least to do, for what needs no place.
-    #[must_use]
-    pub fn least_loaded(&self) -> &Target {
-        &self.targets[self.places.least_loaded()]
+    /// The target with the lowest load, for exchanges that need no place.
+    pub(crate) fn least_loaded(&self) -> &Target {
+        &self.targets[self.queue.least_loaded()]
     }
 
-    /// Connects to a target, to see whether one is there.
-    ///
-    /// # Errors
-    ///
-    /// If none is.
-    pub async fn reach(&self) -> Result<(), ConnectError> {
+    /// Whether any target is reachable.
+    pub(crate) async fn reach(&self) -> Result<(), ConnectError> {
         let now = Instant::now();
         let tries = self
             .targets
@@ -113,33 +103,25 @@ impl Pool {
         select_ok(tries).await.map(|_| ())
     }
 
-    /// Waits for a place, and connects.
-    ///
-    /// # Errors
-    ///
-    /// If the queue is full, the wait too long, or php-fpm not there.
-    pub async fn acquire(self: &Arc<Self>) -> Result<Connection, PoolError> {
+    /// Waits for a place for a unary call, and connects.
+    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Connection, PoolError> {
         let start = Instant::now();
-        self.connected(Use::Unary, start, start + self.limits.max_wait)
+        self.connected(Purpose::Unary, start, start + self.limits.max_wait)
             .await
     }
 
-    /// Connects for a streaming call, which has its worker for long, and ends its connection with its input.
-    ///
-    /// # Errors
-    ///
-    /// If too many streaming calls run; and as `acquire`.
-    pub async fn acquire_stream(self: &Arc<Self>) -> Result<Connection, PoolError> {
+    /// The same for a streaming call, which occupies its worker for long, and closes its connection after its input.
+    pub(crate) async fn acquire_stream(self: &Arc<Self>) -> Result<Connection, PoolError> {
         let start = Instant::now();
-        if self.places.has_room_for_stream() {
+        if self.queue.has_room_for_stream() {
             let give_up = start + self.limits.max_wait;
-            return self.connected(Use::Stream, start, give_up).await;
+            return self.connected(Purpose::Stream, start, give_up).await;
         }
         if self.limits.max_stream_wait.is_zero() {
             return Err(PoolError::TooManyStreams);
         }
         let give_up = start + self.limits.max_stream_wait;
-        match self.connected(Use::Stream, start, give_up).await {
+        match self.connected(Purpose::Stream, start, give_up).await {
             Err(PoolError::WaitTooLong) => Err(PoolError::TooManyStreams),
             result => result,
         }
@@ -147,7 +129,7 @@ impl Pool {
 
     async fn connected(
         self: &Arc<Self>,
-        purpose: Use,
+        purpose: Purpose,
         start: Instant,
         give_up: Instant,
     ) -> Result<Connection, PoolError> {
@@ -167,68 +149,70 @@ impl Pool {
                         self.limits.abandoned_timeout,
                     ));
                 }
-                // Nothing was sent, so another target may be tried.
+                // Nothing has been sent, so another target may be tried.
                 Err(_) if tries > 0 => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    async fn place(&self, purpose: Use, give_up: Instant) -> Result<Place, PoolError> {
-        if let Some(place) = self.places.take(purpose) {
+    async fn place(&self, purpose: Purpose, give_up: Instant) -> Result<Place, PoolError> {
+        if let Some(place) = self.queue.take(purpose) {
             return Ok(place);
         }
         let waiting = Increment::new(&self.metrics.waiting);
         if usize::try_from(waiting.value()).unwrap_or(0) > self.limits.max_waiting {
             return Err(PoolError::TooManyWaiting);
         }
-        let mut queued = self.places.queue(purpose);
-        match timeout_at(give_up, queued.place()).await {
+        let mut waiter = self.queue.join(purpose);
+        match timeout_at(give_up, waiter.place()).await {
             Ok(Some(place)) => Ok(place),
-            // Its sender is in the queue as long as `queued` is.
+            // The queue holds the sender while `waiter` lives.
             Ok(None) | Err(_) => Err(PoolError::WaitTooLong),
         }
     }
 
     async fn connect(
         self: &Arc<Self>,
-        purpose: Use,
+        purpose: Purpose,
         place: &Place,
         give_up: Instant,
     ) -> Result<Open, ConnectError> {
         match purpose {
-            Use::Unary => {
+            Purpose::Unary => {
                 if let Some(open) = self.idle.take(place.target()).await {
                     return Ok(open);
                 }
             }
-            // The worker that it pins may be the one that is needed.
-            Use::Stream => self.idle.close_one(place.target()),
+            // The worker that an idle connection pins may be the one that is needed.
+            Purpose::Stream => self.idle.close_one(place.target()),
         }
         let target = &self.targets[place.target()];
         let connected = target.connect(give_up).await;
         match &connected {
-            Err(error @ ConnectError::Failed(_)) => self.leave_out(place.target(), error),
-            // With a full backlog it is there, it only has too much to do.
-            Ok(_) | Err(ConnectError::FullBacklog) => self.set_up(place.target()),
+            Err(error @ ConnectError::Failed(_)) => {
+                self.remove_from_rotation(place.target(), error)
+            }
+            // A target with a full backlog is reachable, but overloaded.
+            Ok(_) | Err(ConnectError::FullBacklog) => self.return_to_rotation(place.target()),
         }
         Ok(Open::new(connected?, &self.metrics))
     }
 
-    fn set_up(&self, target: usize) {
-        if self.places.set_down(target, false) {
+    fn return_to_rotation(&self, target: usize) {
+        if self.queue.set_reachable(target, true) {
             let target = &self.targets[target];
-            tracing::info!(%target, "the application can be reached again");
+            tracing::info!(%target, "the application is reachable again");
             self.metrics.target_up(target).set(1);
         }
     }
 
-    /// Leaves the target out until it can be connected to.
-    fn leave_out(self: &Arc<Self>, target: usize, error: &ConnectError) {
-        if !self.places.set_down(target, true) {
+    /// Takes the target out of rotation until it is reachable.
+    fn remove_from_rotation(self: &Arc<Self>, target: usize, error: &ConnectError) {
+        if !self.queue.set_reachable(target, false) {
             return;
         }
-        tracing::warn!(target = %self.targets[target], %error, "left out");
+        tracing::warn!(target = %self.targets[target], %error, "the application is unreachable, and out of rotation");
         self.metrics.target_up(&self.targets[target]).set(0);
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -237,7 +221,7 @@ impl Pool {
                 let Some(pool) = pool.upgrade() else { return };
                 let connected = pool.targets[target].connect(Instant::now()).await;
                 if !matches!(connected, Err(ConnectError::Failed(_))) {
-                    return pool.set_up(target);
+                    return pool.return_to_rotation(target);
                 }
             }
         });
@@ -249,10 +233,10 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::metrics::registry::Metrics;
 
     fn pool(targets: Vec<Target>, max_waiting: usize, max_wait: Duration) -> Arc<Pool> {
-        let limits = Limits {
+        let limits = PoolLimits {
             max_exchanges: 1,
             max_streams: 1,
             max_waiting,
@@ -274,7 +258,7 @@ mod tests {
         Target::Unix(tempfile::tempdir().unwrap().path().join("no.sock"))
     }
 
-    /// In the predecessor four failed dials used up the four places for ever.
+    /// In the predecessor four failed dials took its four places for ever.
     #[tokio::test]
     async fn a_failed_dial_gives_its_place_back() {
         let pool = pool(vec![missing()], 0, Duration::from_millis(10));
@@ -317,10 +301,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_goes_to_another_target_if_one_is_not_there() {
+    async fn a_call_goes_to_another_target_if_one_is_unreachable() {
         let (_listener, target) = listening().await;
         let pool = pool(vec![missing(), target], 0, Duration::ZERO);
         let _connection = pool.acquire().await.unwrap();
-        assert_eq!(pool.places.least_loaded(), 1);
+        assert_eq!(pool.queue.least_loaded(), 1);
     }
 }

@@ -1,39 +1,39 @@
-//! Places: how many exchanges each php-fpm runs at once, and who waits for one.
+//! Places bound how many exchanges each php-fpm runs at once; calls queue for them.
 //!
-//! A place is given to the target that has the fewest exchanges. One that could not be connected to is left out, as
-//! long as another is there. Who comes first is served first; a streaming call that has to wait for a place that
-//! streams may have does not hold up the unary calls behind it.
+//! A call is placed at the target with the fewest exchanges. An unreachable target is out of rotation unless every
+//! target is unreachable. The queue is first in, first out, except that a streaming call which waits for one of the
+//! places that streams may use does not hold up the unary calls behind it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::metrics::{Increment, PoolMetrics};
+use crate::metrics::increment::Increment;
+use crate::metrics::pool::PoolMetrics;
 
-/// What a place is for.
+/// What a place is for. Streaming calls may use only some of a target's places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum Purpose {
     Unary,
-    /// Only so many of a target's places may be used for streaming calls.
     Stream,
 }
 
-/// All places of all targets.
+/// The places of all targets, and the calls that wait for one.
 #[derive(Debug)]
-pub(super) struct Places {
-    /// Of each target.
+pub(super) struct Queue {
+    /// Places at each target.
     exchanges: usize,
-    /// Of these, of each target.
+    /// Places at each target that streaming calls may use.
     streams: usize,
     metrics: PoolMetrics,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct QueueState {
     loads: Vec<Load>,
-    /// In the order in which they came.
+    /// By ticket, so in the order of arrival.
     unary: BTreeMap<u64, oneshot::Sender<Place>>,
     streams: BTreeMap<u64, oneshot::Sender<Place>>,
     next_ticket: u64,
@@ -44,25 +44,25 @@ struct State {
 struct Load {
     running: usize,
     streams: usize,
-    /// Which failure to connect was its last, if it has not been connected to since.
+    /// The number of the failure that took the target out of rotation.
     down: Option<u64>,
 }
 
 impl Load {
-    /// The least is taken. If all are down, the one that failed longest ago.
+    /// The lowest rank is used first. If all targets are down, that is the one whose failure is the oldest.
     fn rank(&self) -> (Option<u64>, usize) {
         (self.down, self.running)
     }
 }
 
-impl Places {
+impl Queue {
     pub(super) fn new(
         targets: usize,
         exchanges: usize,
         streams: usize,
         metrics: PoolMetrics,
     ) -> Arc<Self> {
-        let state = State {
+        let state = QueueState {
             loads: vec![Load::default(); targets],
             unary: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -77,91 +77,92 @@ impl Places {
         })
     }
 
-    /// Takes a place if one is free. Nobody waits then who could have had it.
-    pub(super) fn take(self: &Arc<Self>, purpose: Use) -> Option<Place> {
+    /// Takes a place if one is free; then no waiting call could have used it.
+    pub(super) fn take(self: &Arc<Self>, purpose: Purpose) -> Option<Place> {
         let target = self.reserve(&mut self.lock(), purpose)?;
         Some(self.place(target, purpose))
     }
 
-    /// Waits in the queue; given up when it is dropped.
-    pub(super) fn queue(self: &Arc<Self>, purpose: Use) -> Queued {
+    /// Joins the queue, and leaves it when the value is dropped.
+    pub(super) fn join(self: &Arc<Self>, purpose: Purpose) -> Waiting {
         let (sender, place) = oneshot::channel();
         let mut state = self.lock();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
-        state.queue(purpose).insert(ticket, sender);
+        state.waiting(purpose).insert(ticket, sender);
         drop(state);
-        let queued = Queued {
-            places: Arc::clone(self),
+        let waiting = Waiting {
+            queue: Arc::clone(self),
             purpose,
             ticket,
             place,
         };
-        // A place that has become free since the caller looked.
+        // A place may have become free since the caller looked.
         self.hand_out();
-        queued
+        waiting
     }
 
-    /// Whether another streaming call may run at all, be it after a wait for its place.
+    /// Whether the limit on streaming calls admits another one, even if it must then wait for a place.
     pub(super) fn has_room_for_stream(&self) -> bool {
         let state = self.lock();
         let room: usize = state
-            .serving()
+            .in_rotation()
             .map(|(_, load)| self.streams.saturating_sub(load.streams))
             .sum();
         room > state.streams.len()
     }
 
-    /// Says whether a target can be connected to; true if that is news.
-    pub(super) fn set_down(self: &Arc<Self>, target: usize, down: bool) -> bool {
+    /// Records whether a target is reachable; returns true if that changed.
+    pub(super) fn set_reachable(self: &Arc<Self>, target: usize, reachable: bool) -> bool {
         let mut state = self.lock();
-        state.failures += u64::from(down);
-        let failure = down.then_some(state.failures);
-        let news = state.loads.get_mut(target).is_some_and(|load| {
+        state.failures += u64::from(!reachable);
+        let failure = (!reachable).then_some(state.failures);
+        let changed = state.loads.get_mut(target).is_some_and(|load| {
             std::mem::replace(&mut load.down, failure).is_some() != failure.is_some()
         });
         drop(state);
-        if news {
+        if changed {
             self.hand_out();
         }
-        news
+        changed
     }
 
-    /// The target that has least to do.
+    /// The target with the lowest load.
     pub(super) fn least_loaded(&self) -> usize {
         let state = self.lock();
-        let least = state.serving().min_by_key(|(_, load)| load.rank());
+        let least = state.in_rotation().min_by_key(|(_, load)| load.rank());
         least.map_or(0, |(target, _)| target)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(self: &Arc<Self>, target: usize, purpose: Use) -> Place {
+    fn place(self: &Arc<Self>, target: usize, purpose: Purpose) -> Place {
         Place {
-            places: Arc::clone(self),
+            queue: Arc::clone(self),
             target,
             purpose,
             _running: Increment::new(&self.metrics.running),
         }
     }
 
-    fn reserve(&self, state: &mut State, purpose: Use) -> Option<usize> {
+    fn reserve(&self, state: &mut QueueState, purpose: Purpose) -> Option<usize> {
         let free = |load: &Load| {
-            load.running < self.exchanges && (purpose == Use::Unary || load.streams < self.streams)
+            load.running < self.exchanges
+                && (purpose == Purpose::Unary || load.streams < self.streams)
         };
         let (target, _) = state
-            .serving()
+            .in_rotation()
             .filter(|(_, load)| free(load))
             .min_by_key(|(_, load)| load.rank())?;
         let load = state.loads.get_mut(target)?;
         load.running += 1;
-        load.streams += usize::from(purpose == Use::Stream);
+        load.streams += usize::from(purpose == Purpose::Stream);
         Some(target)
     }
 
-    /// Gives what is free to those that wait. Outside the lock: a place that nobody takes any more comes back.
+    /// Sends free places to waiting calls. A place whose call has gone comes back, so this must not hold the lock.
     fn hand_out(self: &Arc<Self>) {
         while let Some((waiter, place)) = self.next_waiter() {
             drop(waiter.send(place));
@@ -170,15 +171,15 @@ impl Places {
 
     fn next_waiter(self: &Arc<Self>) -> Option<(oneshot::Sender<Place>, Place)> {
         let mut state = self.lock();
-        let mut order = [Use::Unary, Use::Stream];
+        let mut order = [Purpose::Unary, Purpose::Stream];
         if state.streams.keys().next() < state.unary.keys().next() {
             order.reverse();
         }
         for purpose in order {
-            if !state.queue(purpose).is_empty()
+            if !state.waiting(purpose).is_empty()
                 && let Some(target) = self.reserve(&mut state, purpose)
             {
-                let (_, waiter) = state.queue(purpose).pop_first()?;
+                let (_, waiter) = state.waiting(purpose).pop_first()?;
                 return Some((waiter, self.place(target, purpose)));
             }
         }
@@ -186,16 +187,16 @@ impl Places {
     }
 }
 
-impl State {
-    fn queue(&mut self, purpose: Use) -> &mut BTreeMap<u64, oneshot::Sender<Place>> {
+impl QueueState {
+    fn waiting(&mut self, purpose: Purpose) -> &mut BTreeMap<u64, oneshot::Sender<Place>> {
         match purpose {
-            Use::Unary => &mut self.unary,
-            Use::Stream => &mut self.streams,
+            Purpose::Unary => &mut self.unary,
+            Purpose::Stream => &mut self.streams,
         }
     }
 
-    /// The targets that are not left out: those that are up, or all if none is.
-    fn serving(&self) -> impl Iterator<Item = (usize, &Load)> {
+    /// The targets in rotation: those that are up, or all if none is.
+    fn in_rotation(&self) -> impl Iterator<Item = (usize, &Load)> {
         let all_down = self.loads.iter().all(|load| load.down.is_some());
         let loads = self.loads.iter().enumerate();
         loads.filter(move |(_, load)| all_down || load.down.is_none())
@@ -205,9 +206,9 @@ impl State {
 /// Room for one exchange with one target, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Place {
-    places: Arc<Places>,
+    queue: Arc<Queue>,
     target: usize,
-    purpose: Use,
+    purpose: Purpose,
     _running: Increment,
 }
 
@@ -219,34 +220,35 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.places.lock();
+        let mut state = self.queue.lock();
         if let Some(load) = state.loads.get_mut(self.target) {
             load.running -= 1;
-            load.streams -= usize::from(self.purpose == Use::Stream);
+            load.streams -= usize::from(self.purpose == Purpose::Stream);
         }
         drop(state);
-        self.places.hand_out();
+        self.queue.hand_out();
     }
 }
 
-/// A call that waits for its place.
+/// A call in the queue.
 #[derive(Debug)]
-pub(super) struct Queued {
-    places: Arc<Places>,
-    purpose: Use,
+pub(super) struct Waiting {
+    queue: Arc<Queue>,
+    purpose: Purpose,
     ticket: u64,
     place: oneshot::Receiver<Place>,
 }
 
-impl Queued {
+impl Waiting {
+    /// Waits for the place; `None` never happens while the call is in the queue.
     pub(super) async fn place(&mut self) -> Option<Place> {
         (&mut self.place).await.ok()
     }
 }
 
-impl Drop for Queued {
+impl Drop for Waiting {
     fn drop(&mut self) {
-        let waiter = self.places.lock().queue(self.purpose).remove(&self.ticket);
+        let waiter = self.queue.lock().waiting(self.purpose).remove(&self.ticket);
         drop(waiter);
     }
 }
@@ -254,10 +256,10 @@ impl Drop for Queued {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Metrics;
+    use crate::metrics::registry::Metrics;
 
-    fn places(targets: usize, exchanges: usize, streams: usize) -> Arc<Places> {
-        Places::new(targets, exchanges, streams, Metrics::new().unwrap().pool)
+    fn queue(targets: usize, exchanges: usize, streams: usize) -> Arc<Queue> {
+        Queue::new(targets, exchanges, streams, Metrics::new().unwrap().pool)
     }
 
     fn targets(taken: &[Place]) -> Vec<usize> {
@@ -265,34 +267,34 @@ mod tests {
     }
 
     #[test]
-    fn the_target_with_the_fewest_exchanges_is_taken() {
-        let places = places(3, 2, 2);
-        let mut taken: Vec<_> = (0..5).filter_map(|_| places.take(Use::Unary)).collect();
+    fn the_target_with_the_fewest_exchanges_is_used() {
+        let queue = queue(3, 2, 2);
+        let mut taken: Vec<_> = (0..5).filter_map(|_| queue.take(Purpose::Unary)).collect();
         assert_eq!(targets(&taken), [0, 1, 2, 0, 1]);
         drop(taken.remove(1));
         drop(taken.remove(3));
-        assert_eq!(places.take(Use::Unary).unwrap().target(), 1);
+        assert_eq!(queue.take(Purpose::Unary).unwrap().target(), 1);
     }
 
     #[test]
-    fn a_target_that_is_down_is_left_out_unless_all_are() {
-        let places = places(2, 1, 1);
-        assert!(places.set_down(0, true));
-        assert!(!places.set_down(0, true));
-        let up = places.take(Use::Unary).unwrap();
+    fn an_unreachable_target_is_out_of_rotation_unless_all_are() {
+        let queue = queue(2, 1, 1);
+        assert!(queue.set_reachable(0, false));
+        assert!(!queue.set_reachable(0, false));
+        let up = queue.take(Purpose::Unary).unwrap();
         assert_eq!(up.target(), 1);
-        assert!(places.take(Use::Unary).is_none());
-        assert!(places.set_down(1, true));
-        assert_eq!(places.take(Use::Unary).unwrap().target(), 0);
+        assert!(queue.take(Purpose::Unary).is_none());
+        assert!(queue.set_reachable(1, false));
+        assert_eq!(queue.take(Purpose::Unary).unwrap().target(), 0);
     }
 
     #[tokio::test]
     async fn a_waiting_stream_does_not_hold_up_unary_calls() {
-        let places = places(1, 2, 1);
-        let running = places.take(Use::Stream).unwrap();
-        let unary = places.take(Use::Unary).unwrap();
-        let mut stream = places.queue(Use::Stream);
-        let mut second = places.queue(Use::Unary);
+        let queue = queue(1, 2, 1);
+        let running = queue.take(Purpose::Stream).unwrap();
+        let unary = queue.take(Purpose::Unary).unwrap();
+        let mut stream = queue.join(Purpose::Stream);
+        let mut second = queue.join(Purpose::Unary);
         drop(unary);
         second.place().await.unwrap();
         drop(running);
@@ -300,35 +302,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_that_nobody_takes_any_more_goes_to_the_next() {
-        let places = places(1, 1, 1);
-        let running = places.take(Use::Unary).unwrap();
-        let first = places.queue(Use::Unary);
-        let mut second = places.queue(Use::Unary);
+    async fn a_place_whose_call_has_gone_goes_to_the_next() {
+        let queue = queue(1, 1, 1);
+        let running = queue.take(Purpose::Unary).unwrap();
+        let first = queue.join(Purpose::Unary);
+        let mut second = queue.join(Purpose::Unary);
         drop(running);
-        // It has its place already, and goes without having looked.
+        // The place was sent to it, but it has not looked.
         drop(first);
         second.place().await.unwrap();
-        assert_eq!(places.lock().loads[0].running, 0);
-        assert!(places.lock().unary.is_empty());
+        assert_eq!(queue.lock().loads[0].running, 0);
+        assert!(queue.lock().unary.is_empty());
     }
 
     #[tokio::test]
-    async fn who_waits_is_served_by_a_target_that_comes_back() {
-        let places = places(2, 1, 1);
-        places.set_down(1, true);
-        let _running = places.take(Use::Unary).unwrap();
-        let mut waiting = places.queue(Use::Unary);
-        places.set_down(1, false);
+    async fn a_target_that_comes_back_serves_waiting_calls() {
+        let queue = queue(2, 1, 1);
+        queue.set_reachable(1, false);
+        let _running = queue.take(Purpose::Unary).unwrap();
+        let mut waiting = queue.join(Purpose::Unary);
+        queue.set_reachable(1, true);
         assert_eq!(waiting.place().await.unwrap().target(), 1);
     }
 
     #[test]
-    fn room_for_streams_counts_those_that_wait_for_it() {
-        let places = places(1, 4, 2);
-        assert!(places.has_room_for_stream());
-        let _first = places.take(Use::Stream).unwrap();
-        let _second = places.take(Use::Stream).unwrap();
-        assert!(!places.has_room_for_stream());
+    fn waiting_streams_count_towards_the_limit_on_streams() {
+        let queue = queue(1, 4, 2);
+        assert!(queue.has_room_for_stream());
+        let _first = queue.take(Purpose::Stream).unwrap();
+        let _second = queue.take(Purpose::Stream).unwrap();
+        assert!(!queue.has_room_for_stream());
     }
 }

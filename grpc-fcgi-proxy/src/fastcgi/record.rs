@@ -1,15 +1,15 @@
-//! Records: the header that begins each, and what an application sends in them.
+//! Records: their header, and those that an application sends.
 //!
 //! Owns the layout of bytes; does no I/O. FastCGI 1.0, section 3.3 (records) and section 5 (application record
 //! types).
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// Every header is this long.
+/// The length of every header.
 pub const HEADER_LENGTH: usize = 8;
-/// The most content that one record can have: its length has 16 bits.
+/// The largest content of one record: its length has 16 bits.
 pub const MAX_CONTENT_LENGTH: usize = u16::MAX as usize;
-/// The proxy has one exchange on a connection at a time, so it needs one id only.
+/// A connection carries one exchange at a time, so one id is enough.
 pub const REQUEST_ID: u16 = 1;
 
 const VERSION: u8 = 1;
@@ -34,24 +34,24 @@ pub enum RecordType {
 /// What an application sends.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Record {
-    /// A piece of the answer. Empty content ends the stream, and says nothing that END_REQUEST does not say.
+    /// A piece of the answer. Empty content ends the stream, which END_REQUEST implies.
     Stdout(Bytes),
-    /// A piece of what it writes to its log.
+    /// A piece of its log.
     Stderr(Bytes),
     /// The exchange is over.
     EndRequest,
 }
 
-/// A record that an application must not send. The connection is of no use after it.
+/// A record that an application must not send. The connection is unusable after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// Not FastCGI at all, or another version.
+    /// Another version, or not FastCGI at all.
     #[error("record of FastCGI version {0}, not 1")]
     Version(u8),
-    /// A type that only the web server's side sends, or none of the specification's.
+    /// A type that only a web server sends, or that the specification does not define.
     #[error("record of type {0}, which an application does not send")]
     Type(u8),
-    /// An answer to a request that was never made.
+    /// An answer to a request that was never sent.
     #[error("record of request {0}, not of the request on this connection")]
     RequestId(u16),
     /// END_REQUEST's body is 8 bytes.
@@ -86,7 +86,7 @@ pub fn encode_begin_request(keep_connection: bool, out: &mut impl BufMut) {
     out.put_bytes(0, 5);
 }
 
-/// Takes the next whole record off `input`; `None` if there are not enough bytes yet.
+/// Takes the next complete record off `input`; `None` if more bytes are needed.
 ///
 /// # Errors
 ///
@@ -126,7 +126,7 @@ pub fn decode(input: &mut BytesMut) -> Result<Option<Record>, RecordError> {
     classify(kind, record.freeze()).map(Some)
 }
 
-/// Refuses by the header alone, so that a wrong peer is not waited for.
+/// Refuses a record by its header alone, without waiting for the content of a peer that is not FastCGI.
 fn check_type(kind: u8, content_length: u16) -> Result<(), RecordError> {
     match kind {
         k if k == RecordType::Stdout as u8 || k == RecordType::Stderr as u8 => Ok(()),

@@ -1,19 +1,19 @@
-//! What is still to be written.
+//! A queue of bytes to write.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-/// What is not longer is copied behind what stands before it: that costs less than a piece of its own.
+/// Pieces up to this length are copied together, which costs less than a piece of its own.
 const MAX_COPIED: usize = 1024;
 
-/// Pieces that go out one after the other. Small ones are copied together, large ones stay as they are.
+/// Pieces in order. Small ones are copied together, large ones are kept as they are.
 #[derive(Debug, Default)]
 pub(super) struct Segments {
-    /// Goes out before the pieces.
+    /// Precedes the pieces.
     copied: Vec<u8>,
-    /// How much of it has gone.
+    /// How much of `copied` has been written.
     gone: usize,
     pieces: VecDeque<Bytes>,
     remaining: usize,
@@ -105,7 +105,7 @@ impl Buf for Segments {
 mod tests {
     use super::*;
 
-    /// All that it has, taken in steps of so many bytes, by the vectored way and the plain one.
+    /// All bytes, taken in steps of the given length, vectored and plain.
     fn taken(mut segments: Segments, step: usize) -> Vec<u8> {
         let mut all = Vec::new();
         while segments.has_remaining() {
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pushed_goes_out_in_order_however_it_is_taken() {
+    fn pieces_stay_in_order_however_they_are_taken() {
         let large = Bytes::from(vec![b'L'; MAX_COPIED + 1]);
         for step in [1, 7, MAX_COPIED, 10 * MAX_COPIED] {
             let mut segments = Segments::from(b"opening".to_vec());
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_request_is_one_piece_again_and_again() {
+    fn every_small_request_is_one_piece() {
         let mut segments = Segments::default();
         for _ in 0..3 {
             segments.push_slice(b"header");

@@ -1,7 +1,7 @@
-//! A socket to php-fpm, with as few system calls as a short exchange can do with.
+//! A socket to php-fpm that needs few system calls for a short exchange.
 //!
-//! On the same machine a connection is there as soon as it is asked for, and takes a request at once. The runtime
-//! would have its driver look whether it is, and whether it does: before the first byte goes out.
+//! On the same machine a connection is established at once, and takes a request at once. The runtime would ask its
+//! driver about both before the first byte is sent.
 
 use std::io::{self, IoSlice, Read};
 use std::net::SocketAddr;
@@ -26,14 +26,13 @@ enum Stream {
     Unix(UnixStream),
 }
 
-/// What has been written.
+/// How often the socket was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writes {
-    /// Nothing yet.
-    Nothing,
-    /// Once: what is small was sent at once, since nothing was under way.
+    Never,
+    /// A small first write is sent at once even with TCP's delay, since nothing is unacknowledged.
     Once,
-    /// More than once; on TCP without waiting for what is under way.
+    /// On TCP, without the delay.
     Several,
 }
 
@@ -59,11 +58,12 @@ impl Socket {
     fn new(stream: Stream) -> Self {
         Self {
             stream,
-            writes: Writes::Nothing,
+            writes: Writes::Never,
         }
     }
 
-    /// Has this thread's runtime tell what happens to it. What has happened already it would tell too late.
+    /// Registers the socket with the current thread's runtime. Fails if the socket has become readable, which the runtime
+    /// would report too late.
     pub(super) fn moved_here(self) -> io::Result<Self> {
         let stream = match self.stream {
             Stream::Tcp(stream) => {
@@ -80,7 +80,7 @@ impl Socket {
         Ok(Self { stream, ..self })
     }
 
-    /// When it is closed, the other side's next write fails; TCP would otherwise take it.
+    /// Makes the peer's next write fail after a close. TCP would otherwise accept it.
     pub(super) fn reset_when_closed(&self) -> io::Result<()> {
         match &self.stream {
             Stream::Tcp(stream) => stream.set_zero_linger(),
@@ -88,9 +88,9 @@ impl Socket {
         }
     }
 
-    /// Writes without asking whether it would be taken, if it is the first time. `None` if the runtime must be asked.
+    /// The first write does not ask the runtime whether the socket is writable. `None` if it must be asked.
     fn write_first(&mut self, slices: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
-        if self.writes != Writes::Nothing {
+        if self.writes != Writes::Never {
             return None;
         }
         self.writes = Writes::Once;
@@ -102,7 +102,7 @@ impl Socket {
         Some(written).filter(|written| !is_would_block(written))
     }
 
-    /// From the second write on nothing waits for what is under way.
+    /// Later writes must not wait for the acknowledgement of earlier ones.
     fn set_no_delay(&mut self) -> io::Result<()> {
         match (self.writes, &self.stream) {
             (Writes::Once, Stream::Tcp(stream)) => {
@@ -128,7 +128,7 @@ async fn connect_tcp(address: SocketAddr) -> io::Result<TcpStream> {
         _ => {}
     }
     let stream = TcpStream::from_std(socket.into())?;
-    // It has a peer once it is connected.
+    // A connected socket has a peer.
     if stream.peer_addr().is_err() {
         stream.writable().await?;
         if let Some(error) = stream.take_error()? {
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_first_write_waits_if_it_must() {
+    async fn a_first_write_waits_while_the_socket_is_full() {
         let (near, mut far) = UnixStream::pair().unwrap();
         let mut near = near.into_std().unwrap();
         let mut full = 0;
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn from_the_second_write_on_nothing_waits_for_what_is_under_way() {
+    async fn tcp_has_no_delay_from_the_second_write_on() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut socket = Socket::tcp(&address.to_string()).await.unwrap();
@@ -246,10 +246,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_is_not_there_at_once_is_waited_for() {
+    async fn a_connection_that_takes_time_is_waited_for() {
         let listener = TcpSocket::new_v4().unwrap();
         listener.bind(([127, 0, 0, 1], 0).into()).unwrap();
-        // Room for one: the kernel leaves the second connection's SYN unanswered, and it is sent again a second later.
+        // A backlog of one: the kernel drops the second connection's SYN, which is sent again after a second.
         let listener = listener.listen(0).unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let _first = Socket::tcp(&address).await.unwrap();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_nobody_listens_the_connection_is_refused() {
+    async fn without_a_listener_the_connection_is_refused() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);

@@ -1,4 +1,4 @@
-//! Where a php-fpm listens, and the way to connect to it.
+//! The address of a php-fpm, and how to connect to it.
 
 use std::fmt;
 use std::io;
@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::socket::Socket;
 
-/// A connection is made within this time, or not at all.
+/// How long a connection may take to be established.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Between two tries at a Unix socket whose backlog is full.
+/// Between two attempts to connect to a Unix socket with a full backlog.
 const FULL_BACKLOG_PAUSE: Duration = Duration::from_millis(10);
 
-/// Where php-fpm listens.
+/// The address of a php-fpm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// `host:port`.
@@ -23,14 +23,14 @@ pub enum Target {
     Unix(PathBuf),
 }
 
-/// Why there is no connection. Nothing has been sent.
+/// Why connecting failed. Nothing has been sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// php-fpm can't be reached.
+    /// php-fpm is unreachable.
     #[error("cannot connect to the application: {0}")]
     Failed(#[source] io::Error),
-    /// More connections wait for php-fpm than it allows (`listen.backlog`).
-    #[error("the application's queue of connections is full")]
+    /// More connections wait than `listen.backlog` allows.
+    #[error("the application's backlog is full")]
     FullBacklog,
 }
 
@@ -44,16 +44,16 @@ impl fmt::Display for Target {
 }
 
 impl Target {
-    /// Connects within the time that a connection may take.
+    /// Connects. A full backlog is retried until `give_up`.
     ///
     /// # Errors
     ///
-    /// If php-fpm is not there, or its backlog stays full until `give_up`.
+    /// If php-fpm is unreachable, or its backlog stays full.
     pub async fn connect(&self, give_up: Instant) -> Result<Socket, ConnectError> {
         loop {
             match timeout(CONNECT_TIMEOUT, self.try_connect()).await {
                 Ok(Ok(socket)) => return Ok(socket),
-                // A Unix socket's way to say that its backlog is full. Nothing was sent, so another try is safe.
+                // The backlog of a Unix socket is full. Nothing was sent, so a retry is safe.
                 Ok(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     let next = Instant::now() + FULL_BACKLOG_PAUSE;
                     if next > give_up {

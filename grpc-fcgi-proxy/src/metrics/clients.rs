@@ -1,32 +1,25 @@
-//! What clients take up: connections and calls.
+//! What clients use: connections and calls.
 
 use prometheus::{IntCounter, IntGauge, Registry};
 
-/// Of what clients take up.
 #[derive(Clone, Debug)]
-pub struct ClientMetrics {
-    /// Connections that are open.
-    pub connections: IntGauge,
-    /// Those that were closed at once, being too many.
-    pub refused: IntCounter,
-    /// Calls that are in the proxy.
-    pub calls: IntGauge,
+pub(crate) struct ClientMetrics {
+    pub(crate) connections: IntGauge,
+    pub(crate) refused: IntCounter,
+    pub(crate) calls: IntGauge,
 }
 
 impl ClientMetrics {
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let metrics = Self {
-            connections: IntGauge::new(
-                "grpc_server_connections",
-                "Connections of clients that are open.",
-            )?,
+            connections: IntGauge::new("grpc_server_connections", "Open connections of clients.")?,
             refused: IntCounter::new(
                 "grpc_server_connections_refused_total",
-                "Connections that were closed at once, being over --max-connections.",
+                "Connections closed on accept because of --max-connections.",
             )?,
             calls: IntGauge::new(
                 "grpc_server_calls",
-                "Calls that have begun and whose answer is not taken yet.",
+                "Calls from their header fields until the client has received the response.",
             )?,
         };
         registry.register(Box::new(metrics.connections.clone()))?;

@@ -1,14 +1,13 @@
-//! What exchanges with php-fpm count.
+//! Exchanges with php-fpm, by how they ended.
 
 use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntCounterVec, Opts, Registry};
 
-use super::histogram;
+use super::histogram::histogram;
 
-/// Of exchanges with php-fpm.
 #[derive(Clone, Debug)]
-pub struct ExchangeMetrics {
+pub(crate) struct ExchangeMetrics {
     complete: IntCounter,
     failed: IntCounter,
     abandoned: IntCounter,
@@ -17,27 +16,24 @@ pub struct ExchangeMetrics {
 
 /// How an exchange ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// With its answer.
+pub(crate) enum ExchangeEnd {
+    /// With an answer.
     Complete,
-    /// Without one, or with one that is none.
+    /// Without an answer, or with a malformed one.
     Failed,
-    /// Nobody waited for its answer any more.
+    /// The client had gone.
     Abandoned,
 }
 
 impl ExchangeMetrics {
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
         let total = IntCounterVec::new(
-            Opts::new(
-                "fcgi_exchanges_total",
-                "Exchanges with php-fpm by how they ended.",
-            ),
+            Opts::new("fcgi_exchanges_total", "Exchanges with php-fpm by outcome."),
             &["outcome"],
         )?;
         let seconds = histogram(
             "fcgi_exchange_seconds",
-            "Seconds that exchanges with php-fpm have taken.",
+            "Seconds that exchanges with php-fpm took.",
         )?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(total.clone()))?;
@@ -49,12 +45,12 @@ impl ExchangeMetrics {
         })
     }
 
-    /// Counts one that took so long, from its connection to its end.
-    pub fn ended(&self, outcome: Outcome, time: Duration) {
-        let total = match outcome {
-            Outcome::Complete => &self.complete,
-            Outcome::Failed => &self.failed,
-            Outcome::Abandoned => &self.abandoned,
+    /// Counts an exchange and its duration.
+    pub(crate) fn ended(&self, end: ExchangeEnd, time: Duration) {
+        let total = match end {
+            ExchangeEnd::Complete => &self.complete,
+            ExchangeEnd::Failed => &self.failed,
+            ExchangeEnd::Abandoned => &self.abandoned,
         };
         total.inc();
         self.seconds.observe(time.as_secs_f64());

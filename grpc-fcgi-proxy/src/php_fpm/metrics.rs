@@ -1,48 +1,48 @@
-//! The `phpfpm_` metrics: what php-fpm's status page says at the moment in which `/metrics` is asked.
+//! The `phpfpm_` metrics: php-fpm's status page at the time of a scrape of `/metrics`.
 //!
-//! Names, types and labels are those of hipages/php-fpm_exporter, so that its dashboards work. Those of single
-//! processes are left out: their number has no bound.
+//! Names, types and labels are those of hipages/php-fpm_exporter, so that its dashboards work. Its metrics of single
+//! processes are missing here: their number has no bound.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::php_fpm::status_page::{Status, StatusPage};
+use super::status_page::{PoolStatus, StatusPage};
 
-/// A page that takes longer is down, for now.
+/// A page that takes longer counts as down in this scrape.
 const TIMEOUT: Duration = Duration::from_secs(1);
 const LABELS: [&str; 2] = ["pool", "scrape_uri"];
 
-/// Asks the status pages.
+/// Scrapes the status pages.
 #[derive(Debug)]
-pub struct Scraper {
-    pages: Vec<Page>,
+pub(crate) struct Scraper {
+    pages: Vec<ScrapedPage>,
 }
 
 #[derive(Debug)]
-struct Page {
+struct ScrapedPage {
     page: StatusPage,
     uri: String,
     seen: Mutex<Seen>,
 }
 
-/// What outlives a scrape.
+/// What one scrape passes on to the next.
 #[derive(Clone, Debug, Default)]
 struct Seen {
-    /// The name of the pool: a page that is down does not tell it.
+    /// The label of a page that is down, which cannot report its pool's name.
     pool: String,
     failures: u64,
     up: Option<bool>,
 }
 
-/// A family with a value from the status page.
-struct Family {
+/// A metric family, and its value in a status page.
+struct PageFamily {
     name: &'static str,
     help: &'static str,
     kind: Kind,
-    value: fn(&Status) -> u64,
+    value: fn(&PoolStatus) -> u64,
 }
 
 #[derive(Clone, Copy)]
@@ -55,9 +55,9 @@ const fn family(
     kind: Kind,
     name: &'static str,
     help: &'static str,
-    value: fn(&Status) -> u64,
-) -> Family {
-    Family {
+    value: fn(&PoolStatus) -> u64,
+) -> PageFamily {
+    PageFamily {
         name,
         help,
         kind,
@@ -65,17 +65,17 @@ const fn family(
     }
 }
 
-const FAMILIES: [Family; 11] = [
+const FAMILIES: [PageFamily; 11] = [
     family(
         Kind::Counter,
         "phpfpm_start_since",
-        "Seconds since php-fpm has started.",
+        "Seconds since php-fpm started.",
         |status| status.start_since,
     ),
     family(
         Kind::Counter,
         "phpfpm_accepted_connections",
-        "Requests that the pool has accepted.",
+        "Requests that the pool accepted.",
         |status| status.accepted_connections,
     ),
     family(
@@ -87,7 +87,7 @@ const FAMILIES: [Family; 11] = [
     family(
         Kind::Counter,
         "phpfpm_max_listen_queue",
-        "The most requests in the queue of pending connections since php-fpm has started.",
+        "The maximum number of requests in the queue of pending connections since php-fpm started.",
         |status| status.max_listen_queue,
     ),
     family(
@@ -117,13 +117,13 @@ const FAMILIES: [Family; 11] = [
     family(
         Kind::Counter,
         "phpfpm_max_active_processes",
-        "The most active processes since php-fpm has started.",
+        "The maximum number of active processes since php-fpm started.",
         |status| status.max_active_processes,
     ),
     family(
         Kind::Counter,
         "phpfpm_max_children_reached",
-        "How often the limit of processes was reached when more were wanted (pm = dynamic and ondemand only).",
+        "How often the process limit was reached when php-fpm tried to start more (pm = dynamic and ondemand only).",
         |status| status.max_children_reached,
     ),
     family(
@@ -134,18 +134,17 @@ const FAMILIES: [Family; 11] = [
     ),
 ];
 
-/// What one page gave.
+/// The result of scraping one page.
 struct Scrape<'a> {
     uri: &'a str,
     seen: Seen,
-    status: Option<Status>,
+    status: Option<PoolStatus>,
 }
 
 impl Scraper {
-    /// Of these pages; without any there are no such metrics.
-    #[must_use]
-    pub fn new(pages: Vec<StatusPage>) -> Self {
-        let pages = pages.into_iter().map(|page| Page {
+    /// Without pages, `render` returns no metrics.
+    pub(crate) fn new(pages: Vec<StatusPage>) -> Self {
+        let pages = pages.into_iter().map(|page| ScrapedPage {
             uri: page.to_string(),
             page,
             seen: Mutex::default(),
@@ -155,26 +154,20 @@ impl Scraper {
         }
     }
 
-    /// Asks all pages at once, and gives their metrics in Prometheus' text format. A page that does not answer is
-    /// down, which is no error.
-    ///
-    /// # Errors
-    ///
-    /// If a metric can't be written.
-    pub async fn render(&self) -> prometheus::Result<String> {
-        let scrapes = join_all(self.pages.iter().map(Page::scrape)).await;
+    /// Scrapes all pages at once, and returns their metrics in Prometheus' text format. A page that does not answer is
+    /// `phpfpm_up` 0, not an error.
+    pub(crate) async fn render(&self) -> prometheus::Result<String> {
+        let scrapes = join_all(self.pages.iter().map(ScrapedPage::scrape)).await;
         let registry = Registry::new();
         register_reachability(&registry, &scrapes)?;
         for family in &FAMILIES {
             family.register(&registry, &scrapes)?;
         }
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&registry.gather(), &mut text)?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
+        TextEncoder::new().encode_to_string(&registry.gather())
     }
 }
 
-impl Page {
+impl ScrapedPage {
     async fn scrape(&self) -> Scrape<'_> {
         let result = self.page.read(TIMEOUT).await;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -184,7 +177,7 @@ impl Page {
             Err(error) => {
                 seen.failures += 1;
                 if was_up != Some(false) {
-                    tracing::warn!(%error, page = self.uri, "no answer from php-fpm's status page");
+                    tracing::warn!(%error, page = self.uri, "php-fpm's status page does not answer");
                 }
             }
         }
@@ -207,7 +200,7 @@ fn register_reachability(registry: &Registry, scrapes: &[Scrape<'_>]) -> prometh
     let up = IntGaugeVec::new(up, &LABELS)?;
     let failures = Opts::new(
         "phpfpm_scrape_failures",
-        "How often php-fpm's status page did not answer.",
+        "Scrapes of php-fpm's status page that failed.",
     );
     let failures = IntCounterVec::new(failures, &LABELS)?;
     for scrape in scrapes {
@@ -222,7 +215,7 @@ fn register_reachability(registry: &Registry, scrapes: &[Scrape<'_>]) -> prometh
     registry.register(Box::new(failures))
 }
 
-impl Family {
+impl PageFamily {
     fn register(&self, registry: &Registry, scrapes: &[Scrape<'_>]) -> prometheus::Result<()> {
         let opts = Opts::new(self.name, self.help);
         let values = scrapes.iter().filter_map(|scrape| {
@@ -253,7 +246,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn without_a_page_there_are_no_metrics() {
+    async fn without_pages_there_are_no_metrics() {
         assert_eq!(Scraper::new(Vec::new()).render().await.unwrap(), "");
     }
 }

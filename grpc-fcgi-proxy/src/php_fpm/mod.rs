@@ -1,5 +1,6 @@
-//! The pages that php-fpm answers itself.
+//! php-fpm itself: the pages that it answers without a script, its health, and its metrics.
 
-pub mod metrics;
-pub mod page;
-pub mod status_page;
+pub(crate) mod metrics;
+pub(crate) mod page;
+pub(crate) mod ping;
+pub(crate) mod status_page;

@@ -1,56 +1,85 @@
-//! A whole HTTP-like exchange, for the auxiliary paths and php-fpm's own pages: what the fastcgi-client crate is good
-//! at. Calls do not come here.
+//! A whole HTTP exchange over FastCGI, as the fastcgi-client crate does it well: for auxiliary paths and php-fpm's own
+//! pages. Calls do not use it, since it writes the whole request before it reads.
 
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fastcgi_client::{Client, ClientError, HttpConversionError, Params, Request, io};
-use http::Response;
+use http::{HeaderMap, Response};
 use tokio::time::{Instant, timeout};
 
+use crate::binding::route::Script;
+use crate::binding::sink::Sink;
+use crate::binding::variables::PageVariables;
 use crate::fastcgi::target::{ConnectError, Target};
 
-/// Why there is no whole answer.
+/// Why the exchange has no whole answer.
 #[derive(Debug, thiserror::Error)]
-pub enum WholeError {
-    /// php-fpm is not there.
+pub(crate) enum PageError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    /// The exchange broke.
     #[error(transparent)]
     Exchange(#[from] ClientError),
-    /// What came is no HTTP answer.
     #[error(transparent)]
     Answer(#[from] HttpConversionError),
-    /// It took too long.
     #[error("no answer in time")]
     Timeout,
 }
 
-/// The variables of a GET for one of the pages that php-fpm answers itself.
-pub fn page<'a>(path: &'a str, query: &'a str) -> Params<'a> {
-    Params::default()
-        .request_method("GET")
-        .request_uri(path)
-        .document_uri(path)
-        .script_name(path)
-        .script_filename(path)
-        .query_string(query)
-        .server_protocol("HTTP/1.1")
-        .content_length(0)
+/// The answer, and what was written to STDERR.
+pub(crate) type Page = (Response<Vec<u8>>, Vec<u8>);
+
+impl Sink for Params<'static> {
+    type Error = Infallible;
+
+    fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), Infallible> {
+        let text = |bytes| Cow::Owned(String::from_utf8_lossy(bytes).into_owned());
+        self.insert(text(name), text(value));
+        Ok(())
+    }
 }
 
-/// Sends the request, and collects the answer; gives what was written to STDERR too.
-///
-/// # Errors
-///
-/// If there is no answer within `time`.
-pub async fn exchange(
+/// The variables as the crate takes them.
+pub(crate) fn params(
+    write: impl FnOnce(&mut Params<'static>) -> Result<(), Infallible>,
+) -> Params<'static> {
+    let mut params = Params::default();
+    match write(&mut params) {
+        Ok(()) => params,
+        Err(never) => match never {},
+    }
+}
+
+/// Requests one of the pages that php-fpm answers itself.
+pub(crate) async fn get(
+    target: &Target,
+    path: &str,
+    query: &str,
+    time: Duration,
+) -> Result<Response<Vec<u8>>, PageError> {
+    let variables = PageVariables {
+        script: &Script::new(Path::new(path)),
+        method: "GET",
+        path,
+        query,
+        headers: &HeaderMap::new(),
+        content_length: 0,
+    };
+    let params = params(|params| variables.write(params));
+    let (answer, _) = exchange(target, params, Bytes::new(), time).await?;
+    Ok(answer)
+}
+
+/// Sends the request, and collects the answer within `time`.
+pub(crate) async fn exchange(
     target: &Target,
     params: Params<'_>,
     body: Bytes,
     time: Duration,
-) -> Result<(Response<Vec<u8>>, Vec<u8>), WholeError> {
+) -> Result<Page, PageError> {
     let exchange = async {
         let stream = target.connect(Instant::now() + time).await?;
         let request = Request::new(params, io::Cursor::new(body));
@@ -62,5 +91,5 @@ pub async fn exchange(
     };
     timeout(time, exchange)
         .await
-        .unwrap_or(Err(WholeError::Timeout))
+        .unwrap_or(Err(PageError::Timeout))
 }

@@ -1,5 +1,5 @@
-//! Gathers what HTTP/2 writes in one turn of its task, so that it goes out in one write: h2 writes each DATA frame by
-//! itself, and has at most 16 KiB in one for most clients.
+//! Coalesces what HTTP/2 writes in one turn of its task into one write: h2 writes each DATA frame by itself, with at most
+//! 16 KiB for most clients.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,64 +9,64 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// With this much gathered, it goes out before the turn is over, and no more is taken until it has: as much as a
-/// stream's pieces are in one turn.
-const MAX_GATHERED: usize = 128 * 1024;
+/// More than this is flushed before the turn ends, and nothing else is taken until then. The pieces of a stream in one
+/// turn fit.
+const MAX_PENDING: usize = 128 * 1024;
 
-/// A stream whose writes are gathered. Its two owners are of the same task: HTTP/2, and who ends its turns.
+/// A stream whose writes are coalesced. Both owners belong to one task: HTTP/2, and [`Turns`].
 #[derive(Debug)]
-pub(super) struct Gather<S>(Arc<Mutex<State<S>>>);
+pub(super) struct Coalescing<S>(Arc<Mutex<Unflushed<S>>>);
 
 #[derive(Debug)]
-struct State<S> {
+struct Unflushed<S> {
     stream: S,
-    gathered: BytesMut,
-    /// What has gone wrong when nobody asked.
+    pending: BytesMut,
+    /// An error between two writes, reported by the next one.
     failed: Option<io::Error>,
 }
 
-impl<S> Gather<S> {
+impl<S> Coalescing<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        Self(Arc::new(Mutex::new(Unflushed {
             stream,
-            gathered: BytesMut::new(),
+            pending: BytesMut::new(),
             failed: None,
         })))
     }
 
-    /// For the other owner.
+    /// The handle of the other owner.
     pub(super) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<S>> {
+    fn lock(&self) -> MutexGuard<'_, Unflushed<S>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<S: AsyncWrite + Unpin> Gather<S> {
-    /// Ends a turn: as much goes out as the stream takes. The task is woken when it takes more.
+impl<S: AsyncWrite + Unpin> Coalescing<S> {
+    /// Flushes as much as the stream takes. The task is woken when it takes more.
     fn end_turn(&self, cx: &mut Context<'_>) {
         let mut state = self.lock();
         if let Poll::Ready(Err(error)) = state.poll_write_out(cx) {
-            state.gathered.clear();
+            state.pending.clear();
             state.failed = Some(error);
         }
     }
 }
 
-/// A connection; what it writes in a turn goes out behind the turn.
+/// A connection whose writes are flushed at the end of each turn.
 #[derive(Debug)]
 pub(super) struct Turns<C, S> {
     connection: Pin<Box<C>>,
-    gather: Gather<S>,
+    coalescing: Coalescing<S>,
 }
 
 impl<C, S> Turns<C, S> {
-    pub(super) fn new(connection: C, gather: Gather<S>) -> Self {
+    pub(super) fn new(connection: C, coalescing: Coalescing<S>) -> Self {
         Self {
             connection: Box::pin(connection),
-            gather,
+            coalescing,
         }
     }
 
@@ -80,24 +80,24 @@ impl<C: Future, S: AsyncWrite + Unpin> Future for Turns<C, S> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<C::Output> {
         let turn = self.connection.as_mut().poll(cx);
-        self.gather.end_turn(cx);
+        self.coalescing.end_turn(cx);
         turn
     }
 }
 
-impl<S: AsyncWrite + Unpin> State<S> {
+impl<S: AsyncWrite + Unpin> Unflushed<S> {
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.gathered.is_empty() {
+        if self.pending.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        while !self.gathered.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.gathered))?;
+        while !self.pending.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.pending))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.gathered.advance(written);
+            self.pending.advance(written);
         }
-        // TLS keeps what it has encrypted until then.
+        // TLS holds back encrypted bytes until then.
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -105,14 +105,14 @@ impl<S: AsyncWrite + Unpin> State<S> {
         if let Some(error) = self.failed.take() {
             return Poll::Ready(Err(error));
         }
-        if self.gathered.len() < MAX_GATHERED {
+        if self.pending.len() < MAX_PENDING {
             return Poll::Ready(Ok(()));
         }
         self.poll_write_out(cx)
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for Coalescing<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -122,7 +122,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Gather<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Coalescing<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -130,7 +130,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
     ) -> Poll<io::Result<usize>> {
         let mut state = self.lock();
         ready!(state.poll_room(cx))?;
-        state.gathered.extend_from_slice(buf);
+        state.pending.extend_from_slice(buf);
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -142,7 +142,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
         let mut state = self.lock();
         ready!(state.poll_room(cx))?;
         for slice in slices {
-            state.gathered.extend_from_slice(slice);
+            state.pending.extend_from_slice(slice);
         }
         Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
     }
@@ -174,9 +174,9 @@ mod tests {
 
     use super::*;
 
-    async fn end_turn<S: AsyncWrite + Unpin>(gather: &Gather<S>) {
+    async fn end_turn<S: AsyncWrite + Unpin>(coalescing: &Coalescing<S>) {
         poll_fn(|cx| {
-            gather.end_turn(cx);
+            coalescing.end_turn(cx);
             Poll::Ready(())
         })
         .await;
@@ -188,7 +188,7 @@ mod tests {
             .write(b"onetwo")
             .write(b"three")
             .build();
-        let mut near = Gather::new(stream);
+        let mut near = Coalescing::new(stream);
         let turns = near.share();
         near.write_all(b"one").await.unwrap();
         near.flush().await.unwrap();
@@ -199,16 +199,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_is_gathered_than_the_bound() {
+    async fn pending_bytes_are_bounded() {
         let (near, mut far) = duplex(1);
-        let mut near = Gather::new(near);
+        let mut near = Coalescing::new(near);
         let turns = near.share();
-        near.write_all(&[b'x'; MAX_GATHERED]).await.unwrap();
+        near.write_all(&[b'x'; MAX_PENDING]).await.unwrap();
         let mut more = Box::pin(near.write_all(b"more"));
         assert!(futures_util::poll!(&mut more).is_pending());
         // Whoever waits is woken when there is room.
         let read = async {
-            let mut all = vec![0; MAX_GATHERED + 4];
+            let mut all = vec![0; MAX_PENDING + 4];
             far.read_exact(&mut all).await.unwrap();
             all
         };
@@ -216,7 +216,7 @@ mod tests {
             more.await.unwrap();
             let all_out = |cx: &mut Context<'_>| {
                 turns.end_turn(cx);
-                match turns.lock().gathered.is_empty() {
+                match turns.lock().pending.is_empty() {
                     true => Poll::Ready(()),
                     false => Poll::Pending,
                 }
@@ -228,12 +228,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failed_write_is_told_to_the_next_one() {
+    async fn a_failed_write_is_reported_to_the_next_one() {
         let error = io::ErrorKind::ConnectionReset;
         let stream = tokio_test::io::Builder::new()
             .write_error(error.into())
             .build();
-        let mut near = Gather::new(stream);
+        let mut near = Coalescing::new(stream);
         let turns = near.share();
         near.write_all(b"lost").await.unwrap();
         end_turn(&turns).await;

@@ -1,4 +1,4 @@
-//! One connection of a client: TLS, HTTP, and what brings it to its end.
+//! One connection of a client: TLS, HTTP, and what ends it.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -20,35 +20,35 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::coalesce::{Gather, Turns};
-use super::preface::Opening;
-use crate::call::{self, Answer, Bridge, Ends, OpenCalls, RequestBody};
-use crate::server::ServerLimits;
-use crate::server::web::Web;
+use super::coalesce::{Coalescing, Turns};
+use super::limits::ServerLimits;
+use super::preface;
+use super::web::Web;
+use crate::call::{self, Bridge, Ends, OpenCalls, RequestBody, ResponseBody};
 
-/// Who has connected must begin to speak TLS, and come to an end with it; then the same for HTTP/2.
+/// How long a client may take for the TLS handshake, and then for the first bytes of HTTP.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// What a client may have in a frame, in bytes: as much as a record takes on to the application. HTTP/2's default of
-/// 16 KiB makes four of it, and a large message a fifth dearer.
+/// The largest frame of a client in bytes: as much as a record carries to the application. With HTTP/2's default of
+/// 16 KiB a large message takes four times the frames, and a fifth more CPU time.
 const MAX_FRAME_SIZE: u32 = 64 * 1024;
 
-/// What every connection is served with.
+/// What every connection shares.
 pub(crate) struct Connections {
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) tls: Option<TlsAcceptor>,
     pub(crate) web: Option<Arc<Web>>,
     pub(crate) limits: ServerLimits,
-    /// Cancelled when the server stops: each connection closes when its calls have ended.
+    /// Cancelled when the server drains: each connection closes when its calls have ended.
     pub(crate) draining: CancellationToken,
 }
 
 impl Connections {
-    /// Serves one until its end.
+    /// Serves one connection until it ends.
     pub(crate) async fn serve(&self, stream: TcpStream) {
         let ends = stream
             .set_nodelay(true)
             .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
-        // Only a connection that is gone already has no ends.
+        // Only a connection that has closed already has no ends.
         let Ok((peer, local)) = ends else { return };
         let ends = Ends { peer, local };
         let Some(tls) = &self.tls else {
@@ -67,8 +67,8 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (opening, opened) = Opening::of(stream);
-        let gather = Gather::new(opening);
+        let (stream, preface) = preface::watched(stream);
+        let coalescing = Coalescing::new(stream);
         let calls = OpenCalls::default();
         let open = calls.clone();
         let idle = open.idle(self.limits.clients.max_connection_idle);
@@ -76,30 +76,30 @@ impl Connections {
         let service = service_fn(move |request: Request<Incoming>| {
             let call = calls.begin();
             let request = request.map(RequestBody::from);
-            // Not an async block: it would hold the future twice.
-            answer(Arc::clone(&bridge), web.clone(), ends, request)
-                .map(|response| Ok::<_, Infallible>(response.map(|answer| answer.of(call))))
+            // Not an async block, which would hold the future twice.
+            respond(Arc::clone(&bridge), web.clone(), ends, request)
+                .map(|response| Ok::<_, Infallible>(response.map(|body| body.counted(call))))
         });
         let http = self.http();
-        let turns = gather.share();
-        let http = http.serve_connection(TokioIo::new(gather), service);
+        let turns = coalescing.share();
+        let http = http.serve_connection(TokioIo::new(coalescing), service);
         let mut connection = Turns::new(http, turns);
         let peer = ends.peer;
         let grace = tokio::select! {
             result = &mut connection => return log(peer, result),
-            () = opened.overdue(HANDSHAKE_TIMEOUT) => {
-                return tracing::debug!(%peer, "the client does not begin to speak HTTP");
+            () = preface.overdue(HANDSHAKE_TIMEOUT) => {
+                return tracing::debug!(%peer, "the client sent no HTTP preface in time");
             }
             () = self.draining.cancelled() => None,
             () = idle => None,
-            () = self.old_age() => self.limits.clients.max_connection_age_grace,
+            () = self.max_age() => self.limits.clients.max_connection_age_grace,
         };
         connection.inner().graceful_shutdown();
         match grace {
             None => log(peer, connection.await),
             Some(grace) => match timeout(grace, connection).await {
                 Ok(result) => log(peer, result),
-                Err(_) => tracing::debug!(%peer, "calls of an old connection are broken off"),
+                Err(_) => tracing::debug!(%peer, "aborting the calls of an old connection"),
             },
         }
     }
@@ -124,7 +124,7 @@ impl Connections {
     }
 
     /// As in gRPC's servers, "a random jitter of +/-10% will be added to it to spread out connection storms".
-    async fn old_age(&self) {
+    async fn max_age(&self) {
         match self.limits.clients.max_connection_age {
             Some(age) => sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await,
             None => pending().await,
@@ -132,13 +132,13 @@ impl Connections {
     }
 }
 
-/// In a box, since it moves several times on its way into the task of its stream.
-fn answer(
+/// Boxed, since the future moves several times on its way into the task of its stream.
+fn respond(
     bridge: Arc<Bridge>,
     web: Option<Arc<Web>>,
     ends: Ends,
     request: Request<RequestBody>,
-) -> BoxFuture<'static, Response<Answer>> {
+) -> BoxFuture<'static, Response<ResponseBody>> {
     match web.filter(|web| web.is_for(&request)) {
         Some(web) => Box::pin(async move {
             let call = |request| call::serve(Arc::clone(&bridge), ends, request);
@@ -150,6 +150,6 @@ fn answer(
 
 fn log(peer: SocketAddr, result: Result<(), Box<dyn Error + Send + Sync>>) {
     if let Err(error) = result {
-        tracing::debug!(%peer, %error, "connection broke");
+        tracing::debug!(%peer, %error, "the connection broke");
     }
 }

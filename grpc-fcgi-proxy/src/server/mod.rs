@@ -1,11 +1,12 @@
-//! The gRPC listener: accepts connections, as many as there may be, shares them among the workers, and drains them.
+//! The gRPC listener: accepts connections up to the limit, spreads them over the threads, and drains them.
 
 mod coalesce;
-pub(crate) mod connection;
+mod connection;
+mod limits;
 mod preface;
-pub mod threads;
-pub mod tls;
-pub mod web;
+mod threads;
+mod tls;
+mod web;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,68 +15,63 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connections;
-use self::threads::Workers;
-use self::web::Web;
+pub(crate) use self::limits::ServerLimits;
+pub(crate) use self::threads::Threads;
+pub(crate) use self::tls::acceptor;
+pub(crate) use self::web::Web;
 use crate::call::Bridge;
-use crate::config::ClientFlags;
-use crate::metrics::Increment;
+use crate::metrics::increment::Increment;
+use tokio_rustls::TlsAcceptor;
 
 /// When the system has no file descriptor left, accepting again at once would only burn CPU.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Calls that are broken off have this long to say so.
+/// How long aborted calls may take to send their status.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How connections are served.
-#[derive(Clone, Copy, Debug)]
-pub struct ServerLimits {
-    /// What clients may take up.
-    pub clients: ClientFlags,
-    /// What HTTP/2 refuses of header fields.
-    pub max_header_list_size: u32,
-    /// How long calls may take to end when the server stops.
-    pub drain_timeout: Duration,
-}
-
-/// Serves until `shutdown`, then lets the calls that run come to their end.
-pub async fn run(
-    listener: TcpListener,
-    tls: Option<TlsAcceptor>,
-    web: Option<Web>,
-    bridge: Arc<Bridge>,
-    workers: Workers,
-    limits: ServerLimits,
-    shutdown: impl Future<Output = ()>,
-) {
-    let server = Server {
-        places: Arc::new(Semaphore::new(limits.clients.max_connections)),
-        connections: Arc::new(Connections {
-            bridge,
-            tls,
-            web: web.map(Arc::new),
-            limits,
-            draining: CancellationToken::new(),
-        }),
-        workers,
-    };
-    tokio::select! {
-        () = server.accept(&listener) => {}
-        () = shutdown => {}
-    }
-    drop(listener);
-    server.drain(limits.drain_timeout).await;
-}
-
-struct Server {
-    places: Arc<Semaphore>,
+/// Serves gRPC on one listener.
+pub(crate) struct Server {
     connections: Arc<Connections>,
-    workers: Workers,
+    /// One permit for each connection that may be open.
+    permits: Arc<Semaphore>,
+    threads: Threads,
+    limits: ServerLimits,
 }
 
 impl Server {
+    pub(crate) fn new(
+        bridge: Arc<Bridge>,
+        tls: Option<TlsAcceptor>,
+        web: Option<Web>,
+        threads: Threads,
+        limits: ServerLimits,
+    ) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(limits.clients.max_connections)),
+            connections: Arc::new(Connections {
+                bridge,
+                tls,
+                web: web.map(Arc::new),
+                limits,
+                draining: CancellationToken::new(),
+            }),
+            threads,
+            limits,
+        }
+    }
+
+    /// Serves until `shutdown`, then drains.
+    pub(crate) async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.accept(&listener) => {}
+            () = shutdown => {}
+        }
+        drop(listener);
+        self.drain().await;
+    }
+
     async fn accept(&self, listener: &TcpListener) {
         loop {
             match listener.accept().await {
@@ -88,36 +84,37 @@ impl Server {
         }
     }
 
-    /// A connection too many is closed at once: its client learns that it must go elsewhere, instead of waiting for an
-    /// answer in a backlog.
+    /// A connection over the limit is closed at once, so that its client can go elsewhere instead of waiting in the
+    /// backlog.
     fn begin(&self, stream: TcpStream) {
         let metrics = &self.connections.bridge.metrics.clients;
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             metrics.refused.inc();
             return;
         };
         let open = Increment::new(&metrics.connections);
         let connections = Arc::clone(&self.connections);
-        // It belongs to the runtime that has accepted it.
+        // The stream is registered with the runtime that accepted it.
         let Ok(stream) = stream.into_std() else {
             return;
         };
-        self.workers.spawn(async move {
+        self.threads.spawn(async move {
             if let Ok(stream) = TcpStream::from_std(stream) {
                 connections.serve(stream).await;
             }
-            drop((place, open));
+            drop((permit, open));
         });
     }
 
     /// Sends GOAWAY on every connection; each closes when its calls have ended.
-    async fn drain(&self, limit: Duration) {
-        let tasks = self.workers.tasks();
+    async fn drain(&self) {
+        let tasks = self.threads.tasks();
         tracing::info!(connections = tasks.len(), "draining");
         self.connections.draining.cancel();
         tasks.close();
-        if timeout(limit, tasks.wait()).await.is_err() {
-            tracing::warn!("calls that did not end in time are broken off");
+        let drained = timeout(self.limits.drain_timeout, tasks.wait());
+        if drained.await.is_err() {
+            tracing::warn!("aborting the calls that did not end in time");
             self.connections.bridge.stopping.cancel();
             let _ = timeout(FAREWELL, tasks.wait()).await;
         }

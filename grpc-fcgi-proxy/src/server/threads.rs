@@ -1,7 +1,10 @@
-//! The threads that serve: each has a runtime of its own, and a connection stays on its thread with all of its calls.
+//! The threads that serve: each has a runtime of its own, and a connection stays on one thread with all of its calls.
 //!
-//! So a call is never handed from one thread to another on its way to php-fpm and back. A runtime that shares its tasks
-//! among threads wakes another thread for each, which costs more than the work of a call itself.
+//! So a call never crosses threads between HTTP/2 and php-fpm. A runtime that shares its tasks among threads wakes another
+//! thread for each, which costs more than the work of a call.
+//!
+//! tokio-util's `LocalPoolHandle` does not fit: it panics where the system refuses a thread or a file descriptor, and its
+//! threads can be neither named nor joined.
 
 use std::io;
 use std::sync::Arc;
@@ -12,99 +15,95 @@ use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// The threads; they end when this is dropped.
+/// The threads, which end when this is dropped.
 #[derive(Debug)]
-pub struct Workers {
-    workers: Vec<Worker>,
-    /// All that runs on them.
+pub(crate) struct Threads {
+    threads: Vec<ServingThread>,
+    /// The tasks on all of them.
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 #[derive(Debug)]
-struct Worker {
+struct ServingThread {
     runtime: Handle,
-    busy: Arc<AtomicUsize>,
+    /// The number of its tasks.
+    load: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Workers {
-    /// Starts so many.
-    ///
-    /// # Errors
-    ///
-    /// If the system has no more threads, or no more file descriptors.
-    pub fn start(count: usize) -> io::Result<Self> {
-        let mut workers = Self {
-            workers: Vec::with_capacity(count),
+impl Threads {
+    /// Starts `count` threads. Fails if the system is out of threads or file descriptors.
+    pub(crate) fn start(count: usize) -> io::Result<Self> {
+        let mut threads = Self {
+            threads: Vec::with_capacity(count),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         };
         for _ in 0..count {
-            let worker = Worker::start(workers.stop.clone())?;
-            workers.workers.push(worker);
+            let thread = ServingThread::start(threads.stop.clone())?;
+            threads.threads.push(thread);
         }
-        Ok(workers)
+        Ok(threads)
     }
 
-    /// What has been given to them and has not ended.
-    #[must_use]
-    pub fn tasks(&self) -> &TaskTracker {
+    /// The tasks that have not ended.
+    pub(super) fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
 
-    /// Runs the task on the thread that has the fewest.
-    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let busy = |worker: &&Worker| worker.busy.load(Ordering::Relaxed);
-        if let Some(worker) = self.workers.iter().min_by_key(busy) {
-            let busy = Busy::begin(&worker.busy);
+    /// Runs the task on the thread with the lowest load.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let load = |thread: &&ServingThread| thread.load.load(Ordering::Relaxed);
+        if let Some(thread) = self.threads.iter().min_by_key(load) {
+            let counted = CountedTask::begin(&thread.load);
             let task = async move {
                 task.await;
-                drop(busy);
+                drop(counted);
             };
-            self.tasks.spawn_on(task, &worker.runtime);
+            self.tasks.spawn_on(task, &thread.runtime);
         }
     }
 }
 
-impl Drop for Workers {
+impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.cancel();
-        for worker in &mut self.workers {
-            if let Some(thread) = worker.thread.take() {
-                // It has nothing to say, not even if a task of it panicked.
+        for thread in &mut self.threads {
+            if let Some(thread) = thread.thread.take() {
+                // A panic was reported by the panic hook.
                 let _ = thread.join();
             }
         }
     }
 }
 
-impl Worker {
+impl ServingThread {
     fn start(stop: CancellationToken) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let thread = thread::Builder::new()
-            .name("worker".to_owned())
+            .name("serve".to_owned())
             .spawn(move || runtime.block_on(stop.cancelled()))?;
         Ok(Self {
             runtime: handle,
-            busy: Arc::default(),
+            load: Arc::default(),
             thread: Some(thread),
         })
     }
 }
 
-/// A task that counts until it ends, or is dropped.
-struct Busy(Arc<AtomicUsize>);
+/// Counts towards a thread's load until it is dropped.
+struct CountedTask(Arc<AtomicUsize>);
 
-impl Busy {
+impl CountedTask {
     fn begin(count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(count))
     }
 }
 
-impl Drop for Busy {
+impl Drop for CountedTask {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -117,13 +116,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn tasks_go_to_the_thread_that_has_the_fewest() {
-        let workers = Workers::start(3).unwrap();
+    async fn tasks_go_to_the_thread_with_the_lowest_load() {
+        let threads = Threads::start(3).unwrap();
         let (say, mut hear) = mpsc::unbounded_channel();
         let release = CancellationToken::new();
         for _ in 0..6 {
             let (say, release) = (say.clone(), release.clone());
-            workers.spawn(async move {
+            threads.spawn(async move {
                 say.send(thread::current().id()).unwrap();
                 release.cancelled().await;
             });
@@ -134,19 +133,19 @@ mod tests {
         }
         assert_eq!(counts.into_values().collect::<Vec<_>>(), [2, 2, 2]);
         release.cancel();
-        workers.tasks().close();
-        workers.tasks().wait().await;
+        threads.tasks().close();
+        threads.tasks().wait().await;
     }
 
     #[test]
-    fn what_still_runs_ends_with_the_threads() {
-        let workers = Workers::start(1).unwrap();
+    fn running_tasks_end_with_the_threads() {
+        let threads = Threads::start(1).unwrap();
         let (dropped, was_dropped) = std::sync::mpsc::channel::<()>();
-        workers.spawn(async move {
+        threads.spawn(async move {
             let _held = dropped;
             std::future::pending().await
         });
-        drop(workers);
+        drop(threads);
         assert!(was_dropped.try_recv().is_err());
         assert_eq!(was_dropped.recv(), Err(std::sync::mpsc::RecvError));
     }

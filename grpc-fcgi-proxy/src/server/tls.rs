@@ -1,10 +1,9 @@
 //! TLS on the gRPC listener, for use without a proxy such as Envoy in front.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use clap::Args;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -13,70 +12,35 @@ use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
+use crate::config::TlsFlags;
+
 /// RFC 9113, 3.2: "The string "h2" identifies the protocol where HTTP/2 uses Transport Layer Security".
 const HTTP2: &[u8] = b"h2";
-/// Of browsers and gRPC-Web; RFC 7301, 6.
+/// For gRPC-Web; RFC 7301, 6.
 const HTTP1: &[u8] = b"http/1.1";
 
-/// What is served with.
-#[derive(Args, Clone, Debug, Default)]
-pub struct TlsFlags {
-    /// Serve gRPC with TLS: PEM file of the certificate, and of those between it and its authority; read at the start
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "GRPC_FCGI_PROXY_TLS_CERT",
-        requires = "tls_key"
-    )]
-    pub tls_cert: Option<PathBuf>,
-
-    /// PEM file of its private key
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "GRPC_FCGI_PROXY_TLS_KEY",
-        requires = "tls_cert"
-    )]
-    pub tls_key: Option<PathBuf>,
-
-    /// PEM file of the authorities of clients; a client without a certificate of one of them is refused
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "GRPC_FCGI_PROXY_TLS_CLIENT_CA",
-        requires = "tls_cert"
-    )]
-    pub tls_client_ca: Option<PathBuf>,
-}
-
-impl TlsFlags {
-    /// Reads the files; `None` without TLS. HTTP/1.1 may be agreed on only if it is served.
-    ///
-    /// # Errors
-    ///
-    /// If a file can't be read or used, or the key is not that of the certificate.
-    pub fn acceptor(&self, http1: bool) -> anyhow::Result<Option<TlsAcceptor>> {
-        let (Some(cert), Some(key)) = (&self.tls_cert, &self.tls_key) else {
-            return Ok(None);
-        };
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?;
-        let builder = match &self.tls_client_ca {
-            Some(file) => builder.with_client_cert_verifier(client_verifier(file, provider)?),
-            None => builder.with_no_client_auth(),
-        };
-        let private_key = PrivateKeyDer::from_pem_file(key)
-            .with_context(|| format!("{} has no private key", key.display()))?;
-        let mut config = builder
-            .with_single_cert(certificates(cert)?, private_key)
-            .with_context(|| format!("cannot use {} with {}", cert.display(), key.display()))?;
-        config.alpn_protocols = vec![HTTP2.to_vec()];
-        if http1 {
-            config.alpn_protocols.push(HTTP1.to_vec());
-        }
-        Ok(Some(TlsAcceptor::from(Arc::new(config))))
+/// Reads the files; `None` without TLS. ALPN offers HTTP/1.1 only if it is served.
+pub(crate) fn acceptor(flags: &TlsFlags, http1: bool) -> anyhow::Result<Option<TlsAcceptor>> {
+    let (Some(cert), Some(key)) = (&flags.tls_cert, &flags.tls_key) else {
+        return Ok(None);
+    };
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    let builder = match &flags.tls_client_ca {
+        Some(file) => builder.with_client_cert_verifier(client_verifier(file, provider)?),
+        None => builder.with_no_client_auth(),
+    };
+    let private_key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("{} contains no private key", key.display()))?;
+    let mut config = builder
+        .with_single_cert(certificates(cert)?, private_key)
+        .with_context(|| format!("cannot use {} with {}", cert.display(), key.display()))?;
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    if http1 {
+        config.alpn_protocols.push(HTTP1.to_vec());
     }
+    Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 
 fn client_verifier(
@@ -100,7 +64,7 @@ fn certificates(file: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
         .with_context(|| format!("cannot read {}", file.display()))?;
     anyhow::ensure!(
         !certificates.is_empty(),
-        "{} has no certificate",
+        "{} contains no certificate",
         file.display()
     );
     Ok(certificates)

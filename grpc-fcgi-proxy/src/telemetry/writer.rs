@@ -1,5 +1,8 @@
-//! Where the log goes: collected, and written by a thread of its own, so that a call does not wait for whoever reads
-//! the log, and many records are one write.
+//! Collects the log's records, and writes them in a thread of its own: calls do not wait for the log's reader, and many
+//! records are one write.
+//!
+//! tracing-appender (0.2.5) does not collect: its thread wakes for the first record and writes it at once, so records
+//! that arrive one by one are a write and a wake-up each. Nor does it write warnings before the caller goes on.
 
 use std::io::{self, Write};
 use std::mem;
@@ -10,50 +13,50 @@ use std::time::Duration;
 use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Records are collected this long.
+/// How long records are collected.
 const COLLECTED: Duration = Duration::from_millis(20);
-/// With this much collected the record's own thread writes: nothing is left out, and memory has its bound.
+/// When this much is collected, the caller writes it: nothing is dropped, and memory is bounded.
 const MAX_COLLECTED: usize = 64 * 1024;
 
-/// The writer of tracing's records.
+/// The writer that tracing uses.
 #[derive(Debug)]
-pub(super) struct LogWriter<W>(Arc<Shared<W>>);
+pub(super) struct LogWriter<W>(Arc<SharedLog<W>>);
 
-/// Writes what is left when it is dropped.
+/// Flushes the log when it is dropped.
 #[derive(Debug)]
 pub struct LogGuard<W: Write> {
-    shared: Arc<Shared<W>>,
+    shared: Arc<SharedLog<W>>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-struct Shared<W> {
-    log: Mutex<Log>,
-    /// Something is collected, or the end has come.
-    news: Condvar,
-    /// Locked before `log`, so that what is collected first is written first.
-    out: Mutex<Out<W>>,
+struct SharedLog<W> {
+    log: Mutex<CollectedLog>,
+    /// Signals the first record of a collection, and the end.
+    changed: Condvar,
+    /// Locked before `log`, so that records are written in their order.
+    out: Mutex<LogOutput<W>>,
 }
 
 #[derive(Debug, Default)]
-struct Log {
+struct CollectedLog {
     collected: Vec<u8>,
     ended: bool,
 }
 
 #[derive(Debug)]
-struct Out<W> {
+struct LogOutput<W> {
     out: W,
-    /// What was collected, while it is written: others are collected meanwhile.
+    /// The records that are being written, while others are collected.
     written: Vec<u8>,
 }
 
-impl<W: Write> Shared<W> {
+impl<W: Write> SharedLog<W> {
     fn write(&self) {
         let mut out = lock(&self.out);
-        let Out { out, written } = &mut *out;
+        let LogOutput { out, written } = &mut *out;
         mem::swap(&mut lock(&self.log).collected, written);
-        // Where the log cannot be written, nobody can be told.
+        // An error cannot be reported anywhere else.
         let _ = out.write_all(written);
         written.clear();
     }
@@ -63,16 +66,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Begins to collect for `out`.
-///
-/// # Errors
-///
-/// If the system has no more threads.
+/// Starts the thread that writes to `out`.
 pub(super) fn begin<W: Write + Send + 'static>(out: W) -> io::Result<(LogWriter<W>, LogGuard<W>)> {
-    let shared = Arc::new(Shared {
+    let shared = Arc::new(SharedLog {
         log: Mutex::default(),
-        news: Condvar::new(),
-        out: Mutex::new(Out {
+        changed: Condvar::new(),
+        out: Mutex::new(LogOutput {
             out,
             written: Vec::new(),
         }),
@@ -80,7 +79,7 @@ pub(super) fn begin<W: Write + Send + 'static>(out: W) -> io::Result<(LogWriter<
     let writing = Arc::clone(&shared);
     let thread = thread::Builder::new()
         .name("log".to_owned())
-        .spawn(move || write_now_and_then(&writing))?;
+        .spawn(move || write_collections(&writing))?;
     let guard = LogGuard {
         shared: Arc::clone(&shared),
         thread: Some(thread),
@@ -88,15 +87,15 @@ pub(super) fn begin<W: Write + Send + 'static>(out: W) -> io::Result<(LogWriter<
     Ok((LogWriter(shared), guard))
 }
 
-fn write_now_and_then<W: Write>(shared: &Shared<W>) {
+fn write_collections<W: Write>(shared: &SharedLog<W>) {
     let mut ended = false;
     while !ended {
-        let wait = shared.news.wait_while(lock(&shared.log), |log| {
+        let wait = shared.changed.wait_while(lock(&shared.log), |log| {
             log.collected.is_empty() && !log.ended
         });
         let log = wait.unwrap_or_else(PoisonError::into_inner);
         let wait = shared
-            .news
+            .changed
             .wait_timeout_while(log, COLLECTED, |log| !log.ended);
         let (log, _) = wait.unwrap_or_else(PoisonError::into_inner);
         ended = log.ended;
@@ -108,23 +107,23 @@ fn write_now_and_then<W: Write>(shared: &Shared<W>) {
 impl<W: Write> Drop for LogGuard<W> {
     fn drop(&mut self) {
         lock(&self.shared.log).ended = true;
-        self.shared.news.notify_all();
+        self.shared.changed.notify_all();
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say.
+            // A panic was reported by the panic hook.
             let _ = thread.join();
         }
     }
 }
 
-/// One record.
+/// The writer of one record.
 #[derive(Debug)]
-pub(super) struct Record<'a, W: Write> {
-    shared: &'a Shared<W>,
-    /// Written at once, with all before it: what is wrong should be seen whatever happens next.
+pub(super) struct RecordWriter<'a, W: Write> {
+    shared: &'a SharedLog<W>,
+    /// Written before the caller goes on, with all records before it: a warning must be seen whatever happens next.
     urgent: bool,
 }
 
-impl<W: Write> Write for Record<'_, W> {
+impl<W: Write> Write for RecordWriter<'_, W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut log = lock(&self.shared.log);
         let first = log.collected.is_empty();
@@ -134,7 +133,7 @@ impl<W: Write> Write for Record<'_, W> {
         if now {
             self.shared.write();
         } else if first {
-            self.shared.news.notify_all();
+            self.shared.changed.notify_all();
         }
         Ok(bytes.len())
     }
@@ -145,17 +144,17 @@ impl<W: Write> Write for Record<'_, W> {
 }
 
 impl<'a, W: Write + 'static> MakeWriter<'a> for LogWriter<W> {
-    type Writer = Record<'a, W>;
+    type Writer = RecordWriter<'a, W>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        Record {
+        RecordWriter {
             shared: &self.0,
             urgent: true,
         }
     }
 
     fn make_writer_for(&'a self, meta: &Metadata<'_>) -> Self::Writer {
-        Record {
+        RecordWriter {
             shared: &self.0,
             urgent: *meta.level() <= Level::WARN,
         }
@@ -170,15 +169,15 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Tells of each write, and has it wait until it may end.
-    struct Told {
-        told: Sender<Vec<u8>>,
+    /// Reports each write to the test, and blocks it until the test allows it to return.
+    struct GatedOutput {
+        writes: Sender<Vec<u8>>,
         may: Option<Receiver<()>>,
     }
 
-    impl Write for Told {
+    impl Write for GatedOutput {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.told.send(bytes.to_vec()).unwrap();
+            self.writes.send(bytes.to_vec()).unwrap();
             if let Some(may) = &self.may {
                 may.recv_timeout(PATIENCE).unwrap();
             }
@@ -190,29 +189,27 @@ mod tests {
         }
     }
 
-    fn log() -> (LogWriter<Told>, LogGuard<Told>, Receiver<Vec<u8>>) {
-        let (told, writes) = channel();
-        let (writer, guard) = begin(Told { told, may: None }).unwrap();
+    fn log() -> (
+        LogWriter<GatedOutput>,
+        LogGuard<GatedOutput>,
+        Receiver<Vec<u8>>,
+    ) {
+        let (sender, writes) = channel();
+        let out = GatedOutput {
+            writes: sender,
+            may: None,
+        };
+        let (writer, guard) = begin(out).unwrap();
         (writer, guard, writes)
     }
 
-    fn record(writer: &LogWriter<Told>, urgent: bool, text: &[u8]) {
+    fn record(writer: &LogWriter<GatedOutput>, urgent: bool, text: &[u8]) {
         let shared = &writer.0;
-        Record { shared, urgent }.write_all(text).unwrap();
+        RecordWriter { shared, urgent }.write_all(text).unwrap();
     }
 
     #[test]
-    fn records_are_written_together_and_in_order() {
-        let (writer, _guard, writes) = log();
-        record(&writer, false, b"one\n");
-        record(&writer, false, b"two\n");
-        assert_eq!(writes.recv().unwrap(), b"one\ntwo\n");
-        record(&writer, false, b"three\n");
-        assert_eq!(writes.recv().unwrap(), b"three\n");
-    }
-
-    #[test]
-    fn a_warning_is_written_at_once_with_all_before_it() {
+    fn a_warning_is_written_at_once_with_all_records_before_it() {
         let (writer, _guard, writes) = log();
         record(&writer, false, b"one\n");
         record(&writer, true, b"wrong\n");
@@ -221,18 +218,22 @@ mod tests {
     }
 
     #[test]
-    fn what_is_collected_has_a_bound() {
+    fn the_collection_is_bounded() {
         let (writer, _guard, writes) = log();
         record(&writer, false, &[b'x'; MAX_COLLECTED]);
         assert_eq!(writes.try_recv().unwrap().len(), MAX_COLLECTED);
     }
 
+    /// While the first record is being written, the next ones are collected, however long the write takes.
     #[test]
-    fn a_record_does_not_wait_for_the_write_of_others() {
-        let (told, writes) = channel();
+    fn records_are_collected_during_a_write_and_written_together_and_in_order() {
+        let (sender, writes) = channel();
         let (allow, may) = channel();
-        let may = Some(may);
-        let (writer, _guard) = begin(Told { told, may }).unwrap();
+        let out = GatedOutput {
+            writes: sender,
+            may: Some(may),
+        };
+        let (writer, _guard) = begin(out).unwrap();
         record(&writer, false, b"one\n");
         assert_eq!(writes.recv().unwrap(), b"one\n");
         record(&writer, false, b"two\n");

@@ -23,7 +23,10 @@ async fn the_deadline_ends_a_waiting_stream() {
             stream.half_close();
             while stream.next().await.is_some() {}
         }
-        let expected = (Code::DeadlineExceeded, "the deadline is over".to_owned());
+        let expected = (
+            Code::DeadlineExceeded,
+            "the deadline has expired".to_owned(),
+        );
         assert_eq!(stream.status().await, expected, "{path}");
     }
 }
@@ -55,7 +58,7 @@ async fn metadata_and_messages_are_limited() {
         response.status(),
         (
             Code::ResourceExhausted,
-            "the metadata is larger than the limit"
+            "the metadata exceeds the size limit"
         )
     );
     let response = client.call_method(CHECK, &[0; 64 * 1024 + 1], &[]).await;

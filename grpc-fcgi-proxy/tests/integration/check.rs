@@ -123,7 +123,7 @@ async fn unusable_files_are_reported() {
         &format!("descriptor set {file}"),
         "is not a FileDescriptorSet",
     );
-    findings.expect("error", "TLS certificate", "has no private key");
+    findings.expect("error", "TLS certificate", "contains no private key");
 }
 
 #[tokio::test]

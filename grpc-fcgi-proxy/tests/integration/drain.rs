@@ -35,6 +35,6 @@ async fn a_call_that_outlasts_the_drain_is_aborted() {
     assert!(proxy.wait().await.success());
     assert_eq!(
         running.await.unwrap().unwrap().status(),
-        (Code::Unavailable, "the proxy is stopping")
+        (Code::Unavailable, "the proxy is shutting down")
     );
 }

@@ -27,7 +27,7 @@ async fn a_full_queue_refuses_at_once() {
         client.call(b"", &[("x-seconds", "0")]).await.status(),
         (
             Code::ResourceExhausted,
-            "too many calls wait for the application"
+            "too many calls are waiting for the application"
         )
     );
     assert_eq!(running.await.unwrap().content(), b"x");
@@ -44,7 +44,7 @@ async fn messages_over_the_limit_are_refused_both_ways() {
         refused.status(),
         (
             Code::ResourceExhausted,
-            "the request message is larger than the limit"
+            "the request message exceeds the size limit"
         )
     );
 
@@ -63,7 +63,7 @@ async fn messages_over_the_limit_are_refused_both_ways() {
         refused.status(),
         (
             Code::ResourceExhausted,
-            "the application's answer is larger than the limit"
+            "the application's answer exceeds the size limit"
         )
     );
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
@@ -80,7 +80,7 @@ async fn a_call_with_an_incomplete_request_holds_a_slot() {
     let refused = client.call(b"", &[]).await;
     assert_eq!(
         refused.status(),
-        (Code::ResourceExhausted, "too many calls are in the proxy")
+        (Code::ResourceExhausted, "too many concurrent calls")
     );
     let check = "/grpc.health.v1.Health/Check";
     let check = client.call_method(check, b"", &[]).await;
@@ -125,7 +125,7 @@ async fn a_stalled_request_ends_its_call() {
                 stalled.status().await
             };
             assert_eq!(code, Code::DeadlineExceeded, "{method} {begun:?}");
-            assert_eq!(text, "no more of the request has come in time");
+            assert_eq!(text, "timed out waiting for the request message");
         }
     }
     free.send(b"late");

@@ -127,7 +127,7 @@ async fn a_stopped_php_fpm_is_down_until_it_runs_again() {
     );
     assert!(!text.contains("phpfpm_total_processes"), "{text}");
     let record = proxy
-        .logged(|record| record["message"] == "no answer from php-fpm's status page")
+        .logged(|record| record["message"] == "php-fpm's status page does not answer")
         .await;
     assert_eq!(record["page"], format!("{page};/status"));
     php_fpm.start_again().await;

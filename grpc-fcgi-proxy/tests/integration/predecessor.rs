@@ -1,7 +1,7 @@
 //! Regression tests for the bugs of the Go program that this one replaces.
 //!
 //! Those of the codec and the pool are unit tests: `a_failed_dial_gives_its_place_back`,
-//! `a_pair_that_does_not_fit_is_refused_not_cut`, `every_value_of_a_key_arrives_in_order`, and the body of
+//! `a_pair_that_does_not_fit_is_refused_not_truncated`, `every_value_of_a_key_arrives_in_order`, and the body of
 //! END_REQUEST in `records_decode_with_padding_and_leave_what_follows`.
 
 use proto::item::item_service_client::ItemServiceClient;

@@ -24,7 +24,7 @@ async fn an_invalid_flag_is_refused_with_its_format() {
     assert!(
         String::from_utf8(output.stderr)
             .unwrap()
-            .contains("it takes tcp://HOST:PORT or unix:///PATH")
+            .contains("expected tcp://HOST:PORT or unix:///PATH")
     );
 }
 
@@ -101,10 +101,10 @@ async fn an_unusable_certificate_is_refused() {
     let missing = cert.with_extension("missing");
     let table = [
         (cert, &other.key_file, cert, "cannot use"),
-        (cert, cert, cert, "has no private key"),
-        (key, key, cert, "has no certificate"),
+        (cert, cert, cert, "contains no private key"),
+        (key, key, cert, "contains no certificate"),
         (&missing, key, cert, "cannot read"),
-        (cert, key, key, "has no certificate"),
+        (cert, key, key, "contains no certificate"),
     ];
     for (cert, key, client_ca, expected) in table {
         let [cert, key, client_ca] = [cert, key, client_ca].map(|file| file.to_str().unwrap());

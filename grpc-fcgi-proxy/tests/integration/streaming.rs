@@ -153,7 +153,7 @@ async fn too_many_streams_are_refused_at_once_and_unary_calls_still_run() {
         second.status().await,
         (
             Code::ResourceExhausted,
-            "too many streaming calls run".into()
+            "too many concurrent streaming calls".into()
         )
     );
     first.half_close();
@@ -190,7 +190,7 @@ async fn a_stream_waits_no_longer_than_allowed() {
         client.stream("BidiStream", &[]).status().await,
         (
             Code::ResourceExhausted,
-            "too many streaming calls run".into()
+            "too many concurrent streaming calls".into()
         )
     );
     assert_eq!(proxy.metric("fcgi_calls_waiting").await, 0.0);
@@ -227,7 +227,7 @@ async fn a_message_over_the_limit_ends_the_call() {
         call.status().await,
         (
             Code::ResourceExhausted,
-            "the request message is larger than the limit".into()
+            "the request message exceeds the size limit".into()
         )
     );
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;

@@ -65,7 +65,10 @@ async fn a_restart_under_load_loses_only_calls_in_flight() {
         for _ in 0..40 {
             for response in join_all((0..8).map(|_| client.call(b"", &[]))).await {
                 let status = response.status();
-                let lost = (Code::Unavailable, "the application ended without an answer");
+                let lost = (
+                    Code::Unavailable,
+                    "the application closed the connection without an answer",
+                );
                 assert!(status == (Code::Ok, "") || status == lost, "{status:?}");
             }
         }
@@ -90,7 +93,7 @@ async fn without_a_reachable_target_calls_fail_and_the_proxy_is_unhealthy() {
     second.stop().await;
     assert_eq!(
         client.call(b"", &[]).await.status(),
-        (Code::Unavailable, "the application cannot be reached")
+        (Code::Unavailable, "the application is unreachable")
     );
     assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 503"));
     second.start_again().await;

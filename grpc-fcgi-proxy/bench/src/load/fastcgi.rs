@@ -43,18 +43,20 @@ fn opening(
         HeaderValue::from_static("application/grpc"),
     );
     let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
-    Ok(variables::encode(&Variables {
-        script: &Script::new(&call.script),
-        kind,
-        method: Method::parse(call.path)?,
-        authority: "bench",
-        headers: &headers,
-        input,
-        keep_connection: keep,
-        time_left: None,
-        peer: here,
-        local: here,
-    })?)
+    Ok(variables::encode(
+        &Variables {
+            script: &Script::new(&call.script),
+            kind,
+            method: Method::parse(call.path)?,
+            authority: "bench",
+            headers: &headers,
+            input,
+            deadline: None,
+            peer: here,
+            local: here,
+        },
+        keep,
+    )?)
 }
 
 /// Makes calls with one message each way.

@@ -17,7 +17,7 @@ async fn calls_fail_while_php_fpm_is_down_and_work_when_it_is_back() {
         let response = client.call(b"b", &[]).await;
         assert_eq!(
             response.status(),
-            (Code::Unavailable, "the application cannot be reached")
+            (Code::Unavailable, "the application is unreachable")
         );
     }
     assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 503"));
@@ -57,7 +57,8 @@ impl Counts {
             (Code::Ok, "") => &self.ok,
             (
                 Code::Unavailable,
-                "the application cannot be reached" | "the application ended without an answer",
+                "the application is unreachable"
+                | "the application closed the connection without an answer",
             ) => &self.unavailable,
             other => panic!("a call ended with {other:?}"),
         }
@@ -117,7 +118,7 @@ async fn an_open_stream_fails_when_php_fpm_stops() {
         call.status().await,
         status(
             Code::Internal,
-            "the application ended before its answer was complete"
+            "the application closed the connection before its answer was complete"
         )
     );
     php_fpm.start_again().await;

@@ -7,10 +7,13 @@ use tonic::Code;
 use super::{KINDS, check_recovery, serve_fixture, status, status_of};
 use crate::support::message;
 
-const NO_ANSWER: (Code, &str) = (Code::Unavailable, "the application ended without an answer");
+const NO_ANSWER: (Code, &str) = (
+    Code::Unavailable,
+    "the application closed the connection without an answer",
+);
 const CUT_SHORT: (Code, &str) = (
     Code::Internal,
-    "the application ended before its answer was complete",
+    "the application closed the connection before its answer was complete",
 );
 const OK: (Code, &str) = (Code::Ok, "");
 

@@ -10,9 +10,12 @@ use crate::support::{Client, serve_scripted};
 const MALFORMED: (Code, &str) = (Code::Internal, "the application's answer is malformed");
 const CUT_SHORT: (Code, &str) = (
     Code::Internal,
-    "the application ended before its answer was complete",
+    "the application closed the connection before its answer was complete",
 );
-const NO_ANSWER: (Code, &str) = (Code::Unavailable, "the application ended without an answer");
+const NO_ANSWER: (Code, &str) = (
+    Code::Unavailable,
+    "the application closed the connection without an answer",
+);
 const OK: (Code, &str) = (Code::Ok, "");
 
 /// The statuses of a unary and a streaming call for which the application takes these steps.

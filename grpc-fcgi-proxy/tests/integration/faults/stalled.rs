@@ -18,7 +18,7 @@ const DEADLINE: (&str, &str) = ("grpc-timeout", "100m");
 const SOON: Duration = Duration::from_secs(5);
 
 fn deadline_exceeded() -> (Code, String) {
-    status(Code::DeadlineExceeded, "the deadline is over")
+    status(Code::DeadlineExceeded, "the deadline has expired")
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn an_expired_deadline_ends_the_call_at_once() {
         let response = client.call(b"", &metadata).await;
         assert_eq!(
             response.status(),
-            (Code::DeadlineExceeded, "the deadline is over"),
+            (Code::DeadlineExceeded, "the deadline has expired"),
             "{time}"
         );
         assert!(start.elapsed() < Duration::from_secs(1), "{time}");
@@ -81,7 +81,7 @@ async fn a_deadline_ends_a_stream_in_time() {
         .expect("in time");
     assert_eq!(
         status,
-        (Code::DeadlineExceeded, "the deadline is over".into())
+        (Code::DeadlineExceeded, "the deadline has expired".into())
     );
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }

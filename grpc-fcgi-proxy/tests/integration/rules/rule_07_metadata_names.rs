@@ -36,7 +36,7 @@ async fn invalid_metadata_of_the_script_is_dropped_and_logged() {
             .find(|(_, value)| value.as_bytes().starts_with(b"no"));
         assert_eq!(invalid, None);
     }
-    let dropped = "header fields of the application that gRPC cannot carry were left out";
+    let dropped = "dropped header fields of the application that gRPC cannot carry";
     for _ in ["unary", "stream"] {
         let logged = proxy.logged(|record| record["message"] == dropped).await;
         assert_eq!(logged["fields"], 8);

@@ -21,7 +21,7 @@ async fn eight_kib_pass_and_more_than_the_limit_is_refused() {
         refused.status(),
         (
             Code::ResourceExhausted,
-            "the metadata is larger than the limit"
+            "the metadata exceeds the size limit"
         )
     );
 }
@@ -60,7 +60,7 @@ async fn the_limit_can_be_set() {
     let mut call = client.stream("BidiStream", &[("x-long", &long[..1024])]);
     let refused = (
         Code::ResourceExhausted,
-        "the metadata is larger than the limit".into(),
+        "the metadata exceeds the size limit".into(),
     );
     assert_eq!(call.status().await, refused);
 }

@@ -49,7 +49,7 @@ async fn a_compressed_message_is_plain_for_php() {
 #[tokio::test]
 async fn limits_hold_for_the_plain_message() {
     let limit = ["--max-receive-message-size", "30"];
-    let refused = "the request message is larger than the limit";
+    let refused = "the request message exceeds the size limit";
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
     gzip.write_all(&[b'x'; 31]).unwrap();
     let large = compressed(&gzip.finish().unwrap());

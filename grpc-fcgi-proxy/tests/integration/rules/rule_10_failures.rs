@@ -72,7 +72,7 @@ async fn a_call_that_waits_too_long_is_refused() {
         refused.status(),
         (
             Code::ResourceExhausted,
-            "no worker of the application became free in time"
+            "no application worker became free in time"
         )
     );
     assert_eq!(running.await.unwrap().content(), b"slow");
@@ -119,7 +119,7 @@ async fn a_call_that_a_shutdown_aborts_is_unavailable() {
     let mut other = ItemServiceClient::connect(url).await.unwrap();
     proxy.terminate();
     while running.next().await.is_some() {}
-    let stopping = (Code::Unavailable, "the proxy is stopping".into());
+    let stopping = (Code::Unavailable, "the proxy is shutting down".into());
     assert_eq!(running.status().await, stopping);
     assert!(proxy.wait().await.success());
     let response = other.list_items(ListItemsRequest::default()).await;

@@ -72,7 +72,7 @@ async fn without_a_ping_path_a_connection_decides() {
 async fn a_missing_ping_page_is_not_serving() {
     let (_php_fpm, mut proxy, client) = serve("echo.php", &["--ping-path", "/other"]).await;
     let record = proxy
-        .logged(|record| record["message"] == "php-fpm is not well")
+        .logged(|record| record["message"] == "php-fpm is unhealthy")
         .await;
     assert_eq!(
         record["error"],

@@ -111,7 +111,7 @@ impl Proxy {
             .unwrap()
             // A thread may have ended since.
             .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
-            .filter(|name| name == "worker\n")
+            .filter(|name| name == "serve\n")
             .count()
     }
 

@@ -1,0 +1,69 @@
+//! How a client's header fields reach PHP: as `HTTP_` variables, through the one filter, and as GRPC_METADATA.
+
+use std::borrow::Cow;
+
+use grpc_wire::metadata;
+use http::{HeaderMap, HeaderName};
+
+use super::sink::Sink;
+
+/// Every metadata entry on a line of its own, `key: value`. No value can contain the end of a line.
+pub(super) fn metadata_list(headers: &HeaderMap) -> Vec<u8> {
+    let mut list = Vec::with_capacity(256);
+    for (name, value) in headers
+        .iter()
+        .filter(|(name, _)| metadata::is_metadata(name.as_str()))
+    {
+        for part in metadata::values(name.as_str(), value.as_bytes()) {
+            list.extend_from_slice(name.as_str().as_bytes());
+            list.extend_from_slice(b": ");
+            list.extend_from_slice(part);
+            list.push(b'\n');
+        }
+    }
+    list
+}
+
+/// RFC 3875, section 4.1.18. Several values of a key are joined, as in RFC 9110, section 5.3.
+pub(super) fn write_fields<S: Sink>(headers: &HeaderMap, sink: &mut S) -> Result<(), S::Error> {
+    let mut variable = Vec::with_capacity(64);
+    // The values of a key are adjacent.
+    let mut fields = headers.iter().peekable();
+    while let Some((name, value)) = fields.next() {
+        let mut value = Cow::Borrowed(value.as_bytes());
+        while let Some((_, next)) = fields.next_if(|(next, _)| *next == name) {
+            let joined = value.to_mut();
+            joined.extend_from_slice(b", ");
+            joined.extend_from_slice(next.as_bytes());
+        }
+        if becomes_variable(name) {
+            write_name(name, &mut variable);
+            sink.push(&variable, &value)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_name(field: &HeaderName, variable: &mut Vec<u8>) {
+    variable.clear();
+    variable.extend_from_slice(b"HTTP_");
+    variable.extend_from_slice(field.as_str().as_bytes());
+    for byte in &mut variable["HTTP_".len()..] {
+        *byte = match *byte {
+            b'-' => b'_',
+            byte => byte.to_ascii_uppercase(),
+        };
+    }
+}
+
+/// The one filter of what a client may set.
+///
+/// A key with `_` or `.` could forge another one: `a_b` and `a-b` are both HTTP_A_B. HTTP_PROXY would redirect the
+/// application's own HTTP clients (httpoxy). HTTP_HOST is the authority.
+fn becomes_variable(field: &HeaderName) -> bool {
+    let name = field.as_str();
+    !matches!(name, "host" | "proxy")
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}

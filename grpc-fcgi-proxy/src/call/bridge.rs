@@ -1,0 +1,62 @@
+//! What every call shares.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::slots::Slots;
+use crate::application::Application;
+use crate::binding::route::Routes;
+use crate::builtin::Builtin;
+use crate::builtin::descriptors::MethodKinds;
+use crate::config::Config;
+use crate::metrics::registry::Metrics;
+
+/// The parts that every call needs.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    pub(crate) application: Application,
+    pub(crate) routes: Routes,
+    pub(crate) kinds: MethodKinds,
+    pub(crate) builtin: Builtin,
+    pub(crate) limits: CallLimits,
+    pub(crate) slots: Slots,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Cancelled when the time to drain has expired: the remaining calls are aborted.
+    pub(crate) stopping: CancellationToken,
+}
+
+/// Limits on one call; sizes are in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallLimits {
+    /// A message from the client.
+    pub(crate) receive_message: usize,
+    /// A message from the application.
+    pub(crate) send_message: usize,
+    /// All header fields of a request.
+    pub(crate) metadata: usize,
+    /// How long a unary or server-streaming request may stall.
+    pub(crate) request_idle: Duration,
+}
+
+impl CallLimits {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            receive_message: config.max_receive_message_size,
+            send_message: config.max_send_message_size,
+            metadata: config.max_metadata_size,
+            request_idle: config.clients.max_request_idle,
+        }
+    }
+}
+
+/// Both ends of the client's connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    /// The client's.
+    pub(crate) peer: SocketAddr,
+    /// The proxy's.
+    pub(crate) local: SocketAddr,
+}

@@ -1,0 +1,108 @@
+//! A call's request, before its messages.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use grpc_wire::method::{CallKind, Method};
+use grpc_wire::{metadata, timeout};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::bridge::{Bridge, Ends};
+use super::error::CallError;
+use crate::binding::variables::{Input, Variables};
+
+/// What the header fields say.
+pub(super) struct CallRequest<'a> {
+    pub(super) bridge: &'a Arc<Bridge>,
+    pub(super) kind: CallKind,
+    pub(super) deadline: Option<Instant>,
+    method: Method<'a>,
+    head: &'a Parts,
+    ends: Ends,
+}
+
+impl<'a> CallRequest<'a> {
+    pub(super) fn read(
+        bridge: &'a Arc<Bridge>,
+        ends: Ends,
+        head: &'a Parts,
+        kind: CallKind,
+        start: Instant,
+    ) -> Result<Self, CallError> {
+        let method = Method::parse(head.uri.path())?;
+        metadata::check_size(&head.headers, bridge.limits.metadata)?;
+        let timeout = timeout::requested(&head.headers)?;
+        Ok(Self {
+            bridge,
+            kind,
+            deadline: timeout.and_then(|timeout| start.checked_add(timeout)),
+            method,
+            head,
+            ends,
+        })
+    }
+
+    pub(super) fn headers(&self) -> &'a HeaderMap {
+        &self.head.headers
+    }
+
+    /// HTTP/2 has the authority in the URI, HTTP/1.1 in a header field.
+    fn authority(&self) -> &'a str {
+        let host = self.headers().get(header::HOST);
+        match self.head.uri.authority() {
+            Some(authority) => authority.as_str(),
+            None => host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
+        }
+    }
+
+    /// The deadline by the clock on the wall, which PHP shares.
+    fn system_deadline(&self) -> Option<SystemTime> {
+        let left = self.deadline?.saturating_duration_since(Instant::now());
+        SystemTime::now().checked_add(left)
+    }
+
+    pub(super) fn variables(&self, input: Input) -> Variables<'a> {
+        Variables {
+            script: self.bridge.routes.script(self.method.service),
+            kind: self.kind,
+            method: self.method,
+            authority: self.authority(),
+            headers: self.headers(),
+            input,
+            deadline: self.system_deadline(),
+            peer: self.ends.peer,
+            local: self.ends.local,
+        }
+    }
+
+    /// Does the work until the call is aborted. The work is pinned by the caller: moved into this future, it would take
+    /// its memory twice.
+    pub(super) async fn in_time<T>(
+        &self,
+        work: Pin<&mut impl Future<Output = Result<T, CallError>>>,
+    ) -> Result<T, CallError> {
+        tokio::select! {
+            biased;
+            result = work => result,
+            error = aborted(self.deadline, &self.bridge.stopping) => Err(error),
+        }
+    }
+}
+
+/// Waits for what aborts a call from outside: its deadline, or the end of the drain.
+pub(super) async fn aborted(deadline: Option<Instant>, stopping: &CancellationToken) -> CallError {
+    let expired = async {
+        match deadline {
+            Some(deadline) => sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = expired => CallError::DeadlineExceeded,
+        () = stopping.cancelled() => CallError::Stopping,
+    }
+}

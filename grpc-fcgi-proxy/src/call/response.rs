@@ -1,0 +1,96 @@
+//! Responses to the client: header fields, and a body.
+
+use bytes::Bytes;
+use grpc_wire::content_type;
+use grpc_wire::encoding::{ACCEPTED, Encoding, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
+use grpc_wire::status::Status;
+use http::{HeaderMap, HeaderValue, Response, header};
+use http_body::Frame;
+use tokio::sync::mpsc;
+
+use super::error::CallError;
+use super::response_body::ResponseBody;
+
+/// How a call ended. Every failure is a status here.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub(super) status: Status,
+    pub(super) metadata: HeaderMap,
+    pub(super) trailers: HeaderMap,
+    /// With its prefix, if it is still to be sent.
+    pub(super) message: Option<Bytes>,
+    pub(super) encoding: Option<Encoding>,
+}
+
+impl Outcome {
+    pub(super) fn failed(status: Status) -> Self {
+        Self {
+            status,
+            ..Self::default()
+        }
+    }
+}
+
+/// The response to a call that failed before it had an answer.
+pub(super) fn failed(error: &CallError) -> Response<ResponseBody> {
+    whole(Outcome::failed(error.status()))
+}
+
+/// The response to a call that has ended.
+pub(super) fn whole(outcome: Outcome) -> Response<ResponseBody> {
+    let Outcome {
+        status,
+        metadata,
+        mut trailers,
+        message,
+        encoding,
+    } = outcome;
+    let mut response = head(metadata, encoding);
+    if message.is_none() && trailers.is_empty() {
+        // "Trailers-Only": one HEADERS block that ends the stream.
+        status.write(response.headers_mut());
+    } else {
+        status.write(&mut trailers);
+        *response.body_mut() = ResponseBody::whole(message, trailers);
+    }
+    response
+}
+
+/// A response whose messages are still to come.
+pub(super) fn stream(
+    metadata: HeaderMap,
+    encoding: Option<Encoding>,
+    frames: mpsc::Receiver<Frame<Bytes>>,
+) -> Response<ResponseBody> {
+    let mut response = head(metadata, encoding);
+    *response.body_mut() = ResponseBody::stream(frames);
+    response
+}
+
+fn head(metadata: HeaderMap, encoding: Option<Encoding>) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
+    *response.headers_mut() = metadata;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, content_type::GRPC);
+    headers.insert(GRPC_ACCEPT_ENCODING, ACCEPTED);
+    if let Some(encoding) = encoding {
+        headers.insert(GRPC_ENCODING, HeaderValue::from_static(encoding.name()));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use grpc_wire::status::{Code, GRPC_STATUS};
+    use http_body::Body;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_call_is_one_header_block() {
+        let response = whole(Outcome::failed(Status::new(Code::NotFound, "no")));
+        assert!(response.body().is_end_stream());
+        let code = Code::from_bytes(response.headers()[GRPC_STATUS].as_bytes());
+        assert_eq!(code, Code::NotFound);
+    }
+}

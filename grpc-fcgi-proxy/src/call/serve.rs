@@ -1,0 +1,94 @@
+//! The steps of a call.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use grpc_wire::content_type;
+use grpc_wire::method::CallKind;
+use http::{Request, Response, StatusCode};
+
+use super::bridge::{Bridge, Ends};
+use super::observed::Observed;
+use super::request::CallRequest;
+use super::request_body::RequestBody;
+use super::response;
+use super::response_body::ResponseBody;
+use super::{builtin, streaming, unary};
+
+/// Serves one request.
+pub(crate) async fn serve(
+    bridge: Arc<Bridge>,
+    ends: Ends,
+    request: Request<RequestBody>,
+) -> Response<ResponseBody> {
+    if !content_type::is_grpc(request.headers()) {
+        return unsupported_media_type();
+    }
+    let (head, body) = request.into_parts();
+    let kind = bridge.kinds.of(head.uri.path());
+    let mut observed = Observed::begin(&bridge.metrics, head.uri.path(), kind, &head.headers);
+    let call = match CallRequest::read(&bridge, ends, &head, kind, observed.start()) {
+        Ok(call) => call,
+        Err(error) => {
+            observed.fail(&error);
+            return response::failed(&error);
+        }
+    };
+    let body = match kind {
+        CallKind::Unary | CallKind::ServerStream => body.bounded(bridge.limits.request_idle),
+        // This client may pause between its messages.
+        CallKind::ClientStream | CallKind::BidiStream => body,
+    };
+    if let Some(service) = bridge.builtin.service(head.uri.path()) {
+        let (deadline, request) = (call.deadline, Request::from_parts(head, body));
+        return Box::pin(builtin::run(service, observed, deadline, request)).await;
+    }
+    let slot = match bridge.slots.take() {
+        Ok(slot) => slot,
+        Err(error) => {
+            observed.fail(&error);
+            return response::failed(&error);
+        }
+    };
+    let response = match kind {
+        CallKind::Unary => {
+            let result = {
+                let work = pin!(unary::run(&call, &mut observed, body));
+                call.in_time(work).await
+            };
+            match result {
+                Ok(outcome) => {
+                    observed.end(outcome.status.code);
+                    response::whole(outcome)
+                }
+                Err(error) => {
+                    observed.fail(&error);
+                    response::failed(&error)
+                }
+            }
+        }
+        _ => Box::pin(streaming::run(&call, observed, body)).await,
+    };
+    response.map(|body| body.in_slot(slot))
+}
+
+/// Before the call is one of gRPC's, it has no gRPC status.
+fn unsupported_media_type() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It is most of the memory of a waiting call.
+    #[test]
+    fn the_future_of_a_call_is_small() {
+        fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(serve) < 3 * 1024, "{}", size(serve));
+    }
+}

@@ -1,0 +1,21 @@
+//! The flags of TLS.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// TLS on the gRPC listener.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct TlsFlags {
+    /// Serve gRPC with TLS: PEM file of the certificate and its intermediate certificates; read at start
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+
+    /// PEM file of the private key of --tls-cert
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+
+    /// PEM file of the authorities that sign client certificates; a client without such a certificate is refused
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_client_ca: Option<PathBuf>,
+}

@@ -1,0 +1,36 @@
+//! All metrics of the proxy itself.
+
+use prometheus::{Registry, TextEncoder};
+
+use super::calls::CallMetrics;
+use super::clients::ClientMetrics;
+use super::exchanges::ExchangeMetrics;
+use super::pool::PoolMetrics;
+
+/// The registry, and the metrics in it.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    pub(crate) calls: CallMetrics,
+    pub(crate) clients: ClientMetrics,
+    pub(crate) exchanges: ExchangeMetrics,
+    pub(crate) pool: PoolMetrics,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        Ok(Self {
+            calls: CallMetrics::register(&registry)?,
+            clients: ClientMetrics::register(&registry)?,
+            exchanges: ExchangeMetrics::register(&registry)?,
+            pool: PoolMetrics::register(&registry)?,
+            registry,
+        })
+    }
+
+    /// Everything in Prometheus' text format.
+    pub(crate) fn render(&self) -> prometheus::Result<String> {
+        TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}

@@ -1,0 +1,91 @@
+//! Follows php-fpm's health, for the health service and for `check`.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::select_ok;
+use http::StatusCode;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+
+use super::page::{self, PageError};
+use crate::fastcgi::target::{ConnectError, Target};
+
+/// Between two probes.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// The ping page needs a worker, so while all are busy it answers only when one becomes free.
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Probes php-fpm, which is healthy if one of its targets is.
+#[derive(Clone, Debug)]
+pub(crate) struct Probe {
+    pub(crate) targets: Vec<Target>,
+    /// The pool's `ping.path`; without one, accepting a connection is healthy.
+    pub(crate) ping_path: Option<String>,
+}
+
+/// Why a target is unhealthy.
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Ping(#[from] PingError),
+}
+
+/// Why a ping failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PingError {
+    #[error(transparent)]
+    Page(#[from] PageError),
+    #[error("the ping page answers with HTTP status {0}")]
+    Status(StatusCode),
+}
+
+impl Probe {
+    /// Probes for ever, and keeps `healthy` up to date.
+    pub(crate) async fn follow(&self, healthy: &watch::Sender<bool>) -> Infallible {
+        let mut logged = None;
+        loop {
+            let result = self.probe().await;
+            let is_healthy = result.is_ok();
+            healthy
+                .send_if_modified(|healthy| std::mem::replace(healthy, is_healthy) != is_healthy);
+            if logged.replace(is_healthy) != Some(is_healthy) {
+                match result {
+                    Ok(()) => tracing::info!("php-fpm is healthy"),
+                    Err(error) => tracing::warn!(%error, "php-fpm is unhealthy"),
+                }
+            }
+            sleep(PROBE_INTERVAL).await;
+        }
+    }
+
+    /// Probes all targets at once; the first healthy one decides.
+    async fn probe(&self) -> Result<(), ProbeError> {
+        let probes = self
+            .targets
+            .iter()
+            .map(|target| self.probe_target(target).boxed());
+        select_ok(probes).await.map(|_| ())
+    }
+
+    async fn probe_target(&self, target: &Target) -> Result<(), ProbeError> {
+        match &self.ping_path {
+            Some(path) => ping(target, path, PING_TIMEOUT).await?,
+            None => {
+                target.connect(Instant::now()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Requests the ping page.
+pub(crate) async fn ping(target: &Target, path: &str, time: Duration) -> Result<(), PingError> {
+    match page::get(target, path, "", time).await?.status() {
+        StatusCode::OK => Ok(()),
+        status => Err(PingError::Status(status)),
+    }
+}
