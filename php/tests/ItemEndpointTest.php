@@ -7,6 +7,7 @@ namespace Tests;
 use Google\Protobuf\Internal\Message;
 use Google\Rpc\BadRequest;
 use Google\Rpc\Status as RpcStatus;
+use Grpc\FrameFlags;
 use Grpc\IncomingCall;
 use Grpc\RpcServer;
 use Grpc\Tests\Call;
@@ -92,7 +93,7 @@ final class ItemEndpointTest extends TestCase
 
     public function test_lookup_items_of_nothing_is_nothing(): void
     {
-        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $this->lookUp()->frames());
+        self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], $this->lookUp()->frames());
     }
 
     public function test_an_unknown_id_is_not_found(): void

@@ -19,8 +19,6 @@ final class IncomingCall
         'bidi_stream' => MethodDescriptor::BIDI_STREAMING_CALL,
     ];
     private const HEADER_BYTES = 5;
-    private const COMPRESSED = 0x01;
-    private const CANCELLED = 0x80;
 
     /** A length that is wrong must not have that much memory taken for it. */
     private const READ_BYTES = 1 << 20;
@@ -105,17 +103,17 @@ final class IncomingCall
             throw new CallCancelled('the input ended within a frame');
         }
         ['flags' => $flags, 'length' => $length] = unpack('Cflags/Nlength', $header);
-        if ($flags === self::CANCELLED) {
+        if ($flags === FrameFlags::CANCELLED) {
             throw new CallCancelled('the client is gone');
         }
-        if ($flags > self::COMPRESSED) {
+        if ($flags > FrameFlags::COMPRESSED) {
             throw new UnexpectedValueException("a frame with flags $flags");
         }
         $message = $this->readBytes($length);
         if (strlen($message) < $length) {
             throw new CallCancelled('the input ended within a message');
         }
-        $this->messageCompressed = $flags === self::COMPRESSED;
+        $this->messageCompressed = $flags === FrameFlags::COMPRESSED;
         return $message;
     }
 

@@ -12,10 +12,6 @@ use Closure;
  */
 class Output
 {
-    private const COMPRESS = 0x01;
-    private const NOTHING = 0x40;
-    private const TRAILERS = 0x80;
-
     private const PROBE_NANOSECONDS = 50_000_000;
     private const STRAY_BYTES = 4096;
     private const STRAY_BYTES_LOGGED = 1000;
@@ -69,7 +65,7 @@ class Output
     /** @throws CallCancelled */
     public function message(string $message, bool $compress, bool $flush): void
     {
-        $this->frame($compress ? self::COMPRESS : 0, $message, $flush);
+        $this->frame($compress ? FrameFlags::COMPRESSED : 0, $message, $flush);
     }
 
     /**
@@ -79,7 +75,7 @@ class Output
      */
     public function flushFields(): void
     {
-        $this->frame(self::NOTHING, '', true);
+        $this->frame(FrameFlags::NOOP, '', true);
     }
 
     /** @throws CallCancelled */
@@ -89,7 +85,7 @@ class Output
         foreach (Trailers::of($context) as [$key, $value]) {
             $lines .= "$key: $value\r\n";
         }
-        $this->frame(self::TRAILERS, $lines, true);
+        $this->frame(FrameFlags::TRAILERS, $lines, true);
     }
 
     /** Finds out by writing, as there is no other way: after a while again, not each time. */
@@ -99,7 +95,7 @@ class Output
             $now = hrtime(true);
             if ($now - $this->probed > self::PROBE_NANOSECONDS) {
                 $this->probed = $now;
-                $this->write(self::NOTHING, '', true);
+                $this->write(FrameFlags::NOOP, '', true);
             }
         }
         return $this->aborted();

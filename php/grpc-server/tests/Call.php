@@ -6,6 +6,7 @@ namespace Grpc\Tests;
 
 use Closure;
 use Google\Protobuf\StringValue;
+use Grpc\FrameFlags;
 use Grpc\IncomingCall;
 use Grpc\RpcServer;
 
@@ -56,7 +57,7 @@ final class Call
     {
         $texts = [];
         foreach ($this->output->frames() as [$flags, $content]) {
-            if ($flags < 0x40) {
+            if ($flags <= FrameFlags::COMPRESSED) {
                 $value = new StringValue();
                 $value->mergeFromString($content);
                 $texts[] = $value->getValue();

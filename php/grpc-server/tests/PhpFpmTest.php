@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Grpc\Tests;
 
+use Grpc\FrameFlags;
 use PHPUnit\Framework\TestCase;
 
 /** What only a real php-fpm can show. */
@@ -47,7 +48,7 @@ final class PhpFpmTest extends TestCase
         $call->send(Call::messages('b'));
         self::assertSame([0, Call::message('b')], $call->frame());
         $call->endInput();
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
         self::assertNull($call->frame());
     }
 
@@ -60,7 +61,7 @@ final class PhpFpmTest extends TestCase
         $call->endInput();
         $call->fields();
         self::assertSame([0, Call::message('102')], $call->frame());
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_a_message_of_64_mib(): void
@@ -72,7 +73,7 @@ final class PhpFpmTest extends TestCase
         $call->fields();
         // Without assertSame(): it would show the difference.
         self::assertTrue([0, $message] === $call->frame());
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     /** @dataProvider strayOutput */
@@ -89,7 +90,7 @@ final class PhpFpmTest extends TestCase
         $call->fields();
         self::assertSame([0, Call::message($order)], $call->frame());
         self::assertSame([0, Call::message($order)], $call->frame());
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
         self::assertSame('', $call->rest());
         self::assertStringContainsString($logged, $call->log);
     }
@@ -142,7 +143,7 @@ final class PhpFpmTest extends TestCase
                 self::assertSame([0, Call::message($text)], $call->frame());
             }
             // The client has not half-closed.
-            self::assertSame([0x80, "grpc-status: 2\r\ngrpc-message: the script ended early\r\n"], $call->frame());
+            self::assertSame([FrameFlags::TRAILERS, "grpc-status: 2\r\ngrpc-message: the script ended early\r\n"], $call->frame());
         }
     }
 
@@ -157,7 +158,7 @@ final class PhpFpmTest extends TestCase
         $call = self::bidi();
         $call->send(Call::messages('throw'));
         $call->fields();
-        self::assertSame([0x80, "grpc-status: 2\r\ngrpc-message: uncaught exception\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 2\r\ngrpc-message: uncaught exception\r\n"], $call->frame());
         $call->endInput();
         self::assertSame('', $call->rest());
         self::assertStringContainsString('LogicException: secret', $call->log);
@@ -177,7 +178,7 @@ final class PhpFpmTest extends TestCase
     public function test_a_client_that_is_gone_ends_a_reader_that_has_answered(): void
     {
         $call = self::bidi();
-        $call->send(Call::messages('a') . Frames::encode('', 0x80));
+        $call->send(Call::messages('a') . Frames::encode('', FrameFlags::CANCELLED));
         $call->fields();
         $call->frame();
         $call->close();
@@ -187,7 +188,7 @@ final class PhpFpmTest extends TestCase
     public function test_a_cancelled_client_stream_does_not_pass_for_a_whole_one(): void
     {
         $call = self::call('ClientStream', 'client_stream');
-        $call->send(Call::messages('a') . Frames::encode('', 0x80));
+        $call->send(Call::messages('a') . Frames::encode('', FrameFlags::CANCELLED));
         $call->close();
         self::assertNotes(['finally', 'status 1', 'destructor']);
     }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Grpc\Tests;
 
 use Closure;
+use Grpc\FrameFlags;
 use Grpc\Output;
 
 /** Keeps what would go to the proxy. */
@@ -32,7 +33,7 @@ final class RecordedOutput extends Output
     {
         $frames = $this->frames();
         [$flags, $lines] = end($frames);
-        return $flags === 0x80 ? explode("\r\n", rtrim($lines)) : [];
+        return $flags === FrameFlags::TRAILERS ? explode("\r\n", rtrim($lines)) : [];
     }
 
     public function onShutdown(Closure $end): void

@@ -6,6 +6,7 @@ namespace Grpc\Tests;
 
 use Google\Protobuf\StringValue;
 use Grpc\CallCancelled;
+use Grpc\FrameFlags;
 use Grpc\ServerCallReader;
 use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
@@ -21,6 +22,12 @@ final class StreamTest extends TestCase
 {
     use CapturedLog;
 
+    public function test_frame_flags_have_the_values_of_the_binding(): void
+    {
+        $flags = [FrameFlags::COMPRESSED, FrameFlags::NOOP, FrameFlags::CANCELLED, FrameFlags::TRAILERS];
+        self::assertSame([0x01, 0x40, 0x80, 0x80], $flags);
+    }
+
     public function test_a_server_stream_is_frames_and_trailers(): void
     {
         $call = new Call('ServerStream', Call::messages('ab'), static function ($request, $writer): void {
@@ -30,7 +37,10 @@ final class StreamTest extends TestCase
             $writer->finish();
         });
         self::assertSame([], $call->output->fields);
-        self::assertSame([[0, Call::message('a')], [0, Call::message('b')], [0x80, "grpc-status: 0\r\n"]], $call->output->frames());
+        self::assertSame(
+            [[0, Call::message('a')], [0, Call::message('b')], [FrameFlags::TRAILERS, "grpc-status: 0\r\n"]],
+            $call->output->frames(),
+        );
         self::assertSame(3, $call->output->flushes);
         self::assertSame(0, $call->status);
     }
@@ -54,7 +64,7 @@ final class StreamTest extends TestCase
             $context->setStatus(Status::status(9, 'not now'));
             return new StringValue();
         });
-        self::assertSame([[0x80, "grpc-status: 9\r\ngrpc-message: not now\r\n"]], $call->output->frames());
+        self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 9\r\ngrpc-message: not now\r\n"]], $call->output->frames());
     }
 
     public function test_a_client_stream_without_an_answer_is_unimplemented(): void
@@ -85,7 +95,7 @@ final class StreamTest extends TestCase
     public function test_an_empty_stream_is_ok(): void
     {
         $call = new Call('BidiStream', '', static fn (ServerCallReader $reader) => self::assertNull($reader->read()));
-        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $call->output->frames());
+        self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], $call->output->frames());
     }
 
     public function test_start_sends_initial_metadata_at_once(): void
@@ -95,7 +105,7 @@ final class StreamTest extends TestCase
             $context->setInitialMetadata(['x-a-bin' => ["\xab\xab"], 'x-b' => ['1', '2']]);
             $writer->start();
             self::assertSame(['x-a-bin: q6s=', 'x-b: 1', 'x-b: 2'], $output->fields);
-            self::assertSame([[0x40, '']], $output->frames());
+            self::assertSame([[FrameFlags::NOOP, '']], $output->frames());
             self::assertSame(1, $output->flushes);
         }, [], $output);
     }
@@ -122,13 +132,16 @@ final class StreamTest extends TestCase
             $writer->finish(new StringValue());
         });
         self::assertSame(['grpc-encoding: gzip'], $call->output->fields);
-        self::assertSame([1, 0, 1, 0x80], array_column($call->output->frames(), 0));
+        self::assertSame(
+            [FrameFlags::COMPRESSED, 0, FrameFlags::COMPRESSED, FrameFlags::TRAILERS],
+            array_column($call->output->frames(), 0),
+        );
     }
 
     public function test_a_message_that_came_compressed_is_told(): void
     {
         $seen = [];
-        $input = Frames::encode('', 0x01) . Frames::encode('', 0x00);
+        $input = Frames::encode('', FrameFlags::COMPRESSED) . Frames::encode('');
         new Call('BidiStream', $input, static function ($reader, $writer, ServerContext $context) use (&$seen): void {
             while ($reader->read()) {
                 $seen[] = $context->messageCompressed();
@@ -163,7 +176,7 @@ final class StreamTest extends TestCase
             $writer->finish();
             throw new LogicException('too late');
         });
-        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $call->output->frames());
+        self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], $call->output->frames());
         self::assertStringContainsString('too late', $this->log());
     }
 
@@ -181,7 +194,7 @@ final class StreamTest extends TestCase
     {
         $call = new Call('BidiStream', '', static fn () => null);
         ($call->output->end)();
-        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $call->output->frames());
+        self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], $call->output->frames());
     }
 
     public function test_nothing_is_written_after_the_end(): void
@@ -228,7 +241,7 @@ final class StreamTest extends TestCase
             'in the length' => ["\0\0\0"],
             'before the content' => ["\0\0\0\0\x02"],
             'in the content' => ["\0\0\0\0\x02a"],
-            'cancelled' => ["\x80\0\0\0\0"],
+            'cancelled' => [Frames::encode('', FrameFlags::CANCELLED)],
         ];
     }
 
@@ -283,7 +296,7 @@ final class StreamTest extends TestCase
             $writer->start();
             self::assertTrue($context->cancelled());
             self::assertTrue($context->cancelled());
-            self::assertSame([[0x40, ''], [0x40, '']], $output->frames());
+            self::assertSame([[FrameFlags::NOOP, ''], [FrameFlags::NOOP, '']], $output->frames());
         }, [], $output);
         $output = new RecordedOutput();
         new Call('BidiStream', '', static function ($reader, $writer, ServerContext $context) use ($output): void {

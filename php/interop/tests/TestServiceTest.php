@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Interop\Tests;
 
 use Google\Protobuf\Internal\Message;
+use Grpc\FrameFlags;
 use Grpc\Tests\FastCgiCall;
 use Grpc\Tests\Frames;
 use Grpc\Tests\PhpFpm;
@@ -96,7 +97,7 @@ final class TestServiceTest extends TestCase
         $response = new StreamingInputCallResponse();
         $response->mergeFromString($call->frame()[1]);
         self::assertSame(74922, $response->getAggregatedPayloadSize());
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_client_compressed_streaming(): void
@@ -113,7 +114,7 @@ final class TestServiceTest extends TestCase
         self::assertStringContainsString('grpc-status: 3', $probe->frame()[1]);
 
         $call = self::call('StreamingInputCall', 'client_stream');
-        self::send($call, $compressed, 1);
+        self::send($call, $compressed, FrameFlags::COMPRESSED);
         self::send($call, $plain);
         $call->endInput();
         self::fields($call);
@@ -132,7 +133,7 @@ final class TestServiceTest extends TestCase
         foreach ($sizes as $size) {
             self::assertResponse($size, $call);
         }
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_server_compressed_streaming(): void
@@ -144,7 +145,7 @@ final class TestServiceTest extends TestCase
         self::send($call, $request);
         $call->endInput();
         self::assertSame(['grpc-encoding: gzip'], self::fields($call));
-        self::assertResponse(31415, $call, 1);
+        self::assertResponse(31415, $call, FrameFlags::COMPRESSED);
         self::assertResponse(92653, $call, 0);
     }
 
@@ -173,7 +174,7 @@ final class TestServiceTest extends TestCase
             self::assertResponse($answered, $call);
         }
         $call->endInput();
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_empty_stream(): void
@@ -181,7 +182,7 @@ final class TestServiceTest extends TestCase
         $call = self::call('FullDuplexCall', 'bidi_stream');
         $call->endInput();
         self::fields($call);
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_half_duplex_waits_for_all_requests(): void
@@ -192,7 +193,7 @@ final class TestServiceTest extends TestCase
         $call->endInput();
         self::fields($call);
         array_map(static fn (int $size) => self::assertResponse($size, $call), [1, 2, 3]);
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_custom_metadata(): void
@@ -209,7 +210,7 @@ final class TestServiceTest extends TestCase
         $call->endInput();
         self::assertContains('x-grpc-test-echo-initial: test_initial_metadata_value', self::fields($call));
         self::assertResponse(314159, $call);
-        self::assertSame([0x80, "grpc-status: 0\r\nx-grpc-test-echo-trailing-bin: q6ur\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\nx-grpc-test-echo-trailing-bin: q6ur\r\n"], $call->frame());
     }
 
     public function test_status_code_and_message(): void
@@ -222,7 +223,7 @@ final class TestServiceTest extends TestCase
         self::send($call, new StreamingOutputCallRequest(['response_status' => $status]));
         $call->endInput();
         self::fields($call);
-        self::assertSame([0x80, "grpc-status: 2\r\ngrpc-message: test status message\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 2\r\ngrpc-message: test status message\r\n"], $call->frame());
     }
 
     public function test_special_status_message(): void
