@@ -48,7 +48,7 @@ abstract class ItemServiceTestCase extends TestCase
             self::assertSame("ready\n", $script->readLine());
         }
         foreach ($scripts as $script) {
-            $script->release();
+            $script->endInput();
         }
         foreach ($scripts as $script) {
             self::assertSame(['5', ''], $script->finish());

@@ -31,8 +31,7 @@ final class Script
         return (string) fgets($this->pipes[1]);
     }
 
-    /** Ends its input. */
-    public function release(): void
+    public function endInput(): void
     {
         fclose($this->pipes[0]);
     }

@@ -13,7 +13,7 @@ use Google\Protobuf\Internal\EnumDescriptor;
 final class DescriptorDump
 {
     /** @var array<string, int> a class or a protobuf name => its descriptor's place in $serialized */
-    public array $numbers = [];
+    public array $indexes = [];
 
     /** @var list<string> each without those of its fields' types */
     public array $serialized = [];
@@ -30,8 +30,8 @@ final class DescriptorDump
         }
         foreach ([...$messages, ...$enums] as $descriptor) {
             // By its name a pool has a message up to three times.
-            if (!in_array($descriptor, $nested, true) && !isset($this->numbers[$descriptor->getFullName()])) {
-                $this->name($descriptor, count($this->serialized));
+            if (!in_array($descriptor, $nested, true) && !isset($this->indexes[$descriptor->getFullName()])) {
+                $this->addNames($descriptor, count($this->serialized));
                 $this->serialized[] = serialize($descriptor);
             }
         }
@@ -49,15 +49,15 @@ final class DescriptorDump
         }
     }
 
-    private function name(Descriptor|EnumDescriptor $descriptor, int $number): void
+    private function addNames(Descriptor|EnumDescriptor $descriptor, int $index): void
     {
         $names = [$descriptor->getFullName(), $descriptor->getClass(), $descriptor->getLegacyClass()];
         if ($descriptor instanceof Descriptor) {
             $names[] = $descriptor->getPreviouslyUnreservedClass();
             foreach ([...$descriptor->getNestedType(), ...$descriptor->getEnumType()] as $nested) {
-                $this->name($nested, $number);
+                $this->addNames($nested, $index);
             }
         }
-        $this->numbers += array_fill_keys(array_filter($names), $number);
+        $this->indexes += array_fill_keys(array_filter($names), $index);
     }
 }

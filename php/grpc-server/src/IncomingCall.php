@@ -78,14 +78,14 @@ final class IncomingCall
      *
      * @throws CallCancelled
      */
-    public function body(): string
+    public function message(): string
     {
-        $body = $this->input === null ? file_get_contents('php://input') : stream_get_contents($this->input);
+        $message = $this->input === null ? file_get_contents('php://input') : stream_get_contents($this->input);
         $length = $this->variables['CONTENT_LENGTH'] ?? null;
-        if ($length !== null && strlen($body) !== (int) $length) {
+        if ($length !== null && strlen($message) !== (int) $length) {
             throw new CallCancelled('the message was cut short');
         }
-        return $body;
+        return $message;
     }
 
     /**

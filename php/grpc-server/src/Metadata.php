@@ -13,7 +13,7 @@ final class Metadata
     public const STATUS_DETAILS = 'grpc-status-details-bin';
 
     /** Header fields of the CGI answer itself, or of a connection: no metadata can have these names. */
-    private const NOT_METADATA = [
+    private const RESERVED_KEYS = [
         'status', 'location', 'content-type', 'content-length', 'content-encoding', 'connection', 'host', 'keep-alive',
         'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
     ];
@@ -84,7 +84,7 @@ final class Metadata
             throw new InvalidArgumentException("the metadata key \"$key\" is not of 0-9 a-z _ - .");
         }
         $reserved = str_starts_with($key, 'grpc-') && $key !== self::STATUS_DETAILS;
-        if ($reserved || in_array($key, self::NOT_METADATA, true)) {
+        if ($reserved || in_array($key, self::RESERVED_KEYS, true)) {
             throw new InvalidArgumentException("the metadata key $key is reserved");
         }
     }

@@ -17,7 +17,7 @@ final class Preload
     /** The classes of these folders, of this package, and of the protobuf runtime. */
     public static function classes(string ...$folders): void
     {
-        foreach ([...$folders, __DIR__, ...self::runtime()] as $folder) {
+        foreach ([...$folders, __DIR__, ...self::runtimeFolders()] as $folder) {
             $files = new RecursiveDirectoryIterator($folder, FilesystemIterator::SKIP_DOTS);
             foreach (new RecursiveIteratorIterator($files) as $file) {
                 if ($file->getExtension() === 'php') {
@@ -35,7 +35,7 @@ final class Preload
     public static function descriptors(string ...$metadata): void
     {
         // The C extension keeps its own.
-        if (self::runtime() === []) {
+        if (self::runtimeFolders() === []) {
             return;
         }
         array_walk($metadata, static fn (string $class) => $class::initOnce());
@@ -44,9 +44,9 @@ final class Preload
         PreloadedPool::replace(new DescriptorPool());
         // Of what a preload script makes, opcache keeps nothing but classes and functions.
         eval(sprintf(
-            'namespace Grpc; final class PreloadedDescriptors { const METADATA = %s; const NUMBERS = %s; const SERIALIZED = %s; }',
+            'namespace Grpc; final class PreloadedDescriptors { const METADATA = %s; const INDEXES = %s; const SERIALIZED = %s; }',
             var_export(self::initialized(), true),
-            var_export($dump->numbers, true),
+            var_export($dump->indexes, true),
             var_export($dump->serialized, true),
         ));
     }
@@ -61,7 +61,7 @@ final class Preload
     }
 
     /** @return list<string> its folders; none if it is the C extension */
-    private static function runtime(): array
+    private static function runtimeFolders(): array
     {
         $file = (new ReflectionClass(Message::class))->getFileName();
         return $file === false ? [] : [dirname($file, 2), dirname($file, 4) . '/GPBMetadata/Google/Protobuf'];

@@ -16,7 +16,7 @@ use Google\Protobuf\Internal\EnumDescriptor;
 final class PreloadedPool extends DescriptorPool
 {
     /** @var array<int, true> */
-    private array $taken = [];
+    private array $loaded = [];
 
     /** Puts it in place of the runtime's, which has to be empty still; if not, all stays as ever. */
     public static function install(): void
@@ -44,36 +44,36 @@ final class PreloadedPool extends DescriptorPool
 
     public function getDescriptorByClassName($klass)
     {
-        $this->take($klass);
+        $this->load($klass);
         return parent::getDescriptorByClassName($klass);
     }
 
     public function getEnumDescriptorByClassName($klass)
     {
-        $this->take($klass);
+        $this->load($klass);
         return parent::getEnumDescriptorByClassName($klass);
     }
 
     public function getDescriptorByProtoName($proto)
     {
-        $this->take($proto);
+        $this->load($proto);
         return parent::getDescriptorByProtoName($proto);
     }
 
     public function getEnumDescriptorByProtoName($proto)
     {
-        $this->take($proto);
+        $this->load($proto);
         return parent::getEnumDescriptorByProtoName($proto);
     }
 
-    private function take(string $name): void
+    private function load(string $name): void
     {
-        $number = PreloadedDescriptors::NUMBERS[$name] ?? null;
-        if ($number === null || isset($this->taken[$number])) {
+        $index = PreloadedDescriptors::INDEXES[$name] ?? null;
+        if ($index === null || isset($this->loaded[$index])) {
             return;
         }
-        $this->taken[$number] = true;
-        $descriptor = unserialize(PreloadedDescriptors::SERIALIZED[$number]);
+        $this->loaded[$index] = true;
+        $descriptor = unserialize(PreloadedDescriptors::SERIALIZED[$index]);
         if ($descriptor instanceof EnumDescriptor) {
             $this->addEnumDescriptor($descriptor);
         } else {

@@ -50,17 +50,17 @@ final class RpcServer
         } catch (CallCancelled) {
             return STATUS_CANCELLED;
         }
-        return $context->status()['code'] ?? STATUS_OK;
+        return $context->statusCode();
     }
 
     private function serveUnary(IncomingCall $call, ServerContext $context, Output $output): void
     {
         $message = '';
         try {
-            $method = $this->method($call);
-            $request = ServerCallReader::parse($method->request_type, $call->body());
-            $message = self::oneMessage($context, $method->service->{$method->method_name}($request, $context))
-                ?->serializeToString() ?? '';
+            $method = $this->findMethod($call);
+            $request = ServerCallReader::parse($method->request_type, $call->message());
+            $response = $method->service->{$method->method_name}($request, $context);
+            $message = self::responseToSend($context, $response)?->serializeToString() ?? '';
         } catch (Throwable $error) {
             $message = '';
             self::fail($context, $error);
@@ -71,7 +71,7 @@ final class RpcServer
     private function serveStream(IncomingCall $call, ServerContext $context, Output $output): void
     {
         $writer = new ServerCallWriter($output, $context);
-        $output->onShutdown($writer->abandon(...));
+        $output->onShutdown($writer->finishOnShutdown(...));
         try {
             $this->stream($call, $context, $writer);
         } catch (Throwable $error) {
@@ -84,7 +84,7 @@ final class RpcServer
 
     private function stream(IncomingCall $call, ServerContext $context, ServerCallWriter $writer): void
     {
-        $method = $this->method($call);
+        $method = $this->findMethod($call);
         $serve = [$method->service, $method->method_name];
         $reader = new ServerCallReader($call, $method->request_type);
         switch ($method->call_type) {
@@ -93,7 +93,7 @@ final class RpcServer
                 $serve($request, $writer, $context);
                 break;
             case MethodDescriptor::CLIENT_STREAMING_CALL:
-                $writer->finish(self::oneMessage($context, $serve($reader, $context)));
+                $writer->finish(self::responseToSend($context, $serve($reader, $context)));
                 break;
             default:
                 $serve($reader, $writer, $context);
@@ -101,7 +101,7 @@ final class RpcServer
     }
 
     /** @throws StatusException */
-    private function method(IncomingCall $call): MethodDescriptor
+    private function findMethod(IncomingCall $call): MethodDescriptor
     {
         $method = $this->methods[$call->method]
             ?? throw new StatusException(STATUS_UNIMPLEMENTED, "unknown method $call->method");
@@ -113,9 +113,9 @@ final class RpcServer
     }
 
     /** What goes to the client where exactly one message is due. */
-    private static function oneMessage(ServerContext $context, ?Message $response): ?Message
+    private static function responseToSend(ServerContext $context, ?Message $response): ?Message
     {
-        if (($context->status()['code'] ?? STATUS_OK) !== STATUS_OK) {
+        if ($context->statusCode() !== STATUS_OK) {
             return null;
         }
         if ($response === null) {

@@ -154,4 +154,10 @@ final class ServerContext
     {
         return $this->status;
     }
+
+    /** OK unless setStatus() has set another code. */
+    public function statusCode(): int
+    {
+        return $this->status['code'] ?? STATUS_OK;
+    }
 }

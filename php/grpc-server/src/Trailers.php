@@ -14,9 +14,8 @@ final class Trailers
     public static function of(ServerContext $context): array
     {
         $status = $context->status();
-        $code = $status['code'] ?? STATUS_OK;
-        $entries = [['grpc-status', (string) $code]];
-        if ($code !== STATUS_OK) {
+        $entries = [['grpc-status', (string) $context->statusCode()]];
+        if ($context->statusCode() !== STATUS_OK) {
             $entries[] = ['grpc-message', self::percentEncode($status['details'])];
         }
         foreach ([$context->trailingMetadata(), $status['metadata'] ?? []] as $metadata) {

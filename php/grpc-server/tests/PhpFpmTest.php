@@ -77,19 +77,19 @@ final class PhpFpmTest extends TestCase
     }
 
     /** @dataProvider strayOutput */
-    public function test_what_is_printed_goes_to_the_log(string $order, string $logged): void
+    public function test_what_is_printed_goes_to_the_log(string $command, string $logged): void
     {
-        [$fields, $body, $log] = self::unary($order);
-        self::assertSame(Call::message($order), $body);
+        [$fields, $body, $log] = self::unary($command);
+        self::assertSame(Call::message($command), $body);
         self::assertContains('grpc-status: 0', $fields);
         self::assertStringContainsString($logged, $log);
 
         $call = self::bidi();
-        $call->send(Call::messages($order, $order));
+        $call->send(Call::messages($command, $command));
         $call->endInput();
         $call->fields();
-        self::assertSame([0, Call::message($order)], $call->frame());
-        self::assertSame([0, Call::message($order)], $call->frame());
+        self::assertSame([0, Call::message($command)], $call->frame());
+        self::assertSame([0, Call::message($command)], $call->frame());
         self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
         self::assertSame('', $call->rest());
         self::assertStringContainsString($logged, $call->log);
@@ -129,15 +129,15 @@ final class PhpFpmTest extends TestCase
     }
 
     /** @dataProvider waysToDie */
-    public function test_a_script_that_dies_is_unknown(string $order): void
+    public function test_a_script_that_dies_is_unknown(string $command): void
     {
-        [$fields, $body] = self::unary($order);
+        [$fields, $body] = self::unary($command);
         self::assertContains('grpc-status: 2', $fields);
         self::assertSame('', $body);
 
         foreach ([[], ['a']] as $before) {
             $call = self::bidi();
-            $call->send(Call::messages(...[...$before, $order]));
+            $call->send(Call::messages(...[...$before, $command]));
             $call->fields();
             foreach ($before as $text) {
                 self::assertSame([0, Call::message($text)], $call->frame());
@@ -207,9 +207,9 @@ final class PhpFpmTest extends TestCase
      * @param array<string, string> $variables
      * @return array{list<string>, string, string} header fields, body and log
      */
-    private static function unary(string $order, array $variables = []): array
+    private static function unary(string $command, array $variables = []): array
     {
-        $message = Call::message($order);
+        $message = Call::message($command);
         $call = self::call('Unary', 'unary', $variables + ['CONTENT_LENGTH' => (string) strlen($message)]);
         $call->send($message);
         $call->endInput();

@@ -36,24 +36,24 @@ final class PreloadTest extends TestCase
     {
         // Twice: what a worker keeps of its first call must not be in the way.
         for ($i = 0; $i < 4; $i++) {
-            $said = self::said();
-            self::assertSame(self::JSON, $said['json']);
-            self::assertSame(['preloaded.php', 'autoload.php', 'constants.php'], $said['loaded']);
-            self::assertSame(PreloadedPool::class, $said['pool']);
+            $report = self::report();
+            self::assertSame(self::JSON, $report['json']);
+            self::assertSame(['preloaded.php', 'autoload.php', 'constants.php'], $report['loaded']);
+            self::assertSame(PreloadedPool::class, $report['pool']);
         }
     }
 
     public function test_descriptors_that_are_not_preloaded_are_made_as_ever(): void
     {
-        self::assertSame('"other"', self::said()['other']);
+        self::assertSame('"other"', self::report()['other']);
     }
 
     /** @dataProvider messages */
     public function test_a_message_may_come_before_the_server(string $class): void
     {
-        $said = self::said(['MESSAGE_BEFORE' => $class]);
-        self::assertSame(self::JSON, $said['json']);
-        self::assertSame('"other"', $said['other']);
+        $report = self::report(['MESSAGE_BEFORE' => $class]);
+        self::assertSame(self::JSON, $report['json']);
+        self::assertSame('"other"', $report['other']);
     }
 
     /** @return array<string, array{class-string}> */
@@ -80,7 +80,7 @@ final class PreloadTest extends TestCase
      * @param array<string, string> $variables
      * @return array<string, mixed>
      */
-    private static function said(array $variables = []): array
+    private static function report(array $variables = []): array
     {
         $call = self::$phpFpm->call(__DIR__ . '/preloaded.php', '/a/b', 'unary', $variables + [
             'JSON' => self::JSON,

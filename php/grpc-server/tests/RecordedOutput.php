@@ -19,8 +19,8 @@ final class RecordedOutput extends Output
     /** To be run as PHP would when the script ends. */
     public Closure $end;
 
-    /** After that many flushes the client is gone. */
-    public int $patience = PHP_INT_MAX;
+    /** The number of flushes after which the client is gone. */
+    public int $flushesUntilGone = PHP_INT_MAX;
 
     /** @return list<array{int, string}> flags and content of each frame */
     public function frames(): array
@@ -63,7 +63,7 @@ final class RecordedOutput extends Output
 
     protected function aborted(): bool
     {
-        return $this->flushes >= $this->patience;
+        return $this->flushes >= $this->flushesUntilGone;
     }
 
     protected function capture(): void

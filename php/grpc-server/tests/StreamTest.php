@@ -254,7 +254,7 @@ final class StreamTest extends TestCase
     public function test_a_client_that_is_gone_ends_a_writing_service_with_its_finally_blocks(): void
     {
         $output = new RecordedOutput();
-        $output->patience = 2;
+        $output->flushesUntilGone = 2;
         $ended = false;
         $call = new Call('ServerStream', Call::messages(''), static function ($request, $writer) use (&$ended): void {
             try {
@@ -273,7 +273,7 @@ final class StreamTest extends TestCase
     public function test_a_service_that_swallows_the_exception_gets_it_again(): void
     {
         $output = new RecordedOutput();
-        $output->patience = 1;
+        $output->flushesUntilGone = 1;
         $call = new Call('ServerStream', Call::messages(''), static function ($request, $writer): void {
             for ($i = 0; $i < 3; $i++) {
                 try {
@@ -289,7 +289,7 @@ final class StreamTest extends TestCase
     public function test_cancelled_finds_out_by_writing_but_not_each_time(): void
     {
         $output = new RecordedOutput();
-        $output->patience = 2;
+        $output->flushesUntilGone = 2;
         new Call('BidiStream', '', static function ($reader, $writer, ServerContext $context) use ($output): void {
             self::assertFalse($context->cancelled());
             self::assertSame([], $output->frames());

@@ -6,8 +6,6 @@ declare(strict_types=1);
 
 use Google\Protobuf\StringValue;
 use Grpc\RpcServer;
-use Grpc\ServerCallReader;
-use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
 use Grpc\Tests\ScriptedService;
 
@@ -20,9 +18,9 @@ function note(string $text): void
     file_put_contents(getenv('NOTES'), "$text\n", FILE_APPEND);
 }
 
-function obey(string $order, ServerCallWriter|ServerContext|null $object = null): StringValue
+function execute(string $command): StringValue
 {
-    match ($order) {
+    match ($command) {
         'print' => print('printed'),
         'warn' => $undefined,
         'buffer' => [ob_start(), print('buffered')],
@@ -33,7 +31,7 @@ function obey(string $order, ServerCallWriter|ServerContext|null $object = null)
         'throw' => throw new LogicException('secret'),
         default => null,
     };
-    return new StringValue(['value' => $order]);
+    return new StringValue(['value' => $command]);
 }
 
 $destroyed = new class {
@@ -47,7 +45,7 @@ $method = static function (object $first, object $second, ?ServerContext $contex
     // unary
     if ($first instanceof StringValue && $second instanceof ServerContext) {
         $second->setInitialMetadata(['www-authenticate' => ['Basic']]);
-        return obey($first->getValue());
+        return execute($first->getValue());
     }
     try {
         if ($first instanceof StringValue) {
@@ -63,7 +61,7 @@ $method = static function (object $first, object $second, ?ServerContext $contex
             return new StringValue(['value' => (string) $bytes]);
         } else {
             while ($request = $first->read()) {
-                $second->write(obey($request->getValue()));
+                $second->write(execute($request->getValue()));
             }
         }
     } finally {
