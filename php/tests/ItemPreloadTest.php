@@ -10,7 +10,7 @@ use Item\Item;
 use PHPUnit\Framework\TestCase;
 
 /** The item application under a php-fpm that has preloaded it. */
-final class PreloadTest extends TestCase
+final class ItemPreloadTest extends TestCase
 {
     use SqliteFile;
 
