@@ -10,7 +10,7 @@ final class FrameFlags
     /** To PHP: the client sent this message compressed. From PHP: compress this message. Its content is plain both ways. */
     public const COMPRESSED = 0x01;
 
-    /** From PHP: flushes the header fields, and probes whether the client is still there. It has no content. */
+    /** From PHP: has no content; flushes the header fields, and finds out whether the client is still connected. */
     public const NOOP = 0x40;
 
     /** To PHP: the client cancelled the call, or its deadline has expired. The value of TRAILERS, the other way. */

@@ -8,8 +8,8 @@ use Google\Protobuf\Internal\Message;
 use LogicException;
 
 /**
- * Writes the answer of a streaming call. The option "flags" of a message takes WRITE_NO_COMPRESS, and WRITE_BUFFER_HINT
- * if it may wait for the next one.
+ * Writes the answer to a streaming call. The option "flags" of a message takes WRITE_NO_COMPRESS, and WRITE_BUFFER_HINT,
+ * which delays the flush until the next message.
  */
 final class ServerCallWriter
 {
@@ -20,7 +20,7 @@ final class ServerCallWriter
     }
 
     /**
-     * Sends the initial metadata, without waiting for a message.
+     * Sends the initial metadata without waiting for the first message.
      *
      * @param array{flags?: int} $options
      * @throws CallCancelled
@@ -52,7 +52,7 @@ final class ServerCallWriter
     }
 
     /**
-     * Ends the call with the context's status. The server does it for a service that does not.
+     * Ends the call with the status of the context. RpcServer calls it after a service that has not.
      *
      * @param array{flags?: int} $options
      * @throws CallCancelled
@@ -68,8 +68,8 @@ final class ServerCallWriter
     }
 
     /**
-     * Ends the call for a script that has died, by exit or by a fatal error. Nothing else would tell the proxy: php-fpm
-     * does not end a request before all of its input has come, and a client may wait for an answer before it sends more.
+     * Ends the call after exit or a fatal error. The proxy would not notice otherwise: php-fpm ends a request only after
+     * all of its input, and a client may wait for an answer before it sends more.
      */
     public function finishOnShutdown(): void
     {

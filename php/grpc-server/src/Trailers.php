@@ -4,10 +4,10 @@ declare(strict_types=1);
 
 namespace Grpc;
 
-/** How a call ended, as entries of key and value: grpc-status, grpc-message, trailing metadata. */
+/** The trailers of a call, as entries of key and value: grpc-status, grpc-message, trailing metadata. */
 final class Trailers
 {
-    /** "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )", says the gRPC protocol of grpc-message. */
+    /** The gRPC protocol for grpc-message: "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )". */
     private const ENCODED = '/[^\x20-\x24\x26-\x7E]/';
 
     /** @return list<array{string, string}> */

@@ -8,15 +8,15 @@ use Closure;
 use Grpc\FrameFlags;
 use Grpc\Output;
 
-/** Keeps what would go to the proxy. */
+/** Records the answer instead of sending it to the proxy. */
 final class RecordedOutput extends Output
 {
-    /** @var list<string> those of the answer; PHP sends the ones that were set last */
+    /** @var list<string> the header fields that PHP would send: those that were set last */
     public array $fields = [];
     public string $bytes = '';
     public int $flushes = 0;
 
-    /** To be run as PHP would when the script ends. */
+    /** The shutdown function, for a test to run. */
     public Closure $end;
 
     /** The number of flushes after which the client is gone. */
@@ -28,7 +28,7 @@ final class RecordedOutput extends Output
         return Frames::decode($this->bytes);
     }
 
-    /** @return list<string> of the frame of trailers, which must be the last one */
+    /** @return list<string> empty unless the last frame is a trailers frame */
     public function trailerLines(): array
     {
         $frames = $this->frames();

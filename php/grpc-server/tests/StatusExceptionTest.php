@@ -12,13 +12,13 @@ use PHPUnit\Framework\TestCase;
 
 final class StatusExceptionTest extends TestCase
 {
-    public function test_it_is_a_status(): void
+    public function test_it_returns_its_status(): void
     {
         $status = (new StatusException(5, 'none', [], ['x-a' => ['b']]))->status();
         self::assertSame(['code' => 5, 'details' => 'none', 'metadata' => ['x-a' => ['b']]], $status);
     }
 
-    public function test_details_are_a_google_rpc_status(): void
+    public function test_details_become_a_google_rpc_status(): void
     {
         $error = new StatusException(3, str_repeat('m', 200), [new Duration(['seconds' => 7]), new StringValue(['value' => 'v'])]);
         $duration = "\x0a\x2ctype.googleapis.com/google.protobuf.Duration\x12\x02\x08\x07";
@@ -29,7 +29,7 @@ final class StatusExceptionTest extends TestCase
         );
     }
 
-    public function test_ok_is_no_error(): void
+    public function test_ok_is_refused(): void
     {
         $this->expectException(InvalidArgumentException::class);
         new StatusException(0);

@@ -28,7 +28,7 @@ final class StreamTest extends TestCase
         self::assertSame([0x01, 0x40, 0x80, 0x80], $flags);
     }
 
-    public function test_a_server_stream_is_frames_and_trailers(): void
+    public function test_a_server_stream_is_answered_with_frames_and_trailers(): void
     {
         $call = new Call('ServerStream', Call::messages('ab'), static function ($request, $writer): void {
             foreach (str_split($request->getValue()) as $letter) {
@@ -45,7 +45,7 @@ final class StreamTest extends TestCase
         self::assertSame(0, $call->status);
     }
 
-    public function test_a_client_stream_has_one_answer(): void
+    public function test_a_client_stream_is_answered_with_one_message(): void
     {
         $call = new Call('ClientStream', Call::messages('a', '', 'c'), static function (ServerCallReader $reader): StringValue {
             $texts = [];
@@ -58,7 +58,7 @@ final class StreamTest extends TestCase
         self::assertSame(['grpc-status: 0'], $call->output->trailerLines());
     }
 
-    public function test_a_client_stream_with_an_error_has_no_message(): void
+    public function test_a_client_stream_with_an_error_is_answered_without_a_message(): void
     {
         $call = new Call('ClientStream', '', static function (ServerCallReader $reader, ServerContext $context): StringValue {
             $context->setStatus(Status::status(9, 'not now'));
@@ -67,7 +67,7 @@ final class StreamTest extends TestCase
         self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 9\r\ngrpc-message: not now\r\n"]], $call->output->frames());
     }
 
-    public function test_a_client_stream_without_an_answer_is_unimplemented(): void
+    public function test_a_client_stream_without_a_response_is_unimplemented(): void
     {
         $call = new Call('ClientStream', '', static fn () => null);
         self::assertSame(['grpc-status: 12', 'grpc-message: no response'], $call->output->trailerLines());
@@ -123,7 +123,7 @@ final class StreamTest extends TestCase
         );
     }
 
-    public function test_messages_are_compressed_one_by_one(): void
+    public function test_a_service_chooses_compression_for_each_message(): void
     {
         $call = new Call('ServerStream', Call::messages(''), static function ($request, $writer, ServerContext $context): void {
             $context->setInitialMetadata(['grpc-internal-encoding-request' => ['gzip']]);
@@ -138,7 +138,7 @@ final class StreamTest extends TestCase
         );
     }
 
-    public function test_a_message_that_came_compressed_is_told(): void
+    public function test_a_service_sees_which_messages_were_compressed(): void
     {
         $seen = [];
         $input = Frames::encode('', FrameFlags::COMPRESSED) . Frames::encode('');
@@ -150,7 +150,7 @@ final class StreamTest extends TestCase
         self::assertSame([true, false], $seen);
     }
 
-    public function test_a_write_that_may_wait_is_not_flushed(): void
+    public function test_a_write_with_the_buffer_hint_is_not_flushed(): void
     {
         $call = new Call('ServerStream', Call::messages(''), static function ($request, $writer): void {
             $writer->write(new StringValue(), ['flags' => WRITE_BUFFER_HINT]);
@@ -170,7 +170,7 @@ final class StreamTest extends TestCase
         self::assertStringContainsString('secret', $this->log());
     }
 
-    public function test_an_exception_after_the_end_changes_nothing(): void
+    public function test_an_exception_after_finish_is_only_logged(): void
     {
         $call = new Call('BidiStream', '', static function ($reader, $writer): never {
             $writer->finish();
@@ -180,7 +180,7 @@ final class StreamTest extends TestCase
         self::assertStringContainsString('too late', $this->log());
     }
 
-    public function test_a_script_that_dies_ends_the_stream(): void
+    public function test_a_script_that_ends_early_ends_the_stream_with_unknown(): void
     {
         $output = new RecordedOutput();
         new Call('BidiStream', '', static function ($reader, $writer) use ($output): void {
@@ -190,14 +190,14 @@ final class StreamTest extends TestCase
         }, [], $output);
     }
 
-    public function test_a_script_that_ends_adds_nothing_to_a_stream_that_has_ended(): void
+    public function test_the_end_of_the_script_adds_nothing_to_a_finished_stream(): void
     {
         $call = new Call('BidiStream', '', static fn () => null);
         ($call->output->end)();
         self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], $call->output->frames());
     }
 
-    public function test_nothing_is_written_after_the_end(): void
+    public function test_a_write_after_finish_is_refused(): void
     {
         $this->expectException(LogicException::class);
         new Call('BidiStream', '', static function ($reader, $writer) use (&$error): void {
@@ -210,20 +210,20 @@ final class StreamTest extends TestCase
         throw $error;
     }
 
-    public function test_a_request_that_does_not_parse_is_internal(): void
+    public function test_an_invalid_request_is_internal(): void
     {
         $call = new Call('BidiStream', Frames::encode("\x0a\x7f"), static fn ($reader) => $reader->read());
-        self::assertSame(['grpc-status: 13', 'grpc-message: request does not parse'], $call->output->trailerLines());
+        self::assertSame(['grpc-status: 13', 'grpc-message: cannot parse the request'], $call->output->trailerLines());
     }
 
-    /** @dataProvider cutInputs */
-    public function test_an_input_that_is_cut_is_a_client_that_is_gone(string $input): void
+    /** @dataProvider truncatedInputs */
+    public function test_truncated_input_is_a_cancelled_call(string $input): void
     {
         $seen = null;
         $call = new Call('ClientStream', Call::messages('whole') . $input, static function ($reader) use (&$seen): StringValue {
             try {
                 while ($reader->read());
-                self::fail('it passed for the end of the stream');
+                self::fail('the reader took it for the end of the stream');
             } catch (Throwable $seen) {
                 throw $seen;
             }
@@ -235,7 +235,7 @@ final class StreamTest extends TestCase
     }
 
     /** @return array<string, array{string}> */
-    public static function cutInputs(): array
+    public static function truncatedInputs(): array
     {
         return [
             'in the length' => ["\0\0\0"],
@@ -245,13 +245,13 @@ final class StreamTest extends TestCase
         ];
     }
 
-    public function test_a_frame_of_another_kind_is_an_error(): void
+    public function test_unknown_frame_flags_are_an_error(): void
     {
         $call = new Call('ClientStream', Frames::encode('', 0x02), static fn ($reader) => $reader->read());
         self::assertSame(2, $call->status);
     }
 
-    public function test_a_client_that_is_gone_ends_a_writing_service_with_its_finally_blocks(): void
+    public function test_a_writing_service_runs_its_finally_blocks_when_the_client_is_gone(): void
     {
         $output = new RecordedOutput();
         $output->flushesUntilGone = 2;
@@ -270,7 +270,7 @@ final class StreamTest extends TestCase
         self::assertCount(2, $output->frames());
     }
 
-    public function test_a_service_that_swallows_the_exception_gets_it_again(): void
+    public function test_every_write_throws_once_the_client_is_gone(): void
     {
         $output = new RecordedOutput();
         $output->flushesUntilGone = 1;
@@ -278,7 +278,7 @@ final class StreamTest extends TestCase
             for ($i = 0; $i < 3; $i++) {
                 try {
                     $writer->write(new StringValue());
-                    self::fail('it was not told');
+                    self::fail('the write did not throw');
                 } catch (CallCancelled) {
                 }
             }
@@ -286,7 +286,7 @@ final class StreamTest extends TestCase
         self::assertSame(1, $call->status);
     }
 
-    public function test_cancelled_finds_out_by_writing_but_not_each_time(): void
+    public function test_cancelled_probes_with_noop_frames_at_intervals(): void
     {
         $output = new RecordedOutput();
         $output->flushesUntilGone = 2;

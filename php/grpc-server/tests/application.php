@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// A script under a real php-fpm: a method for each kind of call, which does what its request says.
+// A service with a method for each kind of call. The request of a unary or bidirectional call is a command to execute.
 
 use Google\Protobuf\StringValue;
 use Grpc\RpcServer;
@@ -12,7 +12,7 @@ use Grpc\Tests\ScriptedService;
 require __DIR__ . '/../autoload.php';
 require __DIR__ . '/ScriptedService.php';
 
-/** Notes what has run, where nobody reads an answer any more. */
+/** Records a step that the answer cannot show, because its client is gone. */
 function note(string $text): void
 {
     file_put_contents(getenv('NOTES'), "$text\n", FILE_APPEND);
