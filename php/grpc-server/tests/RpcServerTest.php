@@ -14,7 +14,11 @@ use LogicException;
 use PHPUnit\Framework\TestCase;
 use TypeError;
 
+use const Grpc\STATUS_CANCELLED;
+use const Grpc\STATUS_INTERNAL;
+use const Grpc\STATUS_OK;
 use const Grpc\STATUS_PERMISSION_DENIED;
+use const Grpc\STATUS_UNIMPLEMENTED;
 
 /** Unary calls, and rules for calls of every kind. */
 final class RpcServerTest extends TestCase
@@ -27,14 +31,14 @@ final class RpcServerTest extends TestCase
             => new StringValue(['value' => strrev($request->getValue())]), Call::message('abc'));
         self::assertSame(['grpc-status: 0'], $call->output->fields);
         self::assertSame(Call::message('cba'), $call->output->bytes);
-        self::assertSame(0, $call->status);
+        self::assertSame(STATUS_OK, $call->status);
     }
 
     /** @dataProvider unknownPaths */
     public function test_an_unknown_method_is_unimplemented(string $path): void
     {
         $call = $this->call(static fn () => null, '', ['REQUEST_URI' => $path]);
-        self::assertSame(12, $call->status);
+        self::assertSame(STATUS_UNIMPLEMENTED, $call->status);
         self::assertSame('grpc-status: 12', $call->output->fields[0]);
         self::assertSame('', $call->output->bytes);
     }
@@ -48,7 +52,7 @@ final class RpcServerTest extends TestCase
     public function test_a_call_of_the_wrong_kind_is_internal(): void
     {
         $call = $this->call(static fn () => null, '', ['REQUEST_URI' => '/test.Scripted/BidiStream']);
-        self::assertSame(13, $call->status);
+        self::assertSame(STATUS_INTERNAL, $call->status);
         self::assertStringContainsString('check its --descriptor-set', $this->log());
     }
 
@@ -62,7 +66,7 @@ final class RpcServerTest extends TestCase
     public function test_a_truncated_request_does_not_reach_the_service(): void
     {
         $call = $this->call(static fn () => self::fail('the method was called'), 'ab', ['CONTENT_LENGTH' => '3']);
-        self::assertSame(1, $call->status);
+        self::assertSame(STATUS_CANCELLED, $call->status);
         // The default for a call without an answer.
         self::assertSame(['grpc-status: 2'], $call->output->fields);
     }
@@ -92,7 +96,7 @@ final class RpcServerTest extends TestCase
 
     public function test_a_method_without_a_response_or_a_status_is_unimplemented(): void
     {
-        self::assertSame(12, $this->call(static fn () => null)->status);
+        self::assertSame(STATUS_UNIMPLEMENTED, $this->call(static fn () => null)->status);
         self::assertStringContainsString('returned no response and set no status', $this->log());
     }
 
@@ -121,7 +125,7 @@ final class RpcServerTest extends TestCase
     public function test_an_error_has_no_response_message_and_its_text_is_percent_encoded(): void
     {
         $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
-            $context->setStatus(Status::status(7, "\t100%\r\n☺\x7f"));
+            $context->setStatus(Status::status(STATUS_PERMISSION_DENIED, "\t100%\r\n☺\x7f"));
             return new StringValue(['value' => 'must not be sent']);
         });
         self::assertContains('grpc-message: %09100%25%0D%0A%E2%98%BA%7F', $call->output->fields);

@@ -15,6 +15,12 @@ use LogicException;
 use PHPUnit\Framework\TestCase;
 use Throwable;
 
+use const Grpc\STATUS_ABORTED;
+use const Grpc\STATUS_CANCELLED;
+use const Grpc\STATUS_FAILED_PRECONDITION;
+use const Grpc\STATUS_OK;
+use const Grpc\STATUS_UNIMPLEMENTED;
+use const Grpc\STATUS_UNKNOWN;
 use const Grpc\WRITE_BUFFER_HINT;
 use const Grpc\WRITE_NO_COMPRESS;
 
@@ -42,7 +48,7 @@ final class StreamTest extends TestCase
             $call->output->frames(),
         );
         self::assertSame(3, $call->output->flushes);
-        self::assertSame(0, $call->status);
+        self::assertSame(STATUS_OK, $call->status);
     }
 
     public function test_a_client_stream_is_answered_with_one_message(): void
@@ -61,7 +67,7 @@ final class StreamTest extends TestCase
     public function test_a_client_stream_with_an_error_is_answered_without_a_message(): void
     {
         $call = new Call('ClientStream', '', static function (ServerCallReader $reader, ServerContext $context): StringValue {
-            $context->setStatus(Status::status(9, 'not now'));
+            $context->setStatus(Status::status(STATUS_FAILED_PRECONDITION, 'not now'));
             return new StringValue();
         });
         self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 9\r\ngrpc-message: not now\r\n"]], $call->output->frames());
@@ -75,7 +81,8 @@ final class StreamTest extends TestCase
 
     public function test_a_server_stream_without_a_request_is_unimplemented(): void
     {
-        self::assertSame(12, (new Call('ServerStream', '', static fn () => self::fail('it was called')))->status);
+        $call = new Call('ServerStream', '', static fn () => self::fail('the method was called'));
+        self::assertSame(STATUS_UNIMPLEMENTED, $call->status);
     }
 
     public function test_each_request_of_a_bidi_stream_is_answered_before_the_next_is_read(): void
@@ -115,7 +122,7 @@ final class StreamTest extends TestCase
         $call = new Call('BidiStream', '', static function ($reader, ServerCallWriter $writer, ServerContext $context): void {
             $context->setTrailingMetadata(['x-set' => ['1']]);
             $writer->write(new StringValue());
-            $context->setStatus(Status::status(10, "a\nb", ['x-some-bin' => ["\xab\xab\xab"]]));
+            $context->setStatus(Status::status(STATUS_ABORTED, "a\nb", ['x-some-bin' => ["\xab\xab\xab"]]));
         });
         self::assertSame(
             ['grpc-status: 10', 'grpc-message: a%0Ab', 'x-set: 1', 'x-some-bin: q6ur'],
@@ -229,7 +236,7 @@ final class StreamTest extends TestCase
             }
         });
         self::assertInstanceOf(CallCancelled::class, $seen);
-        self::assertSame(1, $call->status);
+        self::assertSame(STATUS_CANCELLED, $call->status);
         self::assertSame('', $call->output->bytes);
         self::assertSame('', $this->log());
     }
@@ -248,7 +255,7 @@ final class StreamTest extends TestCase
     public function test_unknown_frame_flags_are_an_error(): void
     {
         $call = new Call('ClientStream', Frames::encode('', 0x02), static fn ($reader) => $reader->read());
-        self::assertSame(2, $call->status);
+        self::assertSame(STATUS_UNKNOWN, $call->status);
     }
 
     public function test_a_writing_service_runs_its_finally_blocks_when_the_client_is_gone(): void
@@ -266,7 +273,7 @@ final class StreamTest extends TestCase
             }
         }, [], $output);
         self::assertTrue($ended);
-        self::assertSame(1, $call->status);
+        self::assertSame(STATUS_CANCELLED, $call->status);
         self::assertCount(2, $output->frames());
     }
 
@@ -283,7 +290,7 @@ final class StreamTest extends TestCase
                 }
             }
         }, [], $output);
-        self::assertSame(1, $call->status);
+        self::assertSame(STATUS_CANCELLED, $call->status);
     }
 
     public function test_cancelled_probes_with_noop_frames_at_intervals(): void
