@@ -11,7 +11,7 @@ use Grpc\Tests\PhpFpm;
 use PDO;
 use PHPUnit\Framework\TestCase;
 
-/** That the fixtures of the proxy's tests do what they say. */
+/** Tests the fixtures that the proxy's tests rely on; each test has the name of a fixture. */
 final class FixturesTest extends TestCase
 {
     private static PhpFpm $phpFpm;
@@ -35,7 +35,7 @@ final class FixturesTest extends TestCase
     {
         $call = self::call('stream_echo', ['HTTP_X_ENCODING' => 'zstd']);
         $call->send(Frames::encode('first', FrameFlags::COMPRESSED));
-        self::assertSame(['grpc-encoding: zstd', 'content-type: application/grpc'], self::sorted($call));
+        self::assertSame(['grpc-encoding: zstd', 'content-type: application/grpc'], self::sortedFields($call));
         self::assertSame([FrameFlags::COMPRESSED, 'first'], $call->frame());
         $call->send(Frames::encode(''));
         self::assertSame([0, ''], $call->frame());
@@ -47,19 +47,19 @@ final class FixturesTest extends TestCase
     {
         $call = self::call('stream_count', ['HTTP_X_COUNT' => '2', 'HTTP_X_SIZE' => '3']);
         $call->send(Frames::encode(''));
-        self::assertSame([[0, 'aaa'], [0, 'aaa'], [FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], self::answer($call));
+        self::assertSame([[0, 'aaa'], [0, 'aaa'], [FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], self::answerFrames($call));
     }
 
     public function test_stream_sum(): void
     {
         $call = self::call('stream_sum');
         $call->send(Frames::encode('ab') . Frames::encode('') . Frames::encode(str_repeat('c', 100_000)));
-        self::assertSame([[0, '3 100002'], [FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], self::answer($call));
+        self::assertSame([[0, '3 100002'], [FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], self::answerFrames($call));
     }
 
     public function test_stream_no_trailers(): void
     {
-        self::assertSame([[0, 'the only message']], self::answer(self::call('stream_no_trailers')));
+        self::assertSame([[0, 'the only message']], self::answerFrames(self::call('stream_no_trailers')));
     }
 
     public function test_stream_trailers(): void
@@ -114,8 +114,8 @@ final class FixturesTest extends TestCase
         self::assertSame(['m1', 'm2', 'm3', 'm4'], $rows->fetchAll(PDO::FETCH_COLUMN));
     }
 
-    /** @return list<array{int, string}> frames */
-    private static function answer(FastCgiCall $call): array
+    /** @return list<array{int, string}> flags and content of each frame */
+    private static function answerFrames(FastCgiCall $call): array
     {
         $call->endInput();
         $call->fields();
@@ -123,7 +123,7 @@ final class FixturesTest extends TestCase
     }
 
     /** @return list<string> */
-    private static function sorted(FastCgiCall $call): array
+    private static function sortedFields(FastCgiCall $call): array
     {
         $fields = $call->fields();
         rsort($fields);
