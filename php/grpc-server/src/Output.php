@@ -101,7 +101,7 @@ class Output
         return $this->aborted();
     }
 
-    /** Whether the proxy can still receive a whole frame. */
+    /** Whether another frame can be sent: the last one is complete, and the client is not gone. */
     public function usable(): bool
     {
         return !$this->inFrame && !$this->aborted();

@@ -47,7 +47,7 @@ final class ServerContext
         return $deadline === null ? Timeval::infFuture() : Timeval::zero()->add(new Timeval($deadline));
     }
 
-    /** Until the deadline: 0 if it has expired, INF if there is none. */
+    /** The time until the deadline: 0 if it has expired, INF without one. */
     public function secondsLeft(): float
     {
         $deadline = $this->call->deadline();
