@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// Finds what composer.json describes without Composer: Debian's php-google-protobuf is on the include_path.
+// Loads what composer.json describes, even without Composer: Debian's php-google-protobuf is on the include_path.
 
 if (is_file(__DIR__ . '/vendor/autoload.php')) {
     require_once __DIR__ . '/vendor/autoload.php';

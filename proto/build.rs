@@ -1,4 +1,4 @@
-//! Generates the Rust code of the contracts with protox, so that no protoc is needed.
+//! Generates the Rust code of the contracts with protox: a build does not require protoc.
 
 use std::error::Error;
 

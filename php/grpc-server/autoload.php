@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// Loads the classes of this folder and those of a protobuf runtime on the include_path, for where there is no Composer.
+// Without Composer: loads the classes of this folder, and those of a protobuf runtime on the include_path.
 
 require __DIR__ . '/src/constants.php';
 
@@ -12,7 +12,7 @@ spl_autoload_register(static function (string $class): void {
     if (str_starts_with($class, 'Grpc\\')) {
         $file = __DIR__ . '/src/' . substr($path, 5);
     } elseif (str_starts_with($class, 'Google\\Protobuf\\') || str_starts_with($class, 'GPBMetadata\\Google\\Protobuf\\')) {
-        // Not a relative path: opcache would look for it in each folder again, for each class.
+        // An absolute path: opcache would search the include_path again for each class.
         $protobuf ??= dirname((string) stream_resolve_include_path('Google/Protobuf'), 2);
         $file = "$protobuf/$path";
     } else {

@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// Loads the interoperability service, and what it stands on: from Composer, if the folder above has it.
+// Loads the interoperability service and its dependencies: from Composer if the parent folder has them.
 
 require_once is_file(__DIR__ . '/../vendor/autoload.php')
     ? __DIR__ . '/../vendor/autoload.php'

@@ -7,7 +7,7 @@ use Interop\TestService;
 
 require __DIR__ . '/autoload.php';
 
-// grpc.testing.UnimplementedService is what its name says.
+// Without grpc.testing.UnimplementedService: its calls must end with UNIMPLEMENTED.
 $server = new RpcServer();
 $server->handle(new TestService());
 $server->run();

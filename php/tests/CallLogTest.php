@@ -9,7 +9,7 @@ use Shop\CallLog;
 
 final class CallLogTest extends TestCase
 {
-    public function test_a_line_has_the_trace_headers_that_came(): void
+    public function test_a_line_contains_the_trace_headers_of_the_call(): void
     {
         $line = CallLog::line('/item.ItemService/GetItem', 5, [
             'HTTP_X_REQUEST_ID' => 'r',
@@ -30,7 +30,7 @@ final class CallLogTest extends TestCase
         self::assertSame(['path', 'grpc_code', 'baggage'], array_keys(json_decode($line, true)));
     }
 
-    public function test_a_line_is_bounded(): void
+    public function test_the_length_of_a_line_is_limited(): void
     {
         $long = str_repeat('é', 100_000);
         self::assertLessThan(8_000, strlen(CallLog::line($long, 0, ['HTTP_TRACESTATE' => $long])));

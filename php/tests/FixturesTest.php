@@ -4,13 +4,14 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use Grpc\FrameFlags;
 use Grpc\Tests\FastCgiCall;
 use Grpc\Tests\Frames;
 use Grpc\Tests\PhpFpm;
 use PDO;
 use PHPUnit\Framework\TestCase;
 
-/** That the fixtures of the proxy's tests do what they say. */
+/** Tests the fixtures that the proxy's tests rely on; each test has the name of a fixture. */
 final class FixturesTest extends TestCase
 {
     private static PhpFpm $phpFpm;
@@ -33,32 +34,32 @@ final class FixturesTest extends TestCase
     public function test_stream_echo(): void
     {
         $call = self::call('stream_echo', ['HTTP_X_ENCODING' => 'zstd']);
-        $call->send(Frames::encode('first', 1));
-        self::assertSame(['grpc-encoding: zstd', 'content-type: application/grpc'], self::sorted($call));
-        self::assertSame([1, 'first'], $call->frame());
+        $call->send(Frames::encode('first', FrameFlags::COMPRESSED));
+        self::assertSame(['grpc-encoding: zstd', 'content-type: application/grpc'], self::sortedFields($call));
+        self::assertSame([FrameFlags::COMPRESSED, 'first'], $call->frame());
         $call->send(Frames::encode(''));
         self::assertSame([0, ''], $call->frame());
         $call->endInput();
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_stream_count(): void
     {
         $call = self::call('stream_count', ['HTTP_X_COUNT' => '2', 'HTTP_X_SIZE' => '3']);
         $call->send(Frames::encode(''));
-        self::assertSame([[0, 'aaa'], [0, 'aaa'], [0x80, "grpc-status: 0\r\n"]], self::answer($call));
+        self::assertSame([[0, 'aaa'], [0, 'aaa'], [FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], self::answerFrames($call));
     }
 
     public function test_stream_sum(): void
     {
         $call = self::call('stream_sum');
         $call->send(Frames::encode('ab') . Frames::encode('') . Frames::encode(str_repeat('c', 100_000)));
-        self::assertSame([[0, '3 100002'], [0x80, "grpc-status: 0\r\n"]], self::answer($call));
+        self::assertSame([[0, '3 100002'], [FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], self::answerFrames($call));
     }
 
     public function test_stream_no_trailers(): void
     {
-        self::assertSame([[0, 'the only message']], self::answer(self::call('stream_no_trailers')));
+        self::assertSame([[0, 'the only message']], self::answerFrames(self::call('stream_no_trailers')));
     }
 
     public function test_stream_trailers(): void
@@ -68,7 +69,7 @@ final class FixturesTest extends TestCase
         self::assertContains('x-initial: first', $call->fields());
         self::assertSame([0, 'before the trailers'], $call->frame());
         $trailers = "X-Trailing: one\r\nx-trailing: two\r\nx-trailing-bin: q6ur\r\ngrpc-message: a%20b\r\n";
-        self::assertSame([0x80, "grpc-status: 7\r\n$trailers"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 7\r\n$trailers"], $call->frame());
         self::assertSame('behind the trailers', $call->rest());
     }
 
@@ -79,7 +80,7 @@ final class FixturesTest extends TestCase
         for ($i = 0; $i < 10; $i++) {
             self::assertSame([0, "message $i"], $call->frame());
         }
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_stream_slow(): void
@@ -113,8 +114,8 @@ final class FixturesTest extends TestCase
         self::assertSame(['m1', 'm2', 'm3', 'm4'], $rows->fetchAll(PDO::FETCH_COLUMN));
     }
 
-    /** @return list<array{int, string}> frames */
-    private static function answer(FastCgiCall $call): array
+    /** @return list<array{int, string}> flags and content of each frame */
+    private static function answerFrames(FastCgiCall $call): array
     {
         $call->endInput();
         $call->fields();
@@ -122,7 +123,7 @@ final class FixturesTest extends TestCase
     }
 
     /** @return list<string> */
-    private static function sorted(FastCgiCall $call): array
+    private static function sortedFields(FastCgiCall $call): array
     {
         $fields = $call->fields();
         rsort($fields);

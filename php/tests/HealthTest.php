@@ -20,26 +20,26 @@ final class HealthTest extends TestCase
         self::assertSame('', $this->log());
     }
 
-    public function test_a_database_that_cannot_be_opened_is_named_in_the_log_only(): void
+    public function test_the_error_of_a_missing_database_goes_only_to_the_log(): void
     {
         $answer = Health::check(static fn () => Database::open('sqlite:/nonexistent/item.sqlite'));
         self::assertSame([503, 'the database does not answer'], $answer);
         self::assertStringContainsString('unable to open database file', $this->log());
     }
 
-    public function test_a_database_that_is_damaged_is_not_healthy(): void
+    public function test_a_damaged_database_is_unhealthy(): void
     {
         file_put_contents("$this->folder/item.sqlite", str_repeat('not a database ', 1000));
         self::assertSame(503, Health::check(fn () => Database::open($this->dsn()))[0]);
     }
 
-    public function test_the_script_answers_ok(): void
+    public function test_the_script_prints_ok(): void
     {
         $script = new Script(__DIR__ . '/../item/healthz.php', ['ITEM_DSN' => $this->dsn()]);
         self::assertSame(['OK', ''], $script->finish());
     }
 
-    public function test_the_script_says_no_more_than_that_the_database_is_gone(): void
+    public function test_the_script_prints_no_details_of_a_missing_database(): void
     {
         $script = new Script(__DIR__ . '/../item/healthz.php', ['ITEM_DSN' => 'sqlite:/nonexistent/item.sqlite']);
         [$body, $log] = $script->finish();

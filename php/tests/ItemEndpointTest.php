@@ -7,6 +7,7 @@ namespace Tests;
 use Google\Protobuf\Internal\Message;
 use Google\Rpc\BadRequest;
 use Google\Rpc\Status as RpcStatus;
+use Grpc\FrameFlags;
 use Grpc\IncomingCall;
 use Grpc\RpcServer;
 use Grpc\Tests\Call;
@@ -25,7 +26,7 @@ use Shop\ItemEndpoint;
 use Shop\ItemService;
 use Shop\ItemStore;
 
-/** Calls as the proxy hands them over, from message bytes to header fields. */
+/** Calls as the proxy passes them on: from message bytes to header fields. */
 final class ItemEndpointTest extends TestCase
 {
     use CapturedLog;
@@ -33,7 +34,7 @@ final class ItemEndpointTest extends TestCase
 
     private const FIRST = '6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7';
 
-    public function test_get_item_gives_the_item(): void
+    public function test_get_item_returns_the_item(): void
     {
         $answer = $this->call('GetItem', new GetItemRequest(['id' => self::FIRST]));
         self::assertSame(['grpc-status: 0'], $answer->fields);
@@ -44,7 +45,7 @@ final class ItemEndpointTest extends TestCase
         self::assertSame('first item for sell', $item->getDescription());
     }
 
-    /** The predecessor's application ran GetItem, whatever was called. */
+    /** The application of the predecessor ran GetItem for every method. */
     public function test_list_items_is_not_get_item(): void
     {
         $page = new ListItemsResponse();
@@ -53,7 +54,7 @@ final class ItemEndpointTest extends TestCase
         self::assertSame('', $page->getNextPageToken());
     }
 
-    public function test_list_items_pages(): void
+    public function test_list_items_returns_pages(): void
     {
         $seen = 0;
         $token = '';
@@ -90,9 +91,9 @@ final class ItemEndpointTest extends TestCase
         self::assertStringStartsWith('grpc-status-details-bin: ', $answer->trailerLines()[2]);
     }
 
-    public function test_lookup_items_of_nothing_is_nothing(): void
+    public function test_lookup_items_without_requests_returns_no_messages(): void
     {
-        self::assertSame([[0x80, "grpc-status: 0\r\n"]], $this->lookUp()->frames());
+        self::assertSame([[FrameFlags::TRAILERS, "grpc-status: 0\r\n"]], $this->lookUp()->frames());
     }
 
     public function test_an_unknown_id_is_not_found(): void
@@ -126,7 +127,7 @@ final class ItemEndpointTest extends TestCase
         ];
     }
 
-    public function test_a_database_that_is_gone_is_unknown_to_the_client(): void
+    public function test_a_missing_database_is_unknown_without_details(): void
     {
         $endpoint = new ItemEndpoint(static fn () => throw new RuntimeException('password=secret'));
         $answer = $this->callOn($endpoint, 'GetItem', (new GetItemRequest(['id' => 'a']))->serializeToString());
@@ -151,7 +152,7 @@ final class ItemEndpointTest extends TestCase
         self::assertStringContainsString($line, $log);
     }
 
-    public function test_the_entry_script_logs_no_call_unless_asked(): void
+    public function test_the_entry_script_does_not_log_calls_by_default(): void
     {
         $variables = ['REQUEST_URI' => '/item.ItemService/ListItems', 'ITEM_DSN' => $this->dsn()];
         self::assertSame('', (new Script(__DIR__ . '/../item/index.php', $variables))->finish()[1]);
@@ -188,7 +189,7 @@ final class ItemEndpointTest extends TestCase
 
     private static function details(RecordedOutput $answer): RpcStatus
     {
-        // The runtime finds a packed class by the descriptor, which is there once the class has been used.
+        // unpack() finds the class by its descriptor, which the first use of the class loads.
         new BadRequest();
         $field = preg_grep('/^grpc-status-details-bin: /i', $answer->fields);
         $status = new RpcStatus();

@@ -16,7 +16,7 @@ use Shop\ItemStore;
 use Shop\NotFound;
 use Shop\Schema;
 
-/** What must hold on every kind of database. */
+/** Behaviour that is the same on every database. */
 abstract class ItemServiceTestCase extends TestCase
 {
     private const SAMPLE_IDS = [
@@ -27,10 +27,10 @@ abstract class ItemServiceTestCase extends TestCase
         'dff79aa1-6b13-4aeb-8dca-22a45322a293',
     ];
 
-    /** Of a database that is empty at the beginning of each test. */
+    /** The DSN of a database that is empty at the start of each test. */
     abstract protected function dsn(): string;
 
-    public function test_first_use_makes_the_sample_items(): void
+    public function test_first_use_creates_the_sample_items(): void
     {
         $item = $this->service()->getItem('6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7');
         self::assertSame('first item', $item->name);
@@ -38,7 +38,7 @@ abstract class ItemServiceTestCase extends TestCase
         self::assertSame(self::SAMPLE_IDS, $this->listedIds($this->service(), 0));
     }
 
-    public function test_first_use_by_many_at_once_seeds_once(): void
+    public function test_concurrent_first_uses_create_the_sample_items_once(): void
     {
         $scripts = [];
         for ($i = 0; $i < 8; $i++) {
@@ -48,14 +48,14 @@ abstract class ItemServiceTestCase extends TestCase
             self::assertSame("ready\n", $script->readLine());
         }
         foreach ($scripts as $script) {
-            $script->release();
+            $script->endInput();
         }
         foreach ($scripts as $script) {
             self::assertSame(['5', ''], $script->finish());
         }
     }
 
-    public function test_existing_rows_are_never_seeded_over(): void
+    public function test_an_existing_table_gets_no_sample_items(): void
     {
         $database = $this->open();
         $database->exec('DELETE FROM item');
@@ -63,7 +63,7 @@ abstract class ItemServiceTestCase extends TestCase
         self::assertSame(['mine'], $this->listedIds($this->service(), 0));
     }
 
-    public function test_a_table_that_is_gone_is_made_anew_for_a_service_that_has_used_it(): void
+    public function test_a_table_that_was_dropped_after_its_first_use_is_created_again(): void
     {
         foreach (['getItem', 'lookUpItem'] as $method) {
             $service = $this->service();
@@ -75,7 +75,7 @@ abstract class ItemServiceTestCase extends TestCase
         self::assertSame(self::SAMPLE_IDS, $this->listedIds($service, 0));
     }
 
-    public function test_a_seeding_that_fails_leaves_nothing_behind(): void
+    public function test_a_failed_creation_leaves_nothing_behind(): void
     {
         $failing = new class ($this->dsn()) extends PDO {
             public function prepare(string $query, array $options = []): PDOStatement|false
@@ -85,7 +85,7 @@ abstract class ItemServiceTestCase extends TestCase
         };
         try {
             Schema::of($failing)->createIfMissing();
-            self::fail('it did not fail');
+            self::fail('the creation did not fail');
         } catch (RuntimeException $error) {
             self::assertSame('between the table and its rows', $error->getMessage());
         }
@@ -104,7 +104,7 @@ abstract class ItemServiceTestCase extends TestCase
         self::assertNotSame('', $this->service()->listItems(4, '')->nextPageToken);
     }
 
-    public function test_page_size_is_50_by_default_and_1000_at_most(): void
+    public function test_page_size_is_50_by_default_and_at_most_1000(): void
     {
         $this->addItems(1100);
         self::assertCount(50, $this->service()->listItems(0, '')->items);
@@ -113,7 +113,7 @@ abstract class ItemServiceTestCase extends TestCase
         self::assertCount(1105, array_unique($this->listedIds($this->service(), 1000)));
     }
 
-    public function test_a_page_goes_on_where_the_last_item_was_removed(): void
+    public function test_a_page_continues_after_an_item_that_was_removed(): void
     {
         $page = $this->service()->listItems(2, '');
         $this->open()->exec("DELETE FROM item WHERE id = '{$page->items[1]->id}'");
@@ -121,15 +121,15 @@ abstract class ItemServiceTestCase extends TestCase
         self::assertSame(self::SAMPLE_IDS[2], $next->items[0]->id);
     }
 
-    public function test_a_negative_page_size_is_invalid(): void
+    public function test_a_negative_page_size_is_refused(): void
     {
         $this->expectExceptionObject(new InvalidArgument('page_size', 'must not be negative'));
         $this->service()->listItems(-1, '');
     }
 
-    public function test_a_bad_token_is_invalid(): void
+    public function test_an_invalid_page_token_is_refused(): void
     {
-        $this->expectExceptionObject(new InvalidArgument('page_token', 'must be the next_page_token of an answer'));
+        $this->expectExceptionObject(new InvalidArgument('page_token', 'must be the next_page_token of a response'));
         $this->service()->listItems(0, 'bad');
     }
 

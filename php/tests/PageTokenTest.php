@@ -15,7 +15,7 @@ final class PageTokenTest extends TestCase
         self::assertSame('', PageToken::decode(''));
     }
 
-    public function test_a_token_comes_back_as_its_id(): void
+    public function test_a_token_decodes_to_its_id(): void
     {
         foreach (['0', 'a☺', '6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7', str_repeat('z', 255)] as $id) {
             $token = PageToken::encode($id);
@@ -24,26 +24,26 @@ final class PageTokenTest extends TestCase
         }
     }
 
-    /** @dataProvider badTokens */
-    public function test_a_bad_token_is_refused(string $token): void
+    /** @dataProvider invalidTokens */
+    public function test_an_invalid_token_is_refused(string $token): void
     {
         $this->expectException(InvalidArgument::class);
         PageToken::decode($token);
     }
 
     /** @return array<string, array{string}> */
-    public static function badTokens(): array
+    public static function invalidTokens(): array
     {
         $token = PageToken::encode('6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7');
         return [
             'word' => ['bad'],
             'not base64' => ['!!!'],
             'an id' => ['6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7'],
-            'cut' => [substr($token, 0, -4)],
+            'truncated' => [substr($token, 0, -4)],
             'longer' => [$token . 'AAAA'],
             'padded' => [$token . '=='],
             'with a newline' => [$token . "\n"],
-            'of no id' => [PageToken::encode('')],
+            'empty id' => [PageToken::encode('')],
             'not UTF-8' => [PageToken::encode("a\xff")],
         ];
     }

@@ -6,7 +6,7 @@ namespace Tests;
 
 use PDO;
 
-/** Needs ITEM_TEST_PG_DSN: a database in which schemas may be made; each test has one of its own. */
+/** Requires ITEM_TEST_PG_DSN, a database in which the tests may create schemas; each test uses its own. */
 final class PostgresqlItemServiceTest extends ItemServiceTestCase
 {
     private ?PDO $admin = null;
@@ -28,7 +28,7 @@ final class PostgresqlItemServiceTest extends ItemServiceTestCase
 
     protected function tearDown(): void
     {
-        // Without the notices that say what goes with it.
+        // Without a notice for each dropped object.
         $this->admin?->exec("SET client_min_messages = warning; DROP SCHEMA $this->schema CASCADE");
     }
 

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
-/** A PHP script that runs as a process of its own. */
+/** Runs a PHP script as a separate process. */
 final class Script
 {
     /** @var resource */
@@ -31,13 +31,12 @@ final class Script
         return (string) fgets($this->pipes[1]);
     }
 
-    /** Ends its input. */
-    public function release(): void
+    public function endInput(): void
     {
         fclose($this->pipes[0]);
     }
 
-    /** @return array{string, string} what it wrote to stdout and to stderr until it ended */
+    /** @return array{string, string} its stdout and stderr */
     public function finish(): array
     {
         $written = [stream_get_contents($this->pipes[1]), stream_get_contents($this->pipes[2])];

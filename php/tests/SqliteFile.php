@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
-/** Gives a test a DSN of an SQLite file that is not there yet. */
+/** Provides the DSN of an SQLite file that does not exist yet. */
 trait SqliteFile
 {
     private string $folder;

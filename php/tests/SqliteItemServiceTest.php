@@ -11,7 +11,7 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
 {
     use SqliteFile;
 
-    public function test_a_database_that_nobody_may_write_to_can_be_read(): void
+    public function test_a_read_only_database_can_be_read(): void
     {
         (new ItemStore(Database::open($this->dsn())))->ping();
         chmod("$this->folder/item.sqlite", 0o444);
@@ -19,7 +19,7 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
         self::assertCount(5, $items);
     }
 
-    public function test_a_driver_of_another_kind_is_refused(): void
+    public function test_another_driver_is_refused(): void
     {
         $this->expectExceptionMessage('could not find driver');
         Database::open('mysql:host=localhost');

@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// Loads the classes that all tests of this folder tree use, without Composer.
+// Loads the classes for all PHP tests, without Composer.
 
 require_once __DIR__ . '/../autoload.php';
 require_once __DIR__ . '/../interop/autoload.php';

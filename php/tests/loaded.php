@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// The item application's script, which then says what it had to load, and where descriptors came from.
+// Runs the script of the item application, then logs which files it loaded and which pool its descriptors came from.
 
 require __DIR__ . '/../item/index.php';
 

@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// Opens the database when its input ends, and prints how many items it sees.
+// Opens the database when its input ends, and prints the number of items.
 require __DIR__ . '/../autoload.php';
 
 echo "ready\n";

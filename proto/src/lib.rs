@@ -1,7 +1,6 @@
-//! The messages, clients and servers generated from the `.proto` files beside this crate.
+//! The messages, clients and servers generated from the `.proto` files in this crate's folder.
 //!
-//! Those files are the one source of the contracts; the PHP classes come from the same ones
-//! (`script/protoc`).
+//! These files are the only source of the contracts: `script/protoc` generates the PHP classes from them too.
 
 /// gRPC's interoperability tests.
 #[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
@@ -9,19 +8,19 @@ pub mod grpc_testing {
     tonic::include_proto!("grpc.testing");
 }
 
-/// Inventory of items.
+/// The inventory of items.
 #[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
 pub mod item {
     tonic::include_proto!("item");
 }
 
-/// Who has ordered what.
+/// The orders of the users.
 #[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
 pub mod order {
     tonic::include_proto!("order");
 }
 
-/// Who orders.
+/// The users, who order items.
 #[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
 pub mod user {
     tonic::include_proto!("user");

@@ -9,7 +9,7 @@ use Google\Protobuf\Internal\RepeatedField;
 use Google\Protobuf\Internal\GPBUtil;
 
 /**
- * Names the item to give.
+ * Identifies the item to return.
  *
  * Generated from protobuf message <code>item.GetItemRequest</code>
  */

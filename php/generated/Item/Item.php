@@ -9,7 +9,7 @@ use Google\Protobuf\Internal\RepeatedField;
 use Google\Protobuf\Internal\GPBUtil;
 
 /**
- * Something for sale.
+ * An item for sale.
  *
  * Generated from protobuf message <code>item.Item</code>
  */

@@ -4,12 +4,12 @@
 namespace Item;
 
 /**
- * Reads the items that are for sale.
+ * Returns the items for sale.
  */
 class ItemServiceStub {
 
     /**
-     * Gives one item. NOT_FOUND if there is none of that id.
+     * Returns an item. NOT_FOUND if it does not exist.
      * @param \Item\GetItemRequest $request client request
      * @param \Grpc\ServerContext $context server request context
      * @return \Item\Item for response data, null if if error occured
@@ -24,7 +24,7 @@ class ItemServiceStub {
     }
 
     /**
-     * Gives all items, a page at a time.
+     * Returns all items, page by page.
      * @param \Item\ListItemsRequest $request client request
      * @param \Grpc\ServerContext $context server request context
      * @return \Item\ListItemsResponse for response data, null if if error occured
@@ -39,8 +39,8 @@ class ItemServiceStub {
     }
 
     /**
-     * Looks up items as they are asked for: an answer to each request, in the order of the requests. An id that is not
-     * valid ends the call with INVALID_ARGUMENT.
+     * Looks up items one by one: returns a response to each request, in the order of the requests. An invalid id ends the
+     * call with INVALID_ARGUMENT.
      * @param \Grpc\ServerCallReader $reader read client request data of \Item\GetItemRequest
      * @param \Grpc\ServerCallWriter $writer write response data of \Item\LookupItemsResponse
      * @param \Grpc\ServerContext $context server request context

@@ -9,20 +9,20 @@ use Google\Protobuf\Internal\RepeatedField;
 use Google\Protobuf\Internal\GPBUtil;
 
 /**
- * Asks for a page of items, as AIP-158 has it.
+ * Requests a page of items, as in AIP-158.
  *
  * Generated from protobuf message <code>item.ListItemsRequest</code>
  */
 class ListItemsRequest extends \Google\Protobuf\Internal\Message
 {
     /**
-     * The most items to give: 0 is 50, and more than 1000 is 1000.
+     * The maximum number of items: 0 means 50, and more than 1000 means 1000.
      *
      * Generated from protobuf field <code>int32 page_size = 1;</code>
      */
     protected $page_size = 0;
     /**
-     * The next_page_token of the page before; empty for the first page.
+     * The next_page_token of the previous page; empty for the first page.
      *
      * Generated from protobuf field <code>string page_token = 2;</code>
      */
@@ -35,9 +35,9 @@ class ListItemsRequest extends \Google\Protobuf\Internal\Message
      *     Optional. Data for populating the Message object.
      *
      *     @type int $page_size
-     *           The most items to give: 0 is 50, and more than 1000 is 1000.
+     *           The maximum number of items: 0 means 50, and more than 1000 means 1000.
      *     @type string $page_token
-     *           The next_page_token of the page before; empty for the first page.
+     *           The next_page_token of the previous page; empty for the first page.
      * }
      */
     public function __construct($data = NULL) {
@@ -46,7 +46,7 @@ class ListItemsRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * The most items to give: 0 is 50, and more than 1000 is 1000.
+     * The maximum number of items: 0 means 50, and more than 1000 means 1000.
      *
      * Generated from protobuf field <code>int32 page_size = 1;</code>
      * @return int
@@ -57,7 +57,7 @@ class ListItemsRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * The most items to give: 0 is 50, and more than 1000 is 1000.
+     * The maximum number of items: 0 means 50, and more than 1000 means 1000.
      *
      * Generated from protobuf field <code>int32 page_size = 1;</code>
      * @param int $var
@@ -72,7 +72,7 @@ class ListItemsRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * The next_page_token of the page before; empty for the first page.
+     * The next_page_token of the previous page; empty for the first page.
      *
      * Generated from protobuf field <code>string page_token = 2;</code>
      * @return string
@@ -83,7 +83,7 @@ class ListItemsRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * The next_page_token of the page before; empty for the first page.
+     * The next_page_token of the previous page; empty for the first page.
      *
      * Generated from protobuf field <code>string page_token = 2;</code>
      * @param string $var

@@ -22,7 +22,7 @@ class ListItemsResponse extends \Google\Protobuf\Internal\Message
      */
     private $items;
     /**
-     * Asks for the next page; empty on the last one.
+     * The page_token of the next page; empty on the last page.
      *
      * Generated from protobuf field <code>string next_page_token = 2;</code>
      */
@@ -37,7 +37,7 @@ class ListItemsResponse extends \Google\Protobuf\Internal\Message
      *     @type array<\Item\Item>|\Google\Protobuf\Internal\RepeatedField $items
      *           In the order of their ids.
      *     @type string $next_page_token
-     *           Asks for the next page; empty on the last one.
+     *           The page_token of the next page; empty on the last page.
      * }
      */
     public function __construct($data = NULL) {
@@ -72,7 +72,7 @@ class ListItemsResponse extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Asks for the next page; empty on the last one.
+     * The page_token of the next page; empty on the last page.
      *
      * Generated from protobuf field <code>string next_page_token = 2;</code>
      * @return string
@@ -83,7 +83,7 @@ class ListItemsResponse extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Asks for the next page; empty on the last one.
+     * The page_token of the next page; empty on the last page.
      *
      * Generated from protobuf field <code>string next_page_token = 2;</code>
      * @param string $var

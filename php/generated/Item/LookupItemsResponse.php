@@ -9,20 +9,20 @@ use Google\Protobuf\Internal\RepeatedField;
 use Google\Protobuf\Internal\GPBUtil;
 
 /**
- * What there is of one id.
+ * The result for one id.
  *
  * Generated from protobuf message <code>item.LookupItemsResponse</code>
  */
 class LookupItemsResponse extends \Google\Protobuf\Internal\Message
 {
     /**
-     * The one that was asked for.
+     * The requested id.
      *
      * Generated from protobuf field <code>string id = 1;</code>
      */
     protected $id = '';
     /**
-     * Not set if there is none of that id.
+     * Not set if the item does not exist.
      *
      * Generated from protobuf field <code>.item.Item item = 2;</code>
      */
@@ -35,9 +35,9 @@ class LookupItemsResponse extends \Google\Protobuf\Internal\Message
      *     Optional. Data for populating the Message object.
      *
      *     @type string $id
-     *           The one that was asked for.
+     *           The requested id.
      *     @type \Item\Item $item
-     *           Not set if there is none of that id.
+     *           Not set if the item does not exist.
      * }
      */
     public function __construct($data = NULL) {
@@ -46,7 +46,7 @@ class LookupItemsResponse extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * The one that was asked for.
+     * The requested id.
      *
      * Generated from protobuf field <code>string id = 1;</code>
      * @return string
@@ -57,7 +57,7 @@ class LookupItemsResponse extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * The one that was asked for.
+     * The requested id.
      *
      * Generated from protobuf field <code>string id = 1;</code>
      * @param string $var
@@ -72,7 +72,7 @@ class LookupItemsResponse extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Not set if there is none of that id.
+     * Not set if the item does not exist.
      *
      * Generated from protobuf field <code>.item.Item item = 2;</code>
      * @return \Item\Item|null
@@ -93,7 +93,7 @@ class LookupItemsResponse extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Not set if there is none of that id.
+     * Not set if the item does not exist.
      *
      * Generated from protobuf field <code>.item.Item item = 2;</code>
      * @param \Item\Item $var

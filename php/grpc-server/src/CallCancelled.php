@@ -7,8 +7,8 @@ namespace Grpc;
 use RuntimeException;
 
 /**
- * The client is gone: it cancelled, its deadline is over, or its connection broke. Thrown by reads and writes, so that
- * a service ends with its finally blocks run. Nobody gets an answer.
+ * The client is gone: it cancelled the call, its deadline has expired, or its connection broke. Reads and writes throw
+ * this, so that the finally blocks of a service run. No answer is sent.
  */
 final class CallCancelled extends RuntimeException
 {

@@ -9,18 +9,18 @@ use Google\Protobuf\Internal\Descriptor;
 use Google\Protobuf\Internal\DescriptorPool;
 use Google\Protobuf\Internal\EnumDescriptor;
 
-/** Makes of the runtime's pool what PreloadedPool reads. The pool is of no use any more afterwards. */
+/** Serializes the descriptors of the runtime's pool for PreloadedPool. The pool cannot be used afterwards. */
 final class DescriptorDump
 {
-    /** @var array<string, int> a class or a protobuf name => its descriptor's place in $serialized */
-    public array $numbers = [];
+    /** @var array<string, int> a class name or protobuf name => the index of its descriptor in $serialized */
+    public array $indexes = [];
 
-    /** @var list<string> each without those of its fields' types */
+    /** @var list<string> each without the descriptors of its fields' types */
     public array $serialized = [];
 
     public function __construct(DescriptorPool $pool)
     {
-        // The pool gives no list of what it has.
+        // The pool cannot list its descriptors.
         $read = static fn (): array => [$pool->class_to_desc, $pool->class_to_enum_desc];
         [$messages, $enums] = Closure::bind($read, null, DescriptorPool::class)();
         array_walk($messages, self::unlink(...));
@@ -29,9 +29,9 @@ final class DescriptorDump
             array_push($nested, ...$message->getNestedType(), ...$message->getEnumType());
         }
         foreach ([...$messages, ...$enums] as $descriptor) {
-            // By its name a pool has a message up to three times.
-            if (!in_array($descriptor, $nested, true) && !isset($this->numbers[$descriptor->getFullName()])) {
-                $this->name($descriptor, count($this->serialized));
+            // A pool holds a message under up to three class names.
+            if (!in_array($descriptor, $nested, true) && !isset($this->indexes[$descriptor->getFullName()])) {
+                $this->addNames($descriptor, count($this->serialized));
                 $this->serialized[] = serialize($descriptor);
             }
         }
@@ -49,15 +49,15 @@ final class DescriptorDump
         }
     }
 
-    private function name(Descriptor|EnumDescriptor $descriptor, int $number): void
+    private function addNames(Descriptor|EnumDescriptor $descriptor, int $index): void
     {
         $names = [$descriptor->getFullName(), $descriptor->getClass(), $descriptor->getLegacyClass()];
         if ($descriptor instanceof Descriptor) {
             $names[] = $descriptor->getPreviouslyUnreservedClass();
             foreach ([...$descriptor->getNestedType(), ...$descriptor->getEnumType()] as $nested) {
-                $this->name($nested, $number);
+                $this->addNames($nested, $index);
             }
         }
-        $this->numbers += array_fill_keys(array_filter($names), $number);
+        $this->indexes += array_fill_keys(array_filter($names), $index);
     }
 }

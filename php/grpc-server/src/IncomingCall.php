@@ -7,8 +7,8 @@ namespace Grpc;
 use UnexpectedValueException;
 
 /**
- * What comes from the proxy: CGI meta-variables, and messages on php://input.
- * (Call is the name of a class of the grpc extension.)
+ * A call as the proxy passes it on: CGI meta-variables, and messages on php://input.
+ * (The grpc extension has a class named Call.)
  */
 final class IncomingCall
 {
@@ -19,22 +19,20 @@ final class IncomingCall
         'bidi_stream' => MethodDescriptor::BIDI_STREAMING_CALL,
     ];
     private const HEADER_BYTES = 5;
-    private const COMPRESSED = 0x01;
-    private const CANCELLED = 0x80;
 
-    /** A length that is wrong must not have that much memory taken for it. */
+    /** Memory is allocated piece by piece, because the length in a frame's header may be invalid. */
     private const READ_BYTES = 1 << 20;
 
     /** @var resource|null opened by the first read */
     private $input;
 
-    /** The kind of call that the proxy took it for: a constant of MethodDescriptor. */
+    /** The kind of call according to the proxy: a constant of MethodDescriptor. */
     public readonly int $kind;
 
     /** The path: /package.Service/Method. */
     public readonly string $method;
 
-    /** Whether the message that was read last came compressed; what is read is plain. */
+    /** Whether the client sent the last message compressed; read() returns it plain. */
     private bool $messageCompressed;
 
     /**
@@ -63,7 +61,7 @@ final class IncomingCall
         return Metadata::decode((string) ($this->variables['GRPC_METADATA'] ?? ''));
     }
 
-    /** In microseconds since 1970. */
+    /** In microseconds since 1970; null without a deadline. */
     public function deadline(): ?int
     {
         $deadline = $this->variables['GRPC_DEADLINE'] ?? null;
@@ -80,18 +78,18 @@ final class IncomingCall
      *
      * @throws CallCancelled
      */
-    public function body(): string
+    public function message(): string
     {
-        $body = $this->input === null ? file_get_contents('php://input') : stream_get_contents($this->input);
+        $message = $this->input === null ? file_get_contents('php://input') : stream_get_contents($this->input);
         $length = $this->variables['CONTENT_LENGTH'] ?? null;
-        if ($length !== null && strlen($body) !== (int) $length) {
-            throw new CallCancelled('the message was cut short');
+        if ($length !== null && strlen($message) !== (int) $length) {
+            throw new CallCancelled('the input ended within the message');
         }
-        return $body;
+        return $message;
     }
 
     /**
-     * The next message of a streaming call; null if the client has sent all.
+     * The next message of a streaming call; null after the last one.
      *
      * @throws CallCancelled
      */
@@ -102,24 +100,24 @@ final class IncomingCall
             return null;
         }
         if (strlen($header) < self::HEADER_BYTES) {
-            throw new CallCancelled('the input ended within a frame');
+            throw new CallCancelled('the input ended within the header of a frame');
         }
         ['flags' => $flags, 'length' => $length] = unpack('Cflags/Nlength', $header);
-        if ($flags === self::CANCELLED) {
+        if ($flags === FrameFlags::CANCELLED) {
             throw new CallCancelled('the client is gone');
         }
-        if ($flags > self::COMPRESSED) {
-            throw new UnexpectedValueException("a frame with flags $flags");
+        if ($flags > FrameFlags::COMPRESSED) {
+            throw new UnexpectedValueException("unknown frame flags $flags");
         }
         $message = $this->readBytes($length);
         if (strlen($message) < $length) {
             throw new CallCancelled('the input ended within a message');
         }
-        $this->messageCompressed = $flags === self::COMPRESSED;
+        $this->messageCompressed = $flags === FrameFlags::COMPRESSED;
         return $message;
     }
 
-    /** Less than $length only at the end of the input. */
+    /** Fewer bytes than $length only at the end of the input. */
     private function readBytes(int $length): string
     {
         $this->input ??= self::openInput();
@@ -138,7 +136,7 @@ final class IncomingCall
     private static function openInput()
     {
         $input = fopen('php://input', 'rb');
-        // With a buffer PHP would wait for 8 KiB.
+        // A buffered read would wait for 8 KiB.
         stream_set_read_buffer($input, 0);
         return $input;
     }

@@ -6,14 +6,14 @@ namespace Grpc;
 
 use InvalidArgumentException;
 
-/** Metadata between its form in PHP, key => values, and its form on the wire, where -bin values are base64. */
+/** Converts metadata between key => values in PHP and entries on the wire, where -bin values are base64. */
 final class Metadata
 {
-    /** Trailing metadata of this key carries a serialized google.rpc.Status. */
+    /** The key of a serialized google.rpc.Status in trailing metadata. */
     public const STATUS_DETAILS = 'grpc-status-details-bin';
 
-    /** Header fields of the CGI answer itself, or of a connection: no metadata can have these names. */
-    private const NOT_METADATA = [
+    /** Names of header fields that belong to the CGI answer or to a connection. */
+    private const RESERVED_KEYS = [
         'status', 'location', 'content-type', 'content-length', 'content-encoding', 'connection', 'host', 'keep-alive',
         'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
     ];
@@ -23,7 +23,7 @@ final class Metadata
         . 'abcdefghijklmnopqrstuvwxyz{|}~';
 
     /**
-     * @param string $lines GRPC_METADATA
+     * @param string $lines the meta-variable GRPC_METADATA
      * @return array<string, list<string>>
      */
     public static function decode(string $lines): array
@@ -57,14 +57,14 @@ final class Metadata
 
     /**
      * @param array<mixed> $metadata
-     * @throws InvalidArgumentException if a client would not get it as it is
+     * @throws InvalidArgumentException if the proxy would drop or change an entry
      */
     public static function check(array $metadata): void
     {
         foreach ($metadata as $key => $values) {
             self::checkKey((string) $key);
             if (!is_array($values)) {
-                throw new InvalidArgumentException("metadata $key: a list of values is needed");
+                throw new InvalidArgumentException("metadata $key: the values must be a list");
             }
             $binary = str_ends_with((string) $key, '-bin');
             foreach ($values as $value) {
@@ -72,7 +72,7 @@ final class Metadata
                     throw new InvalidArgumentException("metadata $key: a value must be a string");
                 }
                 if (!$binary && strspn($value, self::VALUE_CHARACTERS) !== strlen($value)) {
-                    throw new InvalidArgumentException("metadata $key: printable ASCII is needed, or a key that ends in -bin");
+                    throw new InvalidArgumentException("metadata $key: must be printable ASCII, unless the key ends in -bin");
                 }
             }
         }
@@ -81,10 +81,10 @@ final class Metadata
     private static function checkKey(string $key): void
     {
         if ($key === '' || strspn($key, self::KEY_CHARACTERS) !== strlen($key)) {
-            throw new InvalidArgumentException("the metadata key \"$key\" is not of 0-9 a-z _ - .");
+            throw new InvalidArgumentException("the metadata key \"$key\" must consist of 0-9 a-z _ - .");
         }
         $reserved = str_starts_with($key, 'grpc-') && $key !== self::STATUS_DETAILS;
-        if ($reserved || in_array($key, self::NOT_METADATA, true)) {
+        if ($reserved || in_array($key, self::RESERVED_KEYS, true)) {
             throw new InvalidArgumentException("the metadata key $key is reserved");
         }
     }

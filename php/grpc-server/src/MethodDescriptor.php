@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Grpc;
 
-/** What a generated server stub says of one of its methods. */
+/** How a generated server stub describes one of its methods. */
 final class MethodDescriptor
 {
     public const UNARY_CALL = 0;
@@ -12,7 +12,7 @@ final class MethodDescriptor
     public const CLIENT_STREAMING_CALL = 2;
     public const BIDI_STREAMING_CALL = 3;
 
-    // The names are those of the official class, which the stubs and their users know.
+    // The official class has these names, and generated stubs use them.
     public function __construct(
         public readonly object $service,
         public readonly string $method_name,

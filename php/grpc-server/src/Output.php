@@ -7,15 +7,11 @@ namespace Grpc;
 use Closure;
 
 /**
- * What goes to the proxy: header fields, and then the message of a unary call, or the frames of a streaming one.
- * Anything else that PHP prints goes to the log instead.
+ * Writes the answer to the proxy: header fields, and then the message of a unary call, or the frames of a streaming one.
+ * Everything else that PHP prints goes to the log.
  */
 class Output
 {
-    private const COMPRESS = 0x01;
-    private const NOTHING = 0x40;
-    private const TRAILERS = 0x80;
-
     private const PROBE_NANOSECONDS = 50_000_000;
     private const STRAY_BYTES = 4096;
     private const STRAY_BYTES_LOGGED = 1000;
@@ -25,22 +21,22 @@ class Output
     private int $strayBytesLeft = self::STRAY_BYTES_LOGGED;
     private ?Closure $captured = null;
 
-    /** Left true by a script that died within a write. */
+    /** Stays true if the script dies within a write. */
     private bool $inFrame = false;
 
-    /** @return bool false if PHP has sent something already, so that no answer can be given */
+    /** @return bool false if PHP has already sent output, so that no answer is possible */
     public function begin(): bool
     {
-        // Otherwise a write to a client that is gone ends PHP where it stands, without any finally block.
+        // Otherwise a write after the client has gone ends the script at once, without its finally blocks.
         ignore_user_abort(true);
-        // A fatal error for want of memory is displayed past any buffer.
+        // PHP displays a fatal out-of-memory error past all buffers.
         ini_set('display_errors', '0');
         ini_set('log_errors', '1');
-        // php.ini's own buffer would hold the frames back.
+        // The buffer that php.ini sets up would hold frames back.
         $this->release();
         $possible = !$this->headersSent();
         if ($possible) {
-            // Stands if the script ends before there is an answer: by exit, or by a fatal error.
+            // Applies if the script ends without an answer: by exit, or by a fatal error.
             $this->sendFields(['grpc-status: ' . STATUS_UNKNOWN]);
         }
         $this->capture();
@@ -59,7 +55,7 @@ class Output
         $this->capture();
     }
 
-    /** Begins the answer of a streaming call; what is sent goes out with the first frame. */
+    /** Starts the answer to a streaming call. PHP sends the header fields with the first frame. */
     public function start(ServerContext $context): void
     {
         $this->streaming = true;
@@ -69,17 +65,17 @@ class Output
     /** @throws CallCancelled */
     public function message(string $message, bool $compress, bool $flush): void
     {
-        $this->frame($compress ? self::COMPRESS : 0, $message, $flush);
+        $this->frame($compress ? FrameFlags::COMPRESSED : 0, $message, $flush);
     }
 
     /**
-     * Has what was written so far go out, the header fields too.
+     * Flushes the header fields before there is a message.
      *
      * @throws CallCancelled
      */
     public function flushFields(): void
     {
-        $this->frame(self::NOTHING, '', true);
+        $this->frame(FrameFlags::NOOP, '', true);
     }
 
     /** @throws CallCancelled */
@@ -89,29 +85,29 @@ class Output
         foreach (Trailers::of($context) as [$key, $value]) {
             $lines .= "$key: $value\r\n";
         }
-        $this->frame(self::TRAILERS, $lines, true);
+        $this->frame(FrameFlags::TRAILERS, $lines, true);
     }
 
-    /** Finds out by writing, as there is no other way: after a while again, not each time. */
+    /** Whether the client is gone. PHP notices that only when it writes, so this writes a no-op frame from time to time. */
     public function clientGone(): bool
     {
         if ($this->streaming && !$this->aborted()) {
             $now = hrtime(true);
             if ($now - $this->probed > self::PROBE_NANOSECONDS) {
                 $this->probed = $now;
-                $this->write(self::NOTHING, '', true);
+                $this->write(FrameFlags::NOOP, '', true);
             }
         }
         return $this->aborted();
     }
 
-    /** Whether a frame that is written now would be seen as one. */
+    /** Whether another frame can be sent: the last one is complete, and the client is not gone. */
     public function usable(): bool
     {
         return !$this->inFrame && !$this->aborted();
     }
 
-    /** Has $end run when the script ends, whichever way it does. */
+    /** Runs $end when the script ends, even by exit or by a fatal error. */
     public function onShutdown(Closure $end): void
     {
         register_shutdown_function($end);
@@ -123,12 +119,12 @@ class Output
             return false;
         }
         error_log("no answer is possible: output began at $file:$line, before the call");
-        // Without a status it counts as OK, and as a message what was sent; this keeps it from being one.
+        // Without a status the call would be OK, with the output as its message; this byte makes that message invalid.
         $this->send("\xff", '');
         return true;
     }
 
-    /** @param list<string> $fields instead of all that were set before, by PHP (X-Powered-By) or by a library */
+    /** @param list<string> $fields replace all that PHP (X-Powered-By) or a library has set */
     protected function sendFields(array $fields): void
     {
         header_remove();
@@ -136,7 +132,7 @@ class Output
         foreach ($fields as $field) {
             header($field, false);
         }
-        // Some names have header() change it: WWW-Authenticate makes it 401.
+        // header() changes the HTTP status for some names: WWW-Authenticate makes it 401.
         http_response_code(200);
     }
 
@@ -155,11 +151,11 @@ class Output
         return connection_aborted() === 1;
     }
 
-    /** Until the next release(), or the end of the script. */
+    /** Captures what PHP prints until the next release(), or until the script ends. */
     protected function capture(): void
     {
         $this->captured ??= function (string $text, int $phase): string {
-            // Cleaned by release(), which has logged it, or by the service.
+            // Skips what release() has logged, and what the service has discarded.
             if (($phase & PHP_OUTPUT_HANDLER_CLEAN) === 0) {
                 $this->logStray($text);
             }
@@ -214,7 +210,7 @@ class Output
     private function logStray(string $text): void
     {
         if ($text !== '' && $this->strayBytesLeft > 0) {
-            error_log('printed, and sent to no one: ' . substr($text, 0, $this->strayBytesLeft));
+            error_log('discarded output: ' . substr($text, 0, $this->strayBytesLeft));
             $this->strayBytesLeft -= strlen($text);
         }
     }

@@ -11,13 +11,13 @@ use RecursiveDirectoryIterator;
 use RecursiveIteratorIterator;
 use ReflectionClass;
 
-/** What a script for opcache.preload calls, so that no call has to load classes or make descriptors. */
+/** Preloads classes and descriptors, for a script that opcache.preload names: no call has to load or parse them. */
 final class Preload
 {
-    /** The classes of these folders, of this package, and of the protobuf runtime. */
+    /** Loads the classes in these folders, in this package, and in the protobuf runtime. */
     public static function classes(string ...$folders): void
     {
-        foreach ([...$folders, __DIR__, ...self::runtime()] as $folder) {
+        foreach ([...$folders, __DIR__, ...self::runtimeFolders()] as $folder) {
             $files = new RecursiveDirectoryIterator($folder, FilesystemIterator::SKIP_DOTS);
             foreach (new RecursiveIteratorIterator($files) as $file) {
                 if ($file->getExtension() === 'php') {
@@ -28,30 +28,30 @@ final class Preload
     }
 
     /**
-     * The descriptors of all messages of these files, and of what they import.
+     * Loads the descriptors of all messages in these files, and in the files that they import.
      *
-     * @param class-string ...$metadata of the generated classes in GPBMetadata
+     * @param class-string ...$metadata generated classes in the namespace GPBMetadata
      */
     public static function descriptors(string ...$metadata): void
     {
-        // The C extension keeps its own.
-        if (self::runtime() === []) {
+        // The C extension keeps its own descriptors.
+        if (self::runtimeFolders() === []) {
             return;
         }
         array_walk($metadata, static fn (string $class) => $class::initOnce());
         $dump = new DescriptorDump(DescriptorPool::getGeneratedPool());
-        // What every call will do has to fail here and now, if it fails with this version of the runtime.
+        // Every call replaces the pool: if that fails with this version of the runtime, it must fail now, at the start.
         PreloadedPool::replace(new DescriptorPool());
-        // Of what a preload script makes, opcache keeps nothing but classes and functions.
+        // opcache keeps only the classes and functions of a preload script, so the data becomes constants of a class.
         eval(sprintf(
-            'namespace Grpc; final class PreloadedDescriptors { const METADATA = %s; const NUMBERS = %s; const SERIALIZED = %s; }',
+            'namespace Grpc; final class PreloadedDescriptors { const METADATA = %s; const INDEXES = %s; const SERIALIZED = %s; }',
             var_export(self::initialized(), true),
-            var_export($dump->numbers, true),
+            var_export($dump->indexes, true),
             var_export($dump->serialized, true),
         ));
     }
 
-    /** @return list<class-string> the metadata of all files whose descriptors are in the pool */
+    /** @return list<class-string> the metadata classes of all files whose descriptors are in the pool */
     private static function initialized(): array
     {
         return array_values(array_filter(
@@ -60,8 +60,8 @@ final class Preload
         ));
     }
 
-    /** @return list<string> its folders; none if it is the C extension */
-    private static function runtime(): array
+    /** @return list<string> empty for the C extension */
+    private static function runtimeFolders(): array
     {
         $file = (new ReflectionClass(Message::class))->getFileName();
         return $file === false ? [] : [dirname($file, 2), dirname($file, 4) . '/GPBMetadata/Google/Protobuf'];

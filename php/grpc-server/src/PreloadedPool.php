@@ -10,15 +10,15 @@ use Google\Protobuf\Internal\DescriptorPool;
 use Google\Protobuf\Internal\EnumDescriptor;
 
 /**
- * The protobuf runtime's pool of descriptors, which takes them from what Preload made as they are asked for. The runtime in
- * PHP would parse them in each call, all of a file, with a parser in PHP that needs descriptors of its own.
+ * A descriptor pool for the protobuf runtime in PHP that loads preloaded descriptors on demand. The runtime's own pool
+ * parses all descriptors of a file in each call, with a parser in PHP that needs descriptors itself.
  */
 final class PreloadedPool extends DescriptorPool
 {
-    /** @var array<int, true> */
-    private array $taken = [];
+    /** @var array<int, true> indexes of descriptors */
+    private array $loaded = [];
 
-    /** Puts it in place of the runtime's, which has to be empty still; if not, all stays as ever. */
+    /** Replaces the runtime's pool if Preload has run; keeps it if a preloaded file has been parsed into it already. */
     public static function install(): void
     {
         if (!class_exists(PreloadedDescriptors::class, false)) {
@@ -35,45 +35,45 @@ final class PreloadedPool extends DescriptorPool
         self::replace(new self());
     }
 
-    /** In place of the pool that the messages use. */
+    /** Makes this the pool that all messages use. */
     public static function replace(DescriptorPool $pool): void
     {
-        // There is no other way in.
+        // The runtime has no setter for its pool.
         Closure::bind(static fn () => self::$pool = $pool, null, parent::class)();
     }
 
     public function getDescriptorByClassName($klass)
     {
-        $this->take($klass);
+        $this->load($klass);
         return parent::getDescriptorByClassName($klass);
     }
 
     public function getEnumDescriptorByClassName($klass)
     {
-        $this->take($klass);
+        $this->load($klass);
         return parent::getEnumDescriptorByClassName($klass);
     }
 
     public function getDescriptorByProtoName($proto)
     {
-        $this->take($proto);
+        $this->load($proto);
         return parent::getDescriptorByProtoName($proto);
     }
 
     public function getEnumDescriptorByProtoName($proto)
     {
-        $this->take($proto);
+        $this->load($proto);
         return parent::getEnumDescriptorByProtoName($proto);
     }
 
-    private function take(string $name): void
+    private function load(string $name): void
     {
-        $number = PreloadedDescriptors::NUMBERS[$name] ?? null;
-        if ($number === null || isset($this->taken[$number])) {
+        $index = PreloadedDescriptors::INDEXES[$name] ?? null;
+        if ($index === null || isset($this->loaded[$index])) {
             return;
         }
-        $this->taken[$number] = true;
-        $descriptor = unserialize(PreloadedDescriptors::SERIALIZED[$number]);
+        $this->loaded[$index] = true;
+        $descriptor = unserialize(PreloadedDescriptors::SERIALIZED[$index]);
         if ($descriptor instanceof EnumDescriptor) {
             $this->addEnumDescriptor($descriptor);
         } else {
@@ -82,7 +82,7 @@ final class PreloadedPool extends DescriptorPool
         }
     }
 
-    /** As the runtime's crossLink(), which is private: names of types become their descriptors. */
+    /** Replaces the names of types by their descriptors, as the runtime's crossLink() does, which is private. */
     private function link(Descriptor $descriptor): void
     {
         foreach ($descriptor->getField() as $field) {

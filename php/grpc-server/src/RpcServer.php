@@ -7,7 +7,7 @@ namespace Grpc;
 use Google\Protobuf\Internal\Message;
 use Throwable;
 
-/** Runs the one call that php-fpm was asked for on a service made from a generated server stub. */
+/** Serves one call, that of the current php-fpm request, with the services made from generated server stubs. */
 final class RpcServer
 {
     /** @var array<string, MethodDescriptor> */
@@ -19,20 +19,20 @@ final class RpcServer
     }
 
     /**
-     * @param object $service with the getMethodDescriptors() of a generated stub
-     * @return array<string, MethodDescriptor> all that this server has
+     * @param object $service has the getMethodDescriptors() of a generated stub
+     * @return array<string, MethodDescriptor> all methods of this server
      */
     public function handle(object $service): array
     {
         $added = $service->getMethodDescriptors();
         $twice = array_intersect_key($this->methods, $added);
         if ($twice !== []) {
-            error_log('registered twice, the later one is called: ' . implode(', ', array_keys($twice)));
+            error_log('methods registered twice, the last service wins: ' . implode(', ', array_keys($twice)));
         }
         return $this->methods = $added + $this->methods;
     }
 
-    /** @return int the status that the call ended with; CANCELLED if there was no client left to tell it to */
+    /** @return int the status code of the call; CANCELLED if the client is gone */
     public function run(): int
     {
         return $this->serve(new IncomingCall($_SERVER), new Output());
@@ -50,17 +50,17 @@ final class RpcServer
         } catch (CallCancelled) {
             return STATUS_CANCELLED;
         }
-        return $context->status()['code'] ?? STATUS_OK;
+        return $context->statusCode();
     }
 
     private function serveUnary(IncomingCall $call, ServerContext $context, Output $output): void
     {
         $message = '';
         try {
-            $method = $this->method($call);
-            $request = ServerCallReader::parse($method->request_type, $call->body());
-            $message = self::oneMessage($context, $method->service->{$method->method_name}($request, $context))
-                ?->serializeToString() ?? '';
+            $method = $this->findMethod($call);
+            $request = ServerCallReader::parse($method->request_type, $call->message());
+            $response = $method->service->{$method->method_name}($request, $context);
+            $message = self::responseToSend($context, $response)?->serializeToString() ?? '';
         } catch (Throwable $error) {
             $message = '';
             self::fail($context, $error);
@@ -71,7 +71,7 @@ final class RpcServer
     private function serveStream(IncomingCall $call, ServerContext $context, Output $output): void
     {
         $writer = new ServerCallWriter($output, $context);
-        $output->onShutdown($writer->abandon(...));
+        $output->onShutdown($writer->finishOnShutdown(...));
         try {
             $this->stream($call, $context, $writer);
         } catch (Throwable $error) {
@@ -84,16 +84,16 @@ final class RpcServer
 
     private function stream(IncomingCall $call, ServerContext $context, ServerCallWriter $writer): void
     {
-        $method = $this->method($call);
+        $method = $this->findMethod($call);
         $serve = [$method->service, $method->method_name];
         $reader = new ServerCallReader($call, $method->request_type);
         switch ($method->call_type) {
             case MethodDescriptor::SERVER_STREAMING_CALL:
-                $request = $reader->read() ?? throw new StatusException(STATUS_UNIMPLEMENTED, 'a request is missing');
+                $request = $reader->read() ?? throw new StatusException(STATUS_UNIMPLEMENTED, 'the request message is missing');
                 $serve($request, $writer, $context);
                 break;
             case MethodDescriptor::CLIENT_STREAMING_CALL:
-                $writer->finish(self::oneMessage($context, $serve($reader, $context)));
+                $writer->finish(self::responseToSend($context, $serve($reader, $context)));
                 break;
             default:
                 $serve($reader, $writer, $context);
@@ -101,26 +101,26 @@ final class RpcServer
     }
 
     /** @throws StatusException */
-    private function method(IncomingCall $call): MethodDescriptor
+    private function findMethod(IncomingCall $call): MethodDescriptor
     {
         $method = $this->methods[$call->method]
             ?? throw new StatusException(STATUS_UNIMPLEMENTED, "unknown method $call->method");
         if ($method->call_type !== $call->kind) {
-            error_log("$call->method is not of the kind that the proxy takes it for: does it have the descriptor set?");
+            error_log("$call->method is not the kind of call that the proxy assumes: check its --descriptor-set");
             throw new StatusException(STATUS_INTERNAL, 'proxy and application disagree on the kind of this call');
         }
         return $method;
     }
 
-    /** What goes to the client where exactly one message is due. */
-    private static function oneMessage(ServerContext $context, ?Message $response): ?Message
+    /** The message of a call that requires exactly one; null if its status is an error. */
+    private static function responseToSend(ServerContext $context, ?Message $response): ?Message
     {
-        if (($context->status()['code'] ?? STATUS_OK) !== STATUS_OK) {
+        if ($context->statusCode() !== STATUS_OK) {
             return null;
         }
         if ($response === null) {
-            // What a client makes of OK without a message, says gRPC's list of status codes.
-            error_log("{$context->method()} gave neither a response nor a status");
+            // gRPC's list of status codes names this one for OK without a message.
+            error_log("{$context->method()} returned no response and set no status");
             throw new StatusException(STATUS_UNIMPLEMENTED, 'no response');
         }
         return $response;
@@ -136,7 +136,7 @@ final class RpcServer
             $context->setStatus($error->status());
             return;
         }
-        error_log("uncaught in {$context->method()}: $error");
+        error_log("uncaught exception in {$context->method()}: $error");
         $context->setStatus(Status::status(STATUS_UNKNOWN, 'uncaught exception'));
     }
 }

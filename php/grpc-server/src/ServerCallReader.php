@@ -17,7 +17,7 @@ final class ServerCallReader
     /**
      * Waits for the next message.
      *
-     * @return Message|null of the method's request type; null if the client has sent all
+     * @return Message|null of the method's request type; null after the last one
      * @throws CallCancelled
      * @throws StatusException
      */
@@ -27,15 +27,15 @@ final class ServerCallReader
         return $message === null ? null : self::parse($this->request_type, $message);
     }
 
-    /** @throws StatusException INTERNAL, as gRPC's list of status codes has it */
+    /** @throws StatusException INTERNAL, as in gRPC's list of status codes */
     public static function parse(string $type, string $message): Message
     {
         $request = new $type();
         try {
             $request->mergeFromString($message);
         } catch (Throwable $error) {
-            error_log("a request of type $type does not parse: {$error->getMessage()}");
-            throw new StatusException(STATUS_INTERNAL, 'request does not parse', previous: $error);
+            error_log("cannot parse a request of type $type: {$error->getMessage()}");
+            throw new StatusException(STATUS_INTERNAL, 'cannot parse the request', previous: $error);
         }
         return $request;
     }

@@ -8,20 +8,19 @@ use Google\Protobuf\Internal\Message;
 use LogicException;
 
 /**
- * Writes the answer of a streaming call. The option "flags" of a message takes WRITE_NO_COMPRESS, and WRITE_BUFFER_HINT
- * if it may wait for the next one.
+ * Writes the answer to a streaming call. The option "flags" of a message takes WRITE_NO_COMPRESS, and WRITE_BUFFER_HINT,
+ * which delays the flush until the next message.
  */
 final class ServerCallWriter
 {
-    private bool $started = false;
-    private bool $finished = false;
+    private AnswerState $state = AnswerState::NotStarted;
 
     public function __construct(private readonly Output $output, private readonly ServerContext $context)
     {
     }
 
     /**
-     * Sends the initial metadata, without waiting for a message.
+     * Sends the initial metadata without waiting for the first message.
      *
      * @param array{flags?: int} $options
      * @throws CallCancelled
@@ -32,7 +31,7 @@ final class ServerCallWriter
             $this->write($data, $options);
             return;
         }
-        $this->begin();
+        $this->ensureStarted();
         $this->output->flushFields();
     }
 
@@ -44,16 +43,16 @@ final class ServerCallWriter
     {
         $message = $data->serializeToString();
         $flags = $options['flags'] ?? 0;
-        $this->begin();
+        $this->ensureStarted();
         $this->output->message(
             $message,
-            ($flags & WRITE_NO_COMPRESS) === 0 && $this->context->compression() !== 'identity',
-            ($flags & WRITE_BUFFER_HINT) === 0,
+            compress: ($flags & WRITE_NO_COMPRESS) === 0 && $this->context->compression() !== 'identity',
+            flush: ($flags & WRITE_BUFFER_HINT) === 0,
         );
     }
 
     /**
-     * Ends the call with the context's status. The server does it for a service that does not.
+     * Ends the call with the status of the context. RpcServer calls it after a service that has not.
      *
      * @param array{flags?: int} $options
      * @throws CallCancelled
@@ -63,18 +62,18 @@ final class ServerCallWriter
         if ($data !== null) {
             $this->write($data, ['flags' => ($options['flags'] ?? 0) | WRITE_BUFFER_HINT]);
         }
-        $this->begin();
-        $this->finished = true;
+        $this->ensureStarted();
+        $this->state = AnswerState::Finished;
         $this->output->trailers($this->context);
     }
 
     /**
-     * Ends the call for a script that has died, by exit or by a fatal error. Nothing else would tell the proxy: php-fpm
-     * does not end a request before all of its input has come, and a client may wait for an answer before it sends more.
+     * Ends the call after exit or a fatal error. The proxy would not notice otherwise: php-fpm ends a request only after
+     * all of its input, and a client may wait for an answer before it sends more.
      */
-    public function abandon(): void
+    public function finishOnShutdown(): void
     {
-        if (!$this->finished && $this->output->usable()) {
+        if (!$this->finished() && $this->output->usable()) {
             $this->context->setStatus(Status::status(STATUS_UNKNOWN, 'the script ended early'));
             $this->finish();
         }
@@ -82,16 +81,16 @@ final class ServerCallWriter
 
     public function finished(): bool
     {
-        return $this->finished;
+        return $this->state === AnswerState::Finished;
     }
 
-    private function begin(): void
+    private function ensureStarted(): void
     {
-        if ($this->finished) {
+        if ($this->state === AnswerState::Finished) {
             throw new LogicException('the call is finished');
         }
-        if (!$this->started) {
-            $this->started = true;
+        if ($this->state === AnswerState::NotStarted) {
+            $this->state = AnswerState::Started;
             $this->output->start($this->context);
         }
     }

@@ -6,12 +6,12 @@ namespace Grpc;
 
 use InvalidArgumentException;
 
-/** One call, as the methods of a service see it. */
+/** The context of a call, which each method of a service receives. */
 final class ServerContext
 {
     private const ENCODINGS = ['identity', 'gzip', 'zstd'];
 
-    /** The key by which a service asks the grpc extension for compression. */
+    /** The key of the initial metadata by which a service requests compression from the grpc extension. */
     private const ENCODING_REQUEST = 'grpc-internal-encoding-request';
 
     /** @var array<string, list<string>>|null */
@@ -28,7 +28,7 @@ final class ServerContext
 
     private string $compression = 'identity';
 
-    /** @param Output|null $output none in the tests of a service */
+    /** @param Output|null $output null in the tests of a service */
     public function __construct(private readonly IncomingCall $call, private readonly ?Output $output = null)
     {
     }
@@ -39,15 +39,15 @@ final class ServerContext
         return $this->clientMetadata ??= $this->call->metadata();
     }
 
-    /** When the client stops waiting; Timeval::infFuture() if it said nothing. */
+    /** Timeval::infFuture() if the client has set no deadline. */
     public function deadline(): Timeval
     {
         $deadline = $this->call->deadline();
-        // Not new Timeval(...): to the grpc extension that is a span of time.
+        // Not new Timeval(...): in the grpc extension that is a time span.
         return $deadline === null ? Timeval::infFuture() : Timeval::zero()->add(new Timeval($deadline));
     }
 
-    /** Until the deadline: 0 if it is over, INF if there is none. */
+    /** The time until the deadline: 0 if it has expired, INF without one. */
     public function secondsLeft(): float
     {
         $deadline = $this->call->deadline();
@@ -55,8 +55,8 @@ final class ServerContext
     }
 
     /**
-     * Whether there is no one left to answer: the deadline is over, or the client is gone, which only a streaming call
-     * notices, and not before its initial metadata has been sent.
+     * Whether the deadline has expired, or the client is gone. Only a streaming call notices the latter, once its initial
+     * metadata has been sent.
      */
     public function cancelled(): bool
     {
@@ -74,14 +74,14 @@ final class ServerContext
         return $this->call->method;
     }
 
-    /** Whether the message that was read last came compressed. */
+    /** Whether the client sent the last message compressed. */
     public function messageCompressed(): bool
     {
         return $this->call->messageCompressed();
     }
 
     /**
-     * @param array<string, list<string>> $initialMetadata without effect once the first message is written
+     * @param array<string, list<string>> $initialMetadata has no effect after the first message
      * @throws InvalidArgumentException
      */
     public function setInitialMetadata(array $initialMetadata): void
@@ -102,7 +102,7 @@ final class ServerContext
     }
 
     /**
-     * @param array<string, list<string>> $trailingMetadata sent with any status, that of an exception too
+     * @param array<string, list<string>> $trailingMetadata sent with any status, even that of an exception
      * @throws InvalidArgumentException
      */
     public function setTrailingMetadata(array $trailingMetadata): void
@@ -118,13 +118,13 @@ final class ServerContext
     }
 
     /**
-     * Asks for compressed answers: gzip, zstd, or identity for none. A client that does not accept the encoding gets
-     * plain ones. Without effect once the first message is written; WRITE_NO_COMPRESS leaves out single messages.
+     * Requests compression of the answer: gzip, zstd, or identity for none. Messages stay plain if the client does not
+     * accept the encoding. Has no effect after the first message; WRITE_NO_COMPRESS exempts single messages.
      */
     public function setCompression(string $encoding): void
     {
         if (!in_array($encoding, self::ENCODINGS, true)) {
-            throw new InvalidArgumentException("unknown encoding $encoding: " . implode(', ', self::ENCODINGS));
+            throw new InvalidArgumentException("unknown encoding $encoding, not one of " . implode(', ', self::ENCODINGS));
         }
         $this->compression = $encoding;
     }
@@ -141,7 +141,7 @@ final class ServerContext
     public function setStatus(array $status): void
     {
         if (!is_int($status['code'] ?? null) || !is_string($status['details'] ?? null)) {
-            throw new InvalidArgumentException('a status has a code and details');
+            throw new InvalidArgumentException('a status must have an integer code and string details');
         }
         if (isset($status['metadata'])) {
             Metadata::check($status['metadata']);
@@ -153,5 +153,11 @@ final class ServerContext
     public function status(): ?array
     {
         return $this->status;
+    }
+
+    /** OK unless setStatus() has set another code. */
+    public function statusCode(): int
+    {
+        return $this->status['code'] ?? STATUS_OK;
     }
 }

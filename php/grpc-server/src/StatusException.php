@@ -10,11 +10,11 @@ use InvalidArgumentException;
 use RuntimeException;
 use Throwable;
 
-/** Ends a call with a status. All of it but $previous goes to the client. */
+/** Ends a call with a status. Everything but $previous goes to the client. */
 final class StatusException extends RuntimeException
 {
     /**
-     * @param list<Message> $details what google.rpc.Status carries beside the code and the message
+     * @param list<Message> $details the details of the google.rpc.Status
      * @param array<string, list<string>> $trailingMetadata
      */
     public function __construct(
@@ -31,7 +31,7 @@ final class StatusException extends RuntimeException
         parent::__construct($message, $code, $previous);
     }
 
-    /** @return array{code: int, details: string, metadata?: array<string, list<string>>} as Status makes it */
+    /** @return array{code: int, details: string, metadata?: array<string, list<string>>} for ServerContext::setStatus() */
     public function status(): array
     {
         $metadata = $this->trailingMetadata;
@@ -41,7 +41,7 @@ final class StatusException extends RuntimeException
         return Status::status($this->code, $this->message, $metadata);
     }
 
-    /** A google.rpc.Status; its class is not in the protobuf runtime, but Any is. */
+    /** A google.rpc.Status, encoded by hand: the protobuf runtime has the class Any, but not Status. */
     private function serializedDetails(): string
     {
         $bytes = "\x08" . self::varint($this->code) . "\x12" . self::prefixed($this->message);

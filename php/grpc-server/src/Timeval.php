@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Grpc;
 
-/** A point in time or a span of it, to the microsecond, as the class of that name in the grpc extension. */
+/** A point in time or a time span in microseconds, compatible with the grpc extension's class. */
 final class Timeval
 {
     public function __construct(private readonly int $microseconds)
@@ -31,13 +31,13 @@ final class Timeval
         return new self(PHP_INT_MIN);
     }
 
-    /** @return int below 0, 0 or above 0, as $a is before $b, the same, or after it */
+    /** @return int less than 0 if $a is before $b, greater than 0 if it is after $b, 0 if they are equal */
     public static function compare(self $a, self $b): int
     {
         return $a->microseconds <=> $b->microseconds;
     }
 
-    /** Whether no more than $threshold lies between them. */
+    /** Whether the difference is at most $threshold. */
     public static function similar(self $a, self $b, self $threshold): bool
     {
         return abs($a->microseconds - $b->microseconds) <= $threshold->microseconds;
@@ -60,7 +60,7 @@ final class Timeval
         }
     }
 
-    /** @param int|float $microseconds a float where it has left the range of an int */
+    /** @param int|float $microseconds a float beyond the range of an int */
     private function plus(int|float $microseconds): self
     {
         if ($this->microseconds === PHP_INT_MAX || $this->microseconds === PHP_INT_MIN) {

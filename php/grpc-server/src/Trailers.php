@@ -4,19 +4,18 @@ declare(strict_types=1);
 
 namespace Grpc;
 
-/** How a call ended, as entries of key and value: grpc-status, grpc-message, trailing metadata. */
+/** The trailers of a call, as entries of key and value: grpc-status, grpc-message, trailing metadata. */
 final class Trailers
 {
-    /** "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )", says the gRPC protocol of grpc-message. */
+    /** The gRPC protocol for grpc-message: "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )". */
     private const ENCODED = '/[^\x20-\x24\x26-\x7E]/';
 
     /** @return list<array{string, string}> */
     public static function of(ServerContext $context): array
     {
         $status = $context->status();
-        $code = $status['code'] ?? STATUS_OK;
-        $entries = [['grpc-status', (string) $code]];
-        if ($code !== STATUS_OK) {
+        $entries = [['grpc-status', (string) $context->statusCode()]];
+        if ($context->statusCode() !== STATUS_OK) {
             $entries[] = ['grpc-message', self::percentEncode($status['details'])];
         }
         foreach ([$context->trailingMetadata(), $status['metadata'] ?? []] as $metadata) {

@@ -6,10 +6,11 @@ namespace Grpc\Tests;
 
 use Closure;
 use Google\Protobuf\StringValue;
+use Grpc\FrameFlags;
 use Grpc\IncomingCall;
 use Grpc\RpcServer;
 
-/** One call of a method of ScriptedService, over streams in memory. */
+/** A call of a ScriptedService method, over streams in memory. */
 final class Call
 {
     private const KINDS = [
@@ -23,7 +24,7 @@ final class Call
     public readonly int $status;
 
     /**
-     * @param string $input what php://input gives
+     * @param string $input the content of php://input
      * @param array<string, string> $variables
      */
     public function __construct(
@@ -45,7 +46,7 @@ final class Call
         return (new StringValue(['value' => $text]))->serializeToString();
     }
 
-    /** Frames of a message for each text. */
+    /** A frame for each text. */
     public static function messages(string ...$texts): string
     {
         return implode(array_map(static fn (string $text): string => Frames::encode(self::message($text)), $texts));
@@ -56,7 +57,7 @@ final class Call
     {
         $texts = [];
         foreach ($this->output->frames() as [$flags, $content]) {
-            if ($flags < 0x40) {
+            if ($flags <= FrameFlags::COMPRESSED) {
                 $value = new StringValue();
                 $value->mergeFromString($content);
                 $texts[] = $value->getValue();

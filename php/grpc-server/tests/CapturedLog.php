@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Grpc\Tests;
 
-/** Sends error_log to a file while a test runs. */
+/** Redirects error_log to a file while a test runs. */
 trait CapturedLog
 {
     private string $logFile;

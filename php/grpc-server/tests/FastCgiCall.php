@@ -6,7 +6,7 @@ namespace Grpc\Tests;
 
 use RuntimeException;
 
-/** The proxy's side of one call, a step at a time. */
+/** The proxy's side of one call, step by step. */
 final class FastCgiCall
 {
     private const BEGIN_REQUEST = 1;
@@ -23,7 +23,7 @@ final class FastCgiCall
     private string $out = '';
     private bool $ended = false;
 
-    /** What was written to the log. */
+    /** The content of FastCGI's STDERR. */
     public string $log = '';
 
     /** @param array<string, string> $variables */
@@ -61,7 +61,7 @@ final class FastCgiCall
     public function fields(): array
     {
         while (($end = strpos($this->out, "\r\n\r\n")) === false) {
-            $this->readRecord() || throw new RuntimeException("no header fields: $this->out");
+            $this->readRecord() || throw new RuntimeException("the answer ended within its header fields: $this->out");
         }
         $fields = substr($this->out, 0, $end);
         $this->out = substr($this->out, $end + 4);
@@ -76,10 +76,10 @@ final class FastCgiCall
             return null;
         }
         ['flags' => $flags, 'length' => $length] = unpack('Cflags/Nlength', $header);
-        return [$flags, $this->take($length) ?? throw new RuntimeException('half a frame')];
+        return [$flags, $this->take($length) ?? throw new RuntimeException('the answer ended within a frame')];
     }
 
-    /** All that is left until the end. */
+    /** The rest of the answer. */
     public function rest(): string
     {
         while ($this->readRecord());
@@ -114,7 +114,7 @@ final class FastCgiCall
         match ($type) {
             self::STDOUT => $this->out .= $content,
             self::STDERR => $this->log .= $content,
-            // A worker waits for the connection to be closed.
+            // A worker waits until the connection is closed.
             self::END_REQUEST => [$this->ended = true, $this->close()],
         };
         return true;
@@ -126,7 +126,7 @@ final class FastCgiCall
         while (strlen($bytes) < $length) {
             $read = fread($this->connection, $length - strlen($bytes));
             if ($read === '' || $read === false) {
-                throw new RuntimeException("no answer; so far: $this->out");
+                throw new RuntimeException("php-fpm closed the connection or timed out; the answer so far: $this->out");
             }
             $bytes .= $read;
         }

@@ -10,7 +10,7 @@ use PHPUnit\Framework\TestCase;
 
 final class MetadataTest extends TestCase
 {
-    public function test_values_of_a_key_are_decoded_in_order(): void
+    public function test_decodes_the_values_of_a_key_in_order(): void
     {
         $lines = "x-twice: one\nx-some-bin: q6ur\nx-twice: two: with a colon\nx-empty: \nx-some-bin: q6s\na_b.c: 1\n12: n\n";
         self::assertSame([
@@ -23,7 +23,7 @@ final class MetadataTest extends TestCase
         self::assertSame([], Metadata::decode(''));
     }
 
-    public function test_binary_values_are_encoded(): void
+    public function test_encodes_binary_values(): void
     {
         $metadata = ['x-some-bin' => ["\0\r\n\xff", ''], 'x-text' => ['a', 'b'], 12 => ['n']];
         Metadata::check($metadata);
@@ -34,33 +34,33 @@ final class MetadataTest extends TestCase
     }
 
     /**
-     * @dataProvider badMetadata
+     * @dataProvider invalidMetadata
      * @param array<mixed> $metadata
      */
-    public function test_what_a_client_would_not_get_is_refused(array $metadata): void
+    public function test_refuses_metadata_that_would_not_reach_the_client(array $metadata): void
     {
         $this->expectException(InvalidArgumentException::class);
         Metadata::check($metadata);
     }
 
     /** @return array<string, array{array<mixed>}> */
-    public static function badMetadata(): array
+    public static function invalidMetadata(): array
     {
         return [
-            'no key' => [['' => ['a']]],
+            'empty key' => [['' => ['a']]],
             'upper case' => [['X-A' => ['a']]],
             'space in a key' => [['x a' => ['a']]],
             'colon in a key' => [['x:a' => ['a']]],
             'line feed in a key' => [["x\na" => ['a']]],
             'pseudo-header' => [[':path' => ['a']]],
             'reserved' => [['grpc-status' => ['0']]],
-            'the CGI answer\'s own' => [['status' => ['404']]],
+            'header field of CGI' => [['status' => ['404']]],
             'CR LF in a value' => [['x-a' => ["a\r\nset-cookie: b"]]],
             'NUL' => [['x-a' => ["\0"]]],
             'not ASCII' => [['x-a' => ['é']]],
             'tab' => [['x-a' => ["\t"]]],
-            'no list' => [['x-a' => 'a']],
-            'no string' => [['x-a' => [1]]],
+            'value without a list' => [['x-a' => 'a']],
+            'value that is not a string' => [['x-a' => [1]]],
         ];
     }
 }

@@ -6,7 +6,7 @@ namespace Grpc\Tests;
 
 use RuntimeException;
 
-/** A php-fpm of the tests' own, on a Unix socket, as a distribution sets it up: with php.ini, and with its buffers. */
+/** Runs a php-fpm on a Unix socket, configured as by a distribution: with php.ini and output buffering. */
 final class PhpFpm
 {
     private readonly string $folder;
@@ -14,7 +14,7 @@ final class PhpFpm
     /** @var resource */
     private $process;
 
-    /** What was logged until it was ready. */
+    /** The log until php-fpm was ready. */
     public readonly string $startLog;
 
     /**
@@ -99,7 +99,7 @@ final class PhpFpm
             'pm = static',
             'pm.max_children = 2',
             'catch_workers_output = no',
-            // What a service prints must not reach the proxy, not even this.
+            // The output of a service must not reach the proxy, not even errors that PHP displays.
             'php_flag[display_errors] = on',
             'php_flag[log_errors] = off',
             'php_value[memory_limit] = 512M',

@@ -4,9 +4,10 @@ declare(strict_types=1);
 
 namespace Grpc\Tests;
 
+use Grpc\FrameFlags;
 use PHPUnit\Framework\TestCase;
 
-/** What only a real php-fpm can show. */
+/** Behaviour that depends on php-fpm. */
 final class PhpFpmTest extends TestCase
 {
     private const SCRIPT = __DIR__ . '/application.php';
@@ -31,14 +32,14 @@ final class PhpFpmTest extends TestCase
         file_put_contents(self::$notes, '');
     }
 
-    public function test_a_unary_call(): void
+    public function test_answers_a_unary_call(): void
     {
         [$fields, $body] = self::unary('anything');
         self::assertSame(['content-type: application/grpc', 'www-authenticate: basic', 'grpc-status: 0'], $fields);
         self::assertSame(Call::message('anything'), $body);
     }
 
-    public function test_a_bidi_stream_is_answered_while_its_client_is_still_sending(): void
+    public function test_answers_a_bidi_stream_while_the_client_is_still_sending(): void
     {
         $call = self::bidi();
         $call->send(Call::messages('a'));
@@ -47,11 +48,11 @@ final class PhpFpmTest extends TestCase
         $call->send(Call::messages('b'));
         self::assertSame([0, Call::message('b')], $call->frame());
         $call->endInput();
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
         self::assertNull($call->frame());
     }
 
-    public function test_a_client_stream_is_read_however_its_frames_are_cut(): void
+    public function test_reads_a_client_stream_whose_frames_arrive_in_pieces(): void
     {
         $call = self::call('ClientStream', 'client_stream');
         foreach (str_split(Call::messages('a', str_repeat('b', 100), 'c'), 7) as $piece) {
@@ -60,36 +61,36 @@ final class PhpFpmTest extends TestCase
         $call->endInput();
         $call->fields();
         self::assertSame([0, Call::message('102')], $call->frame());
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
-    public function test_a_message_of_64_mib(): void
+    public function test_echoes_a_message_of_64_mib(): void
     {
         $message = Call::message(str_repeat('x', 64 << 20));
         $call = self::bidi();
         $call->send(Frames::encode($message));
         $call->endInput();
         $call->fields();
-        // Without assertSame(): it would show the difference.
+        // assertSame() would print 64 MiB on failure.
         self::assertTrue([0, $message] === $call->frame());
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     /** @dataProvider strayOutput */
-    public function test_what_is_printed_goes_to_the_log(string $order, string $logged): void
+    public function test_logs_the_output_of_a_service(string $command, string $logged): void
     {
-        [$fields, $body, $log] = self::unary($order);
-        self::assertSame(Call::message($order), $body);
+        [$fields, $body, $log] = self::unary($command);
+        self::assertSame(Call::message($command), $body);
         self::assertContains('grpc-status: 0', $fields);
         self::assertStringContainsString($logged, $log);
 
         $call = self::bidi();
-        $call->send(Call::messages($order, $order));
+        $call->send(Call::messages($command, $command));
         $call->endInput();
         $call->fields();
-        self::assertSame([0, Call::message($order)], $call->frame());
-        self::assertSame([0, Call::message($order)], $call->frame());
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([0, Call::message($command)], $call->frame());
+        self::assertSame([0, Call::message($command)], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
         self::assertSame('', $call->rest());
         self::assertStringContainsString($logged, $call->log);
     }
@@ -98,15 +99,15 @@ final class PhpFpmTest extends TestCase
     public static function strayOutput(): array
     {
         return [
-            ['print', 'sent to no one: printed'],
+            ['print', 'discarded output: printed'],
             ['warn', 'Undefined variable $undefined'],
-            ['buffer', 'sent to no one: buffered'],
+            ['buffer', 'discarded output: buffered'],
             ['unbuffer', 'printed after the answer'],
             ['nothing', 'printed after the answer'],
         ];
     }
 
-    public function test_what_was_printed_before_the_call_goes_to_the_log(): void
+    public function test_logs_output_from_before_the_call(): void
     {
         [$fields, $body, $log] = self::unary('a', ['PRINT_BEFORE' => 'early']);
         self::assertContains('grpc-status: 0', $fields);
@@ -114,35 +115,35 @@ final class PhpFpmTest extends TestCase
         self::assertStringContainsString('early', $log);
     }
 
-    public function test_what_was_sent_before_the_call_never_passes_for_a_message(): void
+    public function test_output_sent_before_the_call_is_not_a_valid_message(): void
     {
         [, $body, $log] = self::unary('a', ['PRINT_BEFORE' => "\n", 'FLUSH_BEFORE' => '1']);
         self::assertSame("\n\xff", $body);
         self::assertStringContainsString('no answer is possible: output began at', $log);
     }
 
-    public function test_header_fields_of_others_are_no_metadata(): void
+    public function test_header_fields_set_by_the_script_are_dropped(): void
     {
         $fields = self::unary('headers')[0];
         self::assertSame(['content-type: application/grpc', 'www-authenticate: basic', 'grpc-status: 0'], $fields);
     }
 
     /** @dataProvider waysToDie */
-    public function test_a_script_that_dies_is_unknown(string $order): void
+    public function test_exit_or_a_fatal_error_is_unknown(string $command): void
     {
-        [$fields, $body] = self::unary($order);
+        [$fields, $body] = self::unary($command);
         self::assertContains('grpc-status: 2', $fields);
         self::assertSame('', $body);
 
         foreach ([[], ['a']] as $before) {
             $call = self::bidi();
-            $call->send(Call::messages(...[...$before, $order]));
+            $call->send(Call::messages(...[...$before, $command]));
             $call->fields();
             foreach ($before as $text) {
                 self::assertSame([0, Call::message($text)], $call->frame());
             }
-            // The client has not half-closed.
-            self::assertSame([0x80, "grpc-status: 2\r\ngrpc-message: the script ended early\r\n"], $call->frame());
+            // Although the client has not half-closed.
+            self::assertSame([FrameFlags::TRAILERS, "grpc-status: 2\r\ngrpc-message: the script ended early\r\n"], $call->frame());
         }
     }
 
@@ -152,18 +153,18 @@ final class PhpFpmTest extends TestCase
         return ['exit' => ['exit'], 'memory' => ['exhaust']];
     }
 
-    public function test_an_exception_in_a_stream_is_in_the_trailers(): void
+    public function test_an_exception_ends_a_stream_with_trailers(): void
     {
         $call = self::bidi();
         $call->send(Call::messages('throw'));
         $call->fields();
-        self::assertSame([0x80, "grpc-status: 2\r\ngrpc-message: uncaught exception\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 2\r\ngrpc-message: uncaught exception\r\n"], $call->frame());
         $call->endInput();
         self::assertSame('', $call->rest());
         self::assertStringContainsString('LogicException: secret', $call->log);
     }
 
-    public function test_a_client_that_is_gone_ends_a_writer_with_all_that_cleans_up(): void
+    public function test_a_writer_runs_its_cleanup_when_the_client_disconnects(): void
     {
         $call = self::call('ServerStream', 'server_stream');
         $call->send(Call::messages(''));
@@ -174,20 +175,20 @@ final class PhpFpmTest extends TestCase
         self::assertNotes(['finally', 'status 1', 'destructor']);
     }
 
-    public function test_a_client_that_is_gone_ends_a_reader_that_has_answered(): void
+    public function test_a_reader_that_has_answered_runs_its_cleanup_when_the_client_cancels(): void
     {
         $call = self::bidi();
-        $call->send(Call::messages('a') . Frames::encode('', 0x80));
+        $call->send(Call::messages('a') . Frames::encode('', FrameFlags::CANCELLED));
         $call->fields();
         $call->frame();
         $call->close();
         self::assertNotes(['finally', 'status 1', 'destructor']);
     }
 
-    public function test_a_cancelled_client_stream_does_not_pass_for_a_whole_one(): void
+    public function test_a_cancelled_client_stream_is_not_mistaken_for_a_complete_one(): void
     {
         $call = self::call('ClientStream', 'client_stream');
-        $call->send(Call::messages('a') . Frames::encode('', 0x80));
+        $call->send(Call::messages('a') . Frames::encode('', FrameFlags::CANCELLED));
         $call->close();
         self::assertNotes(['finally', 'status 1', 'destructor']);
     }
@@ -195,7 +196,7 @@ final class PhpFpmTest extends TestCase
     /** @param list<string> $expected */
     private static function assertNotes(array $expected): void
     {
-        // Nothing else tells when a script has ended that no one is connected to.
+        // Without a connection, only the notes show that the script has ended.
         for ($i = 0; $i < 500 && !str_contains((string) file_get_contents(self::$notes), end($expected)); $i++) {
             usleep(10_000);
         }
@@ -206,9 +207,9 @@ final class PhpFpmTest extends TestCase
      * @param array<string, string> $variables
      * @return array{list<string>, string, string} header fields, body and log
      */
-    private static function unary(string $order, array $variables = []): array
+    private static function unary(string $command, array $variables = []): array
     {
-        $message = Call::message($order);
+        $message = Call::message($command);
         $call = self::call('Unary', 'unary', $variables + ['CONTENT_LENGTH' => (string) strlen($message)]);
         $call->send($message);
         $call->endInput();

@@ -10,7 +10,7 @@ use Grpc\PreloadedPool;
 use PHPUnit\Framework\TestCase;
 use RuntimeException;
 
-/** What an opcache.preload script of this package's makes of php-fpm. */
+/** php-fpm with a preload script that uses this package. */
 final class PreloadTest extends TestCase
 {
     private const JSON = '{"a":{"b":[1,null,"c"]},"d":true}';
@@ -27,49 +27,49 @@ final class PreloadTest extends TestCase
         self::$phpFpm->stop();
     }
 
-    public function test_nothing_is_said_of_it(): void
+    public function test_preloading_logs_nothing(): void
     {
         self::assertStringNotContainsString('PHP', self::$phpFpm->startLog);
     }
 
-    public function test_messages_work_without_a_class_loaded_or_a_descriptor_parsed(): void
+    public function test_messages_work_without_loading_a_class_or_parsing_a_descriptor(): void
     {
-        // Twice: what a worker keeps of its first call must not be in the way.
+        // Each of the two workers twice: state from the first call must not affect the second one.
         for ($i = 0; $i < 4; $i++) {
-            $said = self::said();
-            self::assertSame(self::JSON, $said['json']);
-            self::assertSame(['preloaded.php', 'autoload.php', 'constants.php'], $said['loaded']);
-            self::assertSame(PreloadedPool::class, $said['pool']);
+            $report = self::report();
+            self::assertSame(self::JSON, $report['json']);
+            self::assertSame(['preloaded.php', 'autoload.php', 'constants.php'], $report['loaded']);
+            self::assertSame(PreloadedPool::class, $report['pool']);
         }
     }
 
-    public function test_descriptors_that_are_not_preloaded_are_made_as_ever(): void
+    public function test_other_descriptors_are_parsed_as_without_preloading(): void
     {
-        self::assertSame('"other"', self::said()['other']);
+        self::assertSame('"other"', self::report()['other']);
     }
 
     /** @dataProvider messages */
-    public function test_a_message_may_come_before_the_server(string $class): void
+    public function test_a_message_may_be_created_before_the_server(string $class): void
     {
-        $said = self::said(['MESSAGE_BEFORE' => $class]);
-        self::assertSame(self::JSON, $said['json']);
-        self::assertSame('"other"', $said['other']);
+        $report = self::report(['MESSAGE_BEFORE' => $class]);
+        self::assertSame(self::JSON, $report['json']);
+        self::assertSame('"other"', $report['other']);
     }
 
     /** @return array<string, array{class-string}> */
     public static function messages(): array
     {
-        return ['of what is preloaded' => [Struct::class], 'of another file' => [StringValue::class]];
+        return ['preloaded' => [Struct::class], 'not preloaded' => [StringValue::class]];
     }
 
-    public function test_php_fpm_does_not_start_with_a_script_that_is_not_there(): void
+    public function test_php_fpm_does_not_start_if_the_preload_script_is_missing(): void
     {
         $this->expectException(RuntimeException::class);
         $this->expectExceptionMessage('/nonexistent/preload.php');
         new PhpFpm([], '/nonexistent/preload.php');
     }
 
-    public function test_php_fpm_does_not_start_with_descriptors_that_are_not_there(): void
+    public function test_php_fpm_does_not_start_if_descriptors_are_missing(): void
     {
         $this->expectException(RuntimeException::class);
         $this->expectExceptionMessage('Class "GPBMetadata\Nothing" not found');
@@ -80,7 +80,7 @@ final class PreloadTest extends TestCase
      * @param array<string, string> $variables
      * @return array<string, mixed>
      */
-    private static function said(array $variables = []): array
+    private static function report(array $variables = []): array
     {
         $call = self::$phpFpm->call(__DIR__ . '/preloaded.php', '/a/b', 'unary', $variables + [
             'JSON' => self::JSON,

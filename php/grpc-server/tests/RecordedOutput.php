@@ -5,21 +5,22 @@ declare(strict_types=1);
 namespace Grpc\Tests;
 
 use Closure;
+use Grpc\FrameFlags;
 use Grpc\Output;
 
-/** Keeps what would go to the proxy. */
+/** Records the answer instead of sending it to the proxy. */
 final class RecordedOutput extends Output
 {
-    /** @var list<string> those of the answer; PHP sends the ones that were set last */
+    /** @var list<string> the header fields that PHP would send: those that were set last */
     public array $fields = [];
     public string $bytes = '';
     public int $flushes = 0;
 
-    /** To be run as PHP would when the script ends. */
+    /** The shutdown function, for a test to run. */
     public Closure $end;
 
-    /** After that many flushes the client is gone. */
-    public int $patience = PHP_INT_MAX;
+    /** The number of flushes after which the client is gone. */
+    public int $flushesUntilGone = PHP_INT_MAX;
 
     /** @return list<array{int, string}> flags and content of each frame */
     public function frames(): array
@@ -27,12 +28,12 @@ final class RecordedOutput extends Output
         return Frames::decode($this->bytes);
     }
 
-    /** @return list<string> of the frame of trailers, which must be the last one */
+    /** @return list<string> empty unless the last frame is a trailers frame */
     public function trailerLines(): array
     {
         $frames = $this->frames();
         [$flags, $lines] = end($frames);
-        return $flags === 0x80 ? explode("\r\n", rtrim($lines)) : [];
+        return $flags === FrameFlags::TRAILERS ? explode("\r\n", rtrim($lines)) : [];
     }
 
     public function onShutdown(Closure $end): void
@@ -62,7 +63,7 @@ final class RecordedOutput extends Output
 
     protected function aborted(): bool
     {
-        return $this->flushes >= $this->patience;
+        return $this->flushes >= $this->flushesUntilGone;
     }
 
     protected function capture(): void

@@ -14,27 +14,31 @@ use LogicException;
 use PHPUnit\Framework\TestCase;
 use TypeError;
 
+use const Grpc\STATUS_CANCELLED;
+use const Grpc\STATUS_INTERNAL;
+use const Grpc\STATUS_OK;
 use const Grpc\STATUS_PERMISSION_DENIED;
+use const Grpc\STATUS_UNIMPLEMENTED;
 
-/** Unary calls, and what holds for all. */
+/** Unary calls, and rules for calls of every kind. */
 final class RpcServerTest extends TestCase
 {
     use CapturedLog;
 
-    public function test_a_unary_call_is_a_bare_message_each_way(): void
+    public function test_a_unary_call_is_a_bare_message_in_each_direction(): void
     {
         $call = $this->call(static fn (StringValue $request): StringValue
             => new StringValue(['value' => strrev($request->getValue())]), Call::message('abc'));
         self::assertSame(['grpc-status: 0'], $call->output->fields);
         self::assertSame(Call::message('cba'), $call->output->bytes);
-        self::assertSame(0, $call->status);
+        self::assertSame(STATUS_OK, $call->status);
     }
 
     /** @dataProvider unknownPaths */
     public function test_an_unknown_method_is_unimplemented(string $path): void
     {
         $call = $this->call(static fn () => null, '', ['REQUEST_URI' => $path]);
-        self::assertSame(12, $call->status);
+        self::assertSame(STATUS_UNIMPLEMENTED, $call->status);
         self::assertSame('grpc-status: 12', $call->output->fields[0]);
         self::assertSame('', $call->output->bytes);
     }
@@ -45,29 +49,29 @@ final class RpcServerTest extends TestCase
         return [[''], ['/'], ['/test.Scripted/Nothing'], ['/test.scripted/Unary'], ['/test.Scripted/unary']];
     }
 
-    public function test_a_kind_that_the_proxy_got_wrong_is_internal(): void
+    public function test_a_call_of_the_wrong_kind_is_internal(): void
     {
         $call = $this->call(static fn () => null, '', ['REQUEST_URI' => '/test.Scripted/BidiStream']);
-        self::assertSame(13, $call->status);
-        self::assertStringContainsString('does it have the descriptor set', $this->log());
+        self::assertSame(STATUS_INTERNAL, $call->status);
+        self::assertStringContainsString('check its --descriptor-set', $this->log());
     }
 
-    public function test_a_request_that_does_not_parse_is_internal(): void
+    public function test_an_invalid_request_is_internal(): void
     {
-        $call = $this->call(static fn () => self::fail('it was called'), "\x0a\x7f");
-        self::assertSame(['grpc-status: 13', 'grpc-message: request does not parse'], $call->output->fields);
-        self::assertStringContainsString('does not parse', $this->log());
+        $call = $this->call(static fn () => self::fail('the method was called'), "\x0a\x7f");
+        self::assertSame(['grpc-status: 13', 'grpc-message: cannot parse the request'], $call->output->fields);
+        self::assertStringContainsString('cannot parse a request of type', $this->log());
     }
 
-    public function test_a_request_that_was_cut_short_is_not_served(): void
+    public function test_a_truncated_request_does_not_reach_the_service(): void
     {
-        $call = $this->call(static fn () => self::fail('it was called'), 'ab', ['CONTENT_LENGTH' => '3']);
-        self::assertSame(1, $call->status);
-        // What stands from the beginning.
+        $call = $this->call(static fn () => self::fail('the method was called'), 'ab', ['CONTENT_LENGTH' => '3']);
+        self::assertSame(STATUS_CANCELLED, $call->status);
+        // The default for a call without an answer.
         self::assertSame(['grpc-status: 2'], $call->output->fields);
     }
 
-    public function test_an_exception_is_unknown_and_its_text_is_for_the_log(): void
+    public function test_an_exception_is_unknown_and_its_text_goes_only_to_the_log(): void
     {
         foreach ([new LogicException('secret'), new TypeError('secret')] as $error) {
             $call = $this->call(static fn () => throw $error);
@@ -77,7 +81,7 @@ final class RpcServerTest extends TestCase
         }
     }
 
-    public function test_a_status_exception_is_the_answer(): void
+    public function test_a_status_exception_becomes_the_status(): void
     {
         $call = $this->call(static function (StringValue $request, ServerContext $context): never {
             $context->setTrailingMetadata(['x-set' => ['first']]);
@@ -90,19 +94,19 @@ final class RpcServerTest extends TestCase
         self::assertSame('', $this->log());
     }
 
-    public function test_neither_a_response_nor_a_status_is_unimplemented(): void
+    public function test_a_method_without_a_response_or_a_status_is_unimplemented(): void
     {
-        self::assertSame(12, $this->call(static fn () => null)->status);
-        self::assertStringContainsString('gave neither a response nor a status', $this->log());
+        self::assertSame(STATUS_UNIMPLEMENTED, $this->call(static fn () => null)->status);
+        self::assertStringContainsString('returned no response and set no status', $this->log());
     }
 
-    public function test_a_stubs_own_method_is_unimplemented(): void
+    public function test_a_method_that_the_service_does_not_override_is_unimplemented(): void
     {
         $call = $this->call(static fn ($request, ServerContext $context) => $context->setStatus(Status::unimplemented()));
         self::assertSame(['grpc-status: 12', 'grpc-message: UNIMPLEMENTED'], $call->output->fields);
     }
 
-    public function test_metadata_goes_both_ways(): void
+    public function test_metadata_passes_in_both_directions(): void
     {
         $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
             $metadata = $context->clientMetadata();
@@ -118,17 +122,17 @@ final class RpcServerTest extends TestCase
         ], $call->output->fields);
     }
 
-    public function test_an_error_has_no_message_and_its_text_is_percent_encoded(): void
+    public function test_an_error_has_no_response_message_and_its_text_is_percent_encoded(): void
     {
         $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
-            $context->setStatus(Status::status(7, "\t100%\r\n☺\x7f"));
-            return new StringValue(['value' => 'not to be seen']);
+            $context->setStatus(Status::status(STATUS_PERMISSION_DENIED, "\t100%\r\n☺\x7f"));
+            return new StringValue(['value' => 'must not be sent']);
         });
         self::assertContains('grpc-message: %09100%25%0D%0A%E2%98%BA%7F', $call->output->fields);
         self::assertSame('', $call->output->bytes);
     }
 
-    public function test_a_compressed_answer_is_asked_for(): void
+    public function test_a_service_requests_compression(): void
     {
         $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
             $context->setCompression($context->messageCompressed() ? 'zstd' : 'gzip');
@@ -137,7 +141,7 @@ final class RpcServerTest extends TestCase
         self::assertSame(['grpc-encoding: zstd', 'grpc-status: 0'], $call->output->fields);
     }
 
-    public function test_a_method_that_is_there_twice_is_told(): void
+    public function test_logs_a_method_that_is_registered_twice(): void
     {
         $server = new RpcServer();
         $server->handle(new ScriptedService(static fn () => null));

@@ -11,7 +11,7 @@ use Grpc\ServerCallReader;
 use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
 
-/** A service with a method of each kind, described as in a generated stub; a closure is the method. */
+/** A service with a method of each kind, described as by a generated stub; each runs the same closure. */
 final class ScriptedService
 {
     /** @param Closure(mixed ...): mixed $method */

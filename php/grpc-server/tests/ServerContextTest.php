@@ -13,7 +13,7 @@ use UnexpectedValueException;
 
 final class ServerContextTest extends TestCase
 {
-    public function test_it_says_what_was_called(): void
+    public function test_it_describes_the_call(): void
     {
         $context = self::context(['REQUEST_URI' => '/a.B/C?d', 'HTTP_HOST' => 'shop:80']);
         self::assertSame('/a.B/C', $context->method());
@@ -31,14 +31,14 @@ final class ServerContextTest extends TestCase
         self::assertFalse($context->cancelled());
     }
 
-    public function test_a_deadline_that_is_over_is_a_cancellation(): void
+    public function test_an_expired_deadline_cancels_the_call(): void
     {
         $context = self::context(['GRPC_DEADLINE' => '1']);
         self::assertSame(0.0, $context->secondsLeft());
         self::assertTrue($context->cancelled());
     }
 
-    public function test_no_deadline_is_infinite(): void
+    public function test_without_a_deadline_the_time_is_infinite(): void
     {
         $context = self::context([]);
         self::assertSame(INF, $context->secondsLeft());
@@ -47,17 +47,17 @@ final class ServerContextTest extends TestCase
     }
 
     /**
-     * @dataProvider wrongStatuses
+     * @dataProvider invalidStatuses
      * @param array<mixed> $status
      */
-    public function test_a_status_that_cannot_be_sent_is_refused(array $status): void
+    public function test_an_invalid_status_is_refused(array $status): void
     {
         $this->expectException(InvalidArgumentException::class);
         self::context([])->setStatus($status);
     }
 
     /** @return list<array{array<mixed>}> */
-    public static function wrongStatuses(): array
+    public static function invalidStatuses(): array
     {
         return [
             [[]],

@@ -10,17 +10,22 @@ use Grpc\StatusException;
 use InvalidArgumentException;
 use PHPUnit\Framework\TestCase;
 
+use const Grpc\STATUS_INVALID_ARGUMENT;
+use const Grpc\STATUS_NOT_FOUND;
+use const Grpc\STATUS_OK;
+
 final class StatusExceptionTest extends TestCase
 {
-    public function test_it_is_a_status(): void
+    public function test_it_returns_its_status(): void
     {
-        $status = (new StatusException(5, 'none', [], ['x-a' => ['b']]))->status();
-        self::assertSame(['code' => 5, 'details' => 'none', 'metadata' => ['x-a' => ['b']]], $status);
+        $status = (new StatusException(STATUS_NOT_FOUND, 'none', [], ['x-a' => ['b']]))->status();
+        self::assertSame(['code' => STATUS_NOT_FOUND, 'details' => 'none', 'metadata' => ['x-a' => ['b']]], $status);
     }
 
-    public function test_details_are_a_google_rpc_status(): void
+    public function test_details_become_a_google_rpc_status(): void
     {
-        $error = new StatusException(3, str_repeat('m', 200), [new Duration(['seconds' => 7]), new StringValue(['value' => 'v'])]);
+        $details = [new Duration(['seconds' => 7]), new StringValue(['value' => 'v'])];
+        $error = new StatusException(STATUS_INVALID_ARGUMENT, str_repeat('m', 200), $details);
         $duration = "\x0a\x2ctype.googleapis.com/google.protobuf.Duration\x12\x02\x08\x07";
         $value = "\x0a\x2ftype.googleapis.com/google.protobuf.StringValue\x12\x03\x0a\x01v";
         self::assertSame(
@@ -29,9 +34,9 @@ final class StatusExceptionTest extends TestCase
         );
     }
 
-    public function test_ok_is_no_error(): void
+    public function test_ok_is_refused(): void
     {
         $this->expectException(InvalidArgumentException::class);
-        new StatusException(0);
+        new StatusException(STATUS_OK);
     }
 }

@@ -9,7 +9,7 @@ use PHPUnit\Framework\TestCase;
 
 final class TimevalTest extends TestCase
 {
-    public function test_spans_are_added_and_subtracted(): void
+    public function test_adds_and_subtracts_spans(): void
     {
         $sum = (new Timeval(5))->add(new Timeval(7));
         self::assertSame(0, Timeval::compare(new Timeval(12), $sum));
@@ -26,13 +26,13 @@ final class TimevalTest extends TestCase
         self::assertEquals(Timeval::infPast(), Timeval::now()->subtract(Timeval::infFuture())->subtract(Timeval::infFuture()));
     }
 
-    public function test_similar_times_are_within_a_threshold(): void
+    public function test_times_within_the_threshold_are_similar(): void
     {
         self::assertTrue(Timeval::similar(new Timeval(5), new Timeval(8), new Timeval(3)));
         self::assertFalse(Timeval::similar(new Timeval(5), new Timeval(8), new Timeval(2)));
     }
 
-    public function test_it_sleeps_until_its_time(): void
+    public function test_it_sleeps_until_the_point_in_time(): void
     {
         $time = Timeval::now()->add(new Timeval(20_000));
         $time->sleepUntil();

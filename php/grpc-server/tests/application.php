@@ -2,27 +2,25 @@
 
 declare(strict_types=1);
 
-// A script under a real php-fpm: a method for each kind of call, which does what its request says.
+// A service with a method for each kind of call. The request of a unary or bidirectional call is a command to execute.
 
 use Google\Protobuf\StringValue;
 use Grpc\RpcServer;
-use Grpc\ServerCallReader;
-use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
 use Grpc\Tests\ScriptedService;
 
 require __DIR__ . '/../autoload.php';
 require __DIR__ . '/ScriptedService.php';
 
-/** Notes what has run, where nobody reads an answer any more. */
+/** Records a step that the answer cannot show, because its client is gone. */
 function note(string $text): void
 {
     file_put_contents(getenv('NOTES'), "$text\n", FILE_APPEND);
 }
 
-function obey(string $order, ServerCallWriter|ServerContext|null $object = null): StringValue
+function execute(string $command): StringValue
 {
-    match ($order) {
+    match ($command) {
         'print' => print('printed'),
         'warn' => $undefined,
         'buffer' => [ob_start(), print('buffered')],
@@ -33,7 +31,7 @@ function obey(string $order, ServerCallWriter|ServerContext|null $object = null)
         'throw' => throw new LogicException('secret'),
         default => null,
     };
-    return new StringValue(['value' => $order]);
+    return new StringValue(['value' => $command]);
 }
 
 $destroyed = new class {
@@ -47,7 +45,7 @@ $method = static function (object $first, object $second, ?ServerContext $contex
     // unary
     if ($first instanceof StringValue && $second instanceof ServerContext) {
         $second->setInitialMetadata(['www-authenticate' => ['Basic']]);
-        return obey($first->getValue());
+        return execute($first->getValue());
     }
     try {
         if ($first instanceof StringValue) {
@@ -63,7 +61,7 @@ $method = static function (object $first, object $second, ?ServerContext $contex
             return new StringValue(['value' => (string) $bytes]);
         } else {
             while ($request = $first->read()) {
-                $second->write(obey($request->getValue()));
+                $second->write(execute($request->getValue()));
             }
         }
     } finally {

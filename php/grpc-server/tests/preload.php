@@ -2,8 +2,8 @@
 
 declare(strict_types=1);
 
-// What an application preloads: its classes, and the descriptors of its messages, here those of a file with all that is
-// hard to carry over: a map, a oneof, an enum, and messages within each other.
+// Preloads classes and descriptors as an application does. This file's descriptors are the hard ones to serialize: a map,
+// a oneof, an enum, and messages that contain each other.
 
 require __DIR__ . '/../autoload.php';
 

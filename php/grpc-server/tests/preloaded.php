@@ -2,7 +2,7 @@
 
 declare(strict_types=1);
 
-// Says what is there when a call begins, and what becomes of JSON in a message and back.
+// Reports what was loaded during the call, and JSON after a conversion to a message and back.
 
 use Google\Protobuf\Internal\DescriptorPool;
 use Google\Protobuf\StringValue;
@@ -11,7 +11,7 @@ use Grpc\RpcServer;
 
 require __DIR__ . '/../autoload.php';
 
-// Of the runtime as Debian has it.
+// Debian's protobuf runtime causes deprecations.
 error_reporting(E_ALL & ~E_DEPRECATED);
 if (isset($_SERVER['MESSAGE_BEFORE'])) {
     new $_SERVER['MESSAGE_BEFORE']();

@@ -34,7 +34,7 @@ final class TestService extends TestServiceStub
     private const ECHO_INITIAL = 'x-grpc-test-echo-initial';
     private const ECHO_TRAILING = 'x-grpc-test-echo-trailing-bin';
 
-    /** The one that every client accepts. */
+    /** Every client accepts this encoding. */
     private const COMPRESSION = 'gzip';
 
     public function EmptyCall(PBEmpty $request, ServerContext $context): PBEmpty
@@ -113,7 +113,7 @@ final class TestService extends TestServiceStub
         }
     }
 
-    /** Of the proxy and all workers behind it: to a client they are one server. */
+    /** Identifies the proxy and all its workers, which are one server to a client. */
     private static function serverId(): string
     {
         return sprintf('%s:%s', gethostname(), $_SERVER['SERVER_PORT'] ?? '');
@@ -139,7 +139,7 @@ final class TestService extends TestServiceStub
             throw new StatusException(STATUS_INVALID_ARGUMENT, "unsupported response type $type");
         }
         if ($size < 0) {
-            throw new StatusException(STATUS_INVALID_ARGUMENT, "a response cannot have $size bytes");
+            throw new StatusException(STATUS_INVALID_ARGUMENT, "invalid response size $size");
         }
         return new Payload(['type' => $type, 'body' => str_repeat("\0", $size)]);
     }
@@ -148,12 +148,12 @@ final class TestService extends TestServiceStub
     private static function checkCompression(?BoolValue $expected, ServerContext $context): void
     {
         if ($expected !== null && $expected->getValue() !== $context->messageCompressed()) {
-            $came = $context->messageCompressed() ? 'compressed' : 'uncompressed';
-            throw new StatusException(STATUS_INVALID_ARGUMENT, "the message came $came");
+            $actual = $context->messageCompressed() ? 'compressed' : 'uncompressed';
+            throw new StatusException(STATUS_INVALID_ARGUMENT, "the request message was $actual");
         }
     }
 
-    /** @return bool whether the call is to end so */
+    /** @return bool whether the request asks for a status, which ends the call */
     private static function echoStatus(?EchoStatus $status, ServerContext $context): bool
     {
         if ($status === null) {
@@ -163,7 +163,7 @@ final class TestService extends TestServiceStub
         return true;
     }
 
-    /** @param array<string, list<string>> $initialMetadata sent besides */
+    /** @param array<string, list<string>> $initialMetadata sent in addition */
     private static function echoMetadata(ServerContext $context, array $initialMetadata = []): void
     {
         $metadata = $context->clientMetadata();

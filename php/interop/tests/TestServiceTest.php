@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Interop\Tests;
 
 use Google\Protobuf\Internal\Message;
+use Grpc\FrameFlags;
 use Grpc\Tests\FastCgiCall;
 use Grpc\Tests\Frames;
 use Grpc\Tests\PhpFpm;
@@ -20,7 +21,7 @@ use Grpc\Testing\StreamingOutputCallRequest;
 use Grpc\Testing\StreamingOutputCallResponse;
 use PHPUnit\Framework\TestCase;
 
-/** The cases that need no more than a server, by their official names, on a real php-fpm. */
+/** The interoperability cases that need only a server, under their official names, on php-fpm. */
 final class TestServiceTest extends TestCase
 {
     private const SPECIAL_MESSAGE = "\t\ntest with whitespace\r\nand Unicode BMP ☺ and non-BMP 😈\t\n";
@@ -52,9 +53,9 @@ final class TestServiceTest extends TestCase
 
     public function test_client_compressed_unary(): void
     {
-        foreach ([[true, '0', '3'], [true, '1', '0'], [false, '0', '0'], [false, '1', '3']] as [$expected, $came, $status]) {
+        foreach ([[true, '0', '3'], [true, '1', '0'], [false, '0', '0'], [false, '1', '3']] as [$expected, $actual, $status]) {
             $request = self::large(['expect_compressed' => new BoolValue(['value' => $expected])]);
-            $fields = self::unary('UnaryCall', $request, ['GRPC_MESSAGE_COMPRESSED' => $came])[0];
+            $fields = self::unary('UnaryCall', $request, ['GRPC_MESSAGE_COMPRESSED' => $actual])[0];
             self::assertSame("grpc-status: $status", $fields[0]);
         }
     }
@@ -96,7 +97,7 @@ final class TestServiceTest extends TestCase
         $response = new StreamingInputCallResponse();
         $response->mergeFromString($call->frame()[1]);
         self::assertSame(74922, $response->getAggregatedPayloadSize());
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_client_compressed_streaming(): void
@@ -113,7 +114,7 @@ final class TestServiceTest extends TestCase
         self::assertStringContainsString('grpc-status: 3', $probe->frame()[1]);
 
         $call = self::call('StreamingInputCall', 'client_stream');
-        self::send($call, $compressed, 1);
+        self::send($call, $compressed, FrameFlags::COMPRESSED);
         self::send($call, $plain);
         $call->endInput();
         self::fields($call);
@@ -126,31 +127,31 @@ final class TestServiceTest extends TestCase
     {
         $sizes = [31415, 9, 2653, 58979];
         $call = self::call('StreamingOutputCall', 'server_stream');
-        self::send($call, self::ask(...$sizes));
+        self::send($call, self::request(...$sizes));
         $call->endInput();
         self::fields($call);
         foreach ($sizes as $size) {
             self::assertResponse($size, $call);
         }
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_server_compressed_streaming(): void
     {
-        $request = self::ask(31415, 92653);
+        $request = self::request(31415, 92653);
         $request->getResponseParameters()[0]->setCompressed(new BoolValue(['value' => true]));
         $request->getResponseParameters()[1]->setCompressed(new BoolValue(['value' => false]));
         $call = self::call('StreamingOutputCall', 'server_stream');
         self::send($call, $request);
         $call->endInput();
         self::assertSame(['grpc-encoding: gzip'], self::fields($call));
-        self::assertResponse(31415, $call, 1);
+        self::assertResponse(31415, $call, FrameFlags::COMPRESSED);
         self::assertResponse(92653, $call, 0);
     }
 
-    public function test_an_interval_is_waited_for(): void
+    public function test_the_server_waits_for_the_interval(): void
     {
-        $request = self::ask(1, 1);
+        $request = self::request(1, 1);
         $request->getResponseParameters()[1]->setIntervalUs(50_000);
         $call = self::call('StreamingOutputCall', 'server_stream');
         self::send($call, $request);
@@ -166,14 +167,14 @@ final class TestServiceTest extends TestCase
     {
         $call = self::call('FullDuplexCall', 'bidi_stream');
         foreach ([[31415, 27182], [9, 8], [2653, 1828], [58979, 45904]] as $i => [$answered, $sent]) {
-            self::send($call, self::ask($answered)->setPayload(self::payload($sent)));
+            self::send($call, self::request($answered)->setPayload(self::payload($sent)));
             if ($i === 0) {
                 self::fields($call);
             }
             self::assertResponse($answered, $call);
         }
         $call->endInput();
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_empty_stream(): void
@@ -181,18 +182,18 @@ final class TestServiceTest extends TestCase
         $call = self::call('FullDuplexCall', 'bidi_stream');
         $call->endInput();
         self::fields($call);
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_half_duplex_waits_for_all_requests(): void
     {
         $call = self::call('HalfDuplexCall', 'bidi_stream');
-        self::send($call, self::ask(1, 2));
-        self::send($call, self::ask(3));
+        self::send($call, self::request(1, 2));
+        self::send($call, self::request(3));
         $call->endInput();
         self::fields($call);
         array_map(static fn (int $size) => self::assertResponse($size, $call), [1, 2, 3]);
-        self::assertSame([0x80, "grpc-status: 0\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\n"], $call->frame());
     }
 
     public function test_custom_metadata(): void
@@ -205,11 +206,11 @@ final class TestServiceTest extends TestCase
         ], self::unary('UnaryCall', self::large(), $metadata)[0]);
 
         $call = self::call('FullDuplexCall', 'bidi_stream', $metadata);
-        self::send($call, self::ask(314159)->setPayload(self::payload(271828)));
+        self::send($call, self::request(314159)->setPayload(self::payload(271828)));
         $call->endInput();
         self::assertContains('x-grpc-test-echo-initial: test_initial_metadata_value', self::fields($call));
         self::assertResponse(314159, $call);
-        self::assertSame([0x80, "grpc-status: 0\r\nx-grpc-test-echo-trailing-bin: q6ur\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 0\r\nx-grpc-test-echo-trailing-bin: q6ur\r\n"], $call->frame());
     }
 
     public function test_status_code_and_message(): void
@@ -222,7 +223,7 @@ final class TestServiceTest extends TestCase
         self::send($call, new StreamingOutputCallRequest(['response_status' => $status]));
         $call->endInput();
         self::fields($call);
-        self::assertSame([0x80, "grpc-status: 2\r\ngrpc-message: test status message\r\n"], $call->frame());
+        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 2\r\ngrpc-message: test status message\r\n"], $call->frame());
     }
 
     public function test_special_status_message(): void
@@ -243,7 +244,7 @@ final class TestServiceTest extends TestCase
         self::assertContains('grpc-status: 12', self::$phpFpm->unary(self::script(), $path, '')[0]);
     }
 
-    public function test_a_response_type_that_is_not_supported_is_invalid(): void
+    public function test_an_unsupported_response_type_is_invalid(): void
     {
         self::assertSame('grpc-status: 3', self::unary('UnaryCall', new SimpleRequest(['response_type' => 1]))[0][0]);
     }
@@ -259,7 +260,7 @@ final class TestServiceTest extends TestCase
         return new Payload(['body' => str_repeat("\0", $size)]);
     }
 
-    private static function ask(int ...$sizes): StreamingOutputCallRequest
+    private static function request(int ...$sizes): StreamingOutputCallRequest
     {
         $parameters = array_map(static fn (int $size) => new ResponseParameters(['size' => $size]), $sizes);
         return new StreamingOutputCallRequest(['response_parameters' => $parameters]);

@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Shop;
 
-/** One line of JSON for a call, so that a trace can be followed into PHP. */
+/** Formats the log line of a call as JSON, with the trace headers that link it to the logs of other programs. */
 final class CallLog
 {
     private const TRACE_HEADERS = [
@@ -12,14 +12,14 @@ final class CallLog
         'x-ot-span-context', 'traceparent', 'tracestate', 'baggage',
     ];
 
-    /** As the metrics have them. */
+    /** Named as in the metrics. */
     private const CODES = [
         'OK', 'Canceled', 'Unknown', 'InvalidArgument', 'DeadlineExceeded', 'NotFound', 'AlreadyExists',
         'PermissionDenied', 'ResourceExhausted', 'FailedPrecondition', 'Aborted', 'OutOfRange', 'Unimplemented',
         'Internal', 'Unavailable', 'DataLoss', 'Unauthenticated',
     ];
 
-    /** Long enough for the longest tracestate; a client chooses these values. */
+    /** The longest tracestate fits. A limit is needed because clients choose these values. */
     private const MAX_VALUE_BYTES = 512;
 
     /** @param array<string, mixed> $variables as in $_SERVER */

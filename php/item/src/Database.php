@@ -35,9 +35,9 @@ final class Database
     {
         $folder = dirname(__DIR__) . '/var';
         $file = "$folder/item.sqlite";
-        // SQLite says no more than "unable to open database file".
+        // SQLite would only report "unable to open database file".
         if (!is_file($file) && !is_writable($folder)) {
-            throw new RuntimeException("$folder must be a folder that this user can write to, or ITEM_DSN be set");
+            throw new RuntimeException("set ITEM_DSN, or make $folder a folder that this user can write to");
         }
         return "sqlite:$file";
     }

@@ -4,13 +4,13 @@ declare(strict_types=1);
 
 namespace Shop;
 
-/** The settings of the application. */
+/** Reads settings from environment variables. */
 final class Environment
 {
-    /** The value of a variable; php-fpm passes on an unset one as an empty one. */
+    /** Null if the variable is unset or empty: php-fpm passes an unset one on as an empty one. */
     public static function read(string $name): ?string
     {
-        // Local only: otherwise a request parameter of that name would come first.
+        // Local only: otherwise a FastCGI param of the same name would take precedence.
         $value = getenv($name, true);
         return $value === false || $value === '' ? null : $value;
     }

@@ -8,12 +8,12 @@ use Closure;
 use PDO;
 use Throwable;
 
-/** Whether the application can answer calls. */
+/** Checks whether the application can answer calls. */
 final class Health
 {
     /**
      * @param Closure(): PDO $open
-     * @return array{int, string} an HTTP status and a text
+     * @return array{int, string} the HTTP status and the body
      */
     public static function check(Closure $open): array
     {
@@ -21,7 +21,7 @@ final class Health
             (new ItemStore($open()))->ping();
             return [200, 'OK'];
         } catch (Throwable $error) {
-            error_log("not healthy: $error");
+            error_log("unhealthy: $error");
             return [503, 'the database does not answer'];
         }
     }

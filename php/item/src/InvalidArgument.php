@@ -6,7 +6,7 @@ namespace Shop;
 
 use InvalidArgumentException;
 
-/** A field of the request is wrong. */
+/** A field of the request is invalid. */
 final class InvalidArgument extends InvalidArgumentException
 {
     public function __construct(public readonly string $field, public readonly string $description)

@@ -21,10 +21,10 @@ use Item\LookupItemsResponse;
 use const Grpc\STATUS_INVALID_ARGUMENT;
 use const Grpc\STATUS_NOT_FOUND;
 
-/** Serves ItemService as gRPC: translates messages and errors, nothing else. */
+/** Serves ItemService by gRPC: only translates messages and errors. */
 final class ItemEndpoint extends ItemServiceStub
 {
-    /** @param Closure(): ItemService $service called for calls only, so that a dead database fails a call, not PHP */
+    /** @param Closure(): ItemService $service not called before a call, so that a failing database fails the call only */
     public function __construct(private readonly Closure $service)
     {
     }

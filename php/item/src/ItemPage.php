@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Shop;
 
-/** Some of the items, in the order of their ids. */
+/** A page of items, in the order of their ids. */
 final class ItemPage
 {
     /** @param list<Item> $items */

@@ -4,13 +4,13 @@ declare(strict_types=1);
 
 namespace Shop;
 
-/** What the shop does with items; knows nothing of gRPC. Paging follows AIP-158. */
+/** Reads and lists items, independently of gRPC. Paging follows AIP-158. */
 final class ItemService
 {
     private const DEFAULT_PAGE_SIZE = 50;
     private const MAX_PAGE_SIZE = 1000;
 
-    /** The id is repeated in an error message, which travels in a header field. */
+    /** Error messages, which are sent in a header field, repeat the id. */
     private const MAX_ID_BYTES = 255;
 
     public function __construct(private readonly ItemStore $store)
@@ -40,7 +40,7 @@ final class ItemService
             throw new InvalidArgument('page_size', 'must not be negative');
         }
         $size = min($pageSize ?: self::DEFAULT_PAGE_SIZE, self::MAX_PAGE_SIZE);
-        // One more than asked for tells whether there is a next page.
+        // One extra item shows whether there is a next page.
         $items = $this->store->after(PageToken::decode($pageToken), $size + 1);
         if (count($items) <= $size) {
             return new ItemPage($items, '');
@@ -57,7 +57,7 @@ final class ItemService
         if (strlen($id) > self::MAX_ID_BYTES) {
             throw new InvalidArgument('id', sprintf('must not be longer than %d bytes', self::MAX_ID_BYTES));
         }
-        // PHP's protobuf runtime lets both pass; PostgreSQL takes neither.
+        // PHP's protobuf runtime accepts both; PostgreSQL rejects them.
         if (!mb_check_encoding($id, 'UTF-8') || str_contains($id, "\0")) {
             throw new InvalidArgument('id', 'must be UTF-8 without NUL');
         }

@@ -9,7 +9,7 @@ use PDO;
 use PDOException;
 use PDOStatement;
 
-/** Reads items from the database; the table is made when a query finds none, so that no other has to ask for it. */
+/** Reads items from the database. Creates the table only when a query fails without it: no other query has to check. */
 final class ItemStore
 {
     private ?PDOStatement $findQuery = null;
@@ -27,14 +27,14 @@ final class ItemStore
         return $row === null ? null : new Item(...$row);
     }
 
-    /** @return list<Item> at most $limit items with ids after $id, in the order of their ids */
+    /** @return list<Item> at most $limit items whose ids follow $id, in the order of their ids */
     public function after(string $id, int $limit): array
     {
         $rows = $this->rows(fn (): PDOStatement => $this->queryPage($id, $limit));
         return array_map(static fn (array $row): Item => new Item(...$row), $rows);
     }
 
-    /** Throws if the database does not answer. */
+    /** @throws PDOException if the database does not answer */
     public function ping(): void
     {
         $this->rows(fn (): PDOStatement => $this->database->query('SELECT id FROM item LIMIT 1'));
@@ -59,7 +59,8 @@ final class ItemStore
     }
 
     /**
-     * All of them, even if it is one at most: SQLite would stay locked until the next use of the query.
+     * Fetches all rows, even if there is at most one: an open cursor would keep SQLite locked until the next use of the
+     * query.
      *
      * @param Closure(): PDOStatement $query
      * @return list<array<string, string>>

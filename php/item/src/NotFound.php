@@ -6,7 +6,7 @@ namespace Shop;
 
 use RuntimeException;
 
-/** There is nothing of that name. */
+/** The named resource does not exist. */
 final class NotFound extends RuntimeException
 {
     public function __construct(string $name)

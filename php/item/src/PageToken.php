@@ -4,7 +4,7 @@ declare(strict_types=1);
 
 namespace Shop;
 
-/** Says, in a form that means nothing to a client, after which id a page begins. */
+/** The last id of the previous page, in a form that is opaque to clients. */
 final class PageToken
 {
     private const CHECKSUM_BYTES = 6;
@@ -22,14 +22,14 @@ final class PageToken
         }
         $bytes = (string) base64_decode(strtr($token, '-_', '+/'), true);
         $lastId = substr($bytes, self::CHECKSUM_BYTES);
-        // Encoding again also refuses the other spellings that base64 has for the same bytes.
+        // Encoding again also refuses other base64 spellings of the same bytes.
         if ($lastId === '' || self::encode($lastId) !== $token || !mb_check_encoding($lastId, 'UTF-8')) {
-            throw new InvalidArgument('page_token', 'must be the next_page_token of an answer');
+            throw new InvalidArgument('page_token', 'must be the next_page_token of a response');
         }
         return $lastId;
     }
 
-    /** Tells a token that was cut or made up from one that was given; it keeps no secret. */
+    /** Detects a truncated or invented token; it is not a secret. */
     private static function checksum(string $lastId): string
     {
         return substr(hash('sha256', "item.ListItems:$lastId", true), 0, self::CHECKSUM_BYTES);

@@ -9,7 +9,7 @@ use PDOException;
 use Throwable;
 use UnexpectedValueException;
 
-/** Makes the table of items and its sample rows, once, however many workers come first at the same time. */
+/** Creates the table of items and its sample rows, exactly once even if several workers try at the same time. */
 final class Schema
 {
     private const SAMPLE_ITEMS = [
@@ -20,12 +20,13 @@ final class Schema
         ['6962f4ff-b752-4103-b90c-1f9bcec30913', 'fifth item', 'last item for sell'],
     ];
 
-    /** Any number will do that nothing else in the database locks. */
+    /** An arbitrary number that nothing else in the database locks. */
     private const POSTGRESQL_LOCK = 6_424_835_102;
 
     /**
-     * @param array{string, int} $missing SQLSTATE and the driver's own code of a query without the table
-     * @param list<string> $begin
+     * @param array{string, int} $missing the SQLSTATE and the driver's code of a query without the table
+     * @param string $exists a query that counts tables of that name
+     * @param list<string> $begin statements that start a transaction and take the lock
      */
     private function __construct(
         private readonly PDO $database,
@@ -42,31 +43,31 @@ final class Schema
         return match ($driver) {
             'sqlite' => new self(
                 $database,
-                // Of any query that does not compile.
+                // SQLite has the same codes for any query that does not compile.
                 ['HY000', 1],
                 "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = 'item'",
-                // A deferred transaction would fail, not wait, when two of them begin to write.
+                // Two deferred transactions that start to write would not wait for each other: one fails.
                 ['BEGIN IMMEDIATE'],
                 'BINARY',
             ),
             'pgsql' => new self(
                 $database,
                 ['42P01', 7],
-                // Not to_regclass('item'): within a transaction it still says what it said before the wait for the lock.
+                // Not to_regclass('item'): within a transaction it repeats its result from before the wait for the lock.
                 "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
                     WHERE relname = 'item' AND nspname = ANY (current_schemas(false))",
-                // CREATE TABLE IF NOT EXISTS fails when two sessions run it at once.
+                // A lock, because CREATE TABLE IF NOT EXISTS fails when two sessions run it at once.
                 [
                     'BEGIN ISOLATION LEVEL READ COMMITTED',
                     'SELECT pg_advisory_xact_lock(' . self::POSTGRESQL_LOCK . ')',
                 ],
                 '"C"',
             ),
-            default => throw new UnexpectedValueException("a DSN of sqlite: or pgsql: is needed, not $driver:"),
+            default => throw new UnexpectedValueException("the DSN must begin with sqlite: or pgsql:, not $driver:"),
         };
     }
 
-    /** Whether a query may have failed for want of the table. */
+    /** Whether a query may have failed because the table is missing. */
     public function mayBeMissing(PDOException $error): bool
     {
         return array_slice($error->errorInfo ?? [], 0, 2) === $this->missing;
@@ -81,7 +82,7 @@ final class Schema
             $this->database->exec($statement);
         }
         try {
-            // Another worker may have made it while this one waited.
+            // Another worker may have created it while this one waited.
             if (!$this->exists()) {
                 $this->create();
             }

@@ -9,7 +9,7 @@ use Google\Protobuf\Internal\RepeatedField;
 use Google\Protobuf\Internal\GPBUtil;
 
 /**
- * Which fields of a request are wrong.
+ * The invalid fields of a request.
  *
  * Generated from protobuf message <code>google.rpc.BadRequest</code>
  */

@@ -9,7 +9,7 @@ use Google\Protobuf\Internal\RepeatedField;
 use Google\Protobuf\Internal\GPBUtil;
 
 /**
- * One field that is wrong.
+ * An invalid field.
  *
  * Generated from protobuf message <code>google.rpc.BadRequest.FieldViolation</code>
  */
@@ -22,7 +22,7 @@ class FieldViolation extends \Google\Protobuf\Internal\Message
      */
     protected $field = '';
     /**
-     * Why it is wrong, for a developer.
+     * Why it is invalid, for developers.
      *
      * Generated from protobuf field <code>string description = 2;</code>
      */
@@ -37,7 +37,7 @@ class FieldViolation extends \Google\Protobuf\Internal\Message
      *     @type string $field
      *           The path of the field in the request.
      *     @type string $description
-     *           Why it is wrong, for a developer.
+     *           Why it is invalid, for developers.
      * }
      */
     public function __construct($data = NULL) {
@@ -72,7 +72,7 @@ class FieldViolation extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Why it is wrong, for a developer.
+     * Why it is invalid, for developers.
      *
      * Generated from protobuf field <code>string description = 2;</code>
      * @return string
@@ -83,7 +83,7 @@ class FieldViolation extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Why it is wrong, for a developer.
+     * Why it is invalid, for developers.
      *
      * Generated from protobuf field <code>string description = 2;</code>
      * @param string $var

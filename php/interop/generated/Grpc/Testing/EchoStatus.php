@@ -9,7 +9,7 @@ use Google\Protobuf\Internal\RepeatedField;
 use Google\Protobuf\Internal\GPBUtil;
 
 /**
- * How a call is to end.
+ * The status with which a call must end.
  *
  * Generated from protobuf message <code>grpc.testing.EchoStatus</code>
  */

@@ -12,7 +12,7 @@ use UnexpectedValueException;
 class PayloadType
 {
     /**
-     * Bytes that compression makes smaller.
+     * Compressible bytes.
      *
      * Generated from protobuf enum <code>COMPRESSABLE = 0;</code>
      */

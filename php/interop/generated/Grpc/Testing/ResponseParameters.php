@@ -9,7 +9,7 @@ use Google\Protobuf\Internal\RepeatedField;
 use Google\Protobuf\Internal\GPBUtil;
 
 /**
- * One response that is asked for.
+ * A requested response.
  *
  * Generated from protobuf message <code>grpc.testing.ResponseParameters</code>
  */
@@ -20,7 +20,7 @@ class ResponseParameters extends \Google\Protobuf\Internal\Message
      */
     protected $size = 0;
     /**
-     * How long to wait before it.
+     * The time to wait before it.
      *
      * Generated from protobuf field <code>int32 interval_us = 2;</code>
      */
@@ -40,7 +40,7 @@ class ResponseParameters extends \Google\Protobuf\Internal\Message
      *
      *     @type int $size
      *     @type int $interval_us
-     *           How long to wait before it.
+     *           The time to wait before it.
      *     @type \Grpc\Testing\BoolValue $compressed
      *           Whether it should be compressed.
      * }
@@ -73,7 +73,7 @@ class ResponseParameters extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * How long to wait before it.
+     * The time to wait before it.
      *
      * Generated from protobuf field <code>int32 interval_us = 2;</code>
      * @return int
@@ -84,7 +84,7 @@ class ResponseParameters extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * How long to wait before it.
+     * The time to wait before it.
      *
      * Generated from protobuf field <code>int32 interval_us = 2;</code>
      * @param int $var

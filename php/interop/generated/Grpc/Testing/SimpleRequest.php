@@ -26,13 +26,13 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
      */
     protected $payload = null;
     /**
-     * Whether the response should name the user, if the server knows them.
+     * Whether the response should contain the user's name, if the server knows it.
      *
      * Generated from protobuf field <code>bool fill_username = 4;</code>
      */
     protected $fill_username = false;
     /**
-     * Whether the response should name the OAuth scope, if the server knows it.
+     * Whether the response should contain the OAuth scope, if the server knows it.
      *
      * Generated from protobuf field <code>bool fill_oauth_scope = 5;</code>
      */
@@ -48,13 +48,13 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
      */
     protected $response_status = null;
     /**
-     * Whether this message must have come compressed.
+     * Whether the client must have compressed this message.
      *
      * Generated from protobuf field <code>.grpc.testing.BoolValue expect_compressed = 8;</code>
      */
     protected $expect_compressed = null;
     /**
-     * Whether the response should name the server.
+     * Whether the response should contain the server's id.
      *
      * Generated from protobuf field <code>bool fill_server_id = 9;</code>
      */
@@ -70,16 +70,16 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
      *     @type int $response_size
      *     @type \Grpc\Testing\Payload $payload
      *     @type bool $fill_username
-     *           Whether the response should name the user, if the server knows them.
+     *           Whether the response should contain the user's name, if the server knows it.
      *     @type bool $fill_oauth_scope
-     *           Whether the response should name the OAuth scope, if the server knows it.
+     *           Whether the response should contain the OAuth scope, if the server knows it.
      *     @type \Grpc\Testing\BoolValue $response_compressed
      *           Whether the response should be compressed.
      *     @type \Grpc\Testing\EchoStatus $response_status
      *     @type \Grpc\Testing\BoolValue $expect_compressed
-     *           Whether this message must have come compressed.
+     *           Whether the client must have compressed this message.
      *     @type bool $fill_server_id
-     *           Whether the response should name the server.
+     *           Whether the response should contain the server's id.
      * }
      */
     public function __construct($data = NULL) {
@@ -164,7 +164,7 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether the response should name the user, if the server knows them.
+     * Whether the response should contain the user's name, if the server knows it.
      *
      * Generated from protobuf field <code>bool fill_username = 4;</code>
      * @return bool
@@ -175,7 +175,7 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether the response should name the user, if the server knows them.
+     * Whether the response should contain the user's name, if the server knows it.
      *
      * Generated from protobuf field <code>bool fill_username = 4;</code>
      * @param bool $var
@@ -190,7 +190,7 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether the response should name the OAuth scope, if the server knows it.
+     * Whether the response should contain the OAuth scope, if the server knows it.
      *
      * Generated from protobuf field <code>bool fill_oauth_scope = 5;</code>
      * @return bool
@@ -201,7 +201,7 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether the response should name the OAuth scope, if the server knows it.
+     * Whether the response should contain the OAuth scope, if the server knows it.
      *
      * Generated from protobuf field <code>bool fill_oauth_scope = 5;</code>
      * @param bool $var
@@ -284,7 +284,7 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether this message must have come compressed.
+     * Whether the client must have compressed this message.
      *
      * Generated from protobuf field <code>.grpc.testing.BoolValue expect_compressed = 8;</code>
      * @return \Grpc\Testing\BoolValue|null
@@ -305,7 +305,7 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether this message must have come compressed.
+     * Whether the client must have compressed this message.
      *
      * Generated from protobuf field <code>.grpc.testing.BoolValue expect_compressed = 8;</code>
      * @param \Grpc\Testing\BoolValue $var
@@ -320,7 +320,7 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether the response should name the server.
+     * Whether the response should contain the server's id.
      *
      * Generated from protobuf field <code>bool fill_server_id = 9;</code>
      * @return bool
@@ -331,7 +331,7 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether the response should name the server.
+     * Whether the response should contain the server's id.
      *
      * Generated from protobuf field <code>bool fill_server_id = 9;</code>
      * @param bool $var

@@ -26,7 +26,7 @@ class SimpleResponse extends \Google\Protobuf\Internal\Message
      */
     protected $oauth_scope = '';
     /**
-     * The same for all calls that one server answers.
+     * The same for all calls to one server.
      *
      * Generated from protobuf field <code>string server_id = 4;</code>
      */
@@ -42,7 +42,7 @@ class SimpleResponse extends \Google\Protobuf\Internal\Message
      *     @type string $username
      *     @type string $oauth_scope
      *     @type string $server_id
-     *           The same for all calls that one server answers.
+     *           The same for all calls to one server.
      * }
      */
     public function __construct($data = NULL) {
@@ -127,7 +127,7 @@ class SimpleResponse extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * The same for all calls that one server answers.
+     * The same for all calls to one server.
      *
      * Generated from protobuf field <code>string server_id = 4;</code>
      * @return string
@@ -138,7 +138,7 @@ class SimpleResponse extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * The same for all calls that one server answers.
+     * The same for all calls to one server.
      *
      * Generated from protobuf field <code>string server_id = 4;</code>
      * @param string $var

@@ -18,7 +18,7 @@ class StreamingInputCallRequest extends \Google\Protobuf\Internal\Message
      */
     protected $payload = null;
     /**
-     * Whether this message must have come compressed.
+     * Whether the client must have compressed this message.
      *
      * Generated from protobuf field <code>.grpc.testing.BoolValue expect_compressed = 2;</code>
      */
@@ -32,7 +32,7 @@ class StreamingInputCallRequest extends \Google\Protobuf\Internal\Message
      *
      *     @type \Grpc\Testing\Payload $payload
      *     @type \Grpc\Testing\BoolValue $expect_compressed
-     *           Whether this message must have come compressed.
+     *           Whether the client must have compressed this message.
      * }
      */
     public function __construct($data = NULL) {
@@ -73,7 +73,7 @@ class StreamingInputCallRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether this message must have come compressed.
+     * Whether the client must have compressed this message.
      *
      * Generated from protobuf field <code>.grpc.testing.BoolValue expect_compressed = 2;</code>
      * @return \Grpc\Testing\BoolValue|null
@@ -94,7 +94,7 @@ class StreamingInputCallRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Whether this message must have come compressed.
+     * Whether the client must have compressed this message.
      *
      * Generated from protobuf field <code>.grpc.testing.BoolValue expect_compressed = 2;</code>
      * @param \Grpc\Testing\BoolValue $var

@@ -9,7 +9,7 @@ namespace Grpc\Testing;
 class TestServiceStub {
 
     /**
-     * Gives an empty message.
+     * Returns an empty message.
      * @param \Grpc\Testing\PBEmpty $request client request
      * @param \Grpc\ServerContext $context server request context
      * @return \Grpc\Testing\PBEmpty for response data, null if if error occured
@@ -24,7 +24,7 @@ class TestServiceStub {
     }
 
     /**
-     * Gives a payload of the size that was asked for.
+     * Returns a payload of the requested size.
      * @param \Grpc\Testing\SimpleRequest $request client request
      * @param \Grpc\ServerContext $context server request context
      * @return \Grpc\Testing\SimpleResponse for response data, null if if error occured
@@ -39,7 +39,7 @@ class TestServiceStub {
     }
 
     /**
-     * Gives the time, and lets it be kept for a minute.
+     * Returns the time, which may be cached for a minute.
      * @param \Grpc\Testing\SimpleRequest $request client request
      * @param \Grpc\ServerContext $context server request context
      * @return \Grpc\Testing\SimpleResponse for response data, null if if error occured
@@ -54,7 +54,7 @@ class TestServiceStub {
     }
 
     /**
-     * Gives a payload for each of the request's parameters.
+     * Returns a payload for each of the response parameters.
      * @param \Grpc\Testing\StreamingOutputCallRequest $request client request
      * @param \Grpc\ServerCallWriter $writer write response data of \Grpc\Testing\StreamingOutputCallResponse
      * @param \Grpc\ServerContext $context server request context
@@ -70,7 +70,7 @@ class TestServiceStub {
     }
 
     /**
-     * Gives the bytes of all payloads together.
+     * Returns the total size of all payloads.
      * @param \Grpc\ServerCallReader $reader read client request data of \Grpc\Testing\StreamingInputCallRequest
      * @param \Grpc\ServerContext $context server request context
      * @return \Grpc\Testing\StreamingInputCallResponse for response data, null if if error occured
@@ -85,7 +85,7 @@ class TestServiceStub {
     }
 
     /**
-     * Answers each request at once, as StreamingOutputCall does.
+     * Answers each request at once, like StreamingOutputCall.
      * @param \Grpc\ServerCallReader $reader read client request data of \Grpc\Testing\StreamingOutputCallRequest
      * @param \Grpc\ServerCallWriter $writer write response data of \Grpc\Testing\StreamingOutputCallResponse
      * @param \Grpc\ServerContext $context server request context
@@ -101,7 +101,7 @@ class TestServiceStub {
     }
 
     /**
-     * Answers the requests once all have come.
+     * Answers the requests after the client's half-close.
      * @param \Grpc\ServerCallReader $reader read client request data of \Grpc\Testing\StreamingOutputCallRequest
      * @param \Grpc\ServerCallWriter $writer write response data of \Grpc\Testing\StreamingOutputCallResponse
      * @param \Grpc\ServerContext $context server request context
@@ -117,7 +117,7 @@ class TestServiceStub {
     }
 
     /**
-     * UNIMPLEMENTED.
+     * Ends with UNIMPLEMENTED.
      * @param \Grpc\Testing\PBEmpty $request client request
      * @param \Grpc\ServerContext $context server request context
      * @return \Grpc\Testing\PBEmpty for response data, null if if error occured

@@ -4,12 +4,12 @@
 namespace Grpc\Testing;
 
 /**
- * Served by no one.
+ * No server implements this service.
  */
 class UnimplementedServiceStub {
 
     /**
-     * UNIMPLEMENTED.
+     * Ends with UNIMPLEMENTED.
      * @param \Grpc\Testing\PBEmpty $request client request
      * @param \Grpc\ServerContext $context server request context
      * @return \Grpc\Testing\PBEmpty for response data, null if if error occured

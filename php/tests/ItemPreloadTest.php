@@ -9,8 +9,8 @@ use Item\GetItemRequest;
 use Item\Item;
 use PHPUnit\Framework\TestCase;
 
-/** The item application under a php-fpm that has preloaded it. */
-final class PreloadTest extends TestCase
+/** The item application, preloaded by php-fpm. */
+final class ItemPreloadTest extends TestCase
 {
     use SqliteFile;
 
@@ -26,12 +26,12 @@ final class PreloadTest extends TestCase
         $this->phpFpm->stop();
     }
 
-    public function test_nothing_is_said_of_it(): void
+    public function test_preloading_logs_nothing(): void
     {
         self::assertStringNotContainsString('PHP', $this->phpFpm->startLog);
     }
 
-    public function test_a_call_has_nothing_left_to_load(): void
+    public function test_a_call_loads_no_classes_or_descriptors(): void
     {
         $request = new GetItemRequest(['id' => '6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7']);
         for ($i = 0; $i < 4; $i++) {
@@ -44,7 +44,7 @@ final class PreloadTest extends TestCase
         }
     }
 
-    public function test_an_error_has_its_details(): void
+    public function test_an_error_carries_its_details(): void
     {
         $fields = $this->get(new GetItemRequest(['id' => '-']))[0];
         self::assertContains('grpc-status: 3', $fields);
