@@ -3,6 +3,7 @@
 use std::{convert::Infallible, fmt::Display, future::Future, sync::Arc, time::Duration};
 
 use axum::{middleware::from_fn_with_state, response::IntoResponse};
+use grpc_wire::method::CallKind;
 use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -14,7 +15,7 @@ use crate::{
     admin,
     config::{Aux, Listen},
     listen::{self, BindError, Protocol},
-    metrics::{GrpcMetrics, HEALTH, Method},
+    metrics::{GrpcMetrics, HEALTH, MethodLabels},
     observe::observe,
 };
 
@@ -104,13 +105,13 @@ async fn say_farewell(mut health: HealthReporter, services: [&str; 2], stop: Can
     }
 }
 
-fn known_methods<S: NamedService>(names: &[&'static str]) -> Vec<Method> {
-    let ours = names.iter().map(|name| Method::unary(S::NAME, name));
-    let watch = Method {
-        kind: "server_stream",
-        ..Method::unary(HEALTH, "Watch")
+fn known_methods<S: NamedService>(names: &[&'static str]) -> Vec<MethodLabels> {
+    let ours = names.iter().map(|name| MethodLabels::unary(S::NAME, name));
+    let watch = MethodLabels {
+        kind: CallKind::ServerStream,
+        ..MethodLabels::unary(HEALTH, "Watch")
     };
-    ours.chain([Method::unary(HEALTH, "Check"), watch])
+    ours.chain([MethodLabels::unary(HEALTH, "Check"), watch])
         .collect()
 }
 

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use grpc_wire::{content_type::is_grpc, count::MessageCounter, status::label};
 use http_body_util::BodyExt;
 use prometheus::IntCounter;
 use tokio::time::{Instant, timeout_at};
@@ -19,8 +20,7 @@ use tonic::{Code, Status};
 
 use crate::{
     carried::{Carried, deadline_exceeded},
-    metrics::{GrpcMetrics, Method},
-    status::label,
+    metrics::{GrpcMetrics, MethodLabels},
     telemetry::{bounded, milliseconds},
 };
 
@@ -50,21 +50,11 @@ pub async fn observe(
     response.map(|body| until_trailers(counted(body, sent), record))
 }
 
-/// "If Content-Type does not begin with "application/grpc", gRPC servers SHOULD respond with HTTP
-/// status of 415 (Unsupported Media Type)."
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
-    match value.and_then(|value| value.strip_prefix(b"application/grpc")) {
-        Some(rest) => matches!(rest.first(), None | Some(b'+' | b';')),
-        None => false,
-    }
-}
-
 /// A call that is being served. When it is dropped, the call is over: without a status, the client
 /// has left.
 struct Record {
     metrics: Arc<GrpcMetrics>,
-    method: Method,
+    method: MethodLabels,
     path: String,
     carried: Carried,
     started: Instant,
@@ -123,70 +113,34 @@ fn until_trailers(body: Body, mut record: Record) -> Body {
 }
 
 fn counted(body: Body, counter: IntCounter) -> Body {
-    let mut messages = Messages::default();
+    // tonic bounds the messages: no length reaches this limit.
+    let mut messages = MessageCounter::new(usize::MAX);
     Body::new(body.map_frame(move |frame| {
         if let Some(data) = frame.data_ref() {
-            counter.inc_by(messages.begun_in(data));
+            counter.inc_by(messages.push(data).unwrap_or_default());
         }
         frame
     }))
-}
-
-/// Counts messages in a stream that is cut anywhere: one flag byte, four bytes of length, content.
-#[derive(Default)]
-struct Messages {
-    /// Bytes of the prefix that have been seen.
-    prefix: usize,
-    length: u32,
-    /// Bytes of the content that are still to come.
-    content: usize,
-}
-
-impl Messages {
-    const PREFIX: usize = 5;
-
-    fn begun_in(&mut self, mut data: &[u8]) -> u64 {
-        let mut begun = 0;
-        while let [first, rest @ ..] = data {
-            if self.content > 0 {
-                let skip = self.content.min(data.len());
-                self.content -= skip;
-                data = &data[skip..];
-                continue;
-            }
-            if self.prefix > 0 {
-                self.length = self.length << 8 | u32::from(*first);
-            }
-            self.prefix += 1;
-            data = rest;
-            if self.prefix == Self::PREFIX {
-                begun += 1;
-                self.content = self.length as usize;
-                (self.prefix, self.length) = (0, 0);
-            }
-        }
-        begun
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{future::pending, time::Duration};
 
-    use axum::{Router, http::HeaderValue, middleware::from_fn_with_state, routing::post};
+    use axum::{Router, http::header::CONTENT_TYPE, middleware::from_fn_with_state, routing::post};
     use prometheus::Registry;
     use tower::ServiceExt;
 
     use super::*;
 
-    async fn post_to_stalled_method(timeout: &'static str) -> Response {
+    async fn post_to_stalled_method(content_type: &str, timeout: &str) -> Response {
         let metrics = GrpcMetrics::new(&Registry::new(), Vec::new()).unwrap();
         Router::new()
             .route("/a.A/Stall", post(pending::<()>))
             .layer(from_fn_with_state(Arc::new(metrics), observe))
             .oneshot(
                 Request::post("/a.A/Stall")
-                    .header(CONTENT_TYPE, "application/grpc")
+                    .header(CONTENT_TYPE, content_type)
                     .header("grpc-timeout", timeout)
                     .body(Body::empty())
                     .unwrap(),
@@ -198,7 +152,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_out_of_time_is_deadline_exceeded() {
         let started = Instant::now();
-        let response = post_to_stalled_method("1500m").await;
+        let response = post_to_stalled_method("application/grpc", "1500m").await;
         assert_eq!(started.elapsed(), Duration::from_millis(1500));
         assert_eq!(response.headers()["grpc-status"], "4");
     }
@@ -206,43 +160,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_timeout_that_cannot_be_read_is_none() {
         for timeout in ["", "x", "99999999H", "123456789S"] {
-            let call = post_to_stalled_method(timeout);
+            let call = post_to_stalled_method("application/grpc", timeout);
             let ended = tokio::time::timeout(Duration::from_secs(3600), call).await;
             assert!(ended.is_err(), "{timeout}");
         }
     }
 
-    #[test]
-    fn messages_are_counted_however_the_stream_is_cut() {
-        let stream = [
-            [0, 0, 0, 0, 3].as_slice(),
-            b"abc",
-            &[0, 0, 0, 0, 0],
-            &[1, 0, 0, 1, 4],
-            &[7; 260],
-        ]
-        .concat();
-        for size in 1..=stream.len() {
-            let mut messages = Messages::default();
-            let count: u64 = stream.chunks(size).map(|cut| messages.begun_in(cut)).sum();
-            assert_eq!(count, 3, "cut every {size} bytes");
-        }
-    }
-
-    #[test]
-    fn only_grpc_is_served() {
-        for (value, right) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc;charset=utf-8", true),
-            ("application/grpc-web", false),
-            ("application/json", false),
-            ("", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
-            assert_eq!(is_grpc(&headers), right, "{value}");
-        }
-        assert!(!is_grpc(&HeaderMap::new()));
+    #[tokio::test]
+    async fn other_content_types_are_refused() {
+        let response = post_to_stalled_method("text/html", "1S").await;
+        assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
 }

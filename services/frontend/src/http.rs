@@ -13,11 +13,12 @@ use axum::{
 };
 use chassis::{
     admin,
-    carried::{Carried, REQUEST_ID},
+    carried::Carried,
     metrics::UNKNOWN,
-    status::{canonical, label},
+    status::canonical,
     telemetry::{bounded, milliseconds},
 };
+use grpc_wire::{status::label, trace::REQUEST_ID};
 use prometheus::{
     HistogramVec, IntCounterVec, Registry, register_histogram_vec_with_registry,
     register_int_counter_vec_with_registry,
