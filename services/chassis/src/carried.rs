@@ -8,8 +8,6 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Extensions, Request, Response, Status, TimeoutExpired, metadata::MetadataMap};
 
-use crate::timeout;
-
 /// The headers that are passed on, with all their values.
 pub const TRACE_HEADERS: [&str; 11] = [
     "x-request-id",
@@ -33,19 +31,8 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// Reads both from a call's headers. The time runs from now.
+    /// Reads the trace headers. There is no deadline yet.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        // A time too far away to be told is no deadline.
-        let deadline =
-            timeout::requested(headers).and_then(|time| Instant::now().checked_add(time));
-        Self {
-            deadline,
-            ..Self::traced(headers)
-        }
-    }
-
-    /// Reads the trace headers only: a request that is not gRPC has no deadline of its own.
-    pub fn traced(headers: &HeaderMap) -> Self {
         let mut carried = Self::default();
         for name in TRACE_HEADERS {
             for value in headers.get_all(name) {
@@ -221,7 +208,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_without_an_answer_ends_at_the_deadline() {
-        let carried = Carried::from_headers(&headers(&[("grpc-timeout", "3S")]));
+        let carried = Carried::default().within(Duration::from_secs(3));
         let started = Instant::now();
         let status = carried
             .call((), |_| {
@@ -261,8 +248,8 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_timeout_is_no_deadline_problem() {
-        let carried = Carried::from_headers(&headers(&[("grpc-timeout", "99999999H")]));
-        assert!(carried.within(Duration::MAX).headers().is_empty());
+    fn a_time_too_far_away_to_be_told_is_no_deadline() {
+        let carried = Carried::default().within(Duration::MAX);
+        assert_eq!(carried.deadline(), None);
     }
 }

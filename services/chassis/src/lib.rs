@@ -4,7 +4,7 @@
 //!
 //! 1. [`process`] has parsed the flags ([`config`]), set up the logs ([`telemetry`]) and bound the ports.
 //! 2. [`listen`] accepts the connection, and drains it at the end.
-//! 3. [`observe`] gives the call its deadline ([`timeout`]), counts it ([`metrics`]) and logs it.
+//! 3. [`observe`] gives the call its deadline ([`grpc_wire::timeout`]), counts it ([`metrics`]) and logs it.
 //! 4. The service checks the arguments ([`validate`], [`paging`]) and asks its [`database`].
 //! 5. What it asks of a peer goes through a [`channel`], with the deadline and the trace headers
 //!    of the call that it serves ([`carried`]).
@@ -30,5 +30,4 @@ pub mod status;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod timeout;
 pub mod validate;

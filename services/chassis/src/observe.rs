@@ -12,7 +12,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use grpc_wire::{content_type::is_grpc, count::MessageCounter, status::label};
+use grpc_wire::{content_type::is_grpc, count::MessageCounter, status::label, timeout};
 use http_body_util::BodyExt;
 use prometheus::IntCounter;
 use tokio::time::{Instant, timeout_at};
@@ -27,7 +27,7 @@ use crate::{
 /// Takes a call through.
 pub async fn observe(
     State(metrics): State<Arc<GrpcMetrics>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     if !is_grpc(request.headers()) {
@@ -36,18 +36,26 @@ pub async fn observe(
     let carried = Carried::from_headers(request.headers());
     let mut record = Record::begin(metrics, request.uri().path(), carried.clone());
     let received = record.metrics.received(record.method);
-    request.extensions_mut().insert(carried.clone());
     let request = request.map(|body| counted(body, received));
-
-    let response = match carried.deadline() {
-        None => next.run(request).await,
-        Some(deadline) => timeout_at(deadline, next.run(request))
-            .await
-            .unwrap_or_else(|_| deadline_exceeded().into_http()),
+    let response = match timeout::requested(request.headers()) {
+        Ok(None) => serve(request, carried, next).await,
+        Ok(Some(time)) => serve(request, carried.within(time), next).await,
+        Err(_) => Status::internal("malformed grpc-timeout").into_http(),
     };
     record.ended_by(response.headers());
     let sent = record.metrics.sent(record.method);
     response.map(|body| until_trailers(counted(body, sent), record))
+}
+
+async fn serve(mut request: Request, carried: Carried, next: Next) -> Response {
+    let deadline = carried.deadline();
+    request.extensions_mut().insert(carried);
+    match deadline {
+        None => next.run(request).await,
+        Some(deadline) => timeout_at(deadline, next.run(request))
+            .await
+            .unwrap_or_else(|_| deadline_exceeded().into_http()),
+    }
 }
 
 /// A call that is being served. When it is dropped, the call is over: without a status, the client
@@ -158,11 +166,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timeout_that_cannot_be_read_is_none() {
-        for timeout in ["", "x", "99999999H", "123456789S"] {
-            let call = post_to_stalled_method("application/grpc", timeout);
-            let ended = tokio::time::timeout(Duration::from_secs(3600), call).await;
-            assert!(ended.is_err(), "{timeout}");
+    async fn a_timeout_of_millennia_does_not_expire() {
+        let call = post_to_stalled_method("application/grpc", "99999999H");
+        let ended = tokio::time::timeout(Duration::from_secs(3600), call).await;
+        assert!(ended.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_malformed_timeout_is_internal() {
+        for timeout in ["", "x", "1.5S", "123456789S"] {
+            let response = post_to_stalled_method("application/grpc", timeout).await;
+            assert_eq!(response.headers()["grpc-status"], "13", "{timeout}");
+            assert_eq!(
+                response.headers()["grpc-message"],
+                "malformed%20grpc-timeout"
+            );
         }
     }
 

@@ -180,7 +180,7 @@ async fn observe(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let carried = Carried::traced(request.headers()).or_request_id(new_id());
+    let carried = Carried::from_headers(request.headers()).or_request_id(new_id());
     let matched = request.extensions().get::<MatchedPath>();
     let mut record = Record {
         metrics,

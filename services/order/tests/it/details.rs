@@ -3,6 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use chassis::testing::{only_trace_headers, trace_headers};
+use grpc_wire::timeout;
 use order::service::MAX_ITEMS;
 use proto::order::{
     DeleteOrderRequest, GetOrderDetailRequest, ListOrderDetailsRequest, ListOrderDetailsResponse,
@@ -251,7 +252,7 @@ async fn the_deadline_and_the_trace_headers_of_a_page_are_carried_on() {
     let calls = stand.items.calls.take();
     assert_eq!(calls.len(), 1);
     assert_eq!(only_trace_headers(&calls[0]), trace_headers());
-    let left = chassis::timeout::requested(&calls[0]).unwrap().as_secs();
+    let left = timeout::requested(&calls[0]).unwrap().unwrap().as_secs();
     assert!((30..60).contains(&left), "{left}");
     stand.stop().await;
 }

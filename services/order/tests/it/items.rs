@@ -3,6 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use chassis::testing::{Database, free_port, only_trace_headers, trace_headers};
+use grpc_wire::timeout;
 use hyper_util::{client::legacy, rt::TokioExecutor};
 use order::service::MAX_ITEMS;
 use proto::order::{
@@ -173,7 +174,7 @@ async fn the_deadline_is_carried_on() {
     request.set_timeout(Duration::from_secs(60));
     stand.client.get_order_detail(request).await.unwrap();
     let headers = stand.items.calls.take().remove(0);
-    let left = chassis::timeout::requested(&headers).unwrap();
+    let left = timeout::requested(&headers).unwrap().unwrap();
     assert!(
         left < Duration::from_secs(60) && left > Duration::from_secs(30),
         "{left:?}"
