@@ -7,16 +7,16 @@
 //! 3. [`observe`] gives the call its deadline ([`grpc_wire::timeout`]), counts it ([`metrics`]) and logs it.
 //! 4. The service checks the arguments ([`validate`], [`paging`]) and asks its [`database`].
 //! 5. What it asks of a peer goes through a [`channel`], with the deadline and the trace headers
-//!    of the call that it serves ([`carried`]).
+//!    of the call that it serves ([`context`]).
 //! 6. What goes wrong becomes a status in [`status`].
 //!
 //! [`grpc`] puts 2 and 3 together for a gRPC server, and [`service`] gives it a database; [`admin`]
 //! is the port for machines that watch.
 
 pub mod admin;
-pub mod carried;
 pub mod channel;
 pub mod config;
+pub mod context;
 pub mod database;
 pub mod database_url;
 pub mod grpc;

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
 
 use crate::{
-    carried::{Carried, deadline_exceeded},
+    context::{Carried, deadline_exceeded},
     metrics::{GrpcMetrics, MethodLabels},
     telemetry::{bounded, milliseconds},
 };

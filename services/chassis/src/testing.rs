@@ -28,9 +28,9 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    carried::TRACE_HEADERS,
     channel::Peer,
     config::command,
+    context::TRACE_HEADERS,
     grpc::Listeners,
     listen::{Protocol, serve},
 };

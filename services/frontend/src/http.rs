@@ -13,7 +13,7 @@ use axum::{
 };
 use chassis::{
     admin,
-    carried::Carried,
+    context::Carried,
     metrics::UNKNOWN,
     status::canonical,
     telemetry::{bounded, milliseconds},

@@ -1,6 +1,6 @@
 //! The user and order services, as seen from here. Lists are read to their ends.
 
-use chassis::carried::Carried;
+use chassis::context::Carried;
 use proto::{
     order::{
         GetOrderDetailResponse, ListOrderDetailsRequest, order_service_client::OrderServiceClient,

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use chassis::carried::Carried;
+use chassis::context::Carried;
 use futures_util::try_join;
 use proto::order::GetOrderDetailResponse;
 use serde::Serialize;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
-use chassis::carried::Carried;
+use chassis::context::Carried;
 use futures_util::stream;
 use proto::item::{GetItemRequest, Item, item_service_client::ItemServiceClient};
 use tonic::{Code, Response, Status, transport::Channel};

@@ -1,11 +1,11 @@
 //! Keeps the orders, in SQL, and knows their items from the item service.
 //!
 //! [`service`] checks what a client asks for, [`store`] has the queries, [`items`] asks the item
-//! service, and [`details`] puts orders and items together. What every service needs is in
+//! service, and [`page`] puts orders and items together. What every service needs is in
 //! `chassis`.
 
-pub mod details;
 pub mod items;
+pub mod page;
 pub mod service;
 pub mod store;
 

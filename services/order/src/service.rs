@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use chassis::{
-    carried::Carried,
+    context::Carried,
     database::failed,
     paging::Page,
     status::{all_not_found, not_found},
@@ -20,8 +20,8 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    details::{fitting_details, in_one_lookup, with_items},
     items::Items,
+    page::{fitting_details, in_one_lookup, with_items},
     store::Store,
 };
 
