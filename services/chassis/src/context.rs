@@ -25,23 +25,23 @@ pub const TRACE_HEADERS: [&str; 11] = [
 
 /// The deadline and the trace headers of a call.
 #[derive(Debug, Clone, Default)]
-pub struct Carried {
+pub struct CallContext {
     deadline: Option<Instant>,
     headers: HeaderMap,
 }
 
-impl Carried {
+impl CallContext {
     /// Reads the trace headers. There is no deadline yet.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        let mut carried = Self::default();
+        let mut context = Self::default();
         for name in TRACE_HEADERS {
             for value in headers.get_all(name) {
-                carried
+                context
                     .headers
                     .append(HeaderName::from_static(name), value.clone());
             }
         }
-        carried
+        context
     }
 
     /// Those of the call being served; [`crate::observe`] has put them there.
@@ -193,8 +193,8 @@ mod tests {
         let mut from = headers(&[("traceparent", "00-1-2-01"), ("cookie", "secret")]);
         from.append("baggage", HeaderValue::from_static("a=1"));
         from.append("baggage", HeaderValue::from_static("b=2"));
-        let carried = Carried::from_headers(&from);
-        carried
+        let context = CallContext::from_headers(&from);
+        context
             .call((), async |request: Request<()>| {
                 let sent = request.metadata().clone().into_headers();
                 let baggage: Vec<_> = sent.get_all("baggage").iter().collect();
@@ -208,9 +208,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_without_an_answer_ends_at_the_deadline() {
-        let carried = Carried::default().within(Duration::from_secs(3));
+        let context = CallContext::default().within(Duration::from_secs(3));
         let started = Instant::now();
-        let status = carried
+        let status = context
             .call((), |_| {
                 std::future::pending::<Result<Response<()>, Status>>()
             })
@@ -222,8 +222,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_after_the_deadline_is_not_made() {
-        let carried = Carried::default().within(Duration::ZERO);
-        let status = carried
+        let context = CallContext::default().within(Duration::ZERO);
+        let status = context
             .call((), async |_| -> Result<Response<()>, Status> {
                 unreachable!("the call was made")
             })
@@ -237,7 +237,7 @@ mod tests {
         let mut sent = Status::with_details(Code::ResourceExhausted, "full", vec![1, 2, 3].into());
         sent.metadata_mut()
             .insert("server", "envoy".parse().unwrap());
-        let status = Carried::default()
+        let status = CallContext::default()
             .call((), async |_| Err::<Response<()>, _>(sent))
             .await
             .unwrap_err();
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_time_too_far_away_to_be_told_is_no_deadline() {
-        let carried = Carried::default().within(Duration::MAX);
-        assert_eq!(carried.deadline(), None);
+        let context = CallContext::default().within(Duration::MAX);
+        assert_eq!(context.deadline(), None);
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
 
 use crate::{
-    context::{Carried, deadline_exceeded},
+    context::{CallContext, deadline_exceeded},
     metrics::{GrpcMetrics, MethodLabels},
     telemetry::{bounded, milliseconds},
 };
@@ -33,23 +33,23 @@ pub async fn observe(
     if !is_grpc(request.headers()) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let carried = Carried::from_headers(request.headers());
-    let mut record = Record::begin(metrics, request.uri().path(), carried.clone());
-    let received = record.metrics.received(record.method);
+    let context = CallContext::from_headers(request.headers());
+    let mut call = ObservedCall::begin(metrics, request.uri().path(), context.clone());
+    let received = call.metrics.received(call.method);
     let request = request.map(|body| counted(body, received));
     let response = match timeout::requested(request.headers()) {
-        Ok(None) => serve(request, carried, next).await,
-        Ok(Some(time)) => serve(request, carried.within(time), next).await,
+        Ok(None) => serve(request, context, next).await,
+        Ok(Some(time)) => serve(request, context.within(time), next).await,
         Err(_) => Status::internal("malformed grpc-timeout").into_http(),
     };
-    record.ended_by(response.headers());
-    let sent = record.metrics.sent(record.method);
-    response.map(|body| until_trailers(counted(body, sent), record))
+    call.ended_by(response.headers());
+    let sent = call.metrics.sent(call.method);
+    response.map(|body| until_trailers(counted(body, sent), call))
 }
 
-async fn serve(mut request: Request, carried: Carried, next: Next) -> Response {
-    let deadline = carried.deadline();
-    request.extensions_mut().insert(carried);
+async fn serve(mut request: Request, context: CallContext, next: Next) -> Response {
+    let deadline = context.deadline();
+    request.extensions_mut().insert(context);
     match deadline {
         None => next.run(request).await,
         Some(deadline) => timeout_at(deadline, next.run(request))
@@ -60,24 +60,24 @@ async fn serve(mut request: Request, carried: Carried, next: Next) -> Response {
 
 /// A call that is being served. When it is dropped, the call is over: without a status, the client
 /// has left.
-struct Record {
+struct ObservedCall {
     metrics: Arc<GrpcMetrics>,
     method: MethodLabels,
     path: String,
-    carried: Carried,
+    context: CallContext,
     started: Instant,
     code: Code,
 }
 
-impl Record {
-    fn begin(metrics: Arc<GrpcMetrics>, path: &str, carried: Carried) -> Self {
+impl ObservedCall {
+    fn begin(metrics: Arc<GrpcMetrics>, path: &str, context: CallContext) -> Self {
         let method = metrics.method(path);
         metrics.started(method);
         Self {
             metrics,
             method,
             path: bounded(path).to_owned(),
-            carried,
+            context,
             started: Instant::now(),
             code: Code::Cancelled,
         }
@@ -90,7 +90,7 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for ObservedCall {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         self.metrics
@@ -103,18 +103,18 @@ impl Drop for Record {
             path = self.path,
             grpc_code = label(self.code),
             duration_ms = milliseconds(duration),
-            request_id = self.carried.request_id(),
-            trace_id = self.carried.trace_id(),
+            request_id = self.context.request_id(),
+            trace_id = self.context.trace_id(),
             "call"
         );
     }
 }
 
-/// Keeps the record until the trailers have gone, or the client.
-fn until_trailers(body: Body, mut record: Record) -> Body {
+/// Keeps the call until the trailers have gone, or the client.
+fn until_trailers(body: Body, mut call: ObservedCall) -> Body {
     Body::new(body.map_frame(move |frame| {
         if let Some(trailers) = frame.trailers_ref() {
-            record.ended_by(trailers);
+            call.ended_by(trailers);
         }
         frame
     }))

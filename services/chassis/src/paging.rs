@@ -21,7 +21,7 @@ const MAX_TOKEN: usize = 2048;
 
 /// A page of a list.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct PageRequest {
     /// The list and its filter.
     list: String,
     /// How many rows at most.
@@ -31,13 +31,13 @@ pub struct Page {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Token {
+struct PageToken {
     v: u8,
     list: String,
     after: String,
 }
 
-impl Page {
+impl PageRequest {
     /// Reads what a client asks for. `list` names the list with its filter.
     ///
     /// # Errors
@@ -98,7 +98,7 @@ fn decode(token: &str, list: &str) -> Option<String> {
         return None;
     }
     let json = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let token: Token = serde_json::from_slice(&json).ok()?;
+    let token: PageToken = serde_json::from_slice(&json).ok()?;
     let ours = token.v == VERSION && token.list == list && !token.after.contains('\0');
     ours.then_some(token.after)
 }
@@ -110,8 +110,8 @@ mod tests {
 
     use super::*;
 
-    fn page(size: i32, token: &str) -> Result<Page, Status> {
-        Page::new("users".to_owned(), size, token)
+    fn page(size: i32, token: &str) -> Result<PageRequest, Status> {
+        PageRequest::new("users".to_owned(), size, token)
     }
 
     #[test]
@@ -153,11 +153,11 @@ mod tests {
 
     #[test]
     fn a_token_of_another_list_is_refused() {
-        let token = Page::new("orders of a".to_owned(), 1, "")
+        let token = PageRequest::new("orders of a".to_owned(), 1, "")
             .unwrap()
             .token("x");
-        assert!(Page::new("orders of a".to_owned(), 1, &token).is_ok());
-        let status = Page::new("orders of b".to_owned(), 1, &token).unwrap_err();
+        assert!(PageRequest::new("orders of a".to_owned(), 1, &token).is_ok());
+        let status = PageRequest::new("orders of b".to_owned(), 1, &token).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         let violations = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(violations[0].field, "page_token");

@@ -58,7 +58,7 @@ pub struct Definition {
 
 /// Why the service ended, or never began.
 #[derive(Debug, Error)]
-pub enum Error {
+pub enum ServiceError {
     /// A port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -74,7 +74,7 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// See [`ServiceError`].
 pub async fn run<S>(
     definition: Definition,
     flags: &Flags,
@@ -82,7 +82,7 @@ pub async fn run<S>(
     service: impl FnOnce(AnyPool) -> S,
     listeners: Listeners,
     stop: CancellationToken,
-) -> Result<(), Error>
+) -> Result<(), ServiceError>
 where
     S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
     S::Response: IntoResponse,

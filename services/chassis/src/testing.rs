@@ -40,13 +40,13 @@ const POSTGRES: &str = "TEST_POSTGRES_URL";
 
 /// An empty database that no other test has.
 #[derive(Debug)]
-pub struct Database {
+pub struct TestDatabase {
     /// Where it is.
     pub url: String,
     _folder: Option<TempDir>,
 }
 
-impl Database {
+impl TestDatabase {
     /// An SQLite file in a folder of its own, which goes when this is dropped.
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -209,9 +209,9 @@ pub fn only_trace_headers(headers: &HeaderMap) -> HeaderMap {
 
 /// What a fake has seen.
 #[derive(Debug)]
-pub struct Seen<T>(Arc<Mutex<Vec<T>>>);
+pub struct Recorded<T>(Arc<Mutex<Vec<T>>>);
 
-impl<T> Seen<T> {
+impl<T> Recorded<T> {
     /// Adds one.
     pub fn push(&self, value: T) {
         self.0.lock().unwrap().push(value);
@@ -223,13 +223,13 @@ impl<T> Seen<T> {
     }
 }
 
-impl<T> Default for Seen<T> {
+impl<T> Default for Recorded<T> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<T> Clone for Seen<T> {
+impl<T> Clone for Recorded<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
@@ -237,13 +237,13 @@ impl<T> Clone for Seen<T> {
 
 /// A way to a server that can be cut.
 #[derive(Debug)]
-pub struct Cable {
+pub struct TcpRelay {
     /// Its near end.
     pub address: SocketAddr,
     task: JoinHandle<()>,
 }
 
-impl Cable {
+impl TcpRelay {
     /// To a server; the first connections are closed at once.
     pub async fn to(server: String, closed: usize) -> Self {
         let listener = free_port().await;

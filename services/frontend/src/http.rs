@@ -13,7 +13,7 @@ use axum::{
 };
 use chassis::{
     admin,
-    context::Carried,
+    context::CallContext,
     metrics::UNKNOWN,
     status::canonical,
     telemetry::{bounded, milliseconds},
@@ -46,10 +46,10 @@ pub fn router(
     timeout: Duration,
     registry: Registry,
 ) -> Result<Router, prometheus::Error> {
-    let metrics = Arc::new(Metrics::new(&registry)?);
-    let index = async move |Extension(carried): Extension<Carried>| {
-        let report = report::collect(&peers, &carried.clone().within(timeout)).await;
-        report.map(pretty).map_err(|error| failed(error, &carried))
+    let metrics = Arc::new(HttpMetrics::new(&registry)?);
+    let index = async move |Extension(context): Extension<CallContext>| {
+        let report = report::collect(&peers, &context.clone().within(timeout)).await;
+        report.map(pretty).map_err(|error| failed(error, &context))
     };
     // It is healthy without its peers: restarting it would not bring them back.
     let check = async || Ok::<_, Infallible>(());
@@ -76,7 +76,7 @@ async fn wrong_method() -> Response {
     )
 }
 
-fn pretty(report: Vec<report::Entry>) -> Response {
+fn pretty(report: Vec<report::ReportEntry>) -> Response {
     match serde_json::to_string_pretty(&report) {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
         Err(error) => {
@@ -92,14 +92,14 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(error)).into_response()
 }
 
-fn failed(error: PeerError, carried: &Carried) -> Response {
+fn failed(error: PeerError, context: &CallContext) -> Response {
     let PeerError { peer, status } = error;
     tracing::warn!(
         peer,
         grpc_code = label(status.code()),
         reason = bounded(status.message()),
-        request_id = carried.request_id(),
-        trace_id = carried.trace_id(),
+        request_id = context.request_id(),
+        trace_id = context.trace_id(),
         "peer failed"
     );
     let http = match status.code() {
@@ -115,12 +115,12 @@ fn failed(error: PeerError, carried: &Carried) -> Response {
 }
 
 #[derive(Debug)]
-struct Metrics {
+struct HttpMetrics {
     requests: IntCounterVec,
     seconds: HistogramVec,
 }
 
-impl Metrics {
+impl HttpMetrics {
     fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self {
             requests: register_int_counter_vec_with_registry!(
@@ -140,18 +140,18 @@ impl Metrics {
 }
 
 /// A request that is being answered. When it is dropped, it is over.
-struct Record {
-    metrics: Arc<Metrics>,
+struct ObservedRequest {
+    metrics: Arc<HttpMetrics>,
     method: Method,
     path: String,
     /// One of the paths above: a client cannot grow the set of labels.
     label: String,
-    carried: Carried,
+    context: CallContext,
     started: Instant,
     code: u16,
 }
 
-impl Drop for Record {
+impl Drop for ObservedRequest {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         let code = self.code.to_string();
@@ -168,33 +168,33 @@ impl Drop for Record {
             path = self.path,
             status = self.code,
             duration_ms = milliseconds(duration),
-            request_id = self.carried.request_id(),
-            trace_id = self.carried.trace_id(),
+            request_id = self.context.request_id(),
+            trace_id = self.context.trace_id(),
             "request"
         );
     }
 }
 
 async fn observe(
-    State(metrics): State<Arc<Metrics>>,
+    State(metrics): State<Arc<HttpMetrics>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let carried = Carried::from_headers(request.headers()).or_request_id(new_id());
+    let context = CallContext::from_headers(request.headers()).or_request_id(new_id());
     let matched = request.extensions().get::<MatchedPath>();
-    let mut record = Record {
+    let mut observed = ObservedRequest {
         metrics,
         method: request.method().clone(),
         path: bounded(request.uri().path()).to_owned(),
         label: matched.map_or(UNKNOWN, MatchedPath::as_str).to_owned(),
-        carried: carried.clone(),
+        context: context.clone(),
         started: Instant::now(),
         code: CLIENT_CLOSED_REQUEST,
     };
-    let id = carried.headers().get(REQUEST_ID).cloned();
-    request.extensions_mut().insert(carried);
+    let id = context.headers().get(REQUEST_ID).cloned();
+    request.extensions_mut().insert(context);
     let mut response = next.run(request).await;
-    record.code = response.status().as_u16();
+    observed.code = response.status().as_u16();
     response.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
     response
 }

@@ -41,7 +41,7 @@ pub struct Config {
 
 /// Why the service ended, or never began.
 #[derive(Debug, Error)]
-pub enum Error {
+pub enum FrontendError {
     /// The port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -54,12 +54,12 @@ pub enum Error {
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// See [`FrontendError`].
 pub async fn run(
     config: Config,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), Error> {
+) -> Result<(), FrontendError> {
     let registry = admin::registry()?;
     let peers = Peers::new(config.endpoint.channel());
     let router = http::router(peers, config.timeout, registry)?;

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use chassis::{listen, process};
-use frontend::{Config, Error, run};
+use frontend::{Config, FrontendError, run};
 
 fn main() -> ExitCode {
     process::main("frontend", async |config: Config, stop| {
         let listener = listen::bind(config.listen.address).await?;
         run(config, listener, stop).await?;
-        Ok::<_, Error>(())
+        Ok::<_, FrontendError>(())
     })
 }

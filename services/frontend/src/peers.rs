@@ -1,6 +1,6 @@
 //! The user and order services, as seen from here. Lists are read to their ends.
 
-use chassis::context::Carried;
+use chassis::context::CallContext;
 use proto::{
     order::{
         GetOrderDetailResponse, ListOrderDetailsRequest, order_service_client::OrderServiceClient,
@@ -47,7 +47,7 @@ impl Peers {
     /// # Errors
     ///
     /// Any failure, of any page.
-    pub async fn users(&self, carried: &Carried) -> Result<Vec<User>, PeerError> {
+    pub async fn users(&self, context: &CallContext) -> Result<Vec<User>, PeerError> {
         let mut users = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -56,7 +56,7 @@ impl Peers {
                 page_token,
             };
             let mut client = self.users.clone();
-            let answer = carried
+            let answer = context
                 .call(page, async move |request| client.list_users(request).await)
                 .await
                 .map_err(user)?;
@@ -76,7 +76,7 @@ impl Peers {
     /// Any failure, of any page.
     pub async fn orders(
         &self,
-        carried: &Carried,
+        context: &CallContext,
     ) -> Result<Vec<GetOrderDetailResponse>, PeerError> {
         let mut orders = Vec::new();
         let mut page_token = String::new();
@@ -87,7 +87,7 @@ impl Peers {
                 page_token,
             };
             let mut client = self.orders.clone();
-            let answer = carried
+            let answer = context
                 .call(page, async move |request| {
                     client.list_order_details(request).await
                 })

@@ -3,22 +3,22 @@
 
 use std::collections::HashMap;
 
-use chassis::context::Carried;
+use chassis::context::CallContext;
 use futures_util::try_join;
-use proto::order::GetOrderDetailResponse;
+use proto::{item::Item, order::GetOrderDetailResponse, user::User};
 use serde::Serialize;
 
 use crate::peers::{PeerError, Peers};
 
 /// A user with all orders.
 #[derive(Debug, Serialize)]
-pub struct Entry {
-    user: User,
-    orders: Vec<Order>,
+pub struct ReportEntry {
+    user: ReportUser,
+    orders: Vec<ReportOrder>,
 }
 
 #[derive(Debug, Serialize)]
-struct User {
+struct ReportUser {
     id: String,
     name: String,
     address: String,
@@ -27,16 +27,16 @@ struct User {
 }
 
 #[derive(Debug, Serialize)]
-struct Order {
+struct ReportOrder {
     id: String,
     user: String,
-    items: Vec<Item>,
+    items: Vec<ReportItem>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing_items: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Item {
+struct ReportItem {
     id: String,
     name: String,
     description: String,
@@ -47,32 +47,32 @@ struct Item {
 /// # Errors
 ///
 /// The first failure of a peer; what is still under way is given up.
-pub async fn collect(peers: &Peers, carried: &Carried) -> Result<Vec<Entry>, PeerError> {
-    let (users, orders) = try_join!(peers.users(carried), peers.orders(carried))?;
+pub async fn collect(peers: &Peers, context: &CallContext) -> Result<Vec<ReportEntry>, PeerError> {
+    let (users, orders) = try_join!(peers.users(context), peers.orders(context))?;
     let mut places = HashMap::new();
     let mut entries = Vec::with_capacity(users.len());
     for user in users {
         places.insert(user.id.clone(), entries.len());
-        entries.push(Entry::of(user));
+        entries.push(ReportEntry::of(user));
     }
     for order in orders {
         if let Some(&place) = places.get(&order.user) {
-            entries[place].orders.push(Order::from(order));
+            entries[place].orders.push(ReportOrder::from(order));
         }
     }
     Ok(entries)
 }
 
-impl Entry {
-    fn of(user: proto::user::User) -> Self {
-        let proto::user::User {
+impl ReportEntry {
+    fn of(user: User) -> Self {
+        let User {
             id,
             name,
             address,
             email,
         } = user;
         Self {
-            user: User {
+            user: ReportUser {
                 id,
                 name,
                 address,
@@ -83,9 +83,9 @@ impl Entry {
     }
 }
 
-impl From<GetOrderDetailResponse> for Order {
+impl From<GetOrderDetailResponse> for ReportOrder {
     fn from(detail: GetOrderDetailResponse) -> Self {
-        let items = detail.items.into_iter().map(Item::from).collect();
+        let items = detail.items.into_iter().map(ReportItem::from).collect();
         Self {
             id: detail.id,
             user: detail.user,
@@ -95,9 +95,9 @@ impl From<GetOrderDetailResponse> for Order {
     }
 }
 
-impl From<proto::item::Item> for Item {
-    fn from(item: proto::item::Item) -> Self {
-        let proto::item::Item {
+impl From<Item> for ReportItem {
+    fn from(item: Item) -> Self {
+        let Item {
             id,
             name,
             description,

@@ -7,7 +7,7 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
-use chassis::context::Carried;
+use chassis::context::CallContext;
 use futures_util::stream;
 use proto::item::{GetItemRequest, Item, item_service_client::ItemServiceClient};
 use tonic::{Code, Response, Status, transport::Channel};
@@ -20,11 +20,11 @@ const MORE_TRIES: usize = 4;
 
 /// Calls the item service.
 #[derive(Debug, Clone)]
-pub struct Items {
+pub struct ItemClient {
     client: ItemServiceClient<Channel>,
 }
 
-impl Items {
+impl ItemClient {
     /// Over that channel.
     pub fn new(channel: Channel) -> Self {
         let client = ItemServiceClient::new(channel);
@@ -40,7 +40,7 @@ impl Items {
     /// What the item service answers in the end.
     pub async fn find(
         &self,
-        carried: &Carried,
+        context: &CallContext,
         ids: impl IntoIterator<Item = &String>,
     ) -> Result<HashMap<String, Item>, Status> {
         let distinct: BTreeSet<&String> = ids.into_iter().collect();
@@ -52,7 +52,7 @@ impl Items {
             .with_min_delay(FIRST_PAUSE)
             .with_max_delay(LONGEST_PAUSE)
             .with_max_times(MORE_TRIES);
-        (|| self.look_up(carried, &distinct))
+        (|| self.look_up(context, &distinct))
             .retry(pauses)
             .when(|status| status.code() == Code::Unavailable)
             .notify(|status, pause| tracing::warn!(%status, ?pause, "items are looked up again"))
@@ -61,7 +61,7 @@ impl Items {
 
     async fn look_up(
         &self,
-        carried: &Carried,
+        context: &CallContext,
         ids: &BTreeSet<&String>,
     ) -> Result<HashMap<String, Item>, Status> {
         let requests: Vec<_> = ids
@@ -77,7 +77,7 @@ impl Items {
             }
             Ok(Response::new(items))
         };
-        let answered = carried.call(stream::iter(requests), call).await?;
+        let answered = context.call(stream::iter(requests), call).await?;
         // tonic takes the end of a stream without trailers for a good one, and Envoy ends one so whose pod goes away. An
         // answer that is missing says nothing about its item.
         if !ids.iter().all(|id| answered.contains_key(*id)) {

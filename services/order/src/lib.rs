@@ -13,14 +13,14 @@ use chassis::{
     channel::Peer,
     database_url::{DatabaseUrl, DatabaseUrlParser},
     grpc::Listeners,
-    service::{Definition, Error, Flags},
+    service::{Definition, Flags, ServiceError},
 };
 use clap::Parser;
 use proto::order::order_service_server::OrderServiceServer;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 
-use crate::{items::Items, service::Orders, store::Store};
+use crate::{items::ItemClient, service::Orders, store::OrderStore};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 const DEFINITION: Definition = Definition {
@@ -58,14 +58,14 @@ pub struct Config {
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// See [`ServiceError`].
 pub async fn run(
     config: Config,
     listeners: Listeners,
     stop: CancellationToken,
-) -> Result<(), Error> {
-    let items = Items::new(config.endpoint.channel());
-    let service = |pool| OrderServiceServer::new(Orders::new(Store::new(pool), items));
+) -> Result<(), ServiceError> {
+    let items = ItemClient::new(config.endpoint.channel());
+    let service = |pool| OrderServiceServer::new(Orders::new(OrderStore::new(pool), items));
     let Config {
         flags,
         database_url,

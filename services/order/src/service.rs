@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use chassis::{
-    context::Carried,
+    context::CallContext,
     database::failed,
-    paging::Page,
+    paging::PageRequest,
     status::{all_not_found, not_found},
     validate::Violations,
 };
@@ -20,9 +20,9 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    items::Items,
+    items::ItemClient,
     page::{fitting_details, in_one_lookup, with_items},
-    store::Store,
+    store::OrderStore,
 };
 
 /// Items in an order.
@@ -33,13 +33,13 @@ pub const MAX_PAGE_BYTES: usize = 3 << 20;
 /// The service.
 #[derive(Debug, Clone)]
 pub struct Orders {
-    store: Store,
-    items: Items,
+    store: OrderStore,
+    items: ItemClient,
 }
 
 impl Orders {
     /// Serves what is in the store, with what the item service knows of it.
-    pub fn new(store: Store, items: Items) -> Self {
+    pub fn new(store: OrderStore, items: ItemClient) -> Self {
         Self { store, items }
     }
 
@@ -50,7 +50,7 @@ impl Orders {
     }
 
     /// The orders of a page, and what tells that there is a next one; none at all if there is nothing left.
-    async fn listed(&self, user: &str, page: &Page) -> Result<Vec<Order>, Status> {
+    async fn listed(&self, user: &str, page: &PageRequest) -> Result<Vec<Order>, Status> {
         let rows = self
             .store
             .list(user, &page.after, page.limit(), MAX_PAGE_BYTES)
@@ -58,8 +58,8 @@ impl Orders {
         rows.map_err(failed)
     }
 
-    async fn items_exist(&self, carried: &Carried, order: &Order) -> Result<(), Status> {
-        let found = self.items.find(carried, &order.items).await?;
+    async fn items_exist(&self, context: &CallContext, order: &Order) -> Result<(), Status> {
+        let found = self.items.find(context, &order.items).await?;
         let mut seen = BTreeSet::new();
         let missing: Vec<&str> = order
             .items
@@ -81,12 +81,12 @@ impl OrderService for Orders {
         &self,
         request: Request<CreateOrderRequest>,
     ) -> Result<Response<Order>, Status> {
-        let carried = Carried::of(&request);
+        let context = CallContext::of(&request);
         let CreateOrderRequest { user, items } = request.into_inner();
         let id = Uuid::new_v4().to_string();
         let order = Order { id, user, items };
         fields(&order).check()?;
-        self.items_exist(&carried, &order).await?;
+        self.items_exist(&context, &order).await?;
         self.store.insert(&order).await.map_err(failed)?;
         Ok(Response::new(order))
     }
@@ -103,9 +103,9 @@ impl OrderService for Orders {
         &self,
         request: Request<GetOrderDetailRequest>,
     ) -> Result<Response<GetOrderDetailResponse>, Status> {
-        let carried = Carried::of(&request);
+        let context = CallContext::of(&request);
         let order = self.stored(&request.into_inner().id).await?;
-        let found = self.items.find(&carried, &order.items).await?;
+        let found = self.items.find(&context, &order.items).await?;
         Ok(Response::new(with_items(&order, &found)))
     }
 
@@ -132,7 +132,7 @@ impl OrderService for Orders {
         &self,
         request: Request<ListOrderDetailsRequest>,
     ) -> Result<Response<ListOrderDetailsResponse>, Status> {
-        let carried = Carried::of(&request);
+        let context = CallContext::of(&request);
         let ListOrderDetailsRequest {
             user,
             page_size,
@@ -143,7 +143,7 @@ impl OrderService for Orders {
         let size = in_one_lookup(&orders).min(page.size);
         let first: Vec<&Order> = orders.iter().take(size).collect();
         let ids = first.iter().flat_map(|order| &order.items);
-        let found = self.items.find(&carried, ids).await?;
+        let found = self.items.find(&context, ids).await?;
         let details = fitting_details(first, &found);
         let next_page_token = page.cut_at(&mut orders, details.len(), |order| &order.id);
         Ok(Response::new(ListOrderDetailsResponse {
@@ -165,11 +165,11 @@ impl OrderService for Orders {
     }
 
     async fn update_order(&self, request: Request<Order>) -> Result<Response<Order>, Status> {
-        let carried = Carried::of(&request);
+        let context = CallContext::of(&request);
         let order = request.into_inner();
         fields(&order).id("id", &order.id).check()?;
         self.stored(&order.id).await?;
-        self.items_exist(&carried, &order).await?;
+        self.items_exist(&context, &order).await?;
         // It may have been deleted while the items were asked for.
         if self.store.update(&order).await.map_err(failed)? {
             Ok(Response::new(order))
@@ -186,11 +186,11 @@ fn fields(order: &Order) -> Violations {
 }
 
 /// A page of what is kept of that user, or of all if it is empty.
-fn page_of(what: &str, user: &str, size: i32, token: &str) -> Result<Page, Status> {
+fn page_of(what: &str, user: &str, size: i32, token: &str) -> Result<PageRequest, Status> {
     if !user.is_empty() {
         Violations::new().id("user", user).check()?;
     }
-    Page::new(format!("{what} of {user}"), size, token)
+    PageRequest::new(format!("{what} of {user}"), size, token)
 }
 
 /// How many of the orders fit into a page; at least one, for the next page must be another.

@@ -7,7 +7,7 @@ use sqlx::{AnyPool, Error, FromRow, Row, any::AnyRow};
 
 /// The orders in the database.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct OrderStore {
     pool: AnyPool,
 }
 
@@ -24,7 +24,7 @@ impl FromRow<'_, AnyRow> for OrderRow {
     }
 }
 
-impl Store {
+impl OrderStore {
     /// Those of a database that has been migrated.
     pub fn new(pool: AnyPool) -> Self {
         Self { pool }

@@ -9,14 +9,14 @@ pub mod store;
 use chassis::{
     database_url::{DatabaseUrl, DatabaseUrlParser},
     grpc::Listeners,
-    service::{Definition, Error, Flags},
+    service::{Definition, Flags, ServiceError},
 };
 use clap::Parser;
 use proto::user::user_service_server::UserServiceServer;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 
-use crate::{service::Users, store::Store};
+use crate::{service::Users, store::UserStore};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 const DEFINITION: Definition = Definition {
@@ -48,13 +48,13 @@ pub struct Config {
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// See [`ServiceError`].
 pub async fn run(
     config: Config,
     listeners: Listeners,
     stop: CancellationToken,
-) -> Result<(), Error> {
-    let service = |pool| UserServiceServer::new(Users::new(Store::new(pool)));
+) -> Result<(), ServiceError> {
+    let service = |pool| UserServiceServer::new(Users::new(UserStore::new(pool)));
     let Config {
         flags,
         database_url,

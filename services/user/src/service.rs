@@ -1,6 +1,6 @@
 //! What the contract promises: arguments are checked, what is not there is NOT_FOUND.
 
-use chassis::{database::failed, paging::Page, status::not_found, validate::Violations};
+use chassis::{database::failed, paging::PageRequest, status::not_found, validate::Violations};
 use proto::user::{
     CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, ListUsersResponse,
     User, user_service_server::UserService,
@@ -8,7 +8,7 @@ use proto::user::{
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::store::Store;
+use crate::store::UserStore;
 
 /// Bytes in an address.
 pub const MAX_ADDRESS: usize = 1024;
@@ -18,12 +18,12 @@ pub const MAX_EMAIL: usize = 320;
 /// The service.
 #[derive(Debug, Clone)]
 pub struct Users {
-    store: Store,
+    store: UserStore,
 }
 
 impl Users {
     /// Serves what is in the store.
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: UserStore) -> Self {
         Self { store }
     }
 }
@@ -64,7 +64,7 @@ impl UserService for Users {
         request: Request<ListUsersRequest>,
     ) -> Result<Response<ListUsersResponse>, Status> {
         let request = request.into_inner();
-        let page = Page::new("users".to_owned(), request.page_size, &request.page_token)?;
+        let page = PageRequest::new("users".to_owned(), request.page_size, &request.page_token)?;
         let rows = self.store.list(&page.after, page.limit()).await;
         let mut users = rows.map_err(failed)?;
         let next_page_token = page.cut(&mut users, |user| &user.id);

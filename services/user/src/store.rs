@@ -5,7 +5,7 @@ use sqlx::{AnyPool, Error, FromRow, Row, any::AnyRow};
 
 /// The users in the database.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct UserStore {
     pool: AnyPool,
 }
 
@@ -22,7 +22,7 @@ impl FromRow<'_, AnyRow> for UserRow {
     }
 }
 
-impl Store {
+impl UserStore {
     /// Those of a database that has been migrated.
     pub fn new(pool: AnyPool) -> Self {
         Self { pool }

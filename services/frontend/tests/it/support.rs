@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use chassis::testing::{Running, Seen, fake, flags};
-use frontend::{Config, Error, run};
+use chassis::testing::{Recorded, Running, fake, flags};
+use frontend::{Config, FrontendError, run};
 use http::HeaderMap;
 use proto::{
     order::{
@@ -23,7 +23,7 @@ use tonic::{Request, Response, Status, service::Routes};
 
 /// What the peers have, and how they fail.
 #[derive(Debug, Default)]
-pub(crate) struct Script {
+pub(crate) struct Scenario {
     pub(crate) users: Vec<User>,
     pub(crate) details: Vec<GetOrderDetailResponse>,
     /// Rows in a page; 0 is all.
@@ -38,22 +38,22 @@ pub(crate) struct Script {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Fakes {
-    pub(crate) script: Arc<Mutex<Script>>,
-    pub(crate) calls: Seen<(&'static str, HeaderMap)>,
+    pub(crate) scenario: Arc<Mutex<Scenario>>,
+    pub(crate) calls: Recorded<(&'static str, HeaderMap)>,
     both: Arc<Barrier>,
 }
 
 impl Fakes {
-    fn new(script: Script) -> Self {
+    fn new(scenario: Scenario) -> Self {
         Self {
-            script: Arc::new(Mutex::new(script)),
-            calls: Seen::default(),
+            scenario: Arc::new(Mutex::new(scenario)),
+            calls: Recorded::default(),
             both: Arc::new(Barrier::new(2)),
         }
     }
 
     async fn wait_for_the_other(&self) {
-        let together = self.script.lock().unwrap().together;
+        let together = self.scenario.lock().unwrap().together;
         if together {
             self.both.wait().await;
         }
@@ -90,10 +90,13 @@ impl UserService for Fakes {
     ) -> Result<Response<ListUsersResponse>, Status> {
         self.called("ListUsers", &request);
         self.wait_for_the_other().await;
-        let script = self.script.lock().unwrap();
-        fail(script.list_users.as_ref())?;
-        let (users, next_page_token) =
-            page(&script.users, script.page, &request.get_ref().page_token);
+        let scenario = self.scenario.lock().unwrap();
+        fail(scenario.list_users.as_ref())?;
+        let (users, next_page_token) = page(
+            &scenario.users,
+            scenario.page,
+            &request.get_ref().page_token,
+        );
         Ok(Response::new(ListUsersResponse {
             users,
             next_page_token,
@@ -125,14 +128,17 @@ impl OrderService for Fakes {
     ) -> Result<Response<ListOrderDetailsResponse>, Status> {
         self.called("ListOrderDetails", &request);
         self.wait_for_the_other().await;
-        let stalls = self.script.lock().unwrap().stalls;
+        let stalls = self.scenario.lock().unwrap().stalls;
         if stalls {
             std::future::pending::<()>().await;
         }
-        let script = self.script.lock().unwrap();
-        fail(script.list_order_details.as_ref())?;
-        let (details, next_page_token) =
-            page(&script.details, script.page, &request.get_ref().page_token);
+        let scenario = self.scenario.lock().unwrap();
+        fail(scenario.list_order_details.as_ref())?;
+        let (details, next_page_token) = page(
+            &scenario.details,
+            scenario.page,
+            &request.get_ref().page_token,
+        );
         Ok(Response::new(ListOrderDetailsResponse {
             details,
             next_page_token,
@@ -177,15 +183,15 @@ impl OrderService for Fakes {
 }
 
 /// All that a test needs.
-pub(crate) struct Stand {
-    pub(crate) service: Running<Result<(), Error>>,
+pub(crate) struct Fixture {
+    pub(crate) service: Running<Result<(), FrontendError>>,
     pub(crate) fakes: Fakes,
     peers: Running,
 }
 
-impl Stand {
-    pub(crate) async fn new(script: Script, more: &[&str]) -> Self {
-        let fakes = Fakes::new(script);
+impl Fixture {
+    pub(crate) async fn new(scenario: Scenario, more: &[&str]) -> Self {
+        let fakes = Fakes::new(scenario);
         let routes = Routes::new(UserServiceServer::new(fakes.clone()))
             .add_service(OrderServiceServer::new(fakes.clone()));
         let peers = fake(routes.into_axum_router()).await;
@@ -203,7 +209,7 @@ impl Stand {
     }
 }
 
-pub(crate) async fn start(endpoint: &str, more: &[&str]) -> Running<Result<(), Error>> {
+pub(crate) async fn start(endpoint: &str, more: &[&str]) -> Running<Result<(), FrontendError>> {
     let config: Config = flags("frontend", &[&["--endpoint", endpoint], more].concat());
     Running::start(|listeners, stop| run(config, listeners.calls, stop)).await
 }

@@ -7,12 +7,12 @@ use std::sync::{
 };
 
 use chassis::{
-    service::Error,
-    testing::{Cable, Database, Running, Seen, fake, flags},
+    service::ServiceError,
+    testing::{Recorded, Running, TcpRelay, TestDatabase, fake, flags},
 };
 use futures_util::StreamExt;
 use http::HeaderMap;
-use order::{Config, run, store::Store};
+use order::{Config, run, store::OrderStore};
 use proto::{
     item::{
         GetItemRequest, Item, ListItemsRequest, ListItemsResponse, LookupItemsResponse,
@@ -28,15 +28,15 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-pub(crate) type Client = OrderServiceClient<Channel>;
+pub(crate) type OrderClient = OrderServiceClient<Channel>;
 
 /// `gone…` is not there, `full…` is refused, `held…` waits until it is let go, `silent…` gets no answer, `large…` is an
 /// item of 1 MiB, and every other id is an item.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeItems {
     /// The header fields of each call.
-    pub(crate) calls: Seen<HeaderMap>,
-    pub(crate) asked: Seen<String>,
+    pub(crate) calls: Recorded<HeaderMap>,
+    pub(crate) asked: Recorded<String>,
     pub(crate) arrived: Arc<Notify>,
     pub(crate) let_go: Arc<Notify>,
     /// So many calls break off after their first answer.
@@ -131,28 +131,28 @@ pub(crate) fn fields(status: &Status) -> Vec<String> {
 }
 
 /// All that a test needs.
-pub(crate) struct Stand {
-    pub(crate) client: Client,
+pub(crate) struct Fixture {
+    pub(crate) client: OrderClient,
     pub(crate) items: FakeItems,
-    pub(crate) service: Running<Result<(), Error>>,
+    pub(crate) service: Running<Result<(), ServiceError>>,
     fake: Running,
     /// The way to the fake.
-    _cable: Cable,
-    database: Database,
+    _relay: TcpRelay,
+    database: TestDatabase,
 }
 
-impl Stand {
-    pub(crate) async fn new(database: Database, more: &[&str]) -> Self {
+impl Fixture {
+    pub(crate) async fn new(database: TestDatabase, more: &[&str]) -> Self {
         Self::closing(0, database, more).await
     }
 
     /// The first connections to the item service are closed at once.
-    pub(crate) async fn closing(connections: usize, database: Database, more: &[&str]) -> Self {
+    pub(crate) async fn closing(connections: usize, database: TestDatabase, more: &[&str]) -> Self {
         let items = FakeItems::default();
         let routes = Routes::new(ItemServiceServer::new(items.clone()));
         let fake = fake(routes.into_axum_router()).await;
-        let cable = Cable::to(fake.address.to_string(), connections).await;
-        let endpoint = cable.address.to_string();
+        let relay = TcpRelay::to(fake.address.to_string(), connections).await;
+        let endpoint = relay.address.to_string();
         let mut all = vec!["--database-url", &database.url];
         if !more.contains(&"--endpoint") {
             all.extend(["--endpoint", &endpoint]);
@@ -164,7 +164,7 @@ impl Stand {
             items,
             service,
             fake,
-            _cable: cable,
+            _relay: relay,
             database,
         }
     }
@@ -172,14 +172,14 @@ impl Stand {
     /// One for each kind of database.
     pub(crate) async fn each() -> Vec<Self> {
         let mut all = Vec::new();
-        for database in Database::each().await {
+        for database in TestDatabase::each().await {
             all.push(Self::new(database, &[]).await);
         }
         all
     }
 
     pub(crate) async fn sqlite() -> Self {
-        Self::new(Database::sqlite(), &[]).await
+        Self::new(TestDatabase::sqlite(), &[]).await
     }
 
     pub(crate) async fn create(&mut self, user: &str, items: &[&str]) -> Result<Order, Status> {
@@ -200,7 +200,7 @@ impl Stand {
             user: "someone".to_owned(),
             items,
         };
-        assert!(Store::new(pool.clone()).update(&order).await.unwrap());
+        assert!(OrderStore::new(pool.clone()).update(&order).await.unwrap());
         pool.close().await;
     }
 

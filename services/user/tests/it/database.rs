@@ -1,19 +1,19 @@
 //! What is kept, what is there at first, and what happens when the database is not.
 
-use chassis::testing::{Cable, Database, get};
+use chassis::testing::{TcpRelay, TestDatabase, get};
 use proto::user::{GetUserRequest, ListUsersRequest, User};
 use tonic::Code;
 
-use crate::support::{Client, create, start};
+use crate::support::{UserClient, create, start};
 
-async fn all(client: &mut Client) -> Vec<User> {
+async fn all(client: &mut UserClient) -> Vec<User> {
     let list = client.list_users(ListUsersRequest::default()).await;
     list.unwrap().into_inner().users
 }
 
 #[tokio::test]
 async fn a_restart_loses_nothing() {
-    for database in Database::each().await {
+    for database in TestDatabase::each().await {
         let (mut client, service) = start(&database.url, &[]).await;
         let created = create(&mut client, "kept").await;
         service.stop().await.unwrap();
@@ -26,7 +26,7 @@ async fn a_restart_loses_nothing() {
 
 #[tokio::test]
 async fn sample_data_is_there_only_when_asked_for() {
-    for database in Database::each().await {
+    for database in TestDatabase::each().await {
         let (mut client, service) = start(&database.url, &[]).await;
         assert!(all(&mut client).await.is_empty());
         service.stop().await.unwrap();
@@ -52,7 +52,7 @@ async fn sample_data_is_there_only_when_asked_for() {
 
 #[tokio::test]
 async fn sample_data_never_goes_over_rows_that_are_there() {
-    for database in Database::each().await {
+    for database in TestDatabase::each().await {
         let (mut client, service) = start(&database.url, &["--sample-data"]).await;
         let mut users = all(&mut client).await;
         "changed".clone_into(&mut users[0].name);
@@ -94,11 +94,11 @@ async fn a_database_that_never_comes_is_an_error_without_its_password() {
     assert!(!error.contains("s3cret"), "{error}");
 }
 
-/// The same database, through a cable.
-fn through(cable: &Cable, url: &str) -> String {
+/// The same database, through a relay.
+fn through(relay: &TcpRelay, url: &str) -> String {
     let (before, rest) = url.split_once('@').unwrap();
     let (_, path) = rest.split_once('/').unwrap();
-    format!("{before}@{}/{path}", cable.address)
+    format!("{before}@{}/{path}", relay.address)
 }
 
 fn server(url: &str) -> String {
@@ -108,27 +108,27 @@ fn server(url: &str) -> String {
 
 #[tokio::test]
 async fn a_database_that_is_still_starting_is_waited_for() {
-    let Some(database) = Database::postgres().await else {
+    let Some(database) = TestDatabase::postgres().await else {
         return;
     };
-    let cable = Cable::to(server(&database.url), 2).await;
-    let (mut client, service) = start(&through(&cable, &database.url), &[]).await;
+    let relay = TcpRelay::to(server(&database.url), 2).await;
+    let (mut client, service) = start(&through(&relay, &database.url), &[]).await;
     assert!(all(&mut client).await.is_empty());
     service.stop().await.unwrap();
-    cable.cut().await;
+    relay.cut().await;
 }
 
 #[tokio::test]
 async fn a_database_that_goes_away_is_unavailable_and_not_healthy() {
-    let Some(database) = Database::postgres().await else {
+    let Some(database) = TestDatabase::postgres().await else {
         return;
     };
-    let cable = Cable::to(server(&database.url), 0).await;
-    let (mut client, service) = start(&through(&cable, &database.url), &[]).await;
+    let relay = TcpRelay::to(server(&database.url), 0).await;
+    let (mut client, service) = start(&through(&relay, &database.url), &[]).await;
     assert!(all(&mut client).await.is_empty());
     assert_eq!(get(service.aux, "/healthz").await.status(), 200);
 
-    cable.cut().await;
+    relay.cut().await;
     let list = client.list_users(ListUsersRequest::default()).await;
     let status = list.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);

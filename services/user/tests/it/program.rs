@@ -5,7 +5,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use chassis::testing::Database;
+use chassis::testing::TestDatabase;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -60,7 +60,7 @@ fn a_flag_can_be_in_the_environment_and_help_does_not_tell_its_value() {
 
 #[test]
 fn sigterm_ends_it_without_an_error() {
-    let database = Database::sqlite();
+    let database = TestDatabase::sqlite();
     let mut child = program()
         .args(["--address", "127.0.0.1:0", "--aux-address", "127.0.0.1:0"])
         .args(["--database-url", &database.url])

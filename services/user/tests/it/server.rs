@@ -1,6 +1,6 @@
 //! What every gRPC service of the chassis has: health, metrics, limits.
 
-use chassis::testing::{Database, get};
+use chassis::testing::{TestDatabase, get};
 use proto::user::{GetUserRequest, ListUsersRequest};
 use tonic::{Code, Request};
 use tonic_health::pb::{
@@ -16,7 +16,7 @@ fn about(service: &str) -> HealthCheckRequest {
 
 #[tokio::test]
 async fn health_is_told_of_the_server_and_of_the_service() {
-    let database = Database::sqlite();
+    let database = TestDatabase::sqlite();
     let (_client, service) = start(&database.url, &[]).await;
     let mut health = HealthClient::new(service.channel());
     for name in ["", "user.UserService"] {
@@ -30,7 +30,7 @@ async fn health_is_told_of_the_server_and_of_the_service() {
 
 #[tokio::test]
 async fn a_watcher_is_told_of_the_end_and_does_not_delay_it() {
-    let database = Database::sqlite();
+    let database = TestDatabase::sqlite();
     let (_client, service) = start(&database.url, &["--drain-timeout", "1h"]).await;
     let mut health = HealthClient::new(service.channel());
     let mut states = health.watch(about("")).await.unwrap().into_inner();
@@ -45,7 +45,7 @@ async fn a_watcher_is_told_of_the_end_and_does_not_delay_it() {
 
 #[tokio::test]
 async fn healthz_is_ok_and_metrics_count_calls() {
-    let database = Database::sqlite();
+    let database = TestDatabase::sqlite();
     let (mut client, service) = start(&database.url, &[]).await;
     create(&mut client, "someone").await;
     let nobody = GetUserRequest {
@@ -90,7 +90,7 @@ async fn healthz_is_ok_and_metrics_count_calls() {
 
 #[tokio::test]
 async fn eight_kilobytes_of_headers_pass() {
-    let database = Database::sqlite();
+    let database = TestDatabase::sqlite();
     let (mut client, service) = start(&database.url, &[]).await;
     let mut request = Request::new(ListUsersRequest::default());
     let baggage = "x".repeat(8192).parse().unwrap();

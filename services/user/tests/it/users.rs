@@ -1,23 +1,23 @@
 //! The contract of `UserService`, with each kind of database.
 
-use chassis::testing::Database;
+use chassis::testing::TestDatabase;
 use proto::user::{CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, User};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{Client, Service, create, start};
+use crate::support::{RunningService, UserClient, create, start};
 
 /// A service for each kind of database.
-async fn each() -> Vec<(Client, Service, Database)> {
+async fn each() -> Vec<(UserClient, RunningService, TestDatabase)> {
     let mut all = Vec::new();
-    for database in Database::each().await {
+    for database in TestDatabase::each().await {
         let (client, service) = start(&database.url, &[]).await;
         all.push((client, service, database));
     }
     all
 }
 
-async fn get(client: &mut Client, id: &str) -> Result<User, Status> {
+async fn get(client: &mut UserClient, id: &str) -> Result<User, Status> {
     let request = GetUserRequest { id: id.to_owned() };
     client
         .get_user(request)
@@ -25,7 +25,7 @@ async fn get(client: &mut Client, id: &str) -> Result<User, Status> {
         .map(tonic::Response::into_inner)
 }
 
-async fn delete(client: &mut Client, id: &str) -> Result<User, Status> {
+async fn delete(client: &mut UserClient, id: &str) -> Result<User, Status> {
     let request = DeleteUserRequest { id: id.to_owned() };
     client
         .delete_user(request)
