@@ -20,13 +20,13 @@ const MORE_TRIES: usize = 4;
 
 /// Calls the item service.
 #[derive(Debug, Clone)]
-pub struct ItemClient {
+pub(crate) struct ItemClient {
     client: ItemServiceClient<Channel>,
 }
 
 impl ItemClient {
     /// Over that channel.
-    pub fn new(channel: Channel) -> Self {
+    pub(crate) fn new(channel: Channel) -> Self {
         let client = ItemServiceClient::new(channel);
         Self { client }
     }
@@ -38,7 +38,7 @@ impl ItemClient {
     /// # Errors
     ///
     /// What the item service answers in the end.
-    pub async fn find(
+    pub(crate) async fn find(
         &self,
         context: &CallContext,
         ids: impl IntoIterator<Item = &String>,

@@ -4,10 +4,14 @@
 //! service, and [`page`] puts orders and items together. What every service needs is in
 //! `chassis`.
 
-pub mod items;
-pub mod page;
-pub mod service;
-pub mod store;
+mod details;
+mod items;
+mod page;
+mod service;
+mod store;
+
+pub use page::MAX_ITEMS;
+pub use store::OrderStore;
 
 use chassis::{
     channel::Peer,
@@ -20,7 +24,7 @@ use proto::order::order_service_server::OrderServiceServer;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 
-use crate::{items::ItemClient, service::Orders, store::OrderStore};
+use crate::{items::ItemClient, service::Orders};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 const DEFINITION: Definition = Definition {

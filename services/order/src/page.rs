@@ -1,5 +1,6 @@
-//! Orders with their items, and how many of them a page has: as many as one call of the item
-//! service does for, and one answer holds.
+//! The bounds of a page: what one lookup of the item service and one response can hold.
+//!
+//! A page may end early. It has at least one order, so that the next page makes progress.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,27 +10,25 @@ use proto::{
     order::{GetOrderDetailResponse, Order},
 };
 
-use crate::service::{MAX_ITEMS, MAX_PAGE_BYTES};
+use crate::details::with_items;
 
-/// The order with those of its items that were found.
-pub fn with_items(order: &Order, found: &HashMap<String, Item>) -> GetOrderDetailResponse {
-    let (mut items, mut missing_items) = (Vec::new(), Vec::new());
-    for id in &order.items {
-        match found.get(id) {
-            Some(item) => items.push(item.clone()),
-            None => missing_items.push(id.clone()),
-        }
-    }
-    GetOrderDetailResponse {
-        id: order.id.clone(),
-        user: order.user.clone(),
-        items,
-        missing_items,
-    }
+/// The maximum number of items in an order, and of distinct items in a page of details.
+pub const MAX_ITEMS: usize = 1000;
+/// The maximum size of a page in bytes. gRPC clients accept 4 MiB by default.
+pub(crate) const MAX_PAGE_BYTES: usize = 3 << 20;
+
+/// Returns how many of the orders fit into one response.
+pub(crate) fn in_one_response(orders: &[Order]) -> usize {
+    let mut bytes = 0;
+    let fits = orders.iter().take_while(|order| {
+        bytes += order.encoded_len();
+        bytes <= MAX_PAGE_BYTES
+    });
+    fits.count().max(1)
 }
 
-/// How many of the orders have no more different items than one may have by itself; at least one.
-pub fn in_one_lookup(orders: &[Order]) -> usize {
+/// Returns for how many of the orders one lookup can fetch the items.
+pub(crate) fn in_one_lookup(orders: &[Order]) -> usize {
     let mut distinct = HashSet::new();
     let fits = orders.iter().take_while(|order| {
         distinct.extend(&order.items);
@@ -38,9 +37,8 @@ pub fn in_one_lookup(orders: &[Order]) -> usize {
     fits.count().max(1)
 }
 
-/// The orders with their items, as far as they fit into a page. At least one, for the next page
-/// must be another: how large items are is known only now.
-pub fn fitting_details<'a>(
+/// Joins orders with their items until the response is full. The size of the items is known only after the lookup.
+pub(crate) fn fitting_details<'a>(
     orders: impl IntoIterator<Item = &'a Order>,
     found: &HashMap<String, Item>,
 ) -> Vec<GetOrderDetailResponse> {
@@ -68,7 +66,20 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_is_for_orders_of_so_many_different_items() {
+    fn a_page_of_orders_ends_before_it_exceeds_the_limit() {
+        let order = Order {
+            items: vec!["a".repeat(128); MAX_ITEMS],
+            ..Order::default()
+        };
+        let orders = vec![order; 100];
+        let count = in_one_response(&orders);
+        assert!((2..100).contains(&count), "{count}");
+        assert_eq!(in_one_response(&orders[..5]), 5);
+        assert_eq!(in_one_response(&[]), 1);
+    }
+
+    #[test]
+    fn one_lookup_is_for_a_bounded_number_of_distinct_items() {
         let same = vec![order(0..MAX_ITEMS); 9];
         assert_eq!(in_one_lookup(&same), 9);
         let different = [order(0..600), order(500..1000), order([]), order([1000])];
@@ -77,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_before_it_is_too_large_but_not_before_its_first_order() {
+    fn a_page_of_details_ends_before_it_exceeds_the_limit_but_not_before_its_first_order() {
         let description = "d".repeat(MAX_PAGE_BYTES / 3);
         let item = Item {
             description,

@@ -10,7 +10,6 @@ use chassis::{
     status::{all_not_found, not_found},
     validate::Violations,
 };
-use prost::Message;
 use proto::order::{
     CreateOrderRequest, DeleteOrderRequest, GetOrderDetailRequest, GetOrderDetailResponse,
     GetOrderRequest, ListOrderDetailsRequest, ListOrderDetailsResponse, ListOrdersRequest,
@@ -20,26 +19,22 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
+    details::with_items,
     items::ItemClient,
-    page::{fitting_details, in_one_lookup, with_items},
+    page::{MAX_ITEMS, MAX_PAGE_BYTES, fitting_details, in_one_lookup, in_one_response},
     store::OrderStore,
 };
 
-/// Items in an order.
-pub const MAX_ITEMS: usize = 1000;
-/// Bytes in a page of orders, which ends early if need be: gRPC clients take 4 MiB by default.
-pub const MAX_PAGE_BYTES: usize = 3 << 20;
-
 /// The service.
 #[derive(Debug, Clone)]
-pub struct Orders {
+pub(crate) struct Orders {
     store: OrderStore,
     items: ItemClient,
 }
 
 impl Orders {
     /// Serves what is in the store, with what the item service knows of it.
-    pub fn new(store: OrderStore, items: ItemClient) -> Self {
+    pub(crate) fn new(store: OrderStore, items: ItemClient) -> Self {
         Self { store, items }
     }
 
@@ -120,7 +115,7 @@ impl OrderService for Orders {
         } = request.into_inner();
         let page = page_of("orders", &user, page_size, &page_token)?;
         let mut orders = self.listed(&user, &page).await?;
-        let size = fitting(&orders);
+        let size = in_one_response(&orders);
         let next_page_token = page.cut_at(&mut orders, size, |order| &order.id);
         Ok(Response::new(ListOrdersResponse {
             orders,
@@ -191,32 +186,4 @@ fn page_of(what: &str, user: &str, size: i32, token: &str) -> Result<PageRequest
         Violations::new().id("user", user).check()?;
     }
     PageRequest::new(format!("{what} of {user}"), size, token)
-}
-
-/// How many of the orders fit into a page; at least one, for the next page must be another.
-fn fitting(orders: &[Order]) -> usize {
-    let mut bytes = 0;
-    let fits = orders.iter().take_while(|order| {
-        bytes += order.encoded_len();
-        bytes <= MAX_PAGE_BYTES
-    });
-    fits.count().max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_ends_before_it_is_too_large_for_clients() {
-        let order = Order {
-            items: vec!["a".repeat(128); MAX_ITEMS],
-            ..Order::default()
-        };
-        let orders = vec![order; 100];
-        let count = fitting(&orders);
-        assert!((2..100).contains(&count), "{count}");
-        assert_eq!(fitting(&orders[..5]), 5);
-        assert_eq!(fitting(&[]), 1);
-    }
 }

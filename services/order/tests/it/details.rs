@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use chassis::testing::{only_trace_headers, trace_headers};
 use grpc_wire::timeout;
-use order::service::MAX_ITEMS;
+use order::MAX_ITEMS;
 use proto::order::{
     DeleteOrderRequest, GetOrderDetailRequest, ListOrderDetailsRequest, ListOrderDetailsResponse,
 };

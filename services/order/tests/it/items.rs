@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use chassis::testing::{TestDatabase, free_port, only_trace_headers, trace_headers};
 use grpc_wire::timeout;
 use hyper_util::{client::legacy, rt::TokioExecutor};
-use order::service::MAX_ITEMS;
+use order::MAX_ITEMS;
 use proto::order::{
     GetOrderDetailRequest, GetOrderDetailResponse, order_service_client::OrderServiceClient,
 };

@@ -12,7 +12,7 @@ use chassis::{
 };
 use futures_util::StreamExt;
 use http::HeaderMap;
-use order::{Config, run, store::OrderStore};
+use order::{Config, OrderStore, run};
 use proto::{
     item::{
         GetItemRequest, Item, ListItemsRequest, ListItemsResponse, LookupItemsResponse,
