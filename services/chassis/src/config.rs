@@ -22,21 +22,21 @@ pub struct Listen {
 
 /// Where a service is watched.
 #[derive(Debug, Clone, Args)]
-pub struct Aux {
+pub(crate) struct Aux {
     /// Address of /healthz and /metrics
     #[arg(long, short = 'x', value_name = "IP:PORT", default_value = "127.0.0.1:11111", value_parser = address)]
-    pub aux_address: SocketAddr,
+    pub(crate) aux_address: SocketAddr,
 }
 
 /// Parses the command line and the environment of the service of that name, or ends the process
 /// with what is wrong and what would be right.
-pub fn parse<C: CommandFactory + FromArgMatches>(service: &str) -> C {
+pub(crate) fn parse<C: CommandFactory + FromArgMatches>(service: &str) -> C {
     let matches = command::<C>(service).get_matches();
     C::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
 /// The command with an environment variable for each flag.
-pub fn command<C: CommandFactory>(service: &str) -> clap::Command {
+pub(crate) fn command<C: CommandFactory>(service: &str) -> clap::Command {
     let prefix = service.to_uppercase();
     C::command().mut_args(|arg| {
         let name = format!("{prefix}_{}", arg.get_id().as_str().to_uppercase());
@@ -51,7 +51,7 @@ pub fn command<C: CommandFactory>(service: &str) -> clap::Command {
 /// # Errors
 ///
 /// Says what is expected.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
+fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "expected IP:PORT, such as 127.0.0.1:9090 or 0.0.0.0:9090".to_owned())
 }

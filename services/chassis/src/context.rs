@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tonic::{Code, Extensions, Request, Response, Status, TimeoutExpired, metadata::MetadataMap};
 
 /// The headers that are passed on, with all their values.
-pub const TRACE_HEADERS: [&str; 11] = [
+pub(crate) const TRACE_HEADERS: [&str; 11] = [
     "x-request-id",
     "x-b3-traceid",
     "x-b3-spanid",
@@ -44,7 +44,7 @@ impl CallContext {
         context
     }
 
-    /// Those of the call being served; [`crate::observe`] has put them there.
+    /// Those of the call being served; `observe` has put them there.
     pub fn of<T>(request: &Request<T>) -> Self {
         request
             .extensions()
@@ -72,7 +72,7 @@ impl CallContext {
     }
 
     /// When the call is over, if ever.
-    pub fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
@@ -156,7 +156,7 @@ impl CallContext {
 }
 
 /// The status of a call whose time is over.
-pub fn deadline_exceeded() -> Status {
+pub(crate) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("deadline exceeded")
 }
 

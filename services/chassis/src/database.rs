@@ -56,14 +56,14 @@ pub enum OpenError {
 
 /// Flags of a service that has a database, other than its URL, whose default is the service's own.
 #[derive(Debug, Clone, clap::Args)]
-pub struct DatabaseFlags {
+pub(crate) struct DatabaseFlags {
     /// Insert the sample data if the database is empty
     #[arg(long, value_parser = clap::builder::BoolishValueParser::new())]
-    pub sample_data: bool,
+    pub(crate) sample_data: bool,
 
     /// How long to wait for a database that is still starting
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::duration)]
-    pub database_wait: Duration,
+    pub(crate) database_wait: Duration,
 }
 
 /// Waits for the database, brings it to its newest form, and inserts the sample data if asked.
@@ -71,7 +71,7 @@ pub struct DatabaseFlags {
 /// # Errors
 ///
 /// See [`OpenError`].
-pub async fn open(
+pub(crate) async fn open(
     url: &DatabaseUrl,
     flags: &DatabaseFlags,
     migrations: &Migrator,
@@ -110,7 +110,7 @@ pub async fn open(
 /// # Errors
 ///
 /// That there was none.
-pub async fn ping(pool: AnyPool) -> Result<(), SqlError> {
+pub(crate) async fn ping(pool: AnyPool) -> Result<(), SqlError> {
     sqlx::query("SELECT 1").execute(&pool).await.map(drop)
 }
 

@@ -14,7 +14,7 @@ impl DatabaseUrl {
     /// # Errors
     ///
     /// Says what is expected, and never repeats the text.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let expected = "expected sqlite:FILE, such as sqlite:/var/lib/data.sqlite, \
                         or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
         let url = Url::parse(text).map_err(|_| expected)?;
@@ -33,7 +33,7 @@ impl DatabaseUrl {
     }
 
     /// Whether SQLite could make the file.
-    pub fn folder_exists(&self) -> bool {
+    pub(crate) fn folder_exists(&self) -> bool {
         if self.0.scheme() != "sqlite" {
             return true;
         }

@@ -34,7 +34,7 @@ impl Listeners {
     /// # Errors
     ///
     /// Names the address that cannot be had.
-    pub async fn bind(listen: &Listen, aux: &Aux) -> Result<Self, BindError> {
+    pub(crate) async fn bind(listen: &Listen, aux: &Aux) -> Result<Self, BindError> {
         Ok(Self {
             calls: listen::bind(listen.address).await?,
             aux: listen::bind(aux.aux_address).await?,
@@ -48,7 +48,7 @@ impl Listeners {
 /// # Errors
 ///
 /// That a metric is wrong, which is a mistake in the program.
-pub async fn serve<S, C, F, E>(
+pub(crate) async fn serve<S, C, F, E>(
     service: S,
     methods: &[&'static str],
     check: C,

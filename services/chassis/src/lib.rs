@@ -4,7 +4,7 @@
 //!
 //! 1. [`process`] has parsed the flags ([`config`]), set up the logs ([`telemetry`]) and bound the ports.
 //! 2. [`listen`] accepts the connection, and drains it at the end.
-//! 3. [`observe`] gives the call its deadline ([`grpc_wire::timeout`]), counts it ([`metrics`]) and logs it.
+//! 3. `observe` gives the call its deadline ([`grpc_wire::timeout`]), counts it ([`metrics`]) and logs it.
 //! 4. The service checks the arguments ([`validate`], [`paging`]) and asks its [`database`].
 //! 5. What it asks of a peer goes through a [`channel`], with the deadline and the trace headers
 //!    of the call that it serves ([`context`]).
@@ -22,7 +22,7 @@ pub mod database_url;
 pub mod grpc;
 pub mod listen;
 pub mod metrics;
-pub mod observe;
+mod observe;
 pub mod paging;
 pub mod process;
 pub mod service;

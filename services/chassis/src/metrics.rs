@@ -14,7 +14,7 @@ use prometheus::{
 use tonic::Code;
 
 /// The health service, which every server has.
-pub const HEALTH: &str = "grpc.health.v1.Health";
+pub(crate) const HEALTH: &str = "grpc.health.v1.Health";
 /// The value of a label for all that is not known.
 pub const UNKNOWN: &str = "unknown";
 const LABELS: [&str; 3] = ["grpc_type", "grpc_service", "grpc_method"];
@@ -23,18 +23,18 @@ const LAST_CODE: i32 = 16;
 
 /// The labels of a method that this server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MethodLabels {
+pub(crate) struct MethodLabels {
     /// How many messages each side sends.
-    pub kind: CallKind,
+    pub(crate) kind: CallKind,
     /// With its package: `user.UserService`.
-    pub service: &'static str,
+    pub(crate) service: &'static str,
     /// `GetUser`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
 }
 
 impl MethodLabels {
     /// A method that takes one message and gives one.
-    pub const fn unary(service: &'static str, name: &'static str) -> Self {
+    pub(crate) const fn unary(service: &'static str, name: &'static str) -> Self {
         Self {
             kind: CallKind::Unary,
             service,
@@ -43,7 +43,7 @@ impl MethodLabels {
     }
 
     /// Whether it only asks how the server is.
-    pub fn is_probe(&self) -> bool {
+    pub(crate) fn is_probe(&self) -> bool {
         self.service == HEALTH
     }
 
@@ -54,7 +54,7 @@ impl MethodLabels {
 
 /// The counters, and the methods that they know.
 #[derive(Debug)]
-pub struct GrpcMetrics {
+pub(crate) struct GrpcMetrics {
     methods: Vec<MethodLabels>,
     started: IntCounterVec,
     received: IntCounterVec,
@@ -70,7 +70,10 @@ impl GrpcMetrics {
     /// # Errors
     ///
     /// That a metric is wrong, which is a mistake in the program.
-    pub fn new(registry: &Registry, methods: Vec<MethodLabels>) -> Result<Self, prometheus::Error> {
+    pub(crate) fn new(
+        registry: &Registry,
+        methods: Vec<MethodLabels>,
+    ) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             methods,
             started: register_int_counter_vec_with_registry!(
@@ -109,7 +112,7 @@ impl GrpcMetrics {
     }
 
     /// The method of a path, `/user.UserService/GetUser`.
-    pub fn method(&self, path: &str) -> MethodLabels {
+    pub(crate) fn method(&self, path: &str) -> MethodLabels {
         let called = Method::parse(path).ok();
         let found = called.and_then(|called| {
             let mut methods = self.methods.iter();
@@ -121,22 +124,22 @@ impl GrpcMetrics {
     }
 
     /// A call has begun.
-    pub fn started(&self, method: MethodLabels) {
+    pub(crate) fn started(&self, method: MethodLabels) {
         self.started.with_label_values(&method.values()).inc();
     }
 
     /// Counts the messages of a call as they come.
-    pub fn received(&self, method: MethodLabels) -> IntCounter {
+    pub(crate) fn received(&self, method: MethodLabels) -> IntCounter {
         self.received.with_label_values(&method.values())
     }
 
     /// Counts the messages of a call as they go.
-    pub fn sent(&self, method: MethodLabels) -> IntCounter {
+    pub(crate) fn sent(&self, method: MethodLabels) -> IntCounter {
         self.sent.with_label_values(&method.values())
     }
 
     /// A call is finished.
-    pub fn handled(&self, method: MethodLabels, code: Code, seconds: f64) {
+    pub(crate) fn handled(&self, method: MethodLabels, code: Code, seconds: f64) {
         self.handled_with(method, code).inc();
         self.seconds
             .with_label_values(&method.values())

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Takes a call through.
-pub async fn observe(
+pub(crate) async fn observe(
     State(metrics): State<Arc<GrpcMetrics>>,
     request: Request,
     next: Next,

@@ -10,9 +10,9 @@ use tonic::Status;
 use crate::validate::Violations;
 
 /// Rows in a page when the client does not say.
-pub const DEFAULT_PAGE_SIZE: usize = 50;
+pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
 /// The most rows in a page.
-pub const MAX_PAGE_SIZE: usize = 1000;
+pub(crate) const MAX_PAGE_SIZE: usize = 1000;
 
 /// The form of a token; one from another version of the program is refused, never misread.
 const VERSION: u8 = 1;

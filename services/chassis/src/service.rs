@@ -23,15 +23,15 @@ use crate::{
 pub struct Flags {
     /// Where it listens.
     #[command(flatten)]
-    pub listen: Listen,
+    pub(crate) listen: Listen,
 
     /// Where it is watched.
     #[command(flatten)]
-    pub aux: Aux,
+    pub(crate) aux: Aux,
 
     /// How its database is opened.
     #[command(flatten)]
-    pub database: DatabaseFlags,
+    pub(crate) database: DatabaseFlags,
 }
 
 impl Flags {

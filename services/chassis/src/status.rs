@@ -3,7 +3,7 @@
 use tonic::{Code, Status};
 
 /// How many things one status names; a status travels in headers, which are bounded.
-pub const MAX_NAMED: usize = 20;
+pub(crate) const MAX_NAMED: usize = 20;
 
 /// NOT_FOUND for a thing of a kind.
 pub fn not_found(kind: &str, id: &str) -> Status {

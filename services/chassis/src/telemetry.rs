@@ -14,7 +14,7 @@ const MAX_TEXT: usize = 256;
 /// # Errors
 ///
 /// That `RUST_LOG` cannot be read.
-pub fn init() -> Result<(), ParseError> {
+pub(crate) fn init() -> Result<(), ParseError> {
     let filter = env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
     let subscriber = tracing_subscriber::fmt()
         .json()

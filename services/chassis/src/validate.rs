@@ -7,9 +7,9 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use crate::status::MAX_NAMED;
 
 /// Bytes in an id.
-pub const MAX_ID: usize = 128;
+pub(crate) const MAX_ID: usize = 128;
 /// Bytes in a name.
-pub const MAX_NAME: usize = 256;
+pub(crate) const MAX_NAME: usize = 256;
 
 /// Collects what is wrong with a request.
 #[derive(Debug, Default)]
@@ -58,7 +58,7 @@ impl Violations {
 
     /// Anything else.
     #[must_use]
-    pub fn unless(mut self, right: bool, field: &str, description: &str) -> Self {
+    pub(crate) fn unless(mut self, right: bool, field: &str, description: &str) -> Self {
         if !right {
             self.0.push(FieldViolation::new(field, description));
         }

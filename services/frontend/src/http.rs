@@ -41,7 +41,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// # Errors
 ///
 /// That a metric is wrong, which is a mistake in the program.
-pub fn router(
+pub(crate) fn router(
     peers: Peers,
     timeout: Duration,
     registry: Registry,

@@ -1,11 +1,11 @@
 //! Shows all users with their orders, as JSON over HTTP/1.1.
 //!
-//! [`http`] answers requests, [`report`] puts the answer together, and [`peers`] asks the user and
+//! `http` answers requests, `report` puts the answer together, and `peers` asks the user and
 //! order services for its parts. What every service needs is in `chassis`.
 
-pub mod http;
-pub mod peers;
-pub mod report;
+mod http;
+mod peers;
+mod report;
 
 use std::time::Duration;
 
@@ -32,11 +32,11 @@ pub struct Config {
 
     /// Address through which the user and order services are called
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
-    pub endpoint: Peer,
+    endpoint: Peer,
 
     /// How long a request may take, with all the calls made for it
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
-    pub timeout: Duration,
+    timeout: Duration,
 }
 
 /// Why the service ended, or never began.

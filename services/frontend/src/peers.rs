@@ -20,23 +20,23 @@ const MAX_PAGE: usize = 16 << 20;
 /// A peer did not do its part.
 #[derive(Debug, Error)]
 #[error("{peer}: {status}")]
-pub struct PeerError {
+pub(crate) struct PeerError {
     /// Its name.
-    pub peer: &'static str,
+    pub(crate) peer: &'static str,
     /// What it answered, or why there is no answer.
-    pub status: Status,
+    pub(crate) status: Status,
 }
 
 /// Calls the user and order services.
 #[derive(Debug, Clone)]
-pub struct Peers {
+pub(crate) struct Peers {
     users: UserServiceClient<Channel>,
     orders: OrderServiceClient<Channel>,
 }
 
 impl Peers {
     /// Over that channel.
-    pub fn new(channel: Channel) -> Self {
+    pub(crate) fn new(channel: Channel) -> Self {
         let users = UserServiceClient::new(channel.clone());
         let orders = OrderServiceClient::new(channel).max_decoding_message_size(MAX_PAGE);
         Self { users, orders }
@@ -47,7 +47,7 @@ impl Peers {
     /// # Errors
     ///
     /// Any failure, of any page.
-    pub async fn users(&self, context: &CallContext) -> Result<Vec<User>, PeerError> {
+    pub(crate) async fn users(&self, context: &CallContext) -> Result<Vec<User>, PeerError> {
         let mut users = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -74,7 +74,7 @@ impl Peers {
     /// # Errors
     ///
     /// Any failure, of any page.
-    pub async fn orders(
+    pub(crate) async fn orders(
         &self,
         context: &CallContext,
     ) -> Result<Vec<GetOrderDetailResponse>, PeerError> {

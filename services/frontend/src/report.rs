@@ -12,7 +12,7 @@ use crate::peers::{PeerError, Peers};
 
 /// A user with all orders.
 #[derive(Debug, Serialize)]
-pub struct ReportEntry {
+pub(crate) struct ReportEntry {
     user: ReportUser,
     orders: Vec<ReportOrder>,
 }
@@ -47,7 +47,10 @@ struct ReportItem {
 /// # Errors
 ///
 /// The first failure of a peer; what is still under way is given up.
-pub async fn collect(peers: &Peers, context: &CallContext) -> Result<Vec<ReportEntry>, PeerError> {
+pub(crate) async fn collect(
+    peers: &Peers,
+    context: &CallContext,
+) -> Result<Vec<ReportEntry>, PeerError> {
     let (users, orders) = try_join!(peers.users(context), peers.orders(context))?;
     let mut places = HashMap::new();
     let mut entries = Vec::with_capacity(users.len());

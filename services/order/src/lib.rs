@@ -1,7 +1,7 @@
 //! Keeps the orders, in SQL, and knows their items from the item service.
 //!
-//! [`service`] checks what a client asks for, [`store`] has the queries, [`items`] asks the item
-//! service, and [`page`] puts orders and items together. What every service needs is in
+//! `service` checks what a client asks for, `store` has the queries, `items` asks the item
+//! service, and `page` puts orders and items together. What every service needs is in
 //! `chassis`.
 
 mod details;
@@ -51,11 +51,11 @@ pub struct Config {
 
     /// Database: sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(long, value_name = "URL", default_value = "sqlite:order.sqlite", value_parser = DatabaseUrlParser)]
-    pub database_url: DatabaseUrl,
+    database_url: DatabaseUrl,
 
     /// Address through which the item service is called
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
-    pub endpoint: Peer,
+    endpoint: Peer,
 }
 
 /// Serves until told to stop.

@@ -35,7 +35,7 @@ impl OrderStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn insert(&self, order: &Order) -> Result<(), Error> {
+    pub(crate) async fn insert(&self, order: &Order) -> Result<(), Error> {
         sqlx::query("INSERT INTO orders (id, user_id, items) VALUES ($1, $2, $3)")
             .bind(&order.id)
             .bind(&order.user)
@@ -50,7 +50,7 @@ impl OrderStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn get(&self, id: &str) -> Result<Option<Order>, Error> {
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<Order>, Error> {
         let query = sqlx::query_as("SELECT id, user_id, items FROM orders WHERE id = $1");
         let row = query.bind(id).fetch_optional(&self.pool).await?;
         Ok(row.map(|OrderRow(order)| order))
@@ -62,7 +62,7 @@ impl OrderStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn list(
+    pub(crate) async fn list(
         &self,
         user: &str,
         after: &str,
@@ -99,7 +99,7 @@ impl OrderStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn delete(&self, id: &str) -> Result<Option<Order>, Error> {
+    pub(crate) async fn delete(&self, id: &str) -> Result<Option<Order>, Error> {
         let query = sqlx::query_as("DELETE FROM orders WHERE id = $1 RETURNING id, user_id, items");
         let row = query.bind(id).fetch_optional(&self.pool).await?;
         Ok(row.map(|OrderRow(order)| order))

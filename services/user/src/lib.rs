@@ -1,10 +1,10 @@
 //! Keeps the users, in SQL.
 //!
-//! [`service`] checks what a client asks for, and [`store`] has the queries. What every service
+//! `service` checks what a client asks for, and `store` has the queries. What every service
 //! needs is in `chassis`.
 
-pub mod service;
-pub mod store;
+mod service;
+mod store;
 
 use chassis::{
     database_url::{DatabaseUrl, DatabaseUrlParser},
@@ -41,7 +41,7 @@ pub struct Config {
 
     /// Database: sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(long, value_name = "URL", default_value = "sqlite:user.sqlite", value_parser = DatabaseUrlParser)]
-    pub database_url: DatabaseUrl,
+    database_url: DatabaseUrl,
 }
 
 /// Serves until told to stop.

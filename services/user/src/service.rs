@@ -11,19 +11,19 @@ use uuid::Uuid;
 use crate::store::UserStore;
 
 /// Bytes in an address.
-pub const MAX_ADDRESS: usize = 1024;
+pub(crate) const MAX_ADDRESS: usize = 1024;
 /// Bytes in an e-mail address: RFC 5321 allows 64 before the @ and 255 after it.
-pub const MAX_EMAIL: usize = 320;
+pub(crate) const MAX_EMAIL: usize = 320;
 
 /// The service.
 #[derive(Debug, Clone)]
-pub struct Users {
+pub(crate) struct Users {
     store: UserStore,
 }
 
 impl Users {
     /// Serves what is in the store.
-    pub fn new(store: UserStore) -> Self {
+    pub(crate) fn new(store: UserStore) -> Self {
         Self { store }
     }
 }

@@ -5,7 +5,7 @@ use sqlx::{AnyPool, Error, FromRow, Row, any::AnyRow};
 
 /// The users in the database.
 #[derive(Debug, Clone)]
-pub struct UserStore {
+pub(crate) struct UserStore {
     pool: AnyPool,
 }
 
@@ -24,7 +24,7 @@ impl FromRow<'_, AnyRow> for UserRow {
 
 impl UserStore {
     /// Those of a database that has been migrated.
-    pub fn new(pool: AnyPool) -> Self {
+    pub(crate) fn new(pool: AnyPool) -> Self {
         Self { pool }
     }
 
@@ -33,7 +33,7 @@ impl UserStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn insert(&self, user: &User) -> Result<(), Error> {
+    pub(crate) async fn insert(&self, user: &User) -> Result<(), Error> {
         sqlx::query("INSERT INTO users (id, name, address, email) VALUES ($1, $2, $3, $4)")
             .bind(&user.id)
             .bind(&user.name)
@@ -49,7 +49,7 @@ impl UserStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn get(&self, id: &str) -> Result<Option<User>, Error> {
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<User>, Error> {
         let query = sqlx::query_as("SELECT id, name, address, email FROM users WHERE id = $1");
         let row = query.bind(id).fetch_optional(&self.pool).await?;
         Ok(row.map(|UserRow(user)| user))
@@ -60,7 +60,7 @@ impl UserStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn list(&self, after: &str, limit: i64) -> Result<Vec<User>, Error> {
+    pub(crate) async fn list(&self, after: &str, limit: i64) -> Result<Vec<User>, Error> {
         let query = sqlx::query_as(
             "SELECT id, name, address, email FROM users WHERE id > $1 ORDER BY id LIMIT $2",
         );
@@ -73,7 +73,7 @@ impl UserStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn delete(&self, id: &str) -> Result<Option<User>, Error> {
+    pub(crate) async fn delete(&self, id: &str) -> Result<Option<User>, Error> {
         let query =
             sqlx::query_as("DELETE FROM users WHERE id = $1 RETURNING id, name, address, email");
         let row = query.bind(id).fetch_optional(&self.pool).await?;
@@ -85,7 +85,7 @@ impl UserStore {
     /// # Errors
     ///
     /// What the database says.
-    pub async fn update(&self, user: &User) -> Result<bool, Error> {
+    pub(crate) async fn update(&self, user: &User) -> Result<bool, Error> {
         let done =
             sqlx::query("UPDATE users SET name = $2, address = $3, email = $4 WHERE id = $1")
                 .bind(&user.id)
