@@ -1,5 +1,4 @@
-//! What a call that is being served passes on to the calls made for it: its deadline, and the
-//! headers by which a trace is put together.
+//! The context that a call passes on to the calls made for it: its deadline and its trace headers.
 
 use std::{error::Error, future::Future, time::Duration};
 
@@ -8,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Extensions, Request, Response, Status, TimeoutExpired, metadata::MetadataMap};
 
-/// The headers that are passed on, with all their values.
+/// The headers that are propagated, with all their values.
 pub(crate) const TRACE_HEADERS: [&str; 11] = [
     "x-request-id",
     "x-b3-traceid",
@@ -31,7 +30,7 @@ pub struct CallContext {
 }
 
 impl CallContext {
-    /// Reads the trace headers. There is no deadline yet.
+    /// Takes the trace headers from a request. The context has no deadline yet.
     pub fn from_headers(headers: &HeaderMap) -> Self {
         let mut context = Self::default();
         for name in TRACE_HEADERS {
@@ -44,7 +43,7 @@ impl CallContext {
         context
     }
 
-    /// Those of the call being served; `observe` has put them there.
+    /// Returns the context of the call being served, which `observe` has attached to the request.
     pub fn of<T>(request: &Request<T>) -> Self {
         request
             .extensions()
@@ -53,7 +52,7 @@ impl CallContext {
             .unwrap_or_default()
     }
 
-    /// The same, but over at `time` from now if that is earlier.
+    /// Moves the deadline to `time` from now if that is earlier.
     #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         let deadline = Instant::now().checked_add(time);
@@ -64,14 +63,14 @@ impl CallContext {
         self
     }
 
-    /// The same with this request id, unless there is one.
+    /// Sets the request id if the request has none.
     #[must_use]
     pub fn or_request_id(mut self, id: HeaderValue) -> Self {
         self.headers.entry(REQUEST_ID).or_insert(id);
         self
     }
 
-    /// When the call is over, if ever.
+    /// The deadline, if the call has one.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
@@ -81,22 +80,22 @@ impl CallContext {
         &self.headers
     }
 
-    /// The request's id, as far as a log takes it.
+    /// The request's id, cut to the length for logs.
     pub fn request_id(&self) -> Option<&str> {
         trace::request_id(&self.headers)
     }
 
-    /// The id of the trace, as far as a log takes it, in whichever way it was told.
+    /// The trace's id, in any supported format, cut to the length for logs.
     pub fn trace_id(&self) -> Option<&str> {
         trace::trace_id(&self.headers)
     }
 
-    /// Makes a call with the time that is left and the trace headers.
+    /// Makes a call with the remaining time and the trace headers.
     ///
     /// # Errors
     ///
-    /// What the peer answered, as it was; DEADLINE_EXCEEDED when the time is over, whoever noticed
-    /// first; UNAVAILABLE when there was no answer.
+    /// The peer's status, unchanged; DEADLINE_EXCEEDED if the deadline has expired, whichever side noticed first;
+    /// UNAVAILABLE if the peer is unreachable.
     pub async fn call<M, R, F>(
         &self,
         message: M,
@@ -126,16 +125,15 @@ impl CallContext {
         }
     }
 
-    /// The peer's status without its metadata, which belongs to that exchange alone; or what a
-    /// failure on our side means.
+    /// Drops the metadata of the peer's status, which belongs to that call alone, and maps tonic's own errors.
     fn settle(&self, status: Status) -> Status {
         let late = self.deadline.is_some_and(|at| at <= Instant::now());
-        // tonic calls an expired time CANCELLED, in the client and in the server.
+        // tonic reports an expired deadline as CANCELLED, in the client and in the server.
         if status.code() == Code::Cancelled && (late || is_timeout(&status)) {
             return deadline_exceeded();
         }
-        // Only a status that no peer sent has a source. What broke off tonic calls INTERNAL, and what was not sent
-        // before its connection went away CANCELLED.
+        // Only a status that no peer sent has a source. tonic reports an aborted call as INTERNAL, and a call whose
+        // connection closed before it was sent as CANCELLED.
         if let Some(source) = status.source()
             && matches!(
                 status.code(),
@@ -146,16 +144,16 @@ impl CallContext {
                 error = %chain(source),
                 request_id = self.request_id(),
                 trace_id = self.trace_id(),
-                "peer not reachable"
+                "peer unreachable"
             );
-            return Status::unavailable("peer not reachable");
+            return Status::unavailable("peer unreachable");
         }
         let details = status.details().to_vec().into();
         Status::with_details(status.code(), status.message(), details)
     }
 }
 
-/// The status of a call whose time is over.
+/// The status of a call whose deadline has expired.
 pub(crate) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("deadline exceeded")
 }
@@ -189,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_value_of_a_trace_header_is_carried_and_nothing_else() {
+    async fn only_trace_headers_are_propagated_with_all_values() {
         let mut from = headers(&[("traceparent", "00-1-2-01"), ("cookie", "secret")]);
         from.append("baggage", HeaderValue::from_static("a=1"));
         from.append("baggage", HeaderValue::from_static("b=2"));
@@ -207,7 +205,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_without_an_answer_ends_at_the_deadline() {
+    async fn a_stalled_call_ends_at_the_deadline() {
         let context = CallContext::default().within(Duration::from_secs(3));
         let started = Instant::now();
         let status = context
@@ -233,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_status_of_the_peer_is_passed_on_as_it_is() {
+    async fn the_status_of_the_peer_is_passed_on_unchanged() {
         let mut sent = Status::with_details(Code::ResourceExhausted, "full", vec![1, 2, 3].into());
         sent.metadata_mut()
             .insert("server", "envoy".parse().unwrap());
@@ -248,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_too_far_away_to_be_told_is_no_deadline() {
+    fn an_unrepresentable_time_sets_no_deadline() {
         let context = CallContext::default().within(Duration::MAX);
         assert_eq!(context.deadline(), None);
     }

@@ -1,4 +1,4 @@
-//! A gRPC server: one service and its health, the port for machines that watch, and the end.
+//! A gRPC server: one service, its health service, the monitoring port, and the shutdown.
 
 use std::{convert::Infallible, fmt::Display, future::Future, sync::Arc, time::Duration};
 
@@ -22,18 +22,13 @@ use crate::{
 /// The ports of a gRPC server.
 #[derive(Debug)]
 pub struct Listeners {
-    /// Where calls come in.
+    /// Accepts calls.
     pub calls: TcpListener,
-    /// Where `/healthz` and `/metrics` are.
+    /// Serves `/healthz` and `/metrics`.
     pub aux: TcpListener,
 }
 
 impl Listeners {
-    /// Binds both ports.
-    ///
-    /// # Errors
-    ///
-    /// Names the address that cannot be had.
     pub(crate) async fn bind(listen: &Listen, aux: &Aux) -> Result<Self, BindError> {
         Ok(Self {
             calls: listen::bind(listen.address).await?,
@@ -42,12 +37,8 @@ impl Listeners {
     }
 }
 
-/// Serves until told to stop and until all calls are finished, or the drain time is over.
-/// `/healthz` is OK while `check` is.
-///
-/// # Errors
-///
-/// That a metric is wrong, which is a mistake in the program.
+/// Serves until `stop` is cancelled, then drains: until all calls have finished, or the drain timeout has expired.
+/// `/healthz` is 200 while `check` succeeds.
 pub(crate) async fn serve<S, C, F, E>(
     service: S,
     methods: &[&'static str],
@@ -80,11 +71,11 @@ where
         "serving {}",
         S::NAME
     );
-    // The aux port is there until the last call is finished.
+    // The monitoring port stays open until the last call has finished.
     let drained = CancellationToken::new();
     tokio::join!(
         listen::serve(listeners.aux, Protocol::Http1, aux, drained.clone(), drain),
-        say_farewell(health, ["", S::NAME], stop.clone()),
+        end_health_watches(health, ["", S::NAME], stop.clone()),
         async {
             listen::serve(listeners.calls, Protocol::Http2, calls, stop, drain).await;
             drained.cancel();
@@ -94,8 +85,12 @@ where
     Ok(())
 }
 
-/// Tells those who watch, and ends their streams, which would keep the server from stopping.
-async fn say_farewell(mut health: HealthReporter, services: [&str; 2], stop: CancellationToken) {
+/// Ends the streams of `Watch`, which would otherwise delay the shutdown.
+async fn end_health_watches(
+    mut health: HealthReporter,
+    services: [&str; 2],
+    stop: CancellationToken,
+) {
     stop.cancelled().await;
     for service in services {
         health

@@ -1,7 +1,6 @@
-//! The metrics of a gRPC server, by the names of go-grpc-prometheus, which dashboards use.
+//! The metrics of a gRPC server, with the names of go-grpc-prometheus, which dashboards use.
 //!
-//! A client chooses the path of a call, so only the methods that are known here become labels;
-//! all others are one, `unknown`.
+//! Clients choose the path of a call, so only known methods become labels; all others share `unknown`.
 
 use grpc_wire::{
     method::{CallKind, Method},
@@ -13,27 +12,23 @@ use prometheus::{
 };
 use tonic::Code;
 
-/// The health service, which every server has.
 pub(crate) const HEALTH: &str = "grpc.health.v1.Health";
-/// The value of a label for all that is not known.
+/// The label of all unknown methods and paths.
 pub const UNKNOWN: &str = "unknown";
 const LABELS: [&str; 3] = ["grpc_type", "grpc_service", "grpc_method"];
 const LABELS_WITH_CODE: [&str; 4] = ["grpc_type", "grpc_service", "grpc_method", "grpc_code"];
 const LAST_CODE: i32 = 16;
 
-/// The labels of a method that this server has.
+/// The labels of a method that this server implements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MethodLabels {
-    /// How many messages each side sends.
     pub(crate) kind: CallKind,
-    /// With its package: `user.UserService`.
+    /// The full name, such as `user.UserService`.
     pub(crate) service: &'static str,
-    /// `GetUser`.
     pub(crate) name: &'static str,
 }
 
 impl MethodLabels {
-    /// A method that takes one message and gives one.
     pub(crate) const fn unary(service: &'static str, name: &'static str) -> Self {
         Self {
             kind: CallKind::Unary,
@@ -42,7 +37,6 @@ impl MethodLabels {
         }
     }
 
-    /// Whether it only asks how the server is.
     pub(crate) fn is_probe(&self) -> bool {
         self.service == HEALTH
     }
@@ -52,7 +46,7 @@ impl MethodLabels {
     }
 }
 
-/// The counters, and the methods that they know.
+/// Counts the calls of the known methods.
 #[derive(Debug)]
 pub(crate) struct GrpcMetrics {
     methods: Vec<MethodLabels>,
@@ -64,12 +58,7 @@ pub(crate) struct GrpcMetrics {
 }
 
 impl GrpcMetrics {
-    /// Registers the counters, each at zero for each method, so that the first failure is seen as
-    /// an increase.
-    ///
-    /// # Errors
-    ///
-    /// That a metric is wrong, which is a mistake in the program.
+    /// Every counter begins at zero for every method, so that the first failure is visible as an increase.
     pub(crate) fn new(
         registry: &Registry,
         methods: Vec<MethodLabels>,
@@ -78,31 +67,31 @@ impl GrpcMetrics {
             methods,
             started: register_int_counter_vec_with_registry!(
                 "grpc_server_started_total",
-                "Calls begun.",
+                "Calls that began.",
                 &LABELS,
                 registry
             )?,
             received: register_int_counter_vec_with_registry!(
                 "grpc_server_msg_received_total",
-                "Messages received.",
+                "Messages from clients.",
                 &LABELS,
                 registry
             )?,
             sent: register_int_counter_vec_with_registry!(
                 "grpc_server_msg_sent_total",
-                "Messages sent.",
+                "Messages to clients.",
                 &LABELS,
                 registry
             )?,
             handled: register_int_counter_vec_with_registry!(
                 "grpc_server_handled_total",
-                "Calls finished.",
+                "Calls that ended, by their status.",
                 &LABELS_WITH_CODE,
                 registry
             )?,
             seconds: register_histogram_vec_with_registry!(
                 "grpc_server_handling_seconds",
-                "Seconds until calls were finished.",
+                "Seconds from a call's start to its status.",
                 &LABELS,
                 registry
             )?,
@@ -111,7 +100,6 @@ impl GrpcMetrics {
         Ok(metrics)
     }
 
-    /// The method of a path, `/user.UserService/GetUser`.
     pub(crate) fn method(&self, path: &str) -> MethodLabels {
         let called = Method::parse(path).ok();
         let found = called.and_then(|called| {
@@ -123,22 +111,18 @@ impl GrpcMetrics {
             .unwrap_or(MethodLabels::unary(UNKNOWN, UNKNOWN))
     }
 
-    /// A call has begun.
     pub(crate) fn started(&self, method: MethodLabels) {
         self.started.with_label_values(&method.values()).inc();
     }
 
-    /// Counts the messages of a call as they come.
     pub(crate) fn received(&self, method: MethodLabels) -> IntCounter {
         self.received.with_label_values(&method.values())
     }
 
-    /// Counts the messages of a call as they go.
     pub(crate) fn sent(&self, method: MethodLabels) -> IntCounter {
         self.sent.with_label_values(&method.values())
     }
 
-    /// A call is finished.
     pub(crate) fn handled(&self, method: MethodLabels, code: Code, seconds: f64) {
         self.handled_with(method, code).inc();
         self.seconds

@@ -1,7 +1,7 @@
-//! The layer around every gRPC call: its deadline, what it carries on, its metrics, its log line.
+//! The layer around every gRPC call: its deadline, its context, its metrics and its log record.
 //!
-//! tonic's own server ends a call that is out of time with CANCELLED; the specification says
-//! DEADLINE_EXCEEDED, so the time is kept here.
+//! tonic's own server ends a call whose deadline has expired with CANCELLED. The specification requires
+//! DEADLINE_EXCEEDED, so the deadline is enforced here.
 
 use std::sync::Arc;
 
@@ -24,7 +24,6 @@ use crate::{
     telemetry::{bounded, milliseconds},
 };
 
-/// Takes a call through.
 pub(crate) async fn observe(
     State(metrics): State<Arc<GrpcMetrics>>,
     request: Request,
@@ -58,8 +57,7 @@ async fn serve(mut request: Request, context: CallContext, next: Next) -> Respon
     }
 }
 
-/// A call that is being served. When it is dropped, the call is over: without a status, the client
-/// has left.
+/// A call being served. Dropping it ends the call, as cancelled by the client unless a status was seen.
 struct ObservedCall {
     metrics: Arc<GrpcMetrics>,
     method: MethodLabels,
@@ -110,7 +108,7 @@ impl Drop for ObservedCall {
     }
 }
 
-/// Keeps the call until the trailers have gone, or the client.
+/// Keeps the call alive until the trailers are sent or the client aborts.
 fn until_trailers(body: Body, mut call: ObservedCall) -> Body {
     Body::new(body.map_frame(move |frame| {
         if let Some(trailers) = frame.trailers_ref() {
@@ -121,7 +119,7 @@ fn until_trailers(body: Body, mut call: ObservedCall) -> Body {
 }
 
 fn counted(body: Body, counter: IntCounter) -> Body {
-    // tonic bounds the messages: no length reaches this limit.
+    // tonic limits the size of messages; the counter needs no limit.
     let mut messages = MessageCounter::new(usize::MAX);
     Body::new(body.map_frame(move |frame| {
         if let Some(data) = frame.data_ref() {
@@ -158,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_out_of_time_is_deadline_exceeded() {
+    async fn an_expired_deadline_is_deadline_exceeded() {
         let started = Instant::now();
         let response = post_to_stalled_method("application/grpc", "1500m").await;
         assert_eq!(started.elapsed(), Duration::from_millis(1500));

@@ -1,7 +1,7 @@
-//! Pages as AIP-158 has them: <https://google.aip.dev/158>.
+//! Pagination according to AIP-158: <https://google.aip.dev/158>.
 //!
-//! A page begins after the last id of the one before, so that rows which come and go between two
-//! calls move nothing. The token is opaque to a client, and good only for the list it is from.
+//! A page begins after the last id of the previous page, so that rows inserted or deleted between two calls shift
+//! nothing. The token is opaque to clients, and valid only for its own list.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -9,24 +9,23 @@ use tonic::Status;
 
 use crate::validate::Violations;
 
-/// Rows in a page when the client does not say.
+/// The page size if the client does not choose one.
 pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
-/// The most rows in a page.
 pub(crate) const MAX_PAGE_SIZE: usize = 1000;
 
-/// The form of a token; one from another version of the program is refused, never misread.
+/// The format of a token. A token in another format is refused, not misread.
 const VERSION: u8 = 1;
-/// Bytes in a token, well over what two ids can make.
+/// Bytes in a token, well above what two ids can take.
 const MAX_TOKEN: usize = 2048;
 
-/// A page of a list.
+/// A request for a page of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The list and its filter.
+    /// The name of the list, including its filter.
     list: String,
-    /// How many rows at most.
+    /// The maximum number of rows.
     pub size: usize,
-    /// Only ids after this one; empty for the first page.
+    /// The last id of the previous page; empty for the first page.
     pub after: String,
 }
 
@@ -38,11 +37,11 @@ struct PageToken {
 }
 
 impl PageRequest {
-    /// Reads what a client asks for. `list` names the list with its filter.
+    /// Validates the fields of a list request. `list` names the list, including its filter.
     ///
     /// # Errors
     ///
-    /// INVALID_ARGUMENT for a negative size, or a token that is not from this list.
+    /// INVALID_ARGUMENT if the size is negative, or the token is not from this list.
     pub fn new(list: String, size: i32, token: &str) -> Result<Self, Status> {
         let after = match token {
             "" => Some(String::new()),
@@ -64,18 +63,17 @@ impl PageRequest {
         Ok(Self { list, size, after })
     }
 
-    /// How many rows to ask for: one more than the page has tells whether there is another page.
+    /// The number of rows to query: one more than the page holds reveals whether another page follows.
     pub fn limit(&self) -> i64 {
         i64::try_from(self.size).map_or(i64::MAX, |size| size + 1)
     }
 
-    /// Cuts the rows to the page, and gives the token of the next page, empty if there is none.
+    /// Truncates the rows to the page, and returns the token of the next page; empty if this is the last one.
     pub fn cut<T>(&self, rows: &mut Vec<T>, id: impl Fn(&T) -> &str) -> String {
         self.cut_at(rows, self.size, id)
     }
 
-    /// The same, with fewer rows than the size of the page: a page may be short, and the next
-    /// one goes on.
+    /// Like [`Self::cut`], but to `size` rows if that is fewer: a page may be short.
     pub fn cut_at<T>(&self, rows: &mut Vec<T>, size: usize, id: impl Fn(&T) -> &str) -> String {
         let size = size.min(self.size);
         if rows.len() <= size {
@@ -116,19 +114,19 @@ mod tests {
 
     #[test]
     fn sizes_are_bounded() {
-        for (asked, given) in [
+        for (requested, used) in [
             (0, 50),
             (1, 1),
             (1000, 1000),
             (1001, 1000),
             (i32::MAX, 1000),
         ] {
-            assert_eq!(page(asked, "").unwrap().size, given);
+            assert_eq!(page(requested, "").unwrap().size, used);
         }
     }
 
     #[test]
-    fn a_negative_size_is_refused_by_name() {
+    fn a_negative_size_names_its_field() {
         let status = page(-1, "").unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         let violations = status.get_details_bad_request().unwrap().field_violations;
@@ -136,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_page_has_a_token_that_goes_on_after_its_last_row() {
+    fn a_full_page_has_a_token_that_continues_after_its_last_row() {
         let first = page(2, "").unwrap();
         let mut rows = vec!["a", "b", "c"];
         let token = first.cut(&mut rows, |row| row);
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_page_has_none() {
+    fn the_last_page_has_no_token() {
         let mut rows = vec!["a", "b"];
         assert_eq!(page(2, "").unwrap().cut(&mut rows, |row| row), "");
         assert_eq!(rows.len(), 2);
@@ -164,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn an_invalid_token_is_refused() {
         let of_the_future = URL_SAFE_NO_PAD.encode(r#"{"v":2,"list":"users","after":"a"}"#);
         let too_long = "A".repeat(MAX_TOKEN + 1);
         for token in ["x", "b", "💥", "e30", &of_the_future, &too_long] {

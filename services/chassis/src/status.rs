@@ -1,16 +1,16 @@
-//! Statuses that services answer with, and how codes are written.
+//! The statuses of missing resources, and the names of codes.
 
 use tonic::{Code, Status};
 
-/// How many things one status names; a status travels in headers, which are bounded.
+/// Limits the resources or fields that a status names: clients limit the size of its header fields.
 pub(crate) const MAX_NAMED: usize = 20;
 
-/// NOT_FOUND for a thing of a kind.
+/// Returns NOT_FOUND for a resource of the given kind.
 pub fn not_found(kind: &str, id: &str) -> Status {
     Status::not_found(format!("not found: {kind}/{id}"))
 }
 
-/// NOT_FOUND for several things of a kind.
+/// Returns NOT_FOUND for several resources of the given kind.
 pub fn all_not_found(kind: &str, ids: &[&str]) -> Status {
     let named: Vec<String> = ids
         .iter()
@@ -24,7 +24,7 @@ pub fn all_not_found(kind: &str, ids: &[&str]) -> Status {
     Status::not_found(message)
 }
 
-/// The code as the gRPC specification writes it: `NOT_FOUND`.
+/// Returns the name of a code in the gRPC specification, such as `NOT_FOUND`.
 pub fn canonical(code: Code) -> String {
     if code == Code::Ok {
         return "OK".to_owned();
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_have_their_known_names() {
+    fn codes_have_their_names_in_the_specification() {
         for (code, name) in [
             (Code::Ok, "OK"),
             (Code::Cancelled, "CANCELLED"),
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_is_cut_and_says_so() {
+    fn a_long_list_is_truncated_and_counts_the_rest() {
         assert_eq!(
             all_not_found("item", &["a", "b"]).message(),
             "not found: item/a, item/b"

@@ -1,5 +1,4 @@
-//! Paths, answers and errors; and the layer around every request: its id, its metrics, its log
-//! line.
+//! The paths, responses and errors; and the layer around every request: its id, its metrics and its log record.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -33,14 +32,9 @@ use crate::{
     report,
 };
 
-/// What the log says of a request whose client has left before the answer.
+/// The status in the log and the metrics of a request that the client aborted.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// All paths.
-///
-/// # Errors
-///
-/// That a metric is wrong, which is a mistake in the program.
 pub(crate) fn router(
     peers: Peers,
     timeout: Duration,
@@ -51,14 +45,14 @@ pub(crate) fn router(
         let report = report::collect(&peers, &context.clone().within(timeout)).await;
         report.map(pretty).map_err(|error| failed(error, &context))
     };
-    // It is healthy without its peers: restarting it would not bring them back.
+    // The frontend is healthy without its peers: a restart would not bring them back.
     let check = async || Ok::<_, Infallible>(());
-    let admin = admin::router(registry, check).method_not_allowed_fallback(wrong_method);
+    let admin = admin::router(registry, check).method_not_allowed_fallback(method_not_allowed);
     let report = Router::new()
         .route("/", get(index.clone()))
         .route("/index", get(index))
         .fallback(no_such_path)
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(metrics, observe));
     Ok(report.merge(admin))
 }
@@ -67,7 +61,7 @@ async fn no_such_path() -> Response {
     refused(StatusCode::NOT_FOUND, "NOT_FOUND", "no such path")
 }
 
-async fn wrong_method() -> Response {
+async fn method_not_allowed() -> Response {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     refused(
         status,
@@ -80,9 +74,9 @@ fn pretty(report: Vec<report::ReportEntry>) -> Response {
     match serde_json::to_string_pretty(&report) {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
         Err(error) => {
-            tracing::error!(%error, "report not encoded");
+            tracing::error!(%error, "cannot encode the report");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            refused(status, "INTERNAL", "report not encoded")
+            refused(status, "INTERNAL", "cannot encode the report")
         }
     }
 }
@@ -125,13 +119,13 @@ impl HttpMetrics {
         Ok(Self {
             requests: register_int_counter_vec_with_registry!(
                 "http_requests_total",
-                "Requests answered.",
+                "HTTP requests, by path and status.",
                 &["path", "code"],
                 registry
             )?,
             seconds: register_histogram_vec_with_registry!(
                 "http_request_duration_seconds",
-                "Seconds until requests were answered.",
+                "Seconds from a request's start to its response.",
                 &["path"],
                 registry
             )?,
@@ -139,12 +133,12 @@ impl HttpMetrics {
     }
 }
 
-/// A request that is being answered. When it is dropped, it is over.
+/// A request being served. Dropping it ends the request, as aborted by the client unless a response was sent.
 struct ObservedRequest {
     metrics: Arc<HttpMetrics>,
     method: Method,
     path: String,
-    /// One of the paths above: a client cannot grow the set of labels.
+    /// One of the router's paths: clients must not add labels.
     label: String,
     context: CallContext,
     started: Instant,
@@ -199,9 +193,8 @@ async fn observe(
     response
 }
 
-/// An id for a request that has come without one.
 fn new_id() -> HeaderValue {
     let id = Uuid::new_v4().to_string();
-    // Hexadecimal digits and hyphens are always right.
+    // Hexadecimal digits and hyphens are always valid.
     HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }

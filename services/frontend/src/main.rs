@@ -1,4 +1,4 @@
-//! The frontend as a program: parse, validate, bind, run, exit code.
+//! The program of the frontend: parse, validate, bind, run, exit code.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The user and order services, as seen from here. Lists are read to their ends.
+//! The clients of the user and order services. They read lists to the last page.
 
 use chassis::context::CallContext;
 use proto::{
@@ -10,20 +10,20 @@ use proto::{
 use thiserror::Error;
 use tonic::{Status, transport::Channel};
 
-/// The most that a page may have.
+/// The maximum that the services allow.
 const PAGE_SIZE: i32 = 1000;
-/// Users, or orders, that are held in memory for one report.
+/// Limits the users, and the orders, that a report holds in memory.
 const MAX_LISTED: usize = 100_000;
-/// Bytes in a page: an order with its items, whose descriptions can be long, may be one by itself.
+/// Bytes in a page. A single order may exceed the usual 4 MiB, as the descriptions of its items can be long.
 const MAX_PAGE: usize = 16 << 20;
 
-/// A peer did not do its part.
+/// A call to a peer failed.
 #[derive(Debug, Error)]
 #[error("{peer}: {status}")]
 pub(crate) struct PeerError {
-    /// Its name.
+    /// The name of the peer.
     pub(crate) peer: &'static str,
-    /// What it answered, or why there is no answer.
+    /// The status that the peer sent, or that describes the failure.
     pub(crate) status: Status,
 }
 
@@ -35,18 +35,13 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Over that channel.
     pub(crate) fn new(channel: Channel) -> Self {
         let users = UserServiceClient::new(channel.clone());
         let orders = OrderServiceClient::new(channel).max_decoding_message_size(MAX_PAGE);
         Self { users, orders }
     }
 
-    /// All users, in the order of their ids.
-    ///
-    /// # Errors
-    ///
-    /// Any failure, of any page.
+    /// Returns all users, sorted by id.
     pub(crate) async fn users(&self, context: &CallContext) -> Result<Vec<User>, PeerError> {
         let mut users = Vec::new();
         let mut page_token = String::new();
@@ -69,11 +64,7 @@ impl Peers {
         }
     }
 
-    /// All orders with their items, in the order of their ids.
-    ///
-    /// # Errors
-    ///
-    /// Any failure, of any page.
+    /// Returns all orders with their items, sorted by id.
     pub(crate) async fn orders(
         &self,
         context: &CallContext,
@@ -119,7 +110,7 @@ fn order(status: Status) -> PeerError {
 
 fn within_limit(count: usize) -> Result<(), Status> {
     if count > MAX_LISTED {
-        return Err(Status::resource_exhausted("more than one report can hold"));
+        return Err(Status::resource_exhausted("too many for one report"));
     }
     Ok(())
 }

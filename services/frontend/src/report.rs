@@ -1,5 +1,4 @@
-//! The report: all users in the order of their ids, each with its orders in the order of theirs.
-//! It is whole or it is an error.
+//! The report: all users, sorted by id, each with its orders, sorted by id. An incomplete report is an error.
 
 use std::collections::HashMap;
 
@@ -10,7 +9,7 @@ use serde::Serialize;
 
 use crate::peers::{PeerError, Peers};
 
-/// A user with all orders.
+/// A user with its orders.
 #[derive(Debug, Serialize)]
 pub(crate) struct ReportEntry {
     user: ReportUser,
@@ -42,11 +41,8 @@ struct ReportItem {
     description: String,
 }
 
-/// Asks the peers for all of it, both at once. An order whose user is not there is left out.
-///
-/// # Errors
-///
-/// The first failure of a peer; what is still under way is given up.
+/// Calls both peers concurrently. If one fails, the calls to the other are abandoned. The report omits an order whose
+/// user does not exist.
 pub(crate) async fn collect(
     peers: &Peers,
     context: &CallContext,

@@ -1,8 +1,7 @@
-//! Keeps the orders, in SQL, and knows their items from the item service.
+//! Stores the orders in SQL, and fetches their items from the item service.
 //!
-//! `service` checks what a client asks for, `store` has the queries, `items` asks the item
-//! service, and `page` puts orders and items together. What every service needs is in
-//! `chassis`.
+//! `service` implements the methods, `page` limits what a response holds, `details` joins orders with items, `items`
+//! calls the item service, and `store` contains the queries. The common base of the services is `chassis`.
 
 mod details;
 mod items;
@@ -41,11 +40,11 @@ const DEFINITION: Definition = Definition {
     sample: include_str!("../sample.sql"),
 };
 
-/// Keeps the orders of the sample application, and serves them through gRPC.
+/// The order service of the sample application: stores the orders, and serves them over gRPC.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "order", version)]
 pub struct Config {
-    /// Those of every service.
+    /// The flags of every gRPC service.
     #[command(flatten)]
     pub flags: Flags,
 
@@ -53,12 +52,12 @@ pub struct Config {
     #[arg(long, value_name = "URL", default_value = "sqlite:order.sqlite", value_parser = DatabaseUrlParser)]
     database_url: DatabaseUrl,
 
-    /// Address through which the item service is called
+    /// Address for calls to the item service
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
     endpoint: Peer,
 }
 
-/// Serves until told to stop.
+/// Serves until `stop` is cancelled.
 ///
 /// # Errors
 ///

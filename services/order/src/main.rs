@@ -1,4 +1,4 @@
-//! The order service as a program: parse, validate, bind, run, exit code.
+//! The program of the order service: parse, validate, bind, run, exit code.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! What the contract promises: arguments are checked, an order has only items that exist, and
-//! what is not there is NOT_FOUND.
+//! The methods of `OrderService`: they validate arguments, accept only orders of existing items, and answer NOT_FOUND
+//! for a missing order.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,6 @@ use crate::{
     store::OrderStore,
 };
 
-/// The service.
 #[derive(Debug, Clone)]
 pub(crate) struct Orders {
     store: OrderStore,
@@ -33,7 +32,6 @@ pub(crate) struct Orders {
 }
 
 impl Orders {
-    /// Serves what is in the store, with what the item service knows of it.
     pub(crate) fn new(store: OrderStore, items: ItemClient) -> Self {
         Self { store, items }
     }
@@ -44,7 +42,7 @@ impl Orders {
         order.ok_or_else(|| not_found("order", id))
     }
 
-    /// The orders of a page, and what tells that there is a next one; none at all if there is nothing left.
+    /// Returns the orders of a page, and one more if another page follows.
     async fn listed(&self, user: &str, page: &PageRequest) -> Result<Vec<Order>, Status> {
         let rows = self
             .store
@@ -165,7 +163,7 @@ impl OrderService for Orders {
         fields(&order).id("id", &order.id).check()?;
         self.stored(&order.id).await?;
         self.items_exist(&context, &order).await?;
-        // It may have been deleted while the items were asked for.
+        // It may have been deleted during the item lookup.
         if self.store.update(&order).await.map_err(failed)? {
             Ok(Response::new(order))
         } else {
@@ -180,7 +178,7 @@ fn fields(order: &Order) -> Violations {
         .ids("items", &order.items, MAX_ITEMS)
 }
 
-/// A page of what is kept of that user, or of all if it is empty.
+/// `what` keeps the tokens of the two lists apart; an empty `user` means all users.
 fn page_of(what: &str, user: &str, size: i32, token: &str) -> Result<PageRequest, Status> {
     if !user.is_empty() {
         Violations::new().id("user", user).check()?;

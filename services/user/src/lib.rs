@@ -1,7 +1,6 @@
-//! Keeps the users, in SQL.
+//! Stores the users in SQL.
 //!
-//! `service` checks what a client asks for, and `store` has the queries. What every service
-//! needs is in `chassis`.
+//! `service` implements the methods, and `store` contains the queries. The common base of the services is `chassis`.
 
 mod service;
 mod store;
@@ -31,11 +30,11 @@ const DEFINITION: Definition = Definition {
     sample: include_str!("../sample.sql"),
 };
 
-/// Keeps the users of the sample application, and serves them through gRPC.
+/// The user service of the sample application: stores the users, and serves them over gRPC.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "user", version)]
 pub struct Config {
-    /// Those of every service.
+    /// The flags of every gRPC service.
     #[command(flatten)]
     pub flags: Flags,
 
@@ -44,7 +43,7 @@ pub struct Config {
     database_url: DatabaseUrl,
 }
 
-/// Serves until told to stop.
+/// Serves until `stop` is cancelled.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The user service as a program: parse, validate, bind, run, exit code.
+//! The program of the user service: parse, validate, bind, run, exit code.
 
 use std::process::ExitCode;
 

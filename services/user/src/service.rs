@@ -1,4 +1,4 @@
-//! What the contract promises: arguments are checked, what is not there is NOT_FOUND.
+//! The methods of `UserService`: they validate arguments, and answer NOT_FOUND for a missing user.
 
 use chassis::{database::failed, paging::PageRequest, status::not_found, validate::Violations};
 use proto::user::{
@@ -10,19 +10,17 @@ use uuid::Uuid;
 
 use crate::store::UserStore;
 
-/// Bytes in an address.
+/// The maximum length of a postal address in bytes.
 pub(crate) const MAX_ADDRESS: usize = 1024;
-/// Bytes in an e-mail address: RFC 5321 allows 64 before the @ and 255 after it.
+/// The maximum length of an e-mail address in bytes: RFC 5321 allows 64 before the @ and 255 after it.
 pub(crate) const MAX_EMAIL: usize = 320;
 
-/// The service.
 #[derive(Debug, Clone)]
 pub(crate) struct Users {
     store: UserStore,
 }
 
 impl Users {
-    /// Serves what is in the store.
     pub(crate) fn new(store: UserStore) -> Self {
         Self { store }
     }

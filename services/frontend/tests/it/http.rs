@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{Fixture, Scenario};
 
 #[tokio::test]
-async fn another_path_or_method_is_a_json_error() {
+async fn an_unknown_path_or_method_is_a_json_error() {
     let fixture = Fixture::new(Scenario::default(), &[]).await;
     for (method, path, status, code) in [
         (Method::GET, "/nothing", 404, "NOT_FOUND"),
@@ -31,7 +31,7 @@ async fn another_path_or_method_is_a_json_error() {
 }
 
 #[tokio::test]
-async fn a_head_request_has_no_body() {
+async fn the_response_to_head_has_no_body() {
     let fixture = Fixture::new(Scenario::default(), &[]).await;
     let request = Request::head("/index").body(Body::empty()).unwrap();
     let response = http(fixture.service.address, request).await;
@@ -43,7 +43,7 @@ async fn a_head_request_has_no_body() {
 }
 
 #[tokio::test]
-async fn it_is_healthy_without_its_peers_and_counts_requests_by_known_paths() {
+async fn the_frontend_is_healthy_without_its_peers_and_counts_requests_by_known_paths() {
     let fixture = Fixture::new(Scenario::default(), &[]).await;
     let address = fixture.service.address;
     let health = get(address, "/healthz").await;

@@ -1,4 +1,4 @@
-//! The report: what is in it, and that it is whole or an error.
+//! The report: its content, and its errors.
 
 use axum::body::Body;
 use chassis::testing::{free_port, get, http, only_trace_headers, trace_headers};
@@ -118,14 +118,14 @@ async fn the_report_is_indented_json_in_a_stable_order() {
 }
 
 #[tokio::test]
-async fn without_users_it_is_an_empty_list() {
+async fn the_report_without_users_is_an_empty_list() {
     let fixture = Fixture::new(Scenario::default(), &[]).await;
     assert_eq!(get(fixture.service.address, "/").await.body(), "[]\n");
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn an_order_whose_user_is_not_there_is_left_out() {
+async fn an_order_without_its_user_is_omitted() {
     let mut scenario = scenario();
     scenario.details.push(order("e", "nobody", &[], &[]));
     let fixture = Fixture::new(scenario, &[]).await;
@@ -134,7 +134,7 @@ async fn an_order_whose_user_is_not_there_is_left_out() {
 }
 
 #[tokio::test]
-async fn users_and_orders_are_asked_for_at_once() {
+async fn users_and_orders_are_fetched_concurrently() {
     let scenario = Scenario {
         together: true,
         ..scenario()
@@ -145,7 +145,7 @@ async fn users_and_orders_are_asked_for_at_once() {
 }
 
 #[tokio::test]
-async fn however_many_orders_a_page_has_it_is_one_call() {
+async fn a_page_of_many_orders_needs_one_call() {
     let mut scenario = scenario();
     scenario.details = vec![order("a", "2", &["x"], &[]); 1000];
     let fixture = Fixture::new(scenario, &[]).await;
@@ -158,14 +158,14 @@ async fn however_many_orders_a_page_has_it_is_one_call() {
 }
 
 #[tokio::test]
-async fn more_orders_than_a_report_can_hold_are_an_error() {
+async fn too_many_orders_for_a_report_are_an_error() {
     let scenario = Scenario {
         details: vec![order("a", "2", &[], &[]); 100_001],
         page: 1000,
         ..scenario()
     };
     let expected = json!({ "error": {
-        "peer": "order", "code": "RESOURCE_EXHAUSTED", "message": "more than one report can hold",
+        "peer": "order", "code": "RESOURCE_EXHAUSTED", "message": "too many for one report",
     } });
     let answer = error(scenario, &["--timeout", "60s"]).await;
     assert_eq!(answer, (503, expected));
@@ -180,7 +180,7 @@ async fn error(scenario: Scenario, more: &[&str]) -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn a_failing_peer_is_named_and_there_is_no_half_report() {
+async fn a_failing_peer_is_named_in_place_of_a_partial_report() {
     let full = || Some(Status::resource_exhausted("no worker"));
     let lists_users = Scenario {
         list_users: full(),
@@ -199,7 +199,7 @@ async fn a_failing_peer_is_named_and_there_is_no_half_report() {
 }
 
 #[tokio::test]
-async fn a_peer_out_of_time_is_504() {
+async fn an_expired_deadline_is_504() {
     let expected = |message| json!({ "error": { "peer": "order", "code": "DEADLINE_EXCEEDED", "message": message } });
     let stalls = Scenario {
         stalls: true,
@@ -217,7 +217,7 @@ async fn a_peer_out_of_time_is_504() {
 }
 
 #[tokio::test]
-async fn no_peer_at_all_is_503() {
+async fn an_unreachable_peer_is_503() {
     let nobody = free_port().await;
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
@@ -226,7 +226,7 @@ async fn no_peer_at_all_is_503() {
     assert_eq!(response.status(), 503);
     let error: Value = serde_json::from_str(response.body()).unwrap();
     assert_eq!(error["error"]["code"], "UNAVAILABLE");
-    assert_eq!(error["error"]["message"], "peer not reachable");
+    assert_eq!(error["error"]["message"], "peer unreachable");
     service.stop().await.unwrap();
 }
 

@@ -1,4 +1,4 @@
-//! A frontend as its program runs it, on a free port, and peers that answer as they are told.
+//! A frontend on a free port, and fake peers that follow a scenario.
 
 use std::sync::{Arc, Mutex};
 
@@ -21,18 +21,18 @@ use proto::{
 use tokio::sync::Barrier;
 use tonic::{Request, Response, Status, service::Routes};
 
-/// What the peers have, and how they fail.
+/// The data of the fake peers, and their failures.
 #[derive(Debug, Default)]
 pub(crate) struct Scenario {
     pub(crate) users: Vec<User>,
     pub(crate) details: Vec<GetOrderDetailResponse>,
-    /// Rows in a page; 0 is all.
+    /// Rows in a page; 0 means all.
     pub(crate) page: usize,
     pub(crate) list_users: Option<Status>,
     pub(crate) list_order_details: Option<Status>,
-    /// ListOrderDetails does not answer.
+    /// ListOrderDetails stalls.
     pub(crate) stalls: bool,
-    /// Neither list is answered before both are asked for.
+    /// Neither list responds before both are called.
     pub(crate) together: bool,
 }
 
@@ -65,7 +65,7 @@ impl Fakes {
     }
 }
 
-/// The page that a token, the number of its first row, asks for.
+/// Returns the page of a token, which is the number of its first row.
 fn page<T: Clone>(rows: &[T], size: usize, token: &str) -> (Vec<T>, String) {
     let first = token.parse().unwrap_or(0);
     let size = if size == 0 { rows.len() } else { size };
@@ -104,19 +104,19 @@ impl UserService for Fakes {
     }
 
     async fn create_user(&self, _: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn get_user(&self, _: Request<GetUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn delete_user(&self, _: Request<DeleteUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn update_user(&self, _: Request<User>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 }
 
@@ -149,40 +149,40 @@ impl OrderService for Fakes {
         &self,
         _: Request<ListOrdersRequest>,
     ) -> Result<Response<ListOrdersResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn get_order_detail(
         &self,
         _: Request<GetOrderDetailRequest>,
     ) -> Result<Response<GetOrderDetailResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn create_order(
         &self,
         _: Request<CreateOrderRequest>,
     ) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn get_order(&self, _: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn delete_order(
         &self,
         _: Request<DeleteOrderRequest>,
     ) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn update_order(&self, _: Request<Order>) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 }
 
-/// All that a test needs.
+/// A running frontend and its fake peers.
 pub(crate) struct Fixture {
     pub(crate) service: Running<Result<(), FrontendError>>,
     pub(crate) fakes: Fakes,

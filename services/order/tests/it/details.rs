@@ -1,4 +1,4 @@
-//! Orders with their items, a page at a time.
+//! Lists of orders with their items.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -28,14 +28,14 @@ async fn list(
     answer.map(Response::into_inner)
 }
 
-/// Makes an order of someone, and gives it any items.
+/// Creates an order with any items, even missing ones.
 async fn order_of(fixture: &mut Fixture, items: &[&str]) -> String {
     let id = fixture.create("someone", &[]).await.unwrap().id;
     fixture.set_items(&id, items).await;
     id
 }
 
-/// All pages, each as the ids of its orders.
+/// Lists all pages, each as the ids of its orders.
 async fn pages(fixture: &mut Fixture, user: &str, size: i32) -> Vec<Vec<String>> {
     let (mut pages, mut token) = (Vec::new(), String::new());
     loop {
@@ -49,7 +49,7 @@ async fn pages(fixture: &mut Fixture, user: &str, size: i32) -> Vec<Vec<String>>
 }
 
 #[tokio::test]
-async fn a_page_has_each_order_as_it_is_by_itself() {
+async fn a_page_has_the_same_details_as_each_order_alone() {
     for mut fixture in Fixture::each().await {
         for items in [&["c", "gone", "a", "c", "gone"][..], &["a"], &[]] {
             order_of(&mut fixture, items).await;
@@ -69,7 +69,7 @@ async fn a_page_has_each_order_as_it_is_by_itself() {
 }
 
 #[tokio::test]
-async fn items_are_told_from_those_that_are_gone() {
+async fn missing_items_are_listed_apart() {
     let mut fixture = Fixture::sqlite().await;
     order_of(&mut fixture, &["c", "gone", "a", "c", "gone"]).await;
     let answer = list(&mut fixture, page("", 0, "")).await.unwrap();
@@ -80,7 +80,7 @@ async fn items_are_told_from_those_that_are_gone() {
 }
 
 #[tokio::test]
-async fn one_call_asks_for_each_item_of_a_page_once() {
+async fn one_call_looks_up_each_item_of_a_page_once() {
     let mut fixture = Fixture::sqlite().await;
     for items in [["a", "b"], ["b", "gone"], ["gone", "a"]] {
         order_of(&mut fixture, &items).await;
@@ -92,7 +92,7 @@ async fn one_call_asks_for_each_item_of_a_page_once() {
 }
 
 #[tokio::test]
-async fn a_page_without_items_asks_nobody() {
+async fn a_page_without_items_needs_no_lookup() {
     let mut fixture = Fixture::sqlite().await;
     assert_eq!(pages(&mut fixture, "", 0).await, [[""; 0]]);
     let id = order_of(&mut fixture, &[]).await;
@@ -119,7 +119,7 @@ async fn pages_of_details_have_every_order_once_for_one_user_or_for_all() {
 }
 
 #[tokio::test]
-async fn only_the_items_of_the_orders_in_the_page_are_asked_for() {
+async fn only_the_items_of_the_page_are_looked_up() {
     let mut fixture = Fixture::sqlite().await;
     let (mut ids, items) = (Vec::new(), ["a", "b"]);
     for item in items {
@@ -132,7 +132,7 @@ async fn only_the_items_of_the_orders_in_the_page_are_asked_for() {
 }
 
 #[tokio::test]
-async fn a_page_ends_where_one_lookup_would_not_do() {
+async fn a_page_ends_where_one_lookup_would_not_suffice() {
     for mut fixture in Fixture::each().await {
         for order in 0..3 {
             let items: Vec<_> = (0..MAX_ITEMS / 2)
@@ -150,7 +150,7 @@ async fn a_page_ends_where_one_lookup_would_not_do() {
 }
 
 #[tokio::test]
-async fn a_page_of_large_items_is_short_and_the_next_ones_go_on() {
+async fn a_page_of_large_items_is_short_and_the_next_page_continues() {
     let mut fixture = Fixture::sqlite().await;
     for _ in 0..3 {
         order_of(&mut fixture, &["large"]).await;
@@ -165,7 +165,7 @@ async fn a_page_of_large_items_is_short_and_the_next_ones_go_on() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_larger_than_a_page_is_one_by_itself() {
+async fn an_order_larger_than_a_page_has_a_page_of_its_own() {
     let mut fixture = Fixture::sqlite().await;
     let client = fixture.client.clone();
     fixture.client = client.max_decoding_message_size(16 << 20);
@@ -182,7 +182,7 @@ async fn an_order_that_is_larger_than_a_page_is_one_by_itself() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_deleted_between_two_pages_is_left_out() {
+async fn an_order_deleted_between_two_pages_is_omitted() {
     for mut fixture in Fixture::each().await {
         let mut ids = Vec::new();
         for _ in 0..3 {
@@ -203,7 +203,7 @@ async fn an_order_that_is_deleted_between_two_pages_is_left_out() {
 }
 
 #[tokio::test]
-async fn wrong_arguments_and_tokens_of_other_lists_are_named() {
+async fn invalid_arguments_and_tokens_of_other_lists_are_named() {
     let mut fixture = Fixture::sqlite().await;
     for _ in 0..2 {
         order_of(&mut fixture, &["a"]).await;
@@ -222,7 +222,7 @@ async fn wrong_arguments_and_tokens_of_other_lists_are_named() {
 }
 
 #[tokio::test]
-async fn a_page_is_whole_or_it_is_what_the_item_service_said() {
+async fn a_page_is_complete_or_fails_with_the_status_of_the_item_service() {
     let mut fixture = Fixture::sqlite().await;
     order_of(&mut fixture, &["a", "b"]).await;
     for (item, code) in [
@@ -235,14 +235,14 @@ async fn a_page_is_whole_or_it_is_what_the_item_service_said() {
         let request = DeleteOrderRequest { id };
         fixture.client.delete_order(request).await.unwrap();
     }
-    fixture.items.breaking.store(2, Ordering::SeqCst);
+    fixture.items.aborting.store(2, Ordering::SeqCst);
     let answer = list(&mut fixture, page("", 0, "")).await.unwrap();
     assert_eq!(answer.details[0].items, ["a", "b"].map(item));
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn the_deadline_and_the_trace_headers_of_a_page_are_carried_on() {
+async fn the_deadline_and_the_trace_headers_of_a_page_are_propagated() {
     let mut fixture = Fixture::sqlite().await;
     order_of(&mut fixture, &["a"]).await;
     let metadata = MetadataMap::from_headers(trace_headers());

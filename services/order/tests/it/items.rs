@@ -1,4 +1,4 @@
-//! What `order` asks of the item service, and what it makes of the answers.
+//! The calls to the item service, and the handling of its responses.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
@@ -13,7 +13,7 @@ use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
 use crate::support::{Fixture, OrderClient, item};
 
-/// Writes an order with any items.
+/// Creates an order with any items, even missing ones.
 async fn order_of(fixture: &mut Fixture, items: &[&str]) -> GetOrderDetailRequest {
     let existing: Vec<String> = (0..items.len())
         .map(|number| format!("a{number}"))
@@ -37,7 +37,7 @@ async fn detail(
 }
 
 #[tokio::test]
-async fn items_come_in_their_order_and_one_call_asks_for_each_once() {
+async fn items_keep_their_order_and_one_call_looks_up_each_once() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &["c", "gone", "a", "c", "gone", "b"]).await;
     let detail = detail(&mut fixture.client, request).await.unwrap();
@@ -49,7 +49,7 @@ async fn items_come_in_their_order_and_one_call_asks_for_each_once() {
 }
 
 #[tokio::test]
-async fn the_most_items_that_an_order_has_need_one_call() {
+async fn the_maximum_number_of_items_needs_one_call() {
     let mut fixture = Fixture::sqlite().await;
     let ids: Vec<String> = (0..MAX_ITEMS)
         .map(|number| format!("{number:0128}"))
@@ -63,7 +63,7 @@ async fn the_most_items_that_an_order_has_need_one_call() {
 }
 
 #[tokio::test]
-async fn an_order_of_nothing_asks_nobody() {
+async fn an_empty_order_needs_no_lookup() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &[]).await;
     let detail = detail(&mut fixture.client, request).await.unwrap();
@@ -73,7 +73,7 @@ async fn an_order_of_nothing_asks_nobody() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_passed_on_as_it_is_and_not_asked_again() {
+async fn a_refusal_is_passed_on_unchanged_and_not_retried() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &["a", "full"]).await;
     let from_detail = detail(&mut fixture.client, request).await.unwrap_err();
@@ -91,26 +91,22 @@ async fn a_refusal_is_passed_on_as_it_is_and_not_asked_again() {
 }
 
 #[tokio::test]
-async fn a_lookup_that_breaks_off_is_made_again_as_a_whole() {
+async fn an_aborted_lookup_is_retried_from_the_start() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &["a", "b", "c"]).await;
-    fixture.items.breaking.store(2, Ordering::SeqCst);
+    fixture.items.aborting.store(2, Ordering::SeqCst);
     let detail = detail(&mut fixture.client, request).await.unwrap();
     assert_eq!(detail.items, ["a", "b", "c"].map(item));
     let asked = fixture.items.asked.take();
-    assert_eq!(
-        asked,
-        ["a", "a", "a", "b", "c"],
-        "three times from the start"
-    );
+    assert_eq!(asked, ["a", "a", "a", "b", "c"], "three attempts");
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn a_lookup_that_never_succeeds_is_given_up() {
+async fn retries_of_a_lookup_are_limited() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &["a", "b"]).await;
-    fixture.items.breaking.store(usize::MAX, Ordering::SeqCst);
+    fixture.items.aborting.store(usize::MAX, Ordering::SeqCst);
     let status = detail(&mut fixture.client, request).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.message(), "going away");
@@ -119,7 +115,7 @@ async fn a_lookup_that_never_succeeds_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_item_service_that_comes_back_is_asked_again() {
+async fn a_lookup_is_retried_until_the_item_service_is_back() {
     let mut fixture = Fixture::closing(2, TestDatabase::sqlite(), &[]).await;
     fixture.create("someone", &["a"]).await.unwrap();
     assert_eq!(fixture.items.calls.take().len(), 1);
@@ -127,7 +123,7 @@ async fn an_item_service_that_comes_back_is_asked_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_left_out_is_an_error_and_no_missing_item() {
+async fn an_incomplete_response_is_an_error_and_no_missing_item() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &["a", "silent"]).await;
     let status = detail(&mut fixture.client, request).await.unwrap_err();
@@ -136,19 +132,19 @@ async fn an_answer_that_is_left_out_is_an_error_and_no_missing_item() {
 }
 
 #[tokio::test]
-async fn an_item_service_that_is_not_there_is_unavailable() {
+async fn an_unreachable_item_service_is_unavailable() {
     let nobody = free_port().await;
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
     let mut fixture = Fixture::new(TestDatabase::sqlite(), &["--endpoint", &address]).await;
     let status = fixture.create("someone", &["a"]).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(status.message(), "peer not reachable");
+    assert_eq!(status.message(), "peer unreachable");
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn trace_headers_are_carried_on() {
+async fn trace_headers_are_propagated() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &["a", "b"]).await;
     let mut headers = trace_headers();
@@ -167,7 +163,7 @@ async fn trace_headers_are_carried_on() {
 }
 
 #[tokio::test]
-async fn the_deadline_is_carried_on() {
+async fn the_deadline_is_propagated() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &["a"]).await;
     let mut request = Request::new(request);
@@ -186,7 +182,7 @@ async fn the_deadline_is_carried_on() {
 async fn an_expired_deadline_is_deadline_exceeded_on_the_wire() {
     let mut fixture = Fixture::sqlite().await;
     let request = order_of(&mut fixture, &["held"]).await;
-    // A client that keeps no time of its own: what it gets, the server has said.
+    // This client enforces no deadline itself, so the status comes from the server.
     let http = legacy::Client::builder(TokioExecutor::new())
         .http2_only(true)
         .build_http();
@@ -202,7 +198,7 @@ async fn an_expired_deadline_is_deadline_exceeded_on_the_wire() {
 }
 
 #[tokio::test]
-async fn a_call_under_way_is_finished_before_the_end() {
+async fn a_running_call_finishes_during_the_drain() {
     let mut fixture = Fixture::new(TestDatabase::sqlite(), &["--drain-timeout", "1h"]).await;
     let request = order_of(&mut fixture, &["held"]).await;
     let mut client = fixture.client.clone();
@@ -210,13 +206,13 @@ async fn a_call_under_way_is_finished_before_the_end() {
     fixture.items.arrived.notified().await;
     let items = fixture.items.clone();
     let ending = fixture.stopping();
-    items.let_go.notify_one();
+    items.release.notify_one();
     assert_eq!(answer.await.unwrap().unwrap().items, [item("held")]);
     ending.await;
 }
 
 #[tokio::test]
-async fn a_call_that_does_not_finish_is_cut_off_after_the_drain_timeout() {
+async fn a_stalled_call_is_aborted_after_the_drain_timeout() {
     let mut fixture = Fixture::new(TestDatabase::sqlite(), &["--drain-timeout", "50ms"]).await;
     let request = order_of(&mut fixture, &["held"]).await;
     let mut client = fixture.client.clone();

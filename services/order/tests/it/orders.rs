@@ -43,7 +43,7 @@ async fn list(
 }
 
 #[tokio::test]
-async fn an_order_is_created_read_replaced_and_removed() {
+async fn an_order_is_created_read_replaced_and_deleted() {
     for mut fixture in Fixture::each().await {
         let created = fixture.create("someone", &["b", "a", "b"]).await.unwrap();
         assert_eq!(created.items, ["b", "a", "b"]);
@@ -61,8 +61,8 @@ async fn an_order_is_created_read_replaced_and_removed() {
         let request = DeleteOrderRequest {
             id: replaced.id.clone(),
         };
-        let removed = fixture.client.delete_order(request).await.unwrap();
-        assert_eq!(removed.into_inner(), replaced);
+        let deleted = fixture.client.delete_order(request).await.unwrap();
+        assert_eq!(deleted.into_inner(), replaced);
         let status = get(&mut fixture, &replaced.id).await.unwrap_err();
         assert_eq!(status.code(), Code::NotFound);
         fixture.stop().await;
@@ -70,7 +70,7 @@ async fn an_order_is_created_read_replaced_and_removed() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn a_missing_order_is_not_found() {
     for mut fixture in Fixture::each().await {
         let id = "nothing".to_owned();
         let order = Order {
@@ -103,7 +103,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn wrong_arguments_are_named() {
+async fn invalid_arguments_are_named() {
     let mut fixture = Fixture::sqlite().await;
     assert_eq!(fields(&get(&mut fixture, "").await.unwrap_err()), ["id"]);
     let status = fixture.create("", &["a", "-", ""]).await.unwrap_err();
@@ -128,12 +128,12 @@ async fn wrong_arguments_are_named() {
         fields(&list(&mut fixture, "", 0, "?").await.unwrap_err()),
         ["page_token"]
     );
-    assert!(fixture.items.calls.take().is_empty(), "nothing was asked");
+    assert!(fixture.items.calls.take().is_empty(), "no lookup");
     fixture.stop().await;
 }
 
 #[tokio::test]
-async fn items_that_do_not_exist_are_refused_and_nothing_is_written() {
+async fn missing_items_are_refused_and_nothing_is_stored() {
     for mut fixture in Fixture::each().await {
         let status = fixture
             .create("someone", &["a", "gone-1"])
@@ -195,7 +195,7 @@ async fn pages_have_every_order_once_for_one_user_or_for_all() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_its_own_filter_only() {
+async fn a_token_is_valid_only_for_its_own_filter() {
     let mut fixture = Fixture::sqlite().await;
     for _ in 0..3 {
         fixture.create("someone", &[]).await.unwrap();
@@ -220,7 +220,7 @@ async fn a_token_is_good_for_its_own_filter_only() {
 }
 
 #[tokio::test]
-async fn a_page_of_large_orders_is_short_and_the_next_ones_go_on() {
+async fn a_page_of_large_orders_is_short_and_the_next_page_continues() {
     for mut fixture in Fixture::each().await {
         let long = "i".repeat(128);
         for _ in 0..30 {
@@ -245,7 +245,7 @@ async fn a_page_of_large_orders_is_short_and_the_next_ones_go_on() {
 }
 
 #[tokio::test]
-async fn sample_data_is_there_when_asked_for_and_never_over_other_rows() {
+async fn sample_data_is_inserted_on_request_and_only_into_an_empty_database() {
     for database in TestDatabase::each().await {
         let mut fixture = Fixture::new(database, &["--sample-data"]).await;
         let orders = list(&mut fixture, "", 0, "").await.unwrap().orders;

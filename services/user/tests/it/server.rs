@@ -1,4 +1,4 @@
-//! What every gRPC service of the chassis has: health, metrics, limits.
+//! The common parts of every gRPC service: health, metrics, limits.
 
 use chassis::testing::{TestDatabase, get};
 use proto::user::{GetUserRequest, ListUsersRequest};
@@ -15,7 +15,7 @@ fn about(service: &str) -> HealthCheckRequest {
 }
 
 #[tokio::test]
-async fn health_is_told_of_the_server_and_of_the_service() {
+async fn the_server_and_the_service_are_healthy() {
     let database = TestDatabase::sqlite();
     let (_client, service) = start(&database.url, &[]).await;
     let mut health = HealthClient::new(service.channel());
@@ -29,7 +29,7 @@ async fn health_is_told_of_the_server_and_of_the_service() {
 }
 
 #[tokio::test]
-async fn a_watcher_is_told_of_the_end_and_does_not_delay_it() {
+async fn a_watcher_is_notified_of_the_shutdown_and_does_not_delay_it() {
     let database = TestDatabase::sqlite();
     let (_client, service) = start(&database.url, &["--drain-timeout", "1h"]).await;
     let mut health = HealthClient::new(service.channel());
@@ -89,7 +89,7 @@ async fn healthz_is_ok_and_metrics_count_calls() {
 }
 
 #[tokio::test]
-async fn eight_kilobytes_of_headers_pass() {
+async fn eight_kilobytes_of_headers_are_accepted() {
     let database = TestDatabase::sqlite();
     let (mut client, service) = start(&database.url, &[]).await;
     let mut request = Request::new(ListUsersRequest::default());

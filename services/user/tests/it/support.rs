@@ -1,4 +1,4 @@
-//! A user service as its program runs it, on free ports.
+//! A user service on free ports.
 
 use chassis::{
     service::ServiceError,
