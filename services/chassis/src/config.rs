@@ -19,7 +19,7 @@ pub struct Listen {
     pub drain_timeout: Duration,
 }
 
-/// The flags of the monitoring port.
+/// The flags of the auxiliary port.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Aux {
     /// Address of /healthz and /metrics

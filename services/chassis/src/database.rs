@@ -107,7 +107,7 @@ pub(crate) async fn ping(pool: AnyPool) -> Result<(), SqlError> {
 }
 
 /// Maps an error to a status with fixed text, and logs the error.
-pub fn failed(error: SqlError) -> Status {
+pub fn query_failed(error: SqlError) -> Status {
     tracing::error!(%error, "database error");
     if is_unreachable(&error) {
         Status::unavailable("database unreachable")

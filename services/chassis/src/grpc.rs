@@ -1,4 +1,4 @@
-//! A gRPC server: one service, its health service, the monitoring port, and the shutdown.
+//! A gRPC server: one service, its health service, the auxiliary port, and the shutdown.
 
 use std::{convert::Infallible, fmt::Display, future::Future, sync::Arc, time::Duration};
 
@@ -71,7 +71,7 @@ where
         "serving {}",
         S::NAME
     );
-    // The monitoring port stays open until the last call has finished.
+    // The auxiliary port stays open until the last call has finished.
     let drained = CancellationToken::new();
     tokio::join!(
         listen::serve(listeners.aux, Protocol::Http1, aux, drained.clone(), drain),

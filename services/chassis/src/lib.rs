@@ -10,7 +10,7 @@
 //!    ([`context`]).
 //! 6. Errors become statuses ([`status`]).
 //!
-//! [`grpc`] combines 2 and 3 into a gRPC server, and [`service`] adds a database. [`admin`] is the monitoring port.
+//! [`grpc`] combines 2 and 3 into a gRPC server, and [`service`] adds a database. [`admin`] is the auxiliary port.
 
 pub mod admin;
 pub mod channel;

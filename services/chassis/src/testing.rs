@@ -106,7 +106,7 @@ pub fn flags<C: CommandFactory + FromArgMatches>(service: &str, flags: &[&str]) 
 pub struct Running<T = ()> {
     /// The address of the server.
     pub address: SocketAddr,
-    /// The address of the monitoring port.
+    /// The address of the auxiliary port.
     pub aux: SocketAddr,
     stop: DropGuard,
     task: JoinHandle<T>,

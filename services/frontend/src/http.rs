@@ -43,7 +43,9 @@ pub(crate) fn router(
     let metrics = Arc::new(HttpMetrics::new(&registry)?);
     let index = async move |Extension(context): Extension<CallContext>| {
         let report = report::collect(&peers, &context.clone().within(timeout)).await;
-        report.map(pretty).map_err(|error| failed(error, &context))
+        report
+            .map(pretty)
+            .map_err(|error| peer_failed(error, &context))
     };
     // The frontend is healthy without its peers: a restart would not bring them back.
     let check = async || Ok::<_, Infallible>(());
@@ -86,7 +88,7 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(error)).into_response()
 }
 
-fn failed(error: PeerError, context: &CallContext) -> Response {
+fn peer_failed(error: PeerError, context: &CallContext) -> Response {
     let PeerError { peer, status } = error;
     tracing::warn!(
         peer,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use chassis::{
     context::CallContext,
-    database::failed,
+    database::query_failed,
     paging::PageRequest,
     status::{all_not_found, not_found},
     validate::Violations,
@@ -38,7 +38,7 @@ impl Orders {
 
     async fn stored(&self, id: &str) -> Result<Order, Status> {
         Violations::new().id("id", id).check()?;
-        let order = self.store.get(id).await.map_err(failed)?;
+        let order = self.store.get(id).await.map_err(query_failed)?;
         order.ok_or_else(|| not_found("order", id))
     }
 
@@ -48,7 +48,7 @@ impl Orders {
             .store
             .list(user, &page.after, page.limit(), MAX_PAGE_BYTES)
             .await;
-        rows.map_err(failed)
+        rows.map_err(query_failed)
     }
 
     async fn items_exist(&self, context: &CallContext, order: &Order) -> Result<(), Status> {
@@ -80,7 +80,7 @@ impl OrderService for Orders {
         let order = Order { id, user, items };
         fields(&order).check()?;
         self.items_exist(&context, &order).await?;
-        self.store.insert(&order).await.map_err(failed)?;
+        self.store.insert(&order).await.map_err(query_failed)?;
         Ok(Response::new(order))
     }
 
@@ -151,7 +151,7 @@ impl OrderService for Orders {
     ) -> Result<Response<Order>, Status> {
         let id = request.into_inner().id;
         Violations::new().id("id", &id).check()?;
-        let order = self.store.delete(&id).await.map_err(failed)?;
+        let order = self.store.delete(&id).await.map_err(query_failed)?;
         order
             .map(Response::new)
             .ok_or_else(|| not_found("order", &id))
@@ -164,7 +164,7 @@ impl OrderService for Orders {
         self.stored(&order.id).await?;
         self.items_exist(&context, &order).await?;
         // It may have been deleted during the item lookup.
-        if self.store.update(&order).await.map_err(failed)? {
+        if self.store.update(&order).await.map_err(query_failed)? {
             Ok(Response::new(order))
         } else {
             Err(not_found("order", &order.id))

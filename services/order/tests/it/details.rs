@@ -86,7 +86,7 @@ async fn one_call_looks_up_each_item_of_a_page_once() {
         order_of(&mut fixture, &items).await;
     }
     list(&mut fixture, page("", 0, "")).await.unwrap();
-    assert_eq!(fixture.items.asked.take(), ["a", "b", "gone"]);
+    assert_eq!(fixture.items.looked_up.take(), ["a", "b", "gone"]);
     assert_eq!(fixture.items.calls.take().len(), 1);
     fixture.stop().await;
 }
@@ -127,7 +127,7 @@ async fn only_the_items_of_the_page_are_looked_up() {
     }
     ids.sort_unstable();
     list(&mut fixture, page("", 1, "")).await.unwrap();
-    assert_eq!(fixture.items.asked.take(), [ids[0].1]);
+    assert_eq!(fixture.items.looked_up.take(), [ids[0].1]);
     fixture.stop().await;
 }
 

@@ -22,7 +22,7 @@ async fn order_of(fixture: &mut Fixture, items: &[&str]) -> GetOrderDetailReques
     let id = fixture.create("someone", &existing).await.unwrap().id;
     fixture.set_items(&id, items).await;
     fixture.items.calls.take();
-    fixture.items.asked.take();
+    fixture.items.looked_up.take();
     GetOrderDetailRequest { id }
 }
 
@@ -43,7 +43,7 @@ async fn items_keep_their_order_and_one_call_looks_up_each_once() {
     let detail = detail(&mut fixture.client, request).await.unwrap();
     assert_eq!(detail.items, ["c", "a", "c", "b"].map(item));
     assert_eq!(detail.missing_items, ["gone", "gone"]);
-    assert_eq!(fixture.items.asked.take(), ["a", "b", "c", "gone"]);
+    assert_eq!(fixture.items.looked_up.take(), ["a", "b", "c", "gone"]);
     assert_eq!(fixture.items.calls.take().len(), 1);
     fixture.stop().await;
 }
@@ -97,8 +97,8 @@ async fn an_aborted_lookup_is_retried_from_the_start() {
     fixture.items.aborting.store(2, Ordering::SeqCst);
     let detail = detail(&mut fixture.client, request).await.unwrap();
     assert_eq!(detail.items, ["a", "b", "c"].map(item));
-    let asked = fixture.items.asked.take();
-    assert_eq!(asked, ["a", "a", "a", "b", "c"], "three attempts");
+    let looked_up = fixture.items.looked_up.take();
+    assert_eq!(looked_up, ["a", "a", "a", "b", "c"], "three attempts");
     fixture.stop().await;
 }
 

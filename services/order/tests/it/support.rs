@@ -35,7 +35,7 @@ pub(crate) type OrderClient = OrderServiceClient<Channel>;
 pub(crate) struct FakeItems {
     /// The header fields of each call.
     pub(crate) calls: Recorded<HeaderMap>,
-    pub(crate) asked: Recorded<String>,
+    pub(crate) looked_up: Recorded<String>,
     pub(crate) arrived: Arc<Notify>,
     pub(crate) release: Arc<Notify>,
     /// The number of calls to abort after their first response.
@@ -44,7 +44,7 @@ pub(crate) struct FakeItems {
 
 impl FakeItems {
     async fn answer(&self, id: String) -> Option<Result<LookupItemsResponse, Status>> {
-        self.asked.push(id.clone());
+        self.looked_up.push(id.clone());
         if id.starts_with("silent") {
             return None;
         }
