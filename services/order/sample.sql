@@ -1,4 +1,4 @@
--- One statement, so that it is all or nothing; and nothing where there are rows already.
+-- One statement, to insert all rows or none. Does nothing if the table has rows.
 INSERT INTO orders (id, user_id, items)
 SELECT column1, column2, column3
 FROM (VALUES

@@ -1,4 +1,4 @@
-//! Has the program built anew when there is a new migration, which `sqlx::migrate!` cannot do.
+//! Rebuilds the program when a migration changes, which `sqlx::migrate!` cannot trigger.
 
 fn main() {
     println!("cargo::rerun-if-changed=migrations");

@@ -1,4 +1,4 @@
-//! The paths for machines that watch: `/healthz` and `/metrics`.
+//! The paths for monitoring: `/healthz` and `/metrics`.
 
 use std::{fmt::Display, future::Future, time::Duration};
 
@@ -11,21 +11,21 @@ use axum::{
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector};
 use tokio::time::timeout;
 
-/// A check that takes longer has failed: the watcher would give up on us.
+/// A slower check fails: the prober would time out anyway.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A registry with the metrics that every process has.
+/// Returns a registry with the metrics of the process.
 ///
 /// # Errors
 ///
-/// That a metric is wrong, which is a mistake in the program.
+/// If a metric is invalid, which is a bug.
 pub fn registry() -> Result<Registry, prometheus::Error> {
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
     Ok(registry)
 }
 
-/// `/healthz` answers `OK` when the check does; `/metrics` what is in the registry.
+/// Returns a router for `/healthz`, which is 200 while `check` succeeds, and for `/metrics`.
 pub fn router<C, F, E>(registry: Registry, check: C) -> Router
 where
     C: Fn() -> F + Clone + Send + Sync + 'static,
@@ -46,10 +46,10 @@ async fn health<E: Display>(
     match timeout(CHECK_TIMEOUT, check).await {
         Ok(Ok(())) => (StatusCode::OK, "OK"),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not healthy");
-            (StatusCode::SERVICE_UNAVAILABLE, "not healthy")
+            tracing::warn!(%error, "unhealthy");
+            (StatusCode::SERVICE_UNAVAILABLE, "unhealthy")
         }
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "no answer in time"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the check timed out"),
     }
 }
 
@@ -57,7 +57,7 @@ fn metrics(registry: &Registry) -> Response {
     match TextEncoder::new().encode_to_string(&registry.gather()) {
         Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(error) => {
-            tracing::error!(%error, "metrics not encoded");
+            tracing::error!(%error, "cannot encode the metrics");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
     }

@@ -1,4 +1,4 @@
-//! Where a service's peers are, and the connection to them.
+//! Addresses of a service's peers, and connections to them.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -6,18 +6,18 @@ use http::Uri;
 use tonic::transport::{Channel, Endpoint};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Bytes of headers and trailers in an answer; a status with its details is in there.
+/// Bytes of header and trailers in a response, including the details of a status.
 const MAX_HEADERS: u32 = 64 * 1024;
-/// A peer that has gone without a word is noticed after these two.
+/// Together, these detect a peer that vanished without closing its connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The address of a gRPC server, in clear text: TLS is the mesh's.
+/// The address of a gRPC server without TLS, which is the mesh's job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer(Uri);
 
 impl Peer {
-    /// A channel that connects when it is first used, and again when it has to.
+    /// Returns a channel that connects on first use, and reconnects as needed.
     pub fn channel(&self) -> Channel {
         Endpoint::from(self.0.clone())
             .connect_timeout(CONNECT_TIMEOUT)
@@ -33,10 +33,13 @@ impl FromStr for Peer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || "expected HOST:PORT or http://HOST:PORT, such as 127.0.0.1:7070".to_owned();
+        let expected =
+            || "expected HOST:PORT or http://HOST:PORT, such as 127.0.0.1:7070".to_owned();
         let authority = text.strip_prefix("http://").unwrap_or(text);
         let authority = authority.strip_suffix('/').unwrap_or(authority);
-        let uri: Uri = format!("http://{authority}").parse().map_err(|_| wrong())?;
+        let uri: Uri = format!("http://{authority}")
+            .parse()
+            .map_err(|_| expected())?;
         let is_plain =
             uri.path() == "/" && uri.query().is_none() && !authority.contains(['/', '@']);
         let has_host = uri.host().is_some_and(|host| !host.is_empty());
@@ -44,7 +47,7 @@ impl FromStr for Peer {
         if is_plain && has_host && has_port {
             Ok(Self(uri))
         } else {
-            Err(wrong())
+            Err(expected())
         }
     }
 }
@@ -60,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn host_and_port_with_or_without_the_scheme() {
+    fn the_scheme_is_optional() {
         for (text, expected) in [
             ("127.0.0.1:7070", "http://127.0.0.1:7070/"),
             ("http://127.0.0.1:7070", "http://127.0.0.1:7070/"),

@@ -1,17 +1,16 @@
-//! The flags that services have in common, and where else their values come from.
+//! The flags that the services share, and their environment variables.
 //!
-//! Every flag is also an environment variable, by one rule: `--aux-address` of `user` is
-//! `USER_AUX_ADDRESS`. A flag goes before the environment. Values are checked here, before
-//! a port is bound.
+//! One rule names the variables: `--aux-address` of `user` is `USER_AUX_ADDRESS`. Flags take precedence. Values are
+//! validated here, before a port is bound.
 
 use std::{net::SocketAddr, time::Duration};
 
 use clap::{Arg, Args, CommandFactory, FromArgMatches};
 
-/// Where a service listens, and how long it takes to stop.
+/// The flags of a server.
 #[derive(Debug, Clone, Args)]
 pub struct Listen {
-    /// Address to serve on
+    /// Address to listen on
     #[arg(long, short, value_name = "IP:PORT", default_value = "127.0.0.1:9090", value_parser = address)]
     pub address: SocketAddr,
 
@@ -20,23 +19,22 @@ pub struct Listen {
     pub drain_timeout: Duration,
 }
 
-/// Where a service is watched.
+/// The flags of the auxiliary port.
 #[derive(Debug, Clone, Args)]
-pub struct Aux {
+pub(crate) struct Aux {
     /// Address of /healthz and /metrics
     #[arg(long, short = 'x', value_name = "IP:PORT", default_value = "127.0.0.1:11111", value_parser = address)]
-    pub aux_address: SocketAddr,
+    pub(crate) aux_address: SocketAddr,
 }
 
-/// Parses the command line and the environment of the service of that name, or ends the process
-/// with what is wrong and what would be right.
-pub fn parse<C: CommandFactory + FromArgMatches>(service: &str) -> C {
+/// Parses the command line and the environment. On an invalid value, prints a hint and exits.
+pub(crate) fn parse<C: CommandFactory + FromArgMatches>(service: &str) -> C {
     let matches = command::<C>(service).get_matches();
     C::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
-/// The command with an environment variable for each flag.
-pub fn command<C: CommandFactory>(service: &str) -> clap::Command {
+/// Adds an environment variable to each flag of a command.
+pub(crate) fn command<C: CommandFactory>(service: &str) -> clap::Command {
     let prefix = service.to_uppercase();
     C::command().mut_args(|arg| {
         let name = format!("{prefix}_{}", arg.get_id().as_str().to_uppercase());
@@ -46,25 +44,20 @@ pub fn command<C: CommandFactory>(service: &str) -> clap::Command {
     })
 }
 
-/// An IP address and a port.
-///
-/// # Errors
-///
-/// Says what is expected.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
+fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "expected IP:PORT, such as 127.0.0.1:9090 or 0.0.0.0:9090".to_owned())
 }
 
-/// A length of time, more than none.
+/// Parses a positive duration.
 ///
 /// # Errors
 ///
-/// Says what is expected.
+/// A hint at the expected format.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(time) if !time.is_zero() => Ok(time),
-        _ => Err("expected a time with its unit, such as 5s, 500ms or 1m 30s".to_owned()),
+        _ => Err("expected a time with a unit, such as 5s, 500ms or 1m 30s".to_owned()),
     }
 }
 
@@ -88,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_the_documented_ones() {
+    fn the_defaults_are_the_documented_ones() {
         let config = try_parse(&["cart"]).unwrap();
         assert_eq!(config.listen.address.to_string(), "127.0.0.1:9090");
         assert_eq!(config.aux.aux_address.to_string(), "127.0.0.1:11111");
@@ -104,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_refused_with_a_right_one() {
+    fn an_invalid_value_is_refused_with_an_example() {
         for (flag, value, hint) in [
             ("--address", "9090", "127.0.0.1:9090"),
             ("--aux-address", "localhost:1", "127.0.0.1:9090"),

@@ -1,7 +1,7 @@
 //! The database: SQLite in a file or PostgreSQL, through one set of queries and migrations.
 //!
-//! Owns the wait for a database that is still starting, and what an error means to a client.
-//! Where it is, is in [`crate::database_url`].
+//! Waits for a database that is still starting, and maps its errors to statuses. Its address is in
+//! [`crate::database_url`].
 
 use std::time::Duration;
 
@@ -21,57 +21,53 @@ const MAX_CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// WAL lets readers and the writer work at once; a writer waits for its turn instead of failing.
+/// WAL lets readers and one writer work concurrently; the timeout makes other writers wait instead of failing.
 const SQLITE_SETTINGS: &str =
     "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON;";
 
-/// Why a database did not open.
+/// The database cannot be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// SQLite makes the file, not the folder.
+    /// The folder is missing: SQLite creates only the file.
     #[error("the folder of {0} does not exist: create it, or choose another --database-url")]
     NoFolder(String),
-    /// It answers no, or does not answer.
+    /// The database refuses connections, or is unreachable.
     #[error("cannot open the database {url} after {waited:?}: {source}")]
     Connect {
-        /// Without the password.
+        /// The URL without the password.
         url: String,
-        /// How long it was tried.
+        /// The time spent waiting.
         waited: Duration,
-        /// The last failure.
+        /// The last error.
         source: SqlError,
     },
-    /// It cannot be brought to the form that this program needs.
+    /// A migration failed.
     #[error("cannot migrate the database {url}: {source}")]
     Migrate {
-        /// Without the password.
+        /// The URL without the password.
         url: String,
-        /// The failure.
+        /// The error.
         source: MigrateError,
     },
-    /// The sample data cannot be written.
+    /// The sample data cannot be inserted.
     #[error("cannot insert the sample data: {0}")]
     Sample(SqlError),
 }
 
-/// Flags of a service that has a database, other than its URL, whose default is the service's own.
+/// The flags of a database. Its URL is not here: each service has its own default.
 #[derive(Debug, Clone, clap::Args)]
-pub struct DatabaseFlags {
+pub(crate) struct DatabaseFlags {
     /// Insert the sample data if the database is empty
     #[arg(long, value_parser = clap::builder::BoolishValueParser::new())]
-    pub sample_data: bool,
+    pub(crate) sample_data: bool,
 
     /// How long to wait for a database that is still starting
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = crate::config::duration)]
-    pub database_wait: Duration,
+    pub(crate) database_wait: Duration,
 }
 
-/// Waits for the database, brings it to its newest form, and inserts the sample data if asked.
-///
-/// # Errors
-///
-/// See [`OpenError`].
-pub async fn open(
+/// Waits for the database, runs the migrations, and inserts the sample data if the flags ask for it.
+pub(crate) async fn open(
     url: &DatabaseUrl,
     flags: &DatabaseFlags,
     migrations: &Migrator,
@@ -105,20 +101,16 @@ pub async fn open(
     Ok(pool)
 }
 
-/// Asks the database for an answer.
-///
-/// # Errors
-///
-/// That there was none.
-pub async fn ping(pool: AnyPool) -> Result<(), SqlError> {
+/// Checks whether the database responds.
+pub(crate) async fn ping(pool: AnyPool) -> Result<(), SqlError> {
     sqlx::query("SELECT 1").execute(&pool).await.map(drop)
 }
 
-/// What a client is told of an error; the error itself goes to the log.
-pub fn failed(error: SqlError) -> Status {
+/// Maps an error to a status with fixed text, and logs the error.
+pub fn query_failed(error: SqlError) -> Status {
     tracing::error!(%error, "database error");
     if is_unreachable(&error) {
-        Status::unavailable("database not reachable")
+        Status::unavailable("database unreachable")
     } else {
         Status::internal("database error")
     }
@@ -137,7 +129,7 @@ async fn wait(url: &DatabaseUrl, time: Duration) -> Result<AnyConnectOptions, Op
         let attempt = timeout_at(started + time, AnyConnection::connect_with(&options)).await;
         let error = match attempt.unwrap_or(Err(SqlError::PoolTimedOut)) {
             Ok(connection) => {
-                // It has answered; how the farewell goes does not matter.
+                // The database is up; a failure to close does not matter.
                 let _ = connection.close().await;
                 return Ok(options);
             }
@@ -159,7 +151,7 @@ async fn prepare(connection: &mut AnyConnection) -> Result<(), SqlError> {
 }
 
 fn is_starting(error: &SqlError) -> bool {
-    // invalid_catalog_name: the server is there, and its databases are still being created.
+    // invalid_catalog_name: the server is up, and its databases are still being created.
     is_unreachable(error) || code(error).is_some_and(|code| code == "3D000")
 }
 
@@ -167,14 +159,14 @@ fn is_starting(error: &SqlError) -> bool {
 /// <https://www.sqlite.org/rescode.html>
 fn is_unreachable(error: &SqlError) -> bool {
     match error {
-        // sqlx says Protocol of a connection that is closed while it begins.
+        // sqlx reports a connection that is closed during the handshake as Protocol.
         SqlError::Io(_)
         | SqlError::Protocol(_)
         | SqlError::PoolTimedOut
         | SqlError::PoolClosed
         | SqlError::WorkerCrashed => true,
         error => code(error).is_some_and(|code| {
-            // connection_exception, too_many_connections, shutdowns and starts; SQLITE_BUSY
+            // connection_exception, too_many_connections, shutdown and startup; SQLITE_BUSY
             code.starts_with("08")
                 || code.starts_with("57P")
                 || ["53300", "5", "517"].contains(&code.as_str())

@@ -1,4 +1,4 @@
-//! Where the database is. The URL may hold a password, so it is never shown whole.
+//! The URL of a database. It may contain a password, so it is never printed whole.
 
 use std::{ffi::OsStr, fmt, path::Path};
 
@@ -6,15 +6,13 @@ use clap::builder::TypedValueParser;
 use sqlx::{Error as SqlError, any::AnyConnectOptions};
 use url::Url;
 
-/// Where the database is. Shown without the password.
+/// The URL of a database. Printed without the password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(Url);
 
 impl DatabaseUrl {
-    /// # Errors
-    ///
-    /// Says what is expected, and never repeats the text.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
+    /// Parses a URL. The error never repeats the text, which may contain a password.
+    pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let expected = "expected sqlite:FILE, such as sqlite:/var/lib/data.sqlite, \
                         or postgres://USER:PASSWORD@HOST:PORT/DATABASE";
         let url = Url::parse(text).map_err(|_| expected)?;
@@ -22,7 +20,7 @@ impl DatabaseUrl {
             "postgres" | "postgresql" => {}
             "sqlite" if sqlite_file(&url).is_empty() => return Err(expected),
             "sqlite" if is_in_memory(&url) => {
-                return Err("a database in memory would not outlive the program: name a file");
+                return Err("an in-memory database would not outlive the program: name a file");
             }
             "sqlite" => {}
             _ => return Err(expected),
@@ -32,8 +30,8 @@ impl DatabaseUrl {
         Ok(database)
     }
 
-    /// Whether SQLite could make the file.
-    pub fn folder_exists(&self) -> bool {
+    /// Whether the folder of an SQLite file exists.
+    pub(crate) fn folder_exists(&self) -> bool {
         if self.0.scheme() != "sqlite" {
             return true;
         }
@@ -61,7 +59,7 @@ impl fmt::Display for DatabaseUrl {
         if self.0.scheme() == "sqlite" {
             return write!(f, "sqlite:{}", sqlite_file(&self.0));
         }
-        // Neither the user part nor the query: either can hold a password.
+        // Neither the user part nor the query: either can contain a password.
         let host = self.0.host_str().unwrap_or("localhost");
         let port = self.0.port().unwrap_or(5432);
         write!(f, "postgres://{host}:{port}{}", self.0.path())
@@ -74,7 +72,7 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// Parses a [`DatabaseUrl`] flag; clap's own way would repeat a wrong value, password and all.
+/// Parses a [`DatabaseUrl`] flag. clap's own error would repeat an invalid value, including the password.
 #[derive(Debug, Clone, Copy)]
 pub struct DatabaseUrlParser;
 
@@ -113,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_is_never_shown() {
+    fn a_password_is_never_printed() {
         for text in [
             "postgres://me:s3cret@db:5432/users",
             "postgresql://db/users?user=me&password=s3cret",
@@ -125,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_url_is_refused_and_not_repeated() {
+    fn an_invalid_url_is_refused_and_not_repeated() {
         for text in [
             "",
             "user.sqlite",
@@ -141,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn sqlite_files_are_found_in_every_spelling() {
+    fn every_spelling_of_an_sqlite_file_is_accepted() {
         for (text, file) in [
             ("sqlite:user.db", "user.db"),
             ("sqlite://user.db", "user.db"),

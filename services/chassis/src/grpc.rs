@@ -1,8 +1,9 @@
-//! A gRPC server: one service and its health, the port for machines that watch, and the end.
+//! A gRPC server: one service, its health service, the auxiliary port, and the shutdown.
 
 use std::{convert::Infallible, fmt::Display, future::Future, sync::Arc, time::Duration};
 
 use axum::{middleware::from_fn_with_state, response::IntoResponse};
+use grpc_wire::method::CallKind;
 use http::Request;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -14,26 +15,21 @@ use crate::{
     admin,
     config::{Aux, Listen},
     listen::{self, BindError, Protocol},
-    metrics::{GrpcMetrics, HEALTH, Method},
+    metrics::{GrpcMetrics, HEALTH, MethodLabels},
     observe::observe,
 };
 
 /// The ports of a gRPC server.
 #[derive(Debug)]
 pub struct Listeners {
-    /// Where calls come in.
+    /// Accepts calls.
     pub calls: TcpListener,
-    /// Where `/healthz` and `/metrics` are.
+    /// Serves `/healthz` and `/metrics`.
     pub aux: TcpListener,
 }
 
 impl Listeners {
-    /// Binds both ports.
-    ///
-    /// # Errors
-    ///
-    /// Names the address that cannot be had.
-    pub async fn bind(listen: &Listen, aux: &Aux) -> Result<Self, BindError> {
+    pub(crate) async fn bind(listen: &Listen, aux: &Aux) -> Result<Self, BindError> {
         Ok(Self {
             calls: listen::bind(listen.address).await?,
             aux: listen::bind(aux.aux_address).await?,
@@ -41,13 +37,9 @@ impl Listeners {
     }
 }
 
-/// Serves until told to stop and until all calls are finished, or the drain time is over.
-/// `/healthz` is OK while `check` is.
-///
-/// # Errors
-///
-/// That a metric is wrong, which is a mistake in the program.
-pub async fn serve<S, C, F, E>(
+/// Serves until `stop` is cancelled, then drains: until all calls have finished, or the drain timeout has expired.
+/// `/healthz` is 200 while `check` succeeds.
+pub(crate) async fn serve<S, C, F, E>(
     service: S,
     methods: &[&'static str],
     check: C,
@@ -79,11 +71,11 @@ where
         "serving {}",
         S::NAME
     );
-    // The aux port is there until the last call is finished.
+    // The auxiliary port stays open until the last call has finished.
     let drained = CancellationToken::new();
     tokio::join!(
         listen::serve(listeners.aux, Protocol::Http1, aux, drained.clone(), drain),
-        say_farewell(health, ["", S::NAME], stop.clone()),
+        end_health_watches(health, ["", S::NAME], stop.clone()),
         async {
             listen::serve(listeners.calls, Protocol::Http2, calls, stop, drain).await;
             drained.cancel();
@@ -93,8 +85,12 @@ where
     Ok(())
 }
 
-/// Tells those who watch, and ends their streams, which would keep the server from stopping.
-async fn say_farewell(mut health: HealthReporter, services: [&str; 2], stop: CancellationToken) {
+/// Ends the streams of `Watch`, which would otherwise delay the shutdown.
+async fn end_health_watches(
+    mut health: HealthReporter,
+    services: [&str; 2],
+    stop: CancellationToken,
+) {
     stop.cancelled().await;
     for service in services {
         health
@@ -104,13 +100,13 @@ async fn say_farewell(mut health: HealthReporter, services: [&str; 2], stop: Can
     }
 }
 
-fn known_methods<S: NamedService>(names: &[&'static str]) -> Vec<Method> {
-    let ours = names.iter().map(|name| Method::unary(S::NAME, name));
-    let watch = Method {
-        kind: "server_stream",
-        ..Method::unary(HEALTH, "Watch")
+fn known_methods<S: NamedService>(names: &[&'static str]) -> Vec<MethodLabels> {
+    let ours = names.iter().map(|name| MethodLabels::unary(S::NAME, name));
+    let watch = MethodLabels {
+        kind: CallKind::ServerStream,
+        ..MethodLabels::unary(HEALTH, "Watch")
     };
-    ours.chain([Method::unary(HEALTH, "Check"), watch])
+    ours.chain([MethodLabels::unary(HEALTH, "Check"), watch])
         .collect()
 }
 

@@ -1,28 +1,27 @@
-//! What `user`, `order` and `frontend` stand on, so that each of them is only its own business.
+//! The common base of `user`, `order` and `frontend`, which contain only their own logic.
 //!
 //! # The life of a call
 //!
-//! 1. [`process`] has parsed the flags ([`config`]), set up the logs ([`telemetry`]) and bound the ports.
-//! 2. [`listen`] accepts the connection, and drains it at the end.
-//! 3. [`observe`] gives the call its deadline ([`timeout`]), counts it ([`metrics`]) and logs it.
-//! 4. The service checks the arguments ([`validate`], [`paging`]) and asks its [`database`].
-//! 5. What it asks of a peer goes through a [`channel`], with the deadline and the trace headers
-//!    of the call that it serves ([`carried`]).
-//! 6. What goes wrong becomes a status in [`status`].
+//! 1. [`process`] has parsed the flags ([`config`]), set up the log ([`telemetry`]) and bound the ports.
+//! 2. [`listen`] accepts the connection, and drains it on shutdown.
+//! 3. `observe` enforces the deadline of the call ([`grpc_wire::timeout`]), counts it ([`metrics`]) and logs it.
+//! 4. The service validates the arguments ([`validate`], [`paging`]) and queries its [`database`].
+//! 5. Calls to a peer go through a [`channel`], with the deadline and the trace headers of the served call
+//!    ([`context`]).
+//! 6. Errors become statuses ([`status`]).
 //!
-//! [`grpc`] puts 2 and 3 together for a gRPC server, and [`service`] gives it a database; [`admin`]
-//! is the port for machines that watch.
+//! [`grpc`] combines 2 and 3 into a gRPC server, and [`service`] adds a database. [`admin`] is the auxiliary port.
 
 pub mod admin;
-pub mod carried;
 pub mod channel;
 pub mod config;
+pub mod context;
 pub mod database;
 pub mod database_url;
 pub mod grpc;
 pub mod listen;
 pub mod metrics;
-pub mod observe;
+mod observe;
 pub mod paging;
 pub mod process;
 pub mod service;
@@ -30,5 +29,4 @@ pub mod status;
 pub mod telemetry;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod timeout;
 pub mod validate;

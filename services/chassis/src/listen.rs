@@ -1,4 +1,4 @@
-//! Listeners: binding, accepting, and draining at the end.
+//! Listeners: binding, accepting, and draining.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -16,21 +16,21 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Connections at a time; more wait in the kernel's queue.
+/// Concurrent connections; further ones wait in the backlog.
 const MAX_CONNECTIONS: usize = 4096;
-/// Calls at a time on a connection: an Envoy sends all of its calls on a few.
+/// Concurrent calls on a connection: Envoy sends all of its calls on a few connections.
 const MAX_STREAMS: u32 = 1024;
-/// Bytes of headers in a request. Envoy's own limit is about the same.
+/// Bytes of headers in a request. Envoy's own limit is similar.
 const MAX_HEADERS: u32 = 64 * 1024;
-/// A client that has gone without a word is noticed after these two.
+/// Together, these detect a client that vanished without closing its connection.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an HTTP/1.1 client may take to send a request's header, or stay idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
-/// accept fails when the process is out of file descriptors; trying again at once would spin.
+/// accept fails when the process is out of file descriptors; an immediate retry would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Why a port was not bound.
+/// A port cannot be bound.
 #[derive(Debug, Error)]
 #[error("cannot listen on {address}: {source}: stop what listens there, or choose another address")]
 pub struct BindError {
@@ -38,12 +38,12 @@ pub struct BindError {
     source: io::Error,
 }
 
-/// What is spoken on a port.
+/// The protocol of a port.
 #[derive(Debug, Clone, Copy)]
 pub enum Protocol {
     /// HTTP/1.1.
     Http1,
-    /// HTTP/2 without TLS and with prior knowledge, as gRPC has it.
+    /// HTTP/2 without TLS and with prior knowledge, as gRPC uses it.
     Http2,
 }
 
@@ -51,14 +51,14 @@ pub enum Protocol {
 ///
 /// # Errors
 ///
-/// Names the address.
+/// If the address is in use or not available; the error names it.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     TcpListener::bind(address)
         .await
         .map_err(|source| BindError { address, source })
 }
 
-/// Serves until told to stop, then until all calls are finished or the drain time is over.
+/// Serves until `stop` is cancelled, then drains: until all calls have finished, or the drain timeout has expired.
 pub async fn serve(
     listener: TcpListener,
     protocol: Protocol,
@@ -83,13 +83,12 @@ pub async fn serve(
     if timeout(drain, graceful.shutdown()).await.is_err() {
         tracing::warn!(
             connections = connections.len(),
-            "calls cut off after the drain timeout"
+            "the drain timeout has expired: aborting calls"
         );
     }
     connections.shutdown().await;
 }
 
-/// The next connection, or none when it is time to stop.
 async fn accept(
     listener: &TcpListener,
     connections: &mut JoinSet<()>,

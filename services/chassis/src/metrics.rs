@@ -1,60 +1,55 @@
-//! The metrics of a gRPC server, by the names of go-grpc-prometheus, which dashboards use.
+//! The metrics of a gRPC server, with the names of go-grpc-prometheus, which dashboards use.
 //!
-//! A client chooses the path of a call, so only the methods that are known here become labels;
-//! all others are one, `unknown`.
+//! Clients choose the path of a call, so only known methods become labels; all others share `unknown`.
 
+use grpc_wire::{
+    method::{CallKind, Method},
+    status::label,
+};
 use prometheus::{
     HistogramVec, IntCounter, IntCounterVec, Registry, register_histogram_vec_with_registry,
     register_int_counter_vec_with_registry,
 };
 use tonic::Code;
 
-use crate::status::label;
-
-/// The health service, which every server has.
-pub const HEALTH: &str = "grpc.health.v1.Health";
-/// The value of a label for all that is not known.
+pub(crate) const HEALTH: &str = "grpc.health.v1.Health";
+/// The label of all unknown methods and paths.
 pub const UNKNOWN: &str = "unknown";
 const LABELS: [&str; 3] = ["grpc_type", "grpc_service", "grpc_method"];
 const LABELS_WITH_CODE: [&str; 4] = ["grpc_type", "grpc_service", "grpc_method", "grpc_code"];
 const LAST_CODE: i32 = 16;
 
-/// A method that this server has.
+/// The labels of a method that this server implements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Method {
-    /// `unary`, `client_stream`, `server_stream` or `bidi_stream`.
-    pub kind: &'static str,
-    /// With its package: `user.UserService`.
-    pub service: &'static str,
-    /// `GetUser`.
-    pub name: &'static str,
+pub(crate) struct MethodLabels {
+    pub(crate) kind: CallKind,
+    /// The full name, such as `user.UserService`.
+    pub(crate) service: &'static str,
+    pub(crate) name: &'static str,
 }
 
-impl Method {
-    /// A method that takes one message and gives one.
-    pub const fn unary(service: &'static str, name: &'static str) -> Self {
-        let kind = "unary";
+impl MethodLabels {
+    pub(crate) const fn unary(service: &'static str, name: &'static str) -> Self {
         Self {
-            kind,
+            kind: CallKind::Unary,
             service,
             name,
         }
     }
 
-    /// Whether it only asks how the server is.
-    pub fn is_probe(&self) -> bool {
+    pub(crate) fn is_probe(&self) -> bool {
         self.service == HEALTH
     }
 
-    fn labels(&self) -> [&'static str; 3] {
-        [self.kind, self.service, self.name]
+    fn values(&self) -> [&'static str; 3] {
+        [self.kind.name(), self.service, self.name]
     }
 }
 
-/// The counters, and the methods that they know.
+/// Counts the calls of the known methods.
 #[derive(Debug)]
-pub struct GrpcMetrics {
-    methods: Vec<Method>,
+pub(crate) struct GrpcMetrics {
+    methods: Vec<MethodLabels>,
     started: IntCounterVec,
     received: IntCounterVec,
     sent: IntCounterVec,
@@ -63,42 +58,40 @@ pub struct GrpcMetrics {
 }
 
 impl GrpcMetrics {
-    /// Registers the counters, each at zero for each method, so that the first failure is seen as
-    /// an increase.
-    ///
-    /// # Errors
-    ///
-    /// That a metric is wrong, which is a mistake in the program.
-    pub fn new(registry: &Registry, methods: Vec<Method>) -> Result<Self, prometheus::Error> {
+    /// Every counter begins at zero for every method, so that the first failure is visible as an increase.
+    pub(crate) fn new(
+        registry: &Registry,
+        methods: Vec<MethodLabels>,
+    ) -> Result<Self, prometheus::Error> {
         let metrics = Self {
             methods,
             started: register_int_counter_vec_with_registry!(
                 "grpc_server_started_total",
-                "Calls begun.",
+                "Calls that began.",
                 &LABELS,
                 registry
             )?,
             received: register_int_counter_vec_with_registry!(
                 "grpc_server_msg_received_total",
-                "Messages received.",
+                "Messages from clients.",
                 &LABELS,
                 registry
             )?,
             sent: register_int_counter_vec_with_registry!(
                 "grpc_server_msg_sent_total",
-                "Messages sent.",
+                "Messages to clients.",
                 &LABELS,
                 registry
             )?,
             handled: register_int_counter_vec_with_registry!(
                 "grpc_server_handled_total",
-                "Calls finished.",
+                "Calls that ended, by their status.",
                 &LABELS_WITH_CODE,
                 registry
             )?,
             seconds: register_histogram_vec_with_registry!(
                 "grpc_server_handling_seconds",
-                "Seconds until calls were finished.",
+                "Seconds from a call's start to its status.",
                 &LABELS,
                 registry
             )?,
@@ -107,54 +100,48 @@ impl GrpcMetrics {
         Ok(metrics)
     }
 
-    /// The method of a path, `/user.UserService/GetUser`.
-    pub fn method(&self, path: &str) -> Method {
-        let (service, name) = path
-            .strip_prefix('/')
-            .and_then(|path| path.split_once('/'))
-            .unwrap_or_default();
-        let found = self
-            .methods
-            .iter()
-            .find(|method| method.service == service && method.name == name);
-        found.copied().unwrap_or(Method::unary(UNKNOWN, UNKNOWN))
+    pub(crate) fn method(&self, path: &str) -> MethodLabels {
+        let called = Method::parse(path).ok();
+        let found = called.and_then(|called| {
+            let mut methods = self.methods.iter();
+            methods.find(|method| method.service == called.service && method.name == called.name)
+        });
+        found
+            .copied()
+            .unwrap_or(MethodLabels::unary(UNKNOWN, UNKNOWN))
     }
 
-    /// A call has begun.
-    pub fn started(&self, method: Method) {
-        self.started.with_label_values(&method.labels()).inc();
+    pub(crate) fn started(&self, method: MethodLabels) {
+        self.started.with_label_values(&method.values()).inc();
     }
 
-    /// Counts the messages of a call as they come.
-    pub fn received(&self, method: Method) -> IntCounter {
-        self.received.with_label_values(&method.labels())
+    pub(crate) fn received(&self, method: MethodLabels) -> IntCounter {
+        self.received.with_label_values(&method.values())
     }
 
-    /// Counts the messages of a call as they go.
-    pub fn sent(&self, method: Method) -> IntCounter {
-        self.sent.with_label_values(&method.labels())
+    pub(crate) fn sent(&self, method: MethodLabels) -> IntCounter {
+        self.sent.with_label_values(&method.values())
     }
 
-    /// A call is finished.
-    pub fn handled(&self, method: Method, code: Code, seconds: f64) {
+    pub(crate) fn handled(&self, method: MethodLabels, code: Code, seconds: f64) {
         self.handled_with(method, code).inc();
         self.seconds
-            .with_label_values(&method.labels())
+            .with_label_values(&method.values())
             .observe(seconds);
     }
 
-    fn handled_with(&self, method: Method, code: Code) -> IntCounter {
-        let [kind, service, name] = method.labels();
+    fn handled_with(&self, method: MethodLabels, code: Code) -> IntCounter {
+        let [kind, service, name] = method.values();
         self.handled
-            .with_label_values(&[kind, service, name, &label(code)])
+            .with_label_values(&[kind, service, name, label(code)])
     }
 
     fn begin_at_zero(&self) {
         for &method in &self.methods {
-            self.started.with_label_values(&method.labels());
+            self.started.with_label_values(&method.values());
             self.received(method);
             self.sent(method);
-            self.seconds.with_label_values(&method.labels());
+            self.seconds.with_label_values(&method.values());
             for code in 0..=LAST_CODE {
                 self.handled_with(method, Code::from_i32(code));
             }
@@ -168,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_client_cannot_grow_the_set_of_labels() {
-        let known = Method::unary("user.UserService", "GetUser");
+        let known = MethodLabels::unary("user.UserService", "GetUser");
         let metrics = GrpcMetrics::new(&Registry::new(), vec![known]).unwrap();
         assert_eq!(metrics.method("/user.UserService/GetUser"), known);
         for path in [

@@ -1,85 +1,81 @@
-//! The layer around every gRPC call: its deadline, what it carries on, its metrics, its log line.
+//! The layer around every gRPC call: its deadline, its context, its metrics and its log record.
 //!
-//! tonic's own server ends a call that is out of time with CANCELLED; the specification says
-//! DEADLINE_EXCEEDED, so the time is kept here.
+//! tonic's own server ends a call whose deadline has expired with CANCELLED. The specification requires
+//! DEADLINE_EXCEEDED, so the deadline is enforced here.
 
 use std::sync::Arc;
 
 use axum::{
     body::Body,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderMap, StatusCode},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use grpc_wire::{content_type::is_grpc, count::MessageCounter, status::label, timeout};
 use http_body_util::BodyExt;
 use prometheus::IntCounter;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
 
 use crate::{
-    carried::{Carried, deadline_exceeded},
-    metrics::{GrpcMetrics, Method},
-    status::label,
+    context::{CallContext, deadline_exceeded},
+    metrics::{GrpcMetrics, MethodLabels},
     telemetry::{bounded, milliseconds},
 };
 
-/// Takes a call through.
-pub async fn observe(
+pub(crate) async fn observe(
     State(metrics): State<Arc<GrpcMetrics>>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     if !is_grpc(request.headers()) {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
-    let carried = Carried::from_headers(request.headers());
-    let mut record = Record::begin(metrics, request.uri().path(), carried.clone());
-    let received = record.metrics.received(record.method);
-    request.extensions_mut().insert(carried.clone());
+    let context = CallContext::from_headers(request.headers());
+    let mut call = ObservedCall::begin(metrics, request.uri().path(), context.clone());
+    let received = call.metrics.received(call.method);
     let request = request.map(|body| counted(body, received));
+    let response = match timeout::requested(request.headers()) {
+        Ok(None) => serve(request, context, next).await,
+        Ok(Some(time)) => serve(request, context.within(time), next).await,
+        Err(_) => Status::internal("malformed grpc-timeout").into_http(),
+    };
+    call.ended_by(response.headers());
+    let sent = call.metrics.sent(call.method);
+    response.map(|body| until_trailers(counted(body, sent), call))
+}
 
-    let response = match carried.deadline() {
+async fn serve(mut request: Request, context: CallContext, next: Next) -> Response {
+    let deadline = context.deadline();
+    request.extensions_mut().insert(context);
+    match deadline {
         None => next.run(request).await,
         Some(deadline) => timeout_at(deadline, next.run(request))
             .await
             .unwrap_or_else(|_| deadline_exceeded().into_http()),
-    };
-    record.ended_by(response.headers());
-    let sent = record.metrics.sent(record.method);
-    response.map(|body| until_trailers(counted(body, sent), record))
-}
-
-/// "If Content-Type does not begin with "application/grpc", gRPC servers SHOULD respond with HTTP
-/// status of 415 (Unsupported Media Type)."
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
-    match value.and_then(|value| value.strip_prefix(b"application/grpc")) {
-        Some(rest) => matches!(rest.first(), None | Some(b'+' | b';')),
-        None => false,
     }
 }
 
-/// A call that is being served. When it is dropped, the call is over: without a status, the client
-/// has left.
-struct Record {
+/// A call being served. Dropping it ends the call, as cancelled by the client unless a status was seen.
+struct ObservedCall {
     metrics: Arc<GrpcMetrics>,
-    method: Method,
+    method: MethodLabels,
     path: String,
-    carried: Carried,
+    context: CallContext,
     started: Instant,
     code: Code,
 }
 
-impl Record {
-    fn begin(metrics: Arc<GrpcMetrics>, path: &str, carried: Carried) -> Self {
+impl ObservedCall {
+    fn begin(metrics: Arc<GrpcMetrics>, path: &str, context: CallContext) -> Self {
         let method = metrics.method(path);
         metrics.started(method);
         Self {
             metrics,
             method,
             path: bounded(path).to_owned(),
-            carried,
+            context,
             started: Instant::now(),
             code: Code::Cancelled,
         }
@@ -92,7 +88,7 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for ObservedCall {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         self.metrics
@@ -105,88 +101,52 @@ impl Drop for Record {
             path = self.path,
             grpc_code = label(self.code),
             duration_ms = milliseconds(duration),
-            request_id = self.carried.request_id(),
-            trace_id = self.carried.trace_id(),
+            request_id = self.context.request_id(),
+            trace_id = self.context.trace_id(),
             "call"
         );
     }
 }
 
-/// Keeps the record until the trailers have gone, or the client.
-fn until_trailers(body: Body, mut record: Record) -> Body {
+/// Keeps the call alive until the trailers are sent or the client aborts.
+fn until_trailers(body: Body, mut call: ObservedCall) -> Body {
     Body::new(body.map_frame(move |frame| {
         if let Some(trailers) = frame.trailers_ref() {
-            record.ended_by(trailers);
+            call.ended_by(trailers);
         }
         frame
     }))
 }
 
 fn counted(body: Body, counter: IntCounter) -> Body {
-    let mut messages = Messages::default();
+    // tonic limits the size of messages; the counter needs no limit.
+    let mut messages = MessageCounter::new(usize::MAX);
     Body::new(body.map_frame(move |frame| {
         if let Some(data) = frame.data_ref() {
-            counter.inc_by(messages.begun_in(data));
+            counter.inc_by(messages.push(data).unwrap_or_default());
         }
         frame
     }))
-}
-
-/// Counts messages in a stream that is cut anywhere: one flag byte, four bytes of length, content.
-#[derive(Default)]
-struct Messages {
-    /// Bytes of the prefix that have been seen.
-    prefix: usize,
-    length: u32,
-    /// Bytes of the content that are still to come.
-    content: usize,
-}
-
-impl Messages {
-    const PREFIX: usize = 5;
-
-    fn begun_in(&mut self, mut data: &[u8]) -> u64 {
-        let mut begun = 0;
-        while let [first, rest @ ..] = data {
-            if self.content > 0 {
-                let skip = self.content.min(data.len());
-                self.content -= skip;
-                data = &data[skip..];
-                continue;
-            }
-            if self.prefix > 0 {
-                self.length = self.length << 8 | u32::from(*first);
-            }
-            self.prefix += 1;
-            data = rest;
-            if self.prefix == Self::PREFIX {
-                begun += 1;
-                self.content = self.length as usize;
-                (self.prefix, self.length) = (0, 0);
-            }
-        }
-        begun
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::{future::pending, time::Duration};
 
-    use axum::{Router, http::HeaderValue, middleware::from_fn_with_state, routing::post};
+    use axum::{Router, http::header::CONTENT_TYPE, middleware::from_fn_with_state, routing::post};
     use prometheus::Registry;
     use tower::ServiceExt;
 
     use super::*;
 
-    async fn post_to_stalled_method(timeout: &'static str) -> Response {
+    async fn post_to_stalled_method(content_type: &str, timeout: &str) -> Response {
         let metrics = GrpcMetrics::new(&Registry::new(), Vec::new()).unwrap();
         Router::new()
             .route("/a.A/Stall", post(pending::<()>))
             .layer(from_fn_with_state(Arc::new(metrics), observe))
             .oneshot(
                 Request::post("/a.A/Stall")
-                    .header(CONTENT_TYPE, "application/grpc")
+                    .header(CONTENT_TYPE, content_type)
                     .header("grpc-timeout", timeout)
                     .body(Body::empty())
                     .unwrap(),
@@ -196,53 +156,35 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_out_of_time_is_deadline_exceeded() {
+    async fn an_expired_deadline_is_deadline_exceeded() {
         let started = Instant::now();
-        let response = post_to_stalled_method("1500m").await;
+        let response = post_to_stalled_method("application/grpc", "1500m").await;
         assert_eq!(started.elapsed(), Duration::from_millis(1500));
         assert_eq!(response.headers()["grpc-status"], "4");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timeout_that_cannot_be_read_is_none() {
-        for timeout in ["", "x", "99999999H", "123456789S"] {
-            let call = post_to_stalled_method(timeout);
-            let ended = tokio::time::timeout(Duration::from_secs(3600), call).await;
-            assert!(ended.is_err(), "{timeout}");
+    async fn a_timeout_of_millennia_does_not_expire() {
+        let call = post_to_stalled_method("application/grpc", "99999999H");
+        let ended = tokio::time::timeout(Duration::from_secs(3600), call).await;
+        assert!(ended.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_malformed_timeout_is_internal() {
+        for timeout in ["", "x", "1.5S", "123456789S"] {
+            let response = post_to_stalled_method("application/grpc", timeout).await;
+            assert_eq!(response.headers()["grpc-status"], "13", "{timeout}");
+            assert_eq!(
+                response.headers()["grpc-message"],
+                "malformed%20grpc-timeout"
+            );
         }
     }
 
-    #[test]
-    fn messages_are_counted_however_the_stream_is_cut() {
-        let stream = [
-            [0, 0, 0, 0, 3].as_slice(),
-            b"abc",
-            &[0, 0, 0, 0, 0],
-            &[1, 0, 0, 1, 4],
-            &[7; 260],
-        ]
-        .concat();
-        for size in 1..=stream.len() {
-            let mut messages = Messages::default();
-            let count: u64 = stream.chunks(size).map(|cut| messages.begun_in(cut)).sum();
-            assert_eq!(count, 3, "cut every {size} bytes");
-        }
-    }
-
-    #[test]
-    fn only_grpc_is_served() {
-        for (value, right) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc;charset=utf-8", true),
-            ("application/grpc-web", false),
-            ("application/json", false),
-            ("", false),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(value));
-            assert_eq!(is_grpc(&headers), right, "{value}");
-        }
-        assert!(!is_grpc(&HeaderMap::new()));
+    #[tokio::test]
+    async fn other_content_types_are_refused() {
+        let response = post_to_stalled_method("text/html", "1S").await;
+        assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
 }

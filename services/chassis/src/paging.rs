@@ -1,7 +1,7 @@
-//! Pages as AIP-158 has them: <https://google.aip.dev/158>.
+//! Pagination according to AIP-158: <https://google.aip.dev/158>.
 //!
-//! A page begins after the last id of the one before, so that rows which come and go between two
-//! calls move nothing. The token is opaque to a client, and good only for the list it is from.
+//! A page begins after the last id of the previous page, so that rows inserted or deleted between two calls shift
+//! nothing. The token is opaque to clients, and valid only for its own list.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -9,40 +9,39 @@ use tonic::Status;
 
 use crate::validate::Violations;
 
-/// Rows in a page when the client does not say.
-pub const DEFAULT_PAGE_SIZE: usize = 50;
-/// The most rows in a page.
-pub const MAX_PAGE_SIZE: usize = 1000;
+/// The page size if the client does not choose one.
+pub(crate) const DEFAULT_PAGE_SIZE: usize = 50;
+pub(crate) const MAX_PAGE_SIZE: usize = 1000;
 
-/// The form of a token; one from another version of the program is refused, never misread.
+/// The format of a token. A token in another format is refused, not misread.
 const VERSION: u8 = 1;
-/// Bytes in a token, well over what two ids can make.
+/// Bytes in a token, well above what two ids can take.
 const MAX_TOKEN: usize = 2048;
 
-/// A page of a list.
+/// A request for a page of a list.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Page {
-    /// The list and its filter.
+pub struct PageRequest {
+    /// The name of the list, including its filter.
     list: String,
-    /// How many rows at most.
+    /// The maximum number of rows.
     pub size: usize,
-    /// Only ids after this one; empty for the first page.
+    /// The last id of the previous page; empty for the first page.
     pub after: String,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Token {
+struct PageToken {
     v: u8,
     list: String,
     after: String,
 }
 
-impl Page {
-    /// Reads what a client asks for. `list` names the list with its filter.
+impl PageRequest {
+    /// Validates the fields of a list request. `list` names the list, including its filter.
     ///
     /// # Errors
     ///
-    /// INVALID_ARGUMENT for a negative size, or a token that is not from this list.
+    /// INVALID_ARGUMENT if the size is negative, or the token is not from this list.
     pub fn new(list: String, size: i32, token: &str) -> Result<Self, Status> {
         let after = match token {
             "" => Some(String::new()),
@@ -64,18 +63,17 @@ impl Page {
         Ok(Self { list, size, after })
     }
 
-    /// How many rows to ask for: one more than the page has tells whether there is another page.
+    /// The number of rows to query: one more than the page holds reveals whether another page follows.
     pub fn limit(&self) -> i64 {
         i64::try_from(self.size).map_or(i64::MAX, |size| size + 1)
     }
 
-    /// Cuts the rows to the page, and gives the token of the next page, empty if there is none.
+    /// Truncates the rows to the page, and returns the token of the next page; empty if this is the last one.
     pub fn cut<T>(&self, rows: &mut Vec<T>, id: impl Fn(&T) -> &str) -> String {
         self.cut_at(rows, self.size, id)
     }
 
-    /// The same, with fewer rows than the size of the page: a page may be short, and the next
-    /// one goes on.
+    /// Like [`Self::cut`], but to `size` rows if that is fewer: a page may be short.
     pub fn cut_at<T>(&self, rows: &mut Vec<T>, size: usize, id: impl Fn(&T) -> &str) -> String {
         let size = size.min(self.size);
         if rows.len() <= size {
@@ -98,7 +96,7 @@ fn decode(token: &str, list: &str) -> Option<String> {
         return None;
     }
     let json = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let token: Token = serde_json::from_slice(&json).ok()?;
+    let token: PageToken = serde_json::from_slice(&json).ok()?;
     let ours = token.v == VERSION && token.list == list && !token.after.contains('\0');
     ours.then_some(token.after)
 }
@@ -110,25 +108,25 @@ mod tests {
 
     use super::*;
 
-    fn page(size: i32, token: &str) -> Result<Page, Status> {
-        Page::new("users".to_owned(), size, token)
+    fn page(size: i32, token: &str) -> Result<PageRequest, Status> {
+        PageRequest::new("users".to_owned(), size, token)
     }
 
     #[test]
     fn sizes_are_bounded() {
-        for (asked, given) in [
+        for (requested, used) in [
             (0, 50),
             (1, 1),
             (1000, 1000),
             (1001, 1000),
             (i32::MAX, 1000),
         ] {
-            assert_eq!(page(asked, "").unwrap().size, given);
+            assert_eq!(page(requested, "").unwrap().size, used);
         }
     }
 
     #[test]
-    fn a_negative_size_is_refused_by_name() {
+    fn a_negative_size_names_its_field() {
         let status = page(-1, "").unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         let violations = status.get_details_bad_request().unwrap().field_violations;
@@ -136,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_page_has_a_token_that_goes_on_after_its_last_row() {
+    fn a_full_page_has_a_token_that_continues_after_its_last_row() {
         let first = page(2, "").unwrap();
         let mut rows = vec!["a", "b", "c"];
         let token = first.cut(&mut rows, |row| row);
@@ -145,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_page_has_none() {
+    fn the_last_page_has_no_token() {
         let mut rows = vec!["a", "b"];
         assert_eq!(page(2, "").unwrap().cut(&mut rows, |row| row), "");
         assert_eq!(rows.len(), 2);
@@ -153,18 +151,18 @@ mod tests {
 
     #[test]
     fn a_token_of_another_list_is_refused() {
-        let token = Page::new("orders of a".to_owned(), 1, "")
+        let token = PageRequest::new("orders of a".to_owned(), 1, "")
             .unwrap()
             .token("x");
-        assert!(Page::new("orders of a".to_owned(), 1, &token).is_ok());
-        let status = Page::new("orders of b".to_owned(), 1, &token).unwrap_err();
+        assert!(PageRequest::new("orders of a".to_owned(), 1, &token).is_ok());
+        let status = PageRequest::new("orders of b".to_owned(), 1, &token).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         let violations = status.get_details_bad_request().unwrap().field_violations;
         assert_eq!(violations[0].field, "page_token");
     }
 
     #[test]
-    fn what_is_no_token_is_refused() {
+    fn an_invalid_token_is_refused() {
         let of_the_future = URL_SAFE_NO_PAD.encode(r#"{"v":2,"list":"users","after":"a"}"#);
         let too_long = "A".repeat(MAX_TOKEN + 1);
         for token in ["x", "b", "💥", "e30", &of_the_future, &too_long] {

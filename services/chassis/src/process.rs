@@ -1,4 +1,4 @@
-//! A service as a process: flags, logs, ports, signals, exit code.
+//! The process of a service: flags, log, signals, exit code.
 
 use std::{error::Error, fmt::Display, process::ExitCode};
 
@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{config, telemetry};
 
-/// Runs the service of that name until it ends, or is told to end by SIGTERM or SIGINT.
-/// Flags that are wrong end the process here, before a port is bound.
+/// Runs the named service until it ends by itself, or on SIGTERM or SIGINT. Exits on an invalid flag before a port is
+/// bound.
 pub fn main<C, E>(
     service: &str,
     run: impl AsyncFnOnce(C, CancellationToken) -> Result<(), E>,
@@ -20,7 +20,7 @@ where
 {
     let config = config::parse::<C>(service);
     if let Err(error) = telemetry::init() {
-        eprintln!("error: RUST_LOG: {error}: use a level such as info, or TARGET=LEVEL,...");
+        eprintln!("error: RUST_LOG: {error}: set a level such as info, or TARGET=LEVEL,...");
         return ExitCode::from(2);
     }
     let runtime = match tokio::runtime::Runtime::new() {
@@ -42,24 +42,24 @@ fn failed(error: &dyn Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Cancelled at the first SIGTERM or SIGINT. A second one ends the process at once.
+/// Returns a token that the first SIGTERM or SIGINT cancels. A second signal ends the process immediately.
 fn stop_signal() -> Result<CancellationToken, Box<dyn Error>> {
     let stop = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let told = stop.clone();
+    let token = stop.clone();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if told.is_cancelled() {
-                tracing::warn!("told to stop again: not waiting for calls");
+            if token.is_cancelled() {
+                tracing::warn!("second signal: stopping without a drain");
                 std::process::exit(1);
             }
-            tracing::info!("told to stop: finishing calls");
-            told.cancel();
+            tracing::info!("stopping: draining calls");
+            token.cancel();
         }
     });
     Ok(stop)

@@ -1,4 +1,4 @@
-//! A gRPC service that keeps its data in SQL, from opening the database to closing it.
+//! A gRPC service with a database, from opening to closing it.
 
 use std::convert::Infallible;
 
@@ -18,20 +18,17 @@ use crate::{
     listen::BindError,
 };
 
-/// The flags of every such service, other than the database's URL, whose default differs.
+/// The flags that every gRPC service shares. The URL of the database is not here: its default differs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Flags {
-    /// Where it listens.
     #[command(flatten)]
-    pub listen: Listen,
+    pub(crate) listen: Listen,
 
-    /// Where it is watched.
     #[command(flatten)]
-    pub aux: Aux,
+    pub(crate) aux: Aux,
 
-    /// How its database is opened.
     #[command(flatten)]
-    pub database: DatabaseFlags,
+    pub(crate) database: DatabaseFlags,
 }
 
 impl Flags {
@@ -39,42 +36,42 @@ impl Flags {
     ///
     /// # Errors
     ///
-    /// Names the address that cannot be had.
+    /// If an address is in use or not available; the error names it.
     pub async fn bind(&self) -> Result<Listeners, BindError> {
         Listeners::bind(&self.listen, &self.aux).await
     }
 }
 
-/// What is different in each of them.
+/// The parts that differ between the services.
 #[derive(Debug, Clone, Copy)]
 pub struct Definition {
-    /// The names of the methods.
+    /// The names of its methods.
     pub methods: &'static [&'static str],
-    /// Make the tables.
+    /// Create the tables.
     pub migrations: &'static Migrator,
-    /// One statement that inserts the sample data where there is no data.
+    /// A statement that inserts the sample data into an empty database.
     pub sample: &'static str,
 }
 
-/// Why the service ended, or never began.
+/// The service cannot start.
 #[derive(Debug, Error)]
-pub enum Error {
-    /// A port cannot be had.
+pub enum ServiceError {
+    /// A port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The database cannot be had.
+    /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// A mistake in the program.
+    /// A bug: a metric is invalid.
     #[error("cannot register the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
 
-/// Opens the database and serves, until told to stop.
+/// Opens the database, and serves until `stop` is cancelled.
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// See [`ServiceError`].
 pub async fn run<S>(
     definition: Definition,
     flags: &Flags,
@@ -82,7 +79,7 @@ pub async fn run<S>(
     service: impl FnOnce(AnyPool) -> S,
     listeners: Listeners,
     stop: CancellationToken,
-) -> Result<(), Error>
+) -> Result<(), ServiceError>
 where
     S: Service<Request<Body>, Error = Infallible> + NamedService + Clone + Send + Sync + 'static,
     S::Response: IntoResponse,

@@ -1,16 +1,16 @@
-//! Statuses that services answer with, and how codes are written.
+//! The statuses of missing resources, and the names of codes.
 
 use tonic::{Code, Status};
 
-/// How many things one status names; a status travels in headers, which are bounded.
-pub const MAX_NAMED: usize = 20;
+/// Limits the resources or fields that a status names: clients limit the size of its header fields.
+pub(crate) const MAX_NAMED: usize = 20;
 
-/// NOT_FOUND for a thing of a kind.
+/// Returns NOT_FOUND for a resource of the given kind.
 pub fn not_found(kind: &str, id: &str) -> Status {
     Status::not_found(format!("not found: {kind}/{id}"))
 }
 
-/// NOT_FOUND for several things of a kind.
+/// Returns NOT_FOUND for several resources of the given kind.
 pub fn all_not_found(kind: &str, ids: &[&str]) -> Status {
     let named: Vec<String> = ids
         .iter()
@@ -24,7 +24,7 @@ pub fn all_not_found(kind: &str, ids: &[&str]) -> Status {
     Status::not_found(message)
 }
 
-/// The code as the gRPC specification writes it: `NOT_FOUND`.
+/// Returns the name of a code in the gRPC specification, such as `NOT_FOUND`.
 pub fn canonical(code: Code) -> String {
     if code == Code::Ok {
         return "OK".to_owned();
@@ -39,38 +39,24 @@ pub fn canonical(code: Code) -> String {
     name
 }
 
-/// The code as go-grpc-prometheus writes it: `NotFound`.
-pub fn label(code: Code) -> String {
-    match code {
-        Code::Ok => "OK".to_owned(),
-        Code::Cancelled => "Canceled".to_owned(),
-        code => format!("{code:?}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn codes_have_their_known_names() {
-        for (code, specification, dashboard) in [
-            (Code::Ok, "OK", "OK"),
-            (Code::Cancelled, "CANCELLED", "Canceled"),
-            (Code::NotFound, "NOT_FOUND", "NotFound"),
-            (
-                Code::DeadlineExceeded,
-                "DEADLINE_EXCEEDED",
-                "DeadlineExceeded",
-            ),
+    fn codes_have_their_names_in_the_specification() {
+        for (code, name) in [
+            (Code::Ok, "OK"),
+            (Code::Cancelled, "CANCELLED"),
+            (Code::NotFound, "NOT_FOUND"),
+            (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"),
         ] {
-            assert_eq!(canonical(code), specification);
-            assert_eq!(label(code), dashboard);
+            assert_eq!(canonical(code), name);
         }
     }
 
     #[test]
-    fn a_long_list_is_cut_and_says_so() {
+    fn a_long_list_is_truncated_and_counts_the_rest() {
         assert_eq!(
             all_not_found("item", &["a", "b"]).message(),
             "not found: item/a, item/b"

@@ -1,20 +1,14 @@
-//! Logs: one JSON object a line, on stderr. `RUST_LOG` chooses what is logged. The fields of a call
-//! are those of every other program here: `request_id`, `trace_id`, `method`, `path`, `status`,
-//! `grpc_code`, `duration_ms`.
+//! The log: one JSON object per line, on stderr. `RUST_LOG` sets its level. The fields of a call are the same in every
+//! program here: `request_id`, `trace_id`, `method`, `path`, `status`, `grpc_code`, `duration_ms`.
 
 use std::{env, time::Duration};
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
 
-/// Bytes of a client's text in a log line.
+/// Limits the text of clients in a log record, in bytes.
 const MAX_TEXT: usize = 256;
 
-/// Starts logging, for the whole process.
-///
-/// # Errors
-///
-/// That `RUST_LOG` cannot be read.
-pub fn init() -> Result<(), ParseError> {
+pub(crate) fn init() -> Result<(), ParseError> {
     let filter = env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
     let subscriber = tracing_subscriber::fmt()
         .json()
@@ -22,17 +16,17 @@ pub fn init() -> Result<(), ParseError> {
         .with_writer(std::io::stderr)
         .with_env_filter(EnvFilter::try_new(filter)?)
         .finish();
-    // Only a second call fails, and then there are logs already.
+    // Only a second call fails, and then the log is already set up.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
 }
 
-/// As much of a client's text as a log line takes.
+/// Cuts a client's text to the length for logs.
 pub fn bounded(text: &str) -> &str {
     &text[..text.floor_char_boundary(MAX_TEXT)]
 }
 
-/// A duration, as the logs have it.
+/// Converts a duration to the unit of the log.
 pub fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
@@ -42,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_is_cut_between_characters() {
+    fn text_is_cut_at_a_character_boundary() {
         assert_eq!(bounded("short"), "short");
         assert_eq!(bounded(&"é".repeat(1000)).len(), MAX_TEXT);
         assert_eq!(

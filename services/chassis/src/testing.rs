@@ -1,5 +1,5 @@
-//! What the tests of services share: databases to begin with, servers on free ports, and a plain
-//! HTTP client. Not part of any program.
+//! Support for the tests of the services: empty databases, servers on free ports, and an HTTP client. Not part of any
+//! program.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "for tests")]
 
 use std::{
@@ -28,26 +28,26 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    carried::TRACE_HEADERS,
     channel::Peer,
     config::command,
+    context::TRACE_HEADERS,
     grpc::Listeners,
     listen::{Protocol, serve},
 };
 
-/// Names a PostgreSQL server and a role there that may create databases.
+/// The URL of a PostgreSQL server, with a role that may create databases.
 const POSTGRES: &str = "TEST_POSTGRES_URL";
 
-/// An empty database that no other test has.
+/// An empty database for a single test.
 #[derive(Debug)]
-pub struct Database {
-    /// Where it is.
+pub struct TestDatabase {
+    /// Its URL.
     pub url: String,
     _folder: Option<TempDir>,
 }
 
-impl Database {
-    /// An SQLite file in a folder of its own, which goes when this is dropped.
+impl TestDatabase {
+    /// Creates an SQLite file in a temporary folder, which is deleted on drop.
     pub fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}/test.sqlite", folder.path().display());
@@ -57,14 +57,14 @@ impl Database {
         }
     }
 
-    /// A database of the PostgreSQL server, if the tests are given one.
+    /// Creates a database on the PostgreSQL server, if the environment names one.
     pub async fn postgres() -> Option<Self> {
         let Ok(server) = env::var(POSTGRES) else {
             assert!(
                 env::var("CI").is_err(),
-                "{POSTGRES} is not set: in CI, PostgreSQL is tested"
+                "{POSTGRES} is not set: CI must test PostgreSQL"
             );
-            eprintln!("skipped with PostgreSQL: {POSTGRES} is not set");
+            eprintln!("PostgreSQL is not tested: {POSTGRES} is not set");
             return None;
         };
         sqlx::any::install_default_drivers();
@@ -84,7 +84,7 @@ impl Database {
         })
     }
 
-    /// One of each kind.
+    /// Creates a database of each kind.
     pub async fn each() -> Vec<Self> {
         let sqlite = Some(Self::sqlite());
         [sqlite, Self::postgres().await]
@@ -94,26 +94,26 @@ impl Database {
     }
 }
 
-/// A service's flags, as its program would parse them.
+/// Parses a service's flags as its program does.
 pub fn flags<C: CommandFactory + FromArgMatches>(service: &str, flags: &[&str]) -> C {
     let args = [&[service], flags].concat();
     let matches = command::<C>(service).try_get_matches_from(args).unwrap();
     C::from_arg_matches(&matches).unwrap()
 }
 
-/// A server that runs until it is stopped; dropped, it is told to stop.
+/// A running server. Dropping it stops the server.
 #[derive(Debug)]
 pub struct Running<T = ()> {
-    /// Where calls come in.
+    /// The address of the server.
     pub address: SocketAddr,
-    /// Where it is watched.
+    /// The address of the auxiliary port.
     pub aux: SocketAddr,
     stop: DropGuard,
     task: JoinHandle<T>,
 }
 
 impl<T: Send + 'static> Running<T> {
-    /// Runs a gRPC server.
+    /// Starts a gRPC server.
     pub async fn start<F>(run: impl FnOnce(Listeners, CancellationToken) -> F) -> Self
     where
         F: Future<Output = T> + Send + 'static,
@@ -130,31 +130,31 @@ impl<T: Send + 'static> Running<T> {
         }
     }
 
-    /// A channel to it.
+    /// Returns a channel to the server.
     pub fn channel(&self) -> Channel {
         let peer: Peer = self.address.to_string().parse().unwrap();
         peer.channel()
     }
 
-    /// Stops it, and gives what it ended with.
+    /// Stops the server, and returns its result.
     pub async fn stop(self) -> T {
         drop(self.stop);
         self.task.await.unwrap()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the server ends by itself.
     pub async fn ended(self) -> T {
         self.task.await.unwrap()
     }
 
-    /// Tells it to stop, without waiting.
+    /// Stops the server without waiting for its end.
     pub fn stopping(self) -> JoinHandle<T> {
         drop(self.stop);
         self.task
     }
 }
 
-/// A port that nobody else has.
+/// Binds a free port.
 pub async fn free_port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
@@ -183,12 +183,12 @@ pub async fn http(address: SocketAddr, request: Request<Body>) -> Response<Strin
     Response::from_parts(parts, String::from_utf8(body.into()).unwrap())
 }
 
-/// Gets a page.
+/// Makes a GET request.
 pub async fn get(address: SocketAddr, path: &str) -> Response<String> {
     http(address, Request::get(path).body(Body::empty()).unwrap()).await
 }
 
-/// A value for each of the trace headers, and two for one of them.
+/// Returns a value for every trace header, and two for one of them.
 pub fn trace_headers() -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in TRACE_HEADERS {
@@ -198,7 +198,7 @@ pub fn trace_headers() -> HeaderMap {
     headers
 }
 
-/// The trace headers among others.
+/// Keeps only the trace headers.
 pub fn only_trace_headers(headers: &HeaderMap) -> HeaderMap {
     let ours = headers
         .iter()
@@ -207,44 +207,44 @@ pub fn only_trace_headers(headers: &HeaderMap) -> HeaderMap {
         .collect()
 }
 
-/// What a fake has seen.
+/// Values that a fake server has recorded.
 #[derive(Debug)]
-pub struct Seen<T>(Arc<Mutex<Vec<T>>>);
+pub struct Recorded<T>(Arc<Mutex<Vec<T>>>);
 
-impl<T> Seen<T> {
-    /// Adds one.
+impl<T> Recorded<T> {
+    /// Adds a value.
     pub fn push(&self, value: T) {
         self.0.lock().unwrap().push(value);
     }
 
-    /// Takes all.
+    /// Takes all values.
     pub fn take(&self) -> Vec<T> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }
 
-impl<T> Default for Seen<T> {
+impl<T> Default for Recorded<T> {
     fn default() -> Self {
         Self(Arc::default())
     }
 }
 
-impl<T> Clone for Seen<T> {
+impl<T> Clone for Recorded<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-/// A way to a server that can be cut.
+/// A TCP relay to a server, which a test can cut.
 #[derive(Debug)]
-pub struct Cable {
-    /// Its near end.
+pub struct TcpRelay {
+    /// The address of the relay.
     pub address: SocketAddr,
     task: JoinHandle<()>,
 }
 
-impl Cable {
-    /// To a server; the first connections are closed at once.
+impl TcpRelay {
+    /// Starts a relay to a server. It closes the first `closed` connections immediately.
     pub async fn to(server: String, closed: usize) -> Self {
         let listener = free_port().await;
         let address = listener.local_addr().unwrap();
@@ -262,7 +262,7 @@ impl Cable {
         Self { address, task }
     }
 
-    /// Cuts it, with all connections.
+    /// Stops the relay and closes all connections.
     pub async fn cut(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());

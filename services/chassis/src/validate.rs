@@ -1,39 +1,38 @@
-//! Checks of what a client sends. All that is wrong is told at once, field by field, as a
-//! `google.rpc.BadRequest`.
+//! Validates requests. One status lists every violation, field by field, as a `google.rpc.BadRequest`.
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use crate::status::MAX_NAMED;
 
-/// Bytes in an id.
-pub const MAX_ID: usize = 128;
-/// Bytes in a name.
-pub const MAX_NAME: usize = 256;
+/// The maximum length of an id in bytes.
+pub(crate) const MAX_ID: usize = 128;
+/// The maximum length of a name in bytes.
+pub(crate) const MAX_NAME: usize = 256;
 
-/// Collects what is wrong with a request.
+/// Collects the violations of a request.
 #[derive(Debug, Default)]
 pub struct Violations(Vec<FieldViolation>);
 
 impl Violations {
-    /// Nothing is wrong so far.
+    /// Begins without violations.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// An id: `^[A-Za-z0-9]`, and not too long.
+    /// Checks an id: it begins with a letter or a digit, and has at most 128 bytes.
     #[must_use]
     pub fn id(self, field: &str, value: &str) -> Self {
         self.begins(field, value).text(field, value, MAX_ID)
     }
 
-    /// A name: `^[A-Za-z0-9]`, and not too long.
+    /// Checks a name: it begins with a letter or a digit, and has at most 256 bytes.
     #[must_use]
     pub fn name(self, field: &str, value: &str) -> Self {
         self.begins(field, value).text(field, value, MAX_NAME)
     }
 
-    /// Any text that is not too long, and that every database can keep.
+    /// Checks a text: it has at most `max` bytes, and no NUL, which PostgreSQL cannot store.
     #[must_use]
     pub fn text(self, field: &str, value: &str, max: usize) -> Self {
         let fits = self.unless(
@@ -44,11 +43,15 @@ impl Violations {
         fits.unless(!value.contains('\0'), field, "must not contain NUL")
     }
 
-    /// Ids, named by their place: `items[1]`.
+    /// Checks a list of at most `max` ids. A violation names the index: `items[1]`.
     #[must_use]
     pub fn ids(mut self, field: &str, values: &[String], max: usize) -> Self {
         if values.len() > max {
-            return self.unless(false, field, &format!("must not be more than {max}"));
+            return self.unless(
+                false,
+                field,
+                &format!("must not have more than {max} elements"),
+            );
         }
         for (index, value) in values.iter().enumerate() {
             self = self.id(&format!("{field}[{index}]"), value);
@@ -56,18 +59,20 @@ impl Violations {
         self
     }
 
-    /// Anything else.
+    /// Adds a violation unless `valid`.
     #[must_use]
-    pub fn unless(mut self, right: bool, field: &str, description: &str) -> Self {
-        if !right {
+    pub(crate) fn unless(mut self, valid: bool, field: &str, description: &str) -> Self {
+        if !valid {
             self.0.push(FieldViolation::new(field, description));
         }
         self
     }
 
+    /// Ends the validation.
+    ///
     /// # Errors
     ///
-    /// INVALID_ARGUMENT if anything was wrong.
+    /// INVALID_ARGUMENT if the request has a violation.
     pub fn check(mut self) -> Result<(), Status> {
         let Some(first) = self.0.first() else {
             return Ok(());
@@ -83,9 +88,9 @@ impl Violations {
     }
 
     fn begins(self, field: &str, value: &str) -> Self {
-        let right = value.starts_with(|first: char| first.is_ascii_alphanumeric());
+        let valid = value.starts_with(|first: char| first.is_ascii_alphanumeric());
         self.unless(
-            right,
+            valid,
             field,
             "must begin with a letter or a digit (^[A-Za-z0-9])",
         )
@@ -102,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_with_a_letter_or_a_digit_is_right() {
+    fn an_id_begins_with_a_letter_or_a_digit() {
         for value in ["a", "Z", "0", "a b", "aé", "6ab9e0c2-e7be"] {
             assert!(Violations::new().id("id", value).check().is_ok(), "{value}");
         }
     }
 
     #[test]
-    fn what_does_not_is_named() {
+    fn any_other_beginning_names_the_field() {
         for value in ["", " a", "-a", "_", "é", "\n", "\0"] {
             let status = Violations::new().name("name", value).check().unwrap_err();
             assert_eq!(status.code(), Code::InvalidArgument);
@@ -119,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn all_that_is_wrong_is_told_at_once() {
+    fn one_status_lists_all_violations() {
         let items = ["ok", "", "-"].map(str::to_owned);
         let status = Violations::new()
             .id("user", "")
@@ -130,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_or_too_many_is_refused() {
+    fn too_long_an_id_and_too_many_ids_are_refused() {
         let long = "a".repeat(MAX_ID + 1);
         assert!(Violations::new().id("id", &long).check().is_err());
         assert!(Violations::new().id("id", &long[1..]).check().is_ok());
@@ -143,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_is_refused_because_postgresql_has_none() {
+    fn nul_is_refused_because_postgresql_cannot_store_it() {
         assert!(
             Violations::new()
                 .text("address", "a\0b", 9)

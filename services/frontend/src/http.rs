@@ -1,5 +1,4 @@
-//! Paths, answers and errors; and the layer around every request: its id, its metrics, its log
-//! line.
+//! The paths, responses and errors; and the layer around every request: its id, its metrics and its log record.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -13,11 +12,12 @@ use axum::{
 };
 use chassis::{
     admin,
-    carried::{Carried, REQUEST_ID},
+    context::CallContext,
     metrics::UNKNOWN,
-    status::{canonical, label},
+    status::canonical,
     telemetry::{bounded, milliseconds},
 };
+use grpc_wire::{status::label, trace::REQUEST_ID};
 use prometheus::{
     HistogramVec, IntCounterVec, Registry, register_histogram_vec_with_registry,
     register_int_counter_vec_with_registry,
@@ -32,32 +32,29 @@ use crate::{
     report,
 };
 
-/// What the log says of a request whose client has left before the answer.
+/// The status in the log and the metrics of a request that the client aborted.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// All paths.
-///
-/// # Errors
-///
-/// That a metric is wrong, which is a mistake in the program.
-pub fn router(
+pub(crate) fn router(
     peers: Peers,
     timeout: Duration,
     registry: Registry,
 ) -> Result<Router, prometheus::Error> {
-    let metrics = Arc::new(Metrics::new(&registry)?);
-    let index = async move |Extension(carried): Extension<Carried>| {
-        let report = report::collect(&peers, &carried.clone().within(timeout)).await;
-        report.map(pretty).map_err(|error| failed(error, &carried))
+    let metrics = Arc::new(HttpMetrics::new(&registry)?);
+    let index = async move |Extension(context): Extension<CallContext>| {
+        let report = report::collect(&peers, &context.clone().within(timeout)).await;
+        report
+            .map(pretty)
+            .map_err(|error| peer_failed(error, &context))
     };
-    // It is healthy without its peers: restarting it would not bring them back.
+    // The frontend is healthy without its peers: a restart would not bring them back.
     let check = async || Ok::<_, Infallible>(());
-    let admin = admin::router(registry, check).method_not_allowed_fallback(wrong_method);
+    let admin = admin::router(registry, check).method_not_allowed_fallback(method_not_allowed);
     let report = Router::new()
         .route("/", get(index.clone()))
         .route("/index", get(index))
         .fallback(no_such_path)
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(metrics, observe));
     Ok(report.merge(admin))
 }
@@ -66,7 +63,7 @@ async fn no_such_path() -> Response {
     refused(StatusCode::NOT_FOUND, "NOT_FOUND", "no such path")
 }
 
-async fn wrong_method() -> Response {
+async fn method_not_allowed() -> Response {
     let status = StatusCode::METHOD_NOT_ALLOWED;
     refused(
         status,
@@ -75,13 +72,13 @@ async fn wrong_method() -> Response {
     )
 }
 
-fn pretty(report: Vec<report::Entry>) -> Response {
+fn pretty(report: Vec<report::ReportEntry>) -> Response {
     match serde_json::to_string_pretty(&report) {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
         Err(error) => {
-            tracing::error!(%error, "report not encoded");
+            tracing::error!(%error, "cannot encode the report");
             let status = StatusCode::INTERNAL_SERVER_ERROR;
-            refused(status, "INTERNAL", "report not encoded")
+            refused(status, "INTERNAL", "cannot encode the report")
         }
     }
 }
@@ -91,14 +88,14 @@ fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     (status, Json(error)).into_response()
 }
 
-fn failed(error: PeerError, carried: &Carried) -> Response {
+fn peer_failed(error: PeerError, context: &CallContext) -> Response {
     let PeerError { peer, status } = error;
     tracing::warn!(
         peer,
         grpc_code = label(status.code()),
         reason = bounded(status.message()),
-        request_id = carried.request_id(),
-        trace_id = carried.trace_id(),
+        request_id = context.request_id(),
+        trace_id = context.trace_id(),
         "peer failed"
     );
     let http = match status.code() {
@@ -114,23 +111,23 @@ fn failed(error: PeerError, carried: &Carried) -> Response {
 }
 
 #[derive(Debug)]
-struct Metrics {
+struct HttpMetrics {
     requests: IntCounterVec,
     seconds: HistogramVec,
 }
 
-impl Metrics {
+impl HttpMetrics {
     fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self {
             requests: register_int_counter_vec_with_registry!(
                 "http_requests_total",
-                "Requests answered.",
+                "HTTP requests, by path and status.",
                 &["path", "code"],
                 registry
             )?,
             seconds: register_histogram_vec_with_registry!(
                 "http_request_duration_seconds",
-                "Seconds until requests were answered.",
+                "Seconds from a request's start to its response.",
                 &["path"],
                 registry
             )?,
@@ -138,19 +135,19 @@ impl Metrics {
     }
 }
 
-/// A request that is being answered. When it is dropped, it is over.
-struct Record {
-    metrics: Arc<Metrics>,
+/// A request being served. Dropping it ends the request, as aborted by the client unless a response was sent.
+struct ObservedRequest {
+    metrics: Arc<HttpMetrics>,
     method: Method,
     path: String,
-    /// One of the paths above: a client cannot grow the set of labels.
+    /// One of the router's paths: clients must not add labels.
     label: String,
-    carried: Carried,
+    context: CallContext,
     started: Instant,
     code: u16,
 }
 
-impl Drop for Record {
+impl Drop for ObservedRequest {
     fn drop(&mut self) {
         let duration = self.started.elapsed();
         let code = self.code.to_string();
@@ -167,40 +164,39 @@ impl Drop for Record {
             path = self.path,
             status = self.code,
             duration_ms = milliseconds(duration),
-            request_id = self.carried.request_id(),
-            trace_id = self.carried.trace_id(),
+            request_id = self.context.request_id(),
+            trace_id = self.context.trace_id(),
             "request"
         );
     }
 }
 
 async fn observe(
-    State(metrics): State<Arc<Metrics>>,
+    State(metrics): State<Arc<HttpMetrics>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let carried = Carried::traced(request.headers()).or_request_id(new_id());
+    let context = CallContext::from_headers(request.headers()).or_request_id(new_id());
     let matched = request.extensions().get::<MatchedPath>();
-    let mut record = Record {
+    let mut observed = ObservedRequest {
         metrics,
         method: request.method().clone(),
         path: bounded(request.uri().path()).to_owned(),
         label: matched.map_or(UNKNOWN, MatchedPath::as_str).to_owned(),
-        carried: carried.clone(),
+        context: context.clone(),
         started: Instant::now(),
         code: CLIENT_CLOSED_REQUEST,
     };
-    let id = carried.headers().get(REQUEST_ID).cloned();
-    request.extensions_mut().insert(carried);
+    let id = context.headers().get(REQUEST_ID).cloned();
+    request.extensions_mut().insert(context);
     let mut response = next.run(request).await;
-    record.code = response.status().as_u16();
+    observed.code = response.status().as_u16();
     response.headers_mut().extend(id.map(|id| (REQUEST_ID, id)));
     response
 }
 
-/// An id for a request that has come without one.
 fn new_id() -> HeaderValue {
     let id = Uuid::new_v4().to_string();
-    // Hexadecimal digits and hyphens are always right.
+    // Hexadecimal digits and hyphens are always valid.
     HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static("none"))
 }

@@ -1,11 +1,11 @@
-//! Shows all users with their orders, as JSON over HTTP/1.1.
+//! Reports all users with their orders, as JSON over HTTP/1.1.
 //!
-//! [`http`] answers requests, [`report`] puts the answer together, and [`peers`] asks the user and
-//! order services for its parts. What every service needs is in `chassis`.
+//! `http` serves the paths, `report` builds the report, and `peers` calls the user and order services. The common base
+//! of the services is `chassis`.
 
-pub mod http;
-pub mod peers;
-pub mod report;
+mod http;
+mod peers;
+mod report;
 
 use std::time::Duration;
 
@@ -22,44 +22,44 @@ use tokio_util::sync::CancellationToken;
 
 use crate::peers::Peers;
 
-/// Shows all users of the sample application with their orders.
+/// The frontend of the sample application: reports all users with their orders, as JSON over HTTP.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "frontend", version)]
 pub struct Config {
-    /// Where it listens.
+    /// The flags of its server.
     #[command(flatten)]
     pub listen: Listen,
 
-    /// Address through which the user and order services are called
+    /// Address for calls to the user and order services
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
-    pub endpoint: Peer,
+    endpoint: Peer,
 
-    /// How long a request may take, with all the calls made for it
+    /// How long a request may take, including the calls made for it
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
-    pub timeout: Duration,
+    timeout: Duration,
 }
 
-/// Why the service ended, or never began.
+/// The service cannot start.
 #[derive(Debug, Error)]
-pub enum Error {
-    /// The port cannot be had.
+pub enum FrontendError {
+    /// The port cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// A mistake in the program.
+    /// A bug: a metric is invalid.
     #[error("cannot register the metrics: {0}")]
     Metrics(#[from] prometheus::Error),
 }
 
-/// Serves until told to stop.
+/// Serves until `stop` is cancelled.
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// See [`FrontendError`].
 pub async fn run(
     config: Config,
     listener: TcpListener,
     stop: CancellationToken,
-) -> Result<(), Error> {
+) -> Result<(), FrontendError> {
     let registry = admin::registry()?;
     let peers = Peers::new(config.endpoint.channel());
     let router = http::router(peers, config.timeout, registry)?;

@@ -1,6 +1,6 @@
-//! The user and order services, as seen from here. Lists are read to their ends.
+//! The clients of the user and order services. They read lists to the last page.
 
-use chassis::carried::Carried;
+use chassis::context::CallContext;
 use proto::{
     order::{
         GetOrderDetailResponse, ListOrderDetailsRequest, order_service_client::OrderServiceClient,
@@ -10,44 +10,39 @@ use proto::{
 use thiserror::Error;
 use tonic::{Status, transport::Channel};
 
-/// The most that a page may have.
+/// The maximum that the services allow.
 const PAGE_SIZE: i32 = 1000;
-/// Users, or orders, that are held in memory for one report.
+/// Limits the users, and the orders, that a report holds in memory.
 const MAX_LISTED: usize = 100_000;
-/// Bytes in a page: an order with its items, whose descriptions can be long, may be one by itself.
+/// Bytes in a page. A single order may exceed the usual 4 MiB, as the descriptions of its items can be long.
 const MAX_PAGE: usize = 16 << 20;
 
-/// A peer did not do its part.
+/// A call to a peer failed.
 #[derive(Debug, Error)]
 #[error("{peer}: {status}")]
-pub struct PeerError {
-    /// Its name.
-    pub peer: &'static str,
-    /// What it answered, or why there is no answer.
-    pub status: Status,
+pub(crate) struct PeerError {
+    /// The name of the peer.
+    pub(crate) peer: &'static str,
+    /// The status that the peer sent, or that describes the failure.
+    pub(crate) status: Status,
 }
 
 /// Calls the user and order services.
 #[derive(Debug, Clone)]
-pub struct Peers {
+pub(crate) struct Peers {
     users: UserServiceClient<Channel>,
     orders: OrderServiceClient<Channel>,
 }
 
 impl Peers {
-    /// Over that channel.
-    pub fn new(channel: Channel) -> Self {
+    pub(crate) fn new(channel: Channel) -> Self {
         let users = UserServiceClient::new(channel.clone());
         let orders = OrderServiceClient::new(channel).max_decoding_message_size(MAX_PAGE);
         Self { users, orders }
     }
 
-    /// All users, in the order of their ids.
-    ///
-    /// # Errors
-    ///
-    /// Any failure, of any page.
-    pub async fn users(&self, carried: &Carried) -> Result<Vec<User>, PeerError> {
+    /// Returns all users, sorted by id.
+    pub(crate) async fn users(&self, context: &CallContext) -> Result<Vec<User>, PeerError> {
         let mut users = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -56,7 +51,7 @@ impl Peers {
                 page_token,
             };
             let mut client = self.users.clone();
-            let answer = carried
+            let answer = context
                 .call(page, async move |request| client.list_users(request).await)
                 .await
                 .map_err(user)?;
@@ -69,14 +64,10 @@ impl Peers {
         }
     }
 
-    /// All orders with their items, in the order of their ids.
-    ///
-    /// # Errors
-    ///
-    /// Any failure, of any page.
-    pub async fn orders(
+    /// Returns all orders with their items, sorted by id.
+    pub(crate) async fn orders(
         &self,
-        carried: &Carried,
+        context: &CallContext,
     ) -> Result<Vec<GetOrderDetailResponse>, PeerError> {
         let mut orders = Vec::new();
         let mut page_token = String::new();
@@ -87,7 +78,7 @@ impl Peers {
                 page_token,
             };
             let mut client = self.orders.clone();
-            let answer = carried
+            let answer = context
                 .call(page, async move |request| {
                     client.list_order_details(request).await
                 })
@@ -119,7 +110,7 @@ fn order(status: Status) -> PeerError {
 
 fn within_limit(count: usize) -> Result<(), Status> {
     if count > MAX_LISTED {
-        return Err(Status::resource_exhausted("more than one report can hold"));
+        return Err(Status::resource_exhausted("too many for one report"));
     }
     Ok(())
 }

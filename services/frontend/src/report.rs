@@ -1,24 +1,23 @@
-//! The report: all users in the order of their ids, each with its orders in the order of theirs.
-//! It is whole or it is an error.
+//! The report: all users, sorted by id, each with its orders, sorted by id. An incomplete report is an error.
 
 use std::collections::HashMap;
 
-use chassis::carried::Carried;
+use chassis::context::CallContext;
 use futures_util::try_join;
-use proto::order::GetOrderDetailResponse;
+use proto::{item::Item, order::GetOrderDetailResponse, user::User};
 use serde::Serialize;
 
 use crate::peers::{PeerError, Peers};
 
-/// A user with all orders.
+/// A user with its orders.
 #[derive(Debug, Serialize)]
-pub struct Entry {
-    user: User,
-    orders: Vec<Order>,
+pub(crate) struct ReportEntry {
+    user: ReportUser,
+    orders: Vec<ReportOrder>,
 }
 
 #[derive(Debug, Serialize)]
-struct User {
+struct ReportUser {
     id: String,
     name: String,
     address: String,
@@ -27,52 +26,52 @@ struct User {
 }
 
 #[derive(Debug, Serialize)]
-struct Order {
+struct ReportOrder {
     id: String,
     user: String,
-    items: Vec<Item>,
+    items: Vec<ReportItem>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     missing_items: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
-struct Item {
+struct ReportItem {
     id: String,
     name: String,
     description: String,
 }
 
-/// Asks the peers for all of it, both at once. An order whose user is not there is left out.
-///
-/// # Errors
-///
-/// The first failure of a peer; what is still under way is given up.
-pub async fn collect(peers: &Peers, carried: &Carried) -> Result<Vec<Entry>, PeerError> {
-    let (users, orders) = try_join!(peers.users(carried), peers.orders(carried))?;
+/// Calls both peers concurrently. If one fails, the calls to the other are abandoned. The report omits an order whose
+/// user does not exist.
+pub(crate) async fn collect(
+    peers: &Peers,
+    context: &CallContext,
+) -> Result<Vec<ReportEntry>, PeerError> {
+    let (users, orders) = try_join!(peers.users(context), peers.orders(context))?;
     let mut places = HashMap::new();
     let mut entries = Vec::with_capacity(users.len());
     for user in users {
         places.insert(user.id.clone(), entries.len());
-        entries.push(Entry::of(user));
+        entries.push(ReportEntry::of(user));
     }
     for order in orders {
         if let Some(&place) = places.get(&order.user) {
-            entries[place].orders.push(Order::from(order));
+            entries[place].orders.push(ReportOrder::from(order));
         }
     }
     Ok(entries)
 }
 
-impl Entry {
-    fn of(user: proto::user::User) -> Self {
-        let proto::user::User {
+impl ReportEntry {
+    fn of(user: User) -> Self {
+        let User {
             id,
             name,
             address,
             email,
         } = user;
         Self {
-            user: User {
+            user: ReportUser {
                 id,
                 name,
                 address,
@@ -83,9 +82,9 @@ impl Entry {
     }
 }
 
-impl From<GetOrderDetailResponse> for Order {
+impl From<GetOrderDetailResponse> for ReportOrder {
     fn from(detail: GetOrderDetailResponse) -> Self {
-        let items = detail.items.into_iter().map(Item::from).collect();
+        let items = detail.items.into_iter().map(ReportItem::from).collect();
         Self {
             id: detail.id,
             user: detail.user,
@@ -95,9 +94,9 @@ impl From<GetOrderDetailResponse> for Order {
     }
 }
 
-impl From<proto::item::Item> for Item {
-    fn from(item: proto::item::Item) -> Self {
-        let proto::item::Item {
+impl From<Item> for ReportItem {
+    fn from(item: Item) -> Self {
+        let Item {
             id,
             name,
             description,

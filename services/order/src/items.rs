@@ -1,5 +1,5 @@
-//! The item service, as seen from here: one call for all the items of an order, or of a page of orders. What is gone is
-//! told apart from what failed.
+//! The client of the item service: one call fetches all items of an order, or of a page of orders. A missing item is not
+//! an error; an incomplete response is.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -7,40 +7,34 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable};
-use chassis::carried::Carried;
+use chassis::context::CallContext;
 use futures_util::stream;
 use proto::item::{GetItemRequest, Item, item_service_client::ItemServiceClient};
 use tonic::{Code, Response, Status, transport::Channel};
 
-/// The pauses are up to twice as long: callers that failed together must not come again together.
+/// Jitter makes the pauses up to twice as long, so that callers that failed together do not retry together.
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-/// Besides the first one.
-const MORE_TRIES: usize = 4;
+const MAX_RETRIES: usize = 4;
 
 /// Calls the item service.
 #[derive(Debug, Clone)]
-pub struct Items {
+pub(crate) struct ItemClient {
     client: ItemServiceClient<Channel>,
 }
 
-impl Items {
-    /// Over that channel.
-    pub fn new(channel: Channel) -> Self {
+impl ItemClient {
+    pub(crate) fn new(channel: Channel) -> Self {
         let client = ItemServiceClient::new(channel);
         Self { client }
     }
 
-    /// Those of the ids that exist, by their ids. Envoy repeats a call only until its answer begins; a lookup may be
-    /// repeated whenever the pod that answers goes away. Not when it is refused: that is for want of a worker, and
-    /// another try would not make one free.
-    ///
-    /// # Errors
-    ///
-    /// What the item service answers in the end.
-    pub async fn find(
+    /// Returns the items that exist, by id. Envoy retries a call only until its response begins; a lookup is idempotent,
+    /// so it is retried even when the item pod goes away in the middle. RESOURCE_EXHAUSTED is not retried: no worker is
+    /// free, and a retry would add to the load.
+    pub(crate) async fn find(
         &self,
-        carried: &Carried,
+        context: &CallContext,
         ids: impl IntoIterator<Item = &String>,
     ) -> Result<HashMap<String, Item>, Status> {
         let distinct: BTreeSet<&String> = ids.into_iter().collect();
@@ -51,17 +45,17 @@ impl Items {
             .with_jitter()
             .with_min_delay(FIRST_PAUSE)
             .with_max_delay(LONGEST_PAUSE)
-            .with_max_times(MORE_TRIES);
-        (|| self.look_up(carried, &distinct))
+            .with_max_times(MAX_RETRIES);
+        (|| self.look_up(context, &distinct))
             .retry(pauses)
             .when(|status| status.code() == Code::Unavailable)
-            .notify(|status, pause| tracing::warn!(%status, ?pause, "items are looked up again"))
+            .notify(|status, pause| tracing::warn!(%status, ?pause, "retrying the item lookup"))
             .await
     }
 
     async fn look_up(
         &self,
-        carried: &Carried,
+        context: &CallContext,
         ids: &BTreeSet<&String>,
     ) -> Result<HashMap<String, Item>, Status> {
         let requests: Vec<_> = ids
@@ -77,11 +71,13 @@ impl Items {
             }
             Ok(Response::new(items))
         };
-        let answered = carried.call(stream::iter(requests), call).await?;
-        // tonic takes the end of a stream without trailers for a good one, and Envoy ends one so whose pod goes away. An
-        // answer that is missing says nothing about its item.
+        let answered = context.call(stream::iter(requests), call).await?;
+        // When a pod goes away, Envoy ends the stream without trailers, and tonic takes that for success. A missing
+        // response does not mean that the item is missing.
         if !ids.iter().all(|id| answered.contains_key(*id)) {
-            return Err(Status::unavailable("the item service left out an answer"));
+            return Err(Status::unavailable(
+                "the response of the item service is incomplete",
+            ));
         }
         Ok(answered
             .into_iter()

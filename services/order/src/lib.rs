@@ -1,26 +1,29 @@
-//! Keeps the orders, in SQL, and knows their items from the item service.
+//! Stores the orders in SQL, and fetches their items from the item service.
 //!
-//! [`service`] checks what a client asks for, [`store`] has the queries, [`items`] asks the item
-//! service, and [`details`] puts orders and items together. What every service needs is in
-//! `chassis`.
+//! `service` implements the methods, `page` limits what a response holds, `details` joins orders with items, `items`
+//! calls the item service, and `store` contains the queries. The common base of the services is `chassis`.
 
-pub mod details;
-pub mod items;
-pub mod service;
-pub mod store;
+mod details;
+mod items;
+mod page;
+mod service;
+mod store;
+
+pub use page::MAX_ITEMS;
+pub use store::OrderStore;
 
 use chassis::{
     channel::Peer,
     database_url::{DatabaseUrl, DatabaseUrlParser},
     grpc::Listeners,
-    service::{Definition, Error, Flags},
+    service::{Definition, Flags, ServiceError},
 };
 use clap::Parser;
 use proto::order::order_service_server::OrderServiceServer;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 
-use crate::{items::Items, service::Orders, store::Store};
+use crate::{items::ItemClient, service::Orders};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 const DEFINITION: Definition = Definition {
@@ -37,35 +40,35 @@ const DEFINITION: Definition = Definition {
     sample: include_str!("../sample.sql"),
 };
 
-/// Keeps the orders of the sample application, and serves them through gRPC.
+/// The order service of the sample application: stores the orders, and serves them over gRPC.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "order", version)]
 pub struct Config {
-    /// Those of every service.
+    /// The flags of every gRPC service.
     #[command(flatten)]
     pub flags: Flags,
 
     /// Database: sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(long, value_name = "URL", default_value = "sqlite:order.sqlite", value_parser = DatabaseUrlParser)]
-    pub database_url: DatabaseUrl,
+    database_url: DatabaseUrl,
 
-    /// Address through which the item service is called
+    /// Address for calls to the item service
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
-    pub endpoint: Peer,
+    endpoint: Peer,
 }
 
-/// Serves until told to stop.
+/// Serves until `stop` is cancelled.
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// See [`ServiceError`].
 pub async fn run(
     config: Config,
     listeners: Listeners,
     stop: CancellationToken,
-) -> Result<(), Error> {
-    let items = Items::new(config.endpoint.channel());
-    let service = |pool| OrderServiceServer::new(Orders::new(Store::new(pool), items));
+) -> Result<(), ServiceError> {
+    let items = ItemClient::new(config.endpoint.channel());
+    let service = |pool| OrderServiceServer::new(Orders::new(OrderStore::new(pool), items));
     let Config {
         flags,
         database_url,

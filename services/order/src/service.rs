@@ -1,16 +1,15 @@
-//! What the contract promises: arguments are checked, an order has only items that exist, and
-//! what is not there is NOT_FOUND.
+//! The methods of `OrderService`: they validate arguments, accept only orders of existing items, and answer NOT_FOUND
+//! for a missing order.
 
 use std::collections::BTreeSet;
 
 use chassis::{
-    carried::Carried,
-    database::failed,
-    paging::Page,
+    context::CallContext,
+    database::query_failed,
+    paging::PageRequest,
     status::{all_not_found, not_found},
     validate::Violations,
 };
-use prost::Message;
 use proto::order::{
     CreateOrderRequest, DeleteOrderRequest, GetOrderDetailRequest, GetOrderDetailResponse,
     GetOrderRequest, ListOrderDetailsRequest, ListOrderDetailsResponse, ListOrdersRequest,
@@ -20,46 +19,40 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::{
-    details::{fitting_details, in_one_lookup, with_items},
-    items::Items,
-    store::Store,
+    details::with_items,
+    items::ItemClient,
+    page::{MAX_ITEMS, MAX_PAGE_BYTES, fitting_details, in_one_lookup, in_one_response},
+    store::OrderStore,
 };
 
-/// Items in an order.
-pub const MAX_ITEMS: usize = 1000;
-/// Bytes in a page of orders, which ends early if need be: gRPC clients take 4 MiB by default.
-pub const MAX_PAGE_BYTES: usize = 3 << 20;
-
-/// The service.
 #[derive(Debug, Clone)]
-pub struct Orders {
-    store: Store,
-    items: Items,
+pub(crate) struct Orders {
+    store: OrderStore,
+    items: ItemClient,
 }
 
 impl Orders {
-    /// Serves what is in the store, with what the item service knows of it.
-    pub fn new(store: Store, items: Items) -> Self {
+    pub(crate) fn new(store: OrderStore, items: ItemClient) -> Self {
         Self { store, items }
     }
 
     async fn stored(&self, id: &str) -> Result<Order, Status> {
         Violations::new().id("id", id).check()?;
-        let order = self.store.get(id).await.map_err(failed)?;
+        let order = self.store.get(id).await.map_err(query_failed)?;
         order.ok_or_else(|| not_found("order", id))
     }
 
-    /// The orders of a page, and what tells that there is a next one; none at all if there is nothing left.
-    async fn listed(&self, user: &str, page: &Page) -> Result<Vec<Order>, Status> {
+    /// Returns the orders of a page, and one more if another page follows.
+    async fn listed(&self, user: &str, page: &PageRequest) -> Result<Vec<Order>, Status> {
         let rows = self
             .store
             .list(user, &page.after, page.limit(), MAX_PAGE_BYTES)
             .await;
-        rows.map_err(failed)
+        rows.map_err(query_failed)
     }
 
-    async fn items_exist(&self, carried: &Carried, order: &Order) -> Result<(), Status> {
-        let found = self.items.find(carried, &order.items).await?;
+    async fn items_exist(&self, context: &CallContext, order: &Order) -> Result<(), Status> {
+        let found = self.items.find(context, &order.items).await?;
         let mut seen = BTreeSet::new();
         let missing: Vec<&str> = order
             .items
@@ -81,13 +74,13 @@ impl OrderService for Orders {
         &self,
         request: Request<CreateOrderRequest>,
     ) -> Result<Response<Order>, Status> {
-        let carried = Carried::of(&request);
+        let context = CallContext::of(&request);
         let CreateOrderRequest { user, items } = request.into_inner();
         let id = Uuid::new_v4().to_string();
         let order = Order { id, user, items };
         fields(&order).check()?;
-        self.items_exist(&carried, &order).await?;
-        self.store.insert(&order).await.map_err(failed)?;
+        self.items_exist(&context, &order).await?;
+        self.store.insert(&order).await.map_err(query_failed)?;
         Ok(Response::new(order))
     }
 
@@ -103,9 +96,9 @@ impl OrderService for Orders {
         &self,
         request: Request<GetOrderDetailRequest>,
     ) -> Result<Response<GetOrderDetailResponse>, Status> {
-        let carried = Carried::of(&request);
+        let context = CallContext::of(&request);
         let order = self.stored(&request.into_inner().id).await?;
-        let found = self.items.find(&carried, &order.items).await?;
+        let found = self.items.find(&context, &order.items).await?;
         Ok(Response::new(with_items(&order, &found)))
     }
 
@@ -120,7 +113,7 @@ impl OrderService for Orders {
         } = request.into_inner();
         let page = page_of("orders", &user, page_size, &page_token)?;
         let mut orders = self.listed(&user, &page).await?;
-        let size = fitting(&orders);
+        let size = in_one_response(&orders);
         let next_page_token = page.cut_at(&mut orders, size, |order| &order.id);
         Ok(Response::new(ListOrdersResponse {
             orders,
@@ -132,7 +125,7 @@ impl OrderService for Orders {
         &self,
         request: Request<ListOrderDetailsRequest>,
     ) -> Result<Response<ListOrderDetailsResponse>, Status> {
-        let carried = Carried::of(&request);
+        let context = CallContext::of(&request);
         let ListOrderDetailsRequest {
             user,
             page_size,
@@ -143,7 +136,7 @@ impl OrderService for Orders {
         let size = in_one_lookup(&orders).min(page.size);
         let first: Vec<&Order> = orders.iter().take(size).collect();
         let ids = first.iter().flat_map(|order| &order.items);
-        let found = self.items.find(&carried, ids).await?;
+        let found = self.items.find(&context, ids).await?;
         let details = fitting_details(first, &found);
         let next_page_token = page.cut_at(&mut orders, details.len(), |order| &order.id);
         Ok(Response::new(ListOrderDetailsResponse {
@@ -158,20 +151,20 @@ impl OrderService for Orders {
     ) -> Result<Response<Order>, Status> {
         let id = request.into_inner().id;
         Violations::new().id("id", &id).check()?;
-        let order = self.store.delete(&id).await.map_err(failed)?;
+        let order = self.store.delete(&id).await.map_err(query_failed)?;
         order
             .map(Response::new)
             .ok_or_else(|| not_found("order", &id))
     }
 
     async fn update_order(&self, request: Request<Order>) -> Result<Response<Order>, Status> {
-        let carried = Carried::of(&request);
+        let context = CallContext::of(&request);
         let order = request.into_inner();
         fields(&order).id("id", &order.id).check()?;
         self.stored(&order.id).await?;
-        self.items_exist(&carried, &order).await?;
-        // It may have been deleted while the items were asked for.
-        if self.store.update(&order).await.map_err(failed)? {
+        self.items_exist(&context, &order).await?;
+        // It may have been deleted during the item lookup.
+        if self.store.update(&order).await.map_err(query_failed)? {
             Ok(Response::new(order))
         } else {
             Err(not_found("order", &order.id))
@@ -185,38 +178,10 @@ fn fields(order: &Order) -> Violations {
         .ids("items", &order.items, MAX_ITEMS)
 }
 
-/// A page of what is kept of that user, or of all if it is empty.
-fn page_of(what: &str, user: &str, size: i32, token: &str) -> Result<Page, Status> {
+/// `what` keeps the tokens of the two lists apart; an empty `user` means all users.
+fn page_of(what: &str, user: &str, size: i32, token: &str) -> Result<PageRequest, Status> {
     if !user.is_empty() {
         Violations::new().id("user", user).check()?;
     }
-    Page::new(format!("{what} of {user}"), size, token)
-}
-
-/// How many of the orders fit into a page; at least one, for the next page must be another.
-fn fitting(orders: &[Order]) -> usize {
-    let mut bytes = 0;
-    let fits = orders.iter().take_while(|order| {
-        bytes += order.encoded_len();
-        bytes <= MAX_PAGE_BYTES
-    });
-    fits.count().max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_ends_before_it_is_too_large_for_clients() {
-        let order = Order {
-            items: vec!["a".repeat(128); MAX_ITEMS],
-            ..Order::default()
-        };
-        let orders = vec![order; 100];
-        let count = fitting(&orders);
-        assert!((2..100).contains(&count), "{count}");
-        assert_eq!(fitting(&orders[..5]), 5);
-        assert_eq!(fitting(&[]), 1);
-    }
+    PageRequest::new(format!("{what} of {user}"), size, token)
 }

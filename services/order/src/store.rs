@@ -1,4 +1,4 @@
-//! The queries. SQLite and PostgreSQL understand each of them.
+//! The queries, in SQL that both SQLite and PostgreSQL accept.
 
 use futures_util::TryStreamExt;
 use prost::Message;
@@ -7,7 +7,7 @@ use sqlx::{AnyPool, Error, FromRow, Row, any::AnyRow};
 
 /// The orders in the database.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct OrderStore {
     pool: AnyPool,
 }
 
@@ -24,18 +24,13 @@ impl FromRow<'_, AnyRow> for OrderRow {
     }
 }
 
-impl Store {
-    /// Those of a database that has been migrated.
+impl OrderStore {
+    /// The database must have been migrated.
     pub fn new(pool: AnyPool) -> Self {
         Self { pool }
     }
 
-    /// Adds an order.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn insert(&self, order: &Order) -> Result<(), Error> {
+    pub(crate) async fn insert(&self, order: &Order) -> Result<(), Error> {
         sqlx::query("INSERT INTO orders (id, user_id, items) VALUES ($1, $2, $3)")
             .bind(&order.id)
             .bind(&order.user)
@@ -45,24 +40,15 @@ impl Store {
             .map(drop)
     }
 
-    /// The order of that id, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn get(&self, id: &str) -> Result<Option<Order>, Error> {
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<Order>, Error> {
         let query = sqlx::query_as("SELECT id, user_id, items FROM orders WHERE id = $1");
         let row = query.bind(id).fetch_optional(&self.pool).await?;
         Ok(row.map(|OrderRow(order)| order))
     }
 
-    /// Orders in the order of their ids, after that one; of that user, or of all if it is empty.
-    /// Ends with the one that makes them larger than so many bytes.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn list(
+    /// Returns orders sorted by id, beginning after the id `after`; of one user, or of all users if `user` is empty.
+    /// Ends with the order that exceeds `max_bytes`, which reveals that another page follows.
+    pub(crate) async fn list(
         &self,
         user: &str,
         after: &str,
@@ -94,22 +80,18 @@ impl Store {
         Ok(orders)
     }
 
-    /// Removes the order of that id, and gives it if there was one.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn delete(&self, id: &str) -> Result<Option<Order>, Error> {
+    /// Deletes the order and returns it; `None` if it does not exist.
+    pub(crate) async fn delete(&self, id: &str) -> Result<Option<Order>, Error> {
         let query = sqlx::query_as("DELETE FROM orders WHERE id = $1 RETURNING id, user_id, items");
         let row = query.bind(id).fetch_optional(&self.pool).await?;
         Ok(row.map(|OrderRow(order)| order))
     }
 
-    /// Replaces the order of that id; false if there is none.
+    /// Replaces the order with the same id; returns false if it does not exist.
     ///
     /// # Errors
     ///
-    /// What the database says.
+    /// If the query fails.
     pub async fn update(&self, order: &Order) -> Result<bool, Error> {
         let done = sqlx::query("UPDATE orders SET user_id = $2, items = $3 WHERE id = $1")
             .bind(&order.id)

@@ -1,22 +1,21 @@
-//! Keeps the users, in SQL.
+//! Stores the users in SQL.
 //!
-//! [`service`] checks what a client asks for, and [`store`] has the queries. What every service
-//! needs is in `chassis`.
+//! `service` implements the methods, and `store` contains the queries. The common base of the services is `chassis`.
 
-pub mod service;
-pub mod store;
+mod service;
+mod store;
 
 use chassis::{
     database_url::{DatabaseUrl, DatabaseUrlParser},
     grpc::Listeners,
-    service::{Definition, Error, Flags},
+    service::{Definition, Flags, ServiceError},
 };
 use clap::Parser;
 use proto::user::user_service_server::UserServiceServer;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 
-use crate::{service::Users, store::Store};
+use crate::{service::Users, store::UserStore};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 const DEFINITION: Definition = Definition {
@@ -31,30 +30,30 @@ const DEFINITION: Definition = Definition {
     sample: include_str!("../sample.sql"),
 };
 
-/// Keeps the users of the sample application, and serves them through gRPC.
+/// The user service of the sample application: stores the users, and serves them over gRPC.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "user", version)]
 pub struct Config {
-    /// Those of every service.
+    /// The flags of every gRPC service.
     #[command(flatten)]
     pub flags: Flags,
 
     /// Database: sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(long, value_name = "URL", default_value = "sqlite:user.sqlite", value_parser = DatabaseUrlParser)]
-    pub database_url: DatabaseUrl,
+    database_url: DatabaseUrl,
 }
 
-/// Serves until told to stop.
+/// Serves until `stop` is cancelled.
 ///
 /// # Errors
 ///
-/// See [`enum@Error`].
+/// See [`ServiceError`].
 pub async fn run(
     config: Config,
     listeners: Listeners,
     stop: CancellationToken,
-) -> Result<(), Error> {
-    let service = |pool| UserServiceServer::new(Users::new(Store::new(pool)));
+) -> Result<(), ServiceError> {
+    let service = |pool| UserServiceServer::new(Users::new(UserStore::new(pool)));
     let Config {
         flags,
         database_url,

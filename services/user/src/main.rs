@@ -1,14 +1,14 @@
-//! The user service as a program: parse, validate, bind, run, exit code.
+//! The program of the user service: parse, validate, bind, run, exit code.
 
 use std::process::ExitCode;
 
-use chassis::{process, service::Error};
+use chassis::{process, service::ServiceError};
 use user::{Config, run};
 
 fn main() -> ExitCode {
     process::main("user", async |config: Config, stop| {
         let listeners = config.flags.bind().await?;
         run(config, listeners, stop).await?;
-        Ok::<_, Error>(())
+        Ok::<_, ServiceError>(())
     })
 }

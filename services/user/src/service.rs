@@ -1,6 +1,8 @@
-//! What the contract promises: arguments are checked, what is not there is NOT_FOUND.
+//! The methods of `UserService`: they validate arguments, and answer NOT_FOUND for a missing user.
 
-use chassis::{database::failed, paging::Page, status::not_found, validate::Violations};
+use chassis::{
+    database::query_failed, paging::PageRequest, status::not_found, validate::Violations,
+};
 use proto::user::{
     CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, ListUsersResponse,
     User, user_service_server::UserService,
@@ -8,22 +10,20 @@ use proto::user::{
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::store::Store;
+use crate::store::UserStore;
 
-/// Bytes in an address.
-pub const MAX_ADDRESS: usize = 1024;
-/// Bytes in an e-mail address: RFC 5321 allows 64 before the @ and 255 after it.
-pub const MAX_EMAIL: usize = 320;
+/// The maximum length of a postal address in bytes.
+pub(crate) const MAX_ADDRESS: usize = 1024;
+/// The maximum length of an e-mail address in bytes: RFC 5321 allows 64 before the @ and 255 after it.
+pub(crate) const MAX_EMAIL: usize = 320;
 
-/// The service.
 #[derive(Debug, Clone)]
-pub struct Users {
-    store: Store,
+pub(crate) struct Users {
+    store: UserStore,
 }
 
 impl Users {
-    /// Serves what is in the store.
-    pub fn new(store: Store) -> Self {
+    pub(crate) fn new(store: UserStore) -> Self {
         Self { store }
     }
 }
@@ -47,14 +47,14 @@ impl UserService for Users {
             email,
         };
         fields(&user).check()?;
-        self.store.insert(&user).await.map_err(failed)?;
+        self.store.insert(&user).await.map_err(query_failed)?;
         Ok(Response::new(user))
     }
 
     async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
         let id = request.into_inner().id;
         Violations::new().id("id", &id).check()?;
-        let user = self.store.get(&id).await.map_err(failed)?;
+        let user = self.store.get(&id).await.map_err(query_failed)?;
         user.map(Response::new)
             .ok_or_else(|| not_found("user", &id))
     }
@@ -64,9 +64,9 @@ impl UserService for Users {
         request: Request<ListUsersRequest>,
     ) -> Result<Response<ListUsersResponse>, Status> {
         let request = request.into_inner();
-        let page = Page::new("users".to_owned(), request.page_size, &request.page_token)?;
+        let page = PageRequest::new("users".to_owned(), request.page_size, &request.page_token)?;
         let rows = self.store.list(&page.after, page.limit()).await;
-        let mut users = rows.map_err(failed)?;
+        let mut users = rows.map_err(query_failed)?;
         let next_page_token = page.cut(&mut users, |user| &user.id);
         Ok(Response::new(ListUsersResponse {
             users,
@@ -80,7 +80,7 @@ impl UserService for Users {
     ) -> Result<Response<User>, Status> {
         let id = request.into_inner().id;
         Violations::new().id("id", &id).check()?;
-        let user = self.store.delete(&id).await.map_err(failed)?;
+        let user = self.store.delete(&id).await.map_err(query_failed)?;
         user.map(Response::new)
             .ok_or_else(|| not_found("user", &id))
     }
@@ -88,7 +88,7 @@ impl UserService for Users {
     async fn update_user(&self, request: Request<User>) -> Result<Response<User>, Status> {
         let user = request.into_inner();
         fields(&user).id("id", &user.id).check()?;
-        if self.store.update(&user).await.map_err(failed)? {
+        if self.store.update(&user).await.map_err(query_failed)? {
             Ok(Response::new(user))
         } else {
             Err(not_found("user", &user.id))

@@ -1,11 +1,11 @@
-//! The queries. SQLite and PostgreSQL understand each of them.
+//! The queries, in SQL that both SQLite and PostgreSQL accept.
 
 use proto::user::User;
 use sqlx::{AnyPool, Error, FromRow, Row, any::AnyRow};
 
 /// The users in the database.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub(crate) struct UserStore {
     pool: AnyPool,
 }
 
@@ -22,18 +22,13 @@ impl FromRow<'_, AnyRow> for UserRow {
     }
 }
 
-impl Store {
-    /// Those of a database that has been migrated.
-    pub fn new(pool: AnyPool) -> Self {
+impl UserStore {
+    /// The database must have been migrated.
+    pub(crate) fn new(pool: AnyPool) -> Self {
         Self { pool }
     }
 
-    /// Adds a user.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn insert(&self, user: &User) -> Result<(), Error> {
+    pub(crate) async fn insert(&self, user: &User) -> Result<(), Error> {
         sqlx::query("INSERT INTO users (id, name, address, email) VALUES ($1, $2, $3, $4)")
             .bind(&user.id)
             .bind(&user.name)
@@ -44,23 +39,14 @@ impl Store {
             .map(drop)
     }
 
-    /// The user of that id, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn get(&self, id: &str) -> Result<Option<User>, Error> {
+    pub(crate) async fn get(&self, id: &str) -> Result<Option<User>, Error> {
         let query = sqlx::query_as("SELECT id, name, address, email FROM users WHERE id = $1");
         let row = query.bind(id).fetch_optional(&self.pool).await?;
         Ok(row.map(|UserRow(user)| user))
     }
 
-    /// Users in the order of their ids, after that one.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn list(&self, after: &str, limit: i64) -> Result<Vec<User>, Error> {
+    /// Returns users sorted by id, beginning after the id `after`.
+    pub(crate) async fn list(&self, after: &str, limit: i64) -> Result<Vec<User>, Error> {
         let query = sqlx::query_as(
             "SELECT id, name, address, email FROM users WHERE id > $1 ORDER BY id LIMIT $2",
         );
@@ -68,24 +54,16 @@ impl Store {
         Ok(rows.into_iter().map(|UserRow(user)| user).collect())
     }
 
-    /// Removes the user of that id, and gives it if there was one.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn delete(&self, id: &str) -> Result<Option<User>, Error> {
+    /// Deletes the user and returns it; `None` if it does not exist.
+    pub(crate) async fn delete(&self, id: &str) -> Result<Option<User>, Error> {
         let query =
             sqlx::query_as("DELETE FROM users WHERE id = $1 RETURNING id, name, address, email");
         let row = query.bind(id).fetch_optional(&self.pool).await?;
         Ok(row.map(|UserRow(user)| user))
     }
 
-    /// Replaces the user of that id; false if there is none.
-    ///
-    /// # Errors
-    ///
-    /// What the database says.
-    pub async fn update(&self, user: &User) -> Result<bool, Error> {
+    /// Replaces the user with the same id; returns false if it does not exist.
+    pub(crate) async fn update(&self, user: &User) -> Result<bool, Error> {
         let done =
             sqlx::query("UPDATE users SET name = $2, address = $3, email = $4 WHERE id = $1")
                 .bind(&user.id)

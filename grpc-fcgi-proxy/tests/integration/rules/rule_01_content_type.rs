@@ -1,4 +1,4 @@
-//! Anything but application/grpc and application/grpc+… is HTTP 415; paths are case-sensitive.
+//! A content type other than application/grpc or application/grpc+… is HTTP 415; paths are case-sensitive.
 
 use http::StatusCode;
 

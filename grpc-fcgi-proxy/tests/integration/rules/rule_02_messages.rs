@@ -1,4 +1,4 @@
-//! Messages are a flag, four bytes of length and the content, in DATA frames that do not align with them.
+//! A message is one byte of flags, four bytes of length, and the content; DATA frames do not align with messages.
 
 use tonic::Code;
 

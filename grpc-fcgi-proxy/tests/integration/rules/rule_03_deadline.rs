@@ -1,4 +1,4 @@
-//! grpc-timeout is 1 to 8 digits and H, M, S, m, u or n; a deadline that is over is DEADLINE_EXCEEDED.
+//! grpc-timeout is 1 to 8 digits and one of H, M, S, m, u, n; an expired deadline is DEADLINE_EXCEEDED.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! grpc-status is in the trailers, decimal, for OK too; Trailers-Only is one HEADERS frame that ends the stream.
+//! grpc-status is decimal and in the trailers, for OK too; Trailers-Only is one HEADERS frame that ends the stream.
 //!
 //! The tests compare the bytes of grpc-status, not the code that they stand for.
 

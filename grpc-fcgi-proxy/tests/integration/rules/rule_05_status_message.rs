@@ -1,4 +1,4 @@
-//! grpc-message is UTF-8, percent-encoded outside of 0x20–0x24 and 0x26–0x7E; decoding one never fails.
+//! grpc-message is UTF-8, percent-encoded outside 0x20–0x24 and 0x26–0x7E; decoding it never fails.
 
 use proto::item::ListItemsRequest;
 use proto::item::item_service_client::ItemServiceClient;

@@ -1,4 +1,4 @@
-//! -bin values: sent as base64 without padding, taken with and without, split at commas; repeated keys keep their order.
+//! -bin values are sent as base64 without padding, accepted with and without, and split at commas; repeated keys keep their order.
 
 use crate::support::{serve, serve_streams};
 

@@ -1,4 +1,4 @@
-//! Keys are of 0-9 a-z _ . -, and those with grpc- are reserved; an invalid value does not fail a call.
+//! Keys consist of 0-9 a-z _ . -, and those with grpc- are reserved; an invalid value does not fail a call.
 
 use tonic::Code;
 

@@ -1,4 +1,4 @@
-//! Header lists of 8 KiB pass; the limit can be set, and what is over it is told.
+//! Header lists of 8 KiB are accepted; the limit is configurable, and a longer list is RESOURCE_EXHAUSTED.
 
 use tonic::Code;
 

@@ -1,4 +1,4 @@
-//! Compression is per message; without an encoding or with an unknown one it is refused; limits hold for the plain message.
+//! Compression is per message; without an encoding or with an unknown one it is rejected; limits apply to the uncompressed message.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! What is not there or has not one message is UNIMPLEMENTED, an exception UNKNOWN, a shutdown UNAVAILABLE, no worker RESOURCE_EXHAUSTED.
+//! An unknown method and a wrong number of messages are UNIMPLEMENTED, an exception UNKNOWN, a shutdown UNAVAILABLE, no free worker RESOURCE_EXHAUSTED.
 
 use proto::item::ListItemsRequest;
 use proto::item::item_service_client::ItemServiceClient;

@@ -1,4 +1,4 @@
-//! Trailers before the client has half-closed are followed by RST_STREAM with NO_ERROR; GOAWAY comes before a connection closes.
+//! Trailers sent before the client's half-close are followed by RST_STREAM with NO_ERROR; GOAWAY precedes the closing of a connection.
 
 use tonic::Code;
 

@@ -1,4 +1,4 @@
-//! An answer without Grpc-Status has the code that its HTTP status stands for; 200 is OK.
+//! An answer without Grpc-Status has the code that its HTTP status maps to; 200 is OK.
 
 use tonic::Code;
 

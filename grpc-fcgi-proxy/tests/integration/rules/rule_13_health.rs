@@ -1,4 +1,4 @@
-//! Health: Check gives a service's state or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
+//! Health: Check returns a service's status or NOT_FOUND, "" is the server; Watch sends each change, and SERVICE_UNKNOWN.
 
 use std::collections::BTreeMap;
 

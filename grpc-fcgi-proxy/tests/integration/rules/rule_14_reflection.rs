@@ -1,4 +1,4 @@
-//! Reflection, v1 and v1alpha: five kinds of request on one stream, errors in the response, all that a file imports.
+//! Reflection, v1 and v1alpha: five kinds of request on one stream, errors in the response, and all files that a file imports.
 
 use futures_util::stream::iter;
 use prost::Message;

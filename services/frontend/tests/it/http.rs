@@ -5,11 +5,11 @@ use chassis::testing::{get, http};
 use http::{Method, Request};
 use serde_json::Value;
 
-use crate::support::{Script, Stand};
+use crate::support::{Fixture, Scenario};
 
 #[tokio::test]
-async fn another_path_or_method_is_a_json_error() {
-    let stand = Stand::new(Script::default(), &[]).await;
+async fn an_unknown_path_or_method_is_a_json_error() {
+    let fixture = Fixture::new(Scenario::default(), &[]).await;
     for (method, path, status, code) in [
         (Method::GET, "/nothing", 404, "NOT_FOUND"),
         (Method::GET, "/index/", 404, "NOT_FOUND"),
@@ -19,7 +19,7 @@ async fn another_path_or_method_is_a_json_error() {
     ] {
         let request = Request::builder().method(method).uri(path);
         let request = request.body(Body::empty()).unwrap();
-        let response = http(stand.service.address, request).await;
+        let response = http(fixture.service.address, request).await;
         assert_eq!(response.status(), status, "{path}");
         if status == 405 {
             assert_eq!(response.headers()["allow"], "GET,HEAD");
@@ -27,25 +27,25 @@ async fn another_path_or_method_is_a_json_error() {
         let error: Value = serde_json::from_str(response.body()).unwrap();
         assert_eq!(error["error"]["code"], code);
     }
-    stand.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn a_head_request_has_no_body() {
-    let stand = Stand::new(Script::default(), &[]).await;
+async fn the_response_to_head_has_no_body() {
+    let fixture = Fixture::new(Scenario::default(), &[]).await;
     let request = Request::head("/index").body(Body::empty()).unwrap();
-    let response = http(stand.service.address, request).await;
+    let response = http(fixture.service.address, request).await;
     assert_eq!(
         (response.status().as_u16(), response.body().as_str()),
         (200, "")
     );
-    stand.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn it_is_healthy_without_its_peers_and_counts_requests_by_known_paths() {
-    let stand = Stand::new(Script::default(), &[]).await;
-    let address = stand.service.address;
+async fn the_frontend_is_healthy_without_its_peers_and_counts_requests_by_known_paths() {
+    let fixture = Fixture::new(Scenario::default(), &[]).await;
+    let address = fixture.service.address;
     let health = get(address, "/healthz").await;
     assert_eq!(
         (health.status().as_u16(), health.body().as_str()),
@@ -64,5 +64,5 @@ async fn it_is_healthy_without_its_peers_and_counts_requests_by_known_paths() {
         assert!(metrics.contains(line), "{line} in\n{metrics}");
     }
     assert!(!metrics.contains("nothing"));
-    stand.stop().await;
+    fixture.stop().await;
 }

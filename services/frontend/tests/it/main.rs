@@ -1,4 +1,4 @@
-//! The frontend over real connections, with fakes of its peers.
+//! The frontend over real connections, with fake peers.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 mod http;

@@ -1,13 +1,14 @@
-//! The report: what is in it, and that it is whole or an error.
+//! The report: its content, and its errors.
 
 use axum::body::Body;
 use chassis::testing::{free_port, get, http, only_trace_headers, trace_headers};
+use grpc_wire::timeout;
 use http::Request;
 use proto::{item::Item, order::GetOrderDetailResponse, user::User};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-use crate::support::{Script, Stand, start};
+use crate::support::{Fixture, Scenario, start};
 
 fn user(id: &str, email: &str) -> User {
     User {
@@ -32,15 +33,15 @@ fn order(id: &str, user: &str, items: &[&str], missing: &[&str]) -> GetOrderDeta
     }
 }
 
-fn script() -> Script {
-    Script {
+fn scenario() -> Scenario {
+    Scenario {
         users: vec![user("1", ""), user("2", "two@example.com")],
         details: vec![
             order("a", "2", &["x"], &["y"]),
             order("b", "1", &["x", "x"], &[]),
             order("c", "2", &[], &[]),
         ],
-        ..Script::default()
+        ..Scenario::default()
     }
 }
 
@@ -105,118 +106,118 @@ const REPORT: &str = r#"[
 #[tokio::test]
 async fn the_report_is_indented_json_in_a_stable_order() {
     for page in [0, 1, 2] {
-        let stand = Stand::new(Script { page, ..script() }, &[]).await;
+        let fixture = Fixture::new(Scenario { page, ..scenario() }, &[]).await;
         for path in ["/", "/index"] {
-            let response = get(stand.service.address, path).await;
+            let response = get(fixture.service.address, path).await;
             assert_eq!(response.status(), 200);
             assert_eq!(response.headers()["content-type"], "application/json");
             assert_eq!(response.body(), REPORT, "{path} with pages of {page}");
         }
-        stand.stop().await;
+        fixture.stop().await;
     }
 }
 
 #[tokio::test]
-async fn without_users_it_is_an_empty_list() {
-    let stand = Stand::new(Script::default(), &[]).await;
-    assert_eq!(get(stand.service.address, "/").await.body(), "[]\n");
-    stand.stop().await;
+async fn the_report_without_users_is_an_empty_list() {
+    let fixture = Fixture::new(Scenario::default(), &[]).await;
+    assert_eq!(get(fixture.service.address, "/").await.body(), "[]\n");
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn an_order_whose_user_is_not_there_is_left_out() {
-    let mut script = script();
-    script.details.push(order("e", "nobody", &[], &[]));
-    let stand = Stand::new(script, &[]).await;
-    assert_eq!(get(stand.service.address, "/").await.body(), REPORT);
-    stand.stop().await;
+async fn an_order_without_its_user_is_omitted() {
+    let mut scenario = scenario();
+    scenario.details.push(order("e", "nobody", &[], &[]));
+    let fixture = Fixture::new(scenario, &[]).await;
+    assert_eq!(get(fixture.service.address, "/").await.body(), REPORT);
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn users_and_orders_are_asked_for_at_once() {
-    let script = Script {
+async fn users_and_orders_are_fetched_concurrently() {
+    let scenario = Scenario {
         together: true,
-        ..script()
+        ..scenario()
     };
-    let stand = Stand::new(script, &[]).await;
-    assert_eq!(get(stand.service.address, "/").await.body(), REPORT);
-    stand.stop().await;
+    let fixture = Fixture::new(scenario, &[]).await;
+    assert_eq!(get(fixture.service.address, "/").await.body(), REPORT);
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn however_many_orders_a_page_has_it_is_one_call() {
-    let mut script = script();
-    script.details = vec![order("a", "2", &["x"], &[]); 1000];
-    let stand = Stand::new(script, &[]).await;
-    assert_eq!(get(stand.service.address, "/").await.status(), 200);
-    let calls = stand.fakes.calls.take().into_iter();
+async fn a_page_of_many_orders_needs_one_call() {
+    let mut scenario = scenario();
+    scenario.details = vec![order("a", "2", &["x"], &[]); 1000];
+    let fixture = Fixture::new(scenario, &[]).await;
+    assert_eq!(get(fixture.service.address, "/").await.status(), 200);
+    let calls = fixture.fakes.calls.take().into_iter();
     let mut methods: Vec<_> = calls.map(|(method, _)| method).collect();
     methods.sort_unstable();
     assert_eq!(methods, ["ListOrderDetails", "ListUsers"]);
-    stand.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn more_orders_than_a_report_can_hold_are_an_error() {
-    let script = Script {
+async fn too_many_orders_for_a_report_are_an_error() {
+    let scenario = Scenario {
         details: vec![order("a", "2", &[], &[]); 100_001],
         page: 1000,
-        ..script()
+        ..scenario()
     };
     let expected = json!({ "error": {
-        "peer": "order", "code": "RESOURCE_EXHAUSTED", "message": "more than one report can hold",
+        "peer": "order", "code": "RESOURCE_EXHAUSTED", "message": "too many for one report",
     } });
-    let answer = error(script, &["--timeout", "60s"]).await;
+    let answer = error(scenario, &["--timeout", "60s"]).await;
     assert_eq!(answer, (503, expected));
 }
 
-async fn error(script: Script, more: &[&str]) -> (u16, Value) {
-    let stand = Stand::new(script, more).await;
-    let response = get(stand.service.address, "/index").await;
-    stand.stop().await;
+async fn error(scenario: Scenario, more: &[&str]) -> (u16, Value) {
+    let fixture = Fixture::new(scenario, more).await;
+    let response = get(fixture.service.address, "/index").await;
+    fixture.stop().await;
     let error = serde_json::from_str(response.body()).unwrap();
     (response.status().as_u16(), error)
 }
 
 #[tokio::test]
-async fn a_failing_peer_is_named_and_there_is_no_half_report() {
+async fn a_failing_peer_is_named_in_place_of_a_partial_report() {
     let full = || Some(Status::resource_exhausted("no worker"));
-    let lists_users = Script {
+    let lists_users = Scenario {
         list_users: full(),
-        ..script()
+        ..scenario()
     };
-    let lists_orders = Script {
+    let lists_orders = Scenario {
         list_order_details: full(),
-        ..script()
+        ..scenario()
     };
-    for (script, peer) in [(lists_users, "user"), (lists_orders, "order")] {
+    for (scenario, peer) in [(lists_users, "user"), (lists_orders, "order")] {
         let expected = json!({ "error": {
             "peer": peer, "code": "RESOURCE_EXHAUSTED", "message": "no worker",
         } });
-        assert_eq!(error(script, &[]).await, (503, expected));
+        assert_eq!(error(scenario, &[]).await, (503, expected));
     }
 }
 
 #[tokio::test]
-async fn a_peer_out_of_time_is_504() {
+async fn an_expired_deadline_is_504() {
     let expected = |message| json!({ "error": { "peer": "order", "code": "DEADLINE_EXCEEDED", "message": message } });
-    let stalls = Script {
+    let stalls = Scenario {
         stalls: true,
-        ..script()
+        ..scenario()
     };
     let answer = error(stalls, &["--timeout", "100ms"]).await;
     assert_eq!(answer, (504, expected("deadline exceeded")));
 
     let late = Status::new(Code::DeadlineExceeded, "php was late");
-    let says_so = Script {
+    let says_so = Scenario {
         list_order_details: Some(late),
-        ..script()
+        ..scenario()
     };
     assert_eq!(error(says_so, &[]).await, (504, expected("php was late")));
 }
 
 #[tokio::test]
-async fn no_peer_at_all_is_503() {
+async fn an_unreachable_peer_is_503() {
     let nobody = free_port().await;
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
@@ -225,39 +226,39 @@ async fn no_peer_at_all_is_503() {
     assert_eq!(response.status(), 503);
     let error: Value = serde_json::from_str(response.body()).unwrap();
     assert_eq!(error["error"]["code"], "UNAVAILABLE");
-    assert_eq!(error["error"]["message"], "peer not reachable");
+    assert_eq!(error["error"]["message"], "peer unreachable");
     service.stop().await.unwrap();
 }
 
 #[tokio::test]
 async fn every_call_has_the_trace_headers_and_the_deadline() {
-    let stand = Stand::new(script(), &["--timeout", "20s"]).await;
+    let fixture = Fixture::new(scenario(), &["--timeout", "20s"]).await;
     let mut request = Request::get("/index").body(Body::empty()).unwrap();
     *request.headers_mut() = trace_headers();
     request
         .headers_mut()
         .insert("cookie", "secret".parse().unwrap());
-    let response = http(stand.service.address, request).await;
+    let response = http(fixture.service.address, request).await;
     assert_eq!(response.headers()["x-request-id"], "value-of-x-request-id");
-    let calls = stand.fakes.calls.take();
+    let calls = fixture.fakes.calls.take();
     assert_eq!(calls.len(), 2);
     for (method, headers) in calls {
         assert_eq!(only_trace_headers(&headers), trace_headers(), "{method}");
         assert!(!headers.contains_key("cookie"));
-        let left = chassis::timeout::requested(&headers).unwrap().as_secs();
+        let left = timeout::requested(&headers).unwrap().unwrap().as_secs();
         assert!((10..20).contains(&left), "{left}");
     }
-    stand.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test]
 async fn a_request_without_an_id_gets_one_for_all_its_calls() {
-    let stand = Stand::new(script(), &[]).await;
-    let response = get(stand.service.address, "/index").await;
+    let fixture = Fixture::new(scenario(), &[]).await;
+    let response = get(fixture.service.address, "/index").await;
     let id = &response.headers()["x-request-id"];
     assert_eq!(id.len(), 36);
-    for (method, headers) in stand.fakes.calls.take() {
+    for (method, headers) in fixture.fakes.calls.take() {
         assert_eq!(&headers["x-request-id"], id, "{method}");
     }
-    stand.stop().await;
+    fixture.stop().await;
 }

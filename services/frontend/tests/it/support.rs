@@ -1,9 +1,9 @@
-//! A frontend as its program runs it, on a free port, and peers that answer as they are told.
+//! A frontend on a free port, and fake peers that follow a scenario.
 
 use std::sync::{Arc, Mutex};
 
-use chassis::testing::{Running, Seen, fake, flags};
-use frontend::{Config, Error, run};
+use chassis::testing::{Recorded, Running, fake, flags};
+use frontend::{Config, FrontendError, run};
 use http::HeaderMap;
 use proto::{
     order::{
@@ -21,39 +21,39 @@ use proto::{
 use tokio::sync::Barrier;
 use tonic::{Request, Response, Status, service::Routes};
 
-/// What the peers have, and how they fail.
+/// The data of the fake peers, and their failures.
 #[derive(Debug, Default)]
-pub(crate) struct Script {
+pub(crate) struct Scenario {
     pub(crate) users: Vec<User>,
     pub(crate) details: Vec<GetOrderDetailResponse>,
-    /// Rows in a page; 0 is all.
+    /// Rows in a page; 0 means all.
     pub(crate) page: usize,
     pub(crate) list_users: Option<Status>,
     pub(crate) list_order_details: Option<Status>,
-    /// ListOrderDetails does not answer.
+    /// ListOrderDetails stalls.
     pub(crate) stalls: bool,
-    /// Neither list is answered before both are asked for.
+    /// Neither list responds before both are called.
     pub(crate) together: bool,
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct Fakes {
-    pub(crate) script: Arc<Mutex<Script>>,
-    pub(crate) calls: Seen<(&'static str, HeaderMap)>,
+    pub(crate) scenario: Arc<Mutex<Scenario>>,
+    pub(crate) calls: Recorded<(&'static str, HeaderMap)>,
     both: Arc<Barrier>,
 }
 
 impl Fakes {
-    fn new(script: Script) -> Self {
+    fn new(scenario: Scenario) -> Self {
         Self {
-            script: Arc::new(Mutex::new(script)),
-            calls: Seen::default(),
+            scenario: Arc::new(Mutex::new(scenario)),
+            calls: Recorded::default(),
             both: Arc::new(Barrier::new(2)),
         }
     }
 
     async fn wait_for_the_other(&self) {
-        let together = self.script.lock().unwrap().together;
+        let together = self.scenario.lock().unwrap().together;
         if together {
             self.both.wait().await;
         }
@@ -65,7 +65,7 @@ impl Fakes {
     }
 }
 
-/// The page that a token, the number of its first row, asks for.
+/// Returns the page of a token, which is the number of its first row.
 fn page<T: Clone>(rows: &[T], size: usize, token: &str) -> (Vec<T>, String) {
     let first = token.parse().unwrap_or(0);
     let size = if size == 0 { rows.len() } else { size };
@@ -90,10 +90,13 @@ impl UserService for Fakes {
     ) -> Result<Response<ListUsersResponse>, Status> {
         self.called("ListUsers", &request);
         self.wait_for_the_other().await;
-        let script = self.script.lock().unwrap();
-        fail(script.list_users.as_ref())?;
-        let (users, next_page_token) =
-            page(&script.users, script.page, &request.get_ref().page_token);
+        let scenario = self.scenario.lock().unwrap();
+        fail(scenario.list_users.as_ref())?;
+        let (users, next_page_token) = page(
+            &scenario.users,
+            scenario.page,
+            &request.get_ref().page_token,
+        );
         Ok(Response::new(ListUsersResponse {
             users,
             next_page_token,
@@ -101,19 +104,19 @@ impl UserService for Fakes {
     }
 
     async fn create_user(&self, _: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn get_user(&self, _: Request<GetUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn delete_user(&self, _: Request<DeleteUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn update_user(&self, _: Request<User>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 }
 
@@ -125,14 +128,17 @@ impl OrderService for Fakes {
     ) -> Result<Response<ListOrderDetailsResponse>, Status> {
         self.called("ListOrderDetails", &request);
         self.wait_for_the_other().await;
-        let stalls = self.script.lock().unwrap().stalls;
+        let stalls = self.scenario.lock().unwrap().stalls;
         if stalls {
             std::future::pending::<()>().await;
         }
-        let script = self.script.lock().unwrap();
-        fail(script.list_order_details.as_ref())?;
-        let (details, next_page_token) =
-            page(&script.details, script.page, &request.get_ref().page_token);
+        let scenario = self.scenario.lock().unwrap();
+        fail(scenario.list_order_details.as_ref())?;
+        let (details, next_page_token) = page(
+            &scenario.details,
+            scenario.page,
+            &request.get_ref().page_token,
+        );
         Ok(Response::new(ListOrderDetailsResponse {
             details,
             next_page_token,
@@ -143,49 +149,49 @@ impl OrderService for Fakes {
         &self,
         _: Request<ListOrdersRequest>,
     ) -> Result<Response<ListOrdersResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn get_order_detail(
         &self,
         _: Request<GetOrderDetailRequest>,
     ) -> Result<Response<GetOrderDetailResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn create_order(
         &self,
         _: Request<CreateOrderRequest>,
     ) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn get_order(&self, _: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn delete_order(
         &self,
         _: Request<DeleteOrderRequest>,
     ) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn update_order(&self, _: Request<Order>) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 }
 
-/// All that a test needs.
-pub(crate) struct Stand {
-    pub(crate) service: Running<Result<(), Error>>,
+/// A running frontend and its fake peers.
+pub(crate) struct Fixture {
+    pub(crate) service: Running<Result<(), FrontendError>>,
     pub(crate) fakes: Fakes,
     peers: Running,
 }
 
-impl Stand {
-    pub(crate) async fn new(script: Script, more: &[&str]) -> Self {
-        let fakes = Fakes::new(script);
+impl Fixture {
+    pub(crate) async fn new(scenario: Scenario, more: &[&str]) -> Self {
+        let fakes = Fakes::new(scenario);
         let routes = Routes::new(UserServiceServer::new(fakes.clone()))
             .add_service(OrderServiceServer::new(fakes.clone()));
         let peers = fake(routes.into_axum_router()).await;
@@ -203,7 +209,7 @@ impl Stand {
     }
 }
 
-pub(crate) async fn start(endpoint: &str, more: &[&str]) -> Running<Result<(), Error>> {
+pub(crate) async fn start(endpoint: &str, more: &[&str]) -> Running<Result<(), FrontendError>> {
     let config: Config = flags("frontend", &[&["--endpoint", endpoint], more].concat());
     Running::start(|listeners, stop| run(config, listeners.calls, stop)).await
 }

@@ -1,32 +1,33 @@
-//! What `order` asks of the item service, and what it makes of the answers.
+//! The calls to the item service, and the handling of its responses.
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use chassis::testing::{Database, free_port, only_trace_headers, trace_headers};
+use chassis::testing::{TestDatabase, free_port, only_trace_headers, trace_headers};
+use grpc_wire::timeout;
 use hyper_util::{client::legacy, rt::TokioExecutor};
-use order::service::MAX_ITEMS;
+use order::MAX_ITEMS;
 use proto::order::{
     GetOrderDetailRequest, GetOrderDetailResponse, order_service_client::OrderServiceClient,
 };
 use tonic::{Code, Request, Response, Status, metadata::MetadataMap};
 
-use crate::support::{Client, Stand, item};
+use crate::support::{Fixture, OrderClient, item};
 
-/// Writes an order with any items.
-async fn order_of(stand: &mut Stand, items: &[&str]) -> GetOrderDetailRequest {
+/// Creates an order with any items, even missing ones.
+async fn order_of(fixture: &mut Fixture, items: &[&str]) -> GetOrderDetailRequest {
     let existing: Vec<String> = (0..items.len())
         .map(|number| format!("a{number}"))
         .collect();
     let existing: Vec<&str> = existing.iter().map(String::as_str).collect();
-    let id = stand.create("someone", &existing).await.unwrap().id;
-    stand.set_items(&id, items).await;
-    stand.items.calls.take();
-    stand.items.asked.take();
+    let id = fixture.create("someone", &existing).await.unwrap().id;
+    fixture.set_items(&id, items).await;
+    fixture.items.calls.take();
+    fixture.items.looked_up.take();
     GetOrderDetailRequest { id }
 }
 
 async fn detail(
-    client: &mut Client,
+    client: &mut OrderClient,
     request: GetOrderDetailRequest,
 ) -> Result<GetOrderDetailResponse, Status> {
     client
@@ -36,47 +37,47 @@ async fn detail(
 }
 
 #[tokio::test]
-async fn items_come_in_their_order_and_one_call_asks_for_each_once() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &["c", "gone", "a", "c", "gone", "b"]).await;
-    let detail = detail(&mut stand.client, request).await.unwrap();
+async fn items_keep_their_order_and_one_call_looks_up_each_once() {
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &["c", "gone", "a", "c", "gone", "b"]).await;
+    let detail = detail(&mut fixture.client, request).await.unwrap();
     assert_eq!(detail.items, ["c", "a", "c", "b"].map(item));
     assert_eq!(detail.missing_items, ["gone", "gone"]);
-    assert_eq!(stand.items.asked.take(), ["a", "b", "c", "gone"]);
-    assert_eq!(stand.items.calls.take().len(), 1);
-    stand.stop().await;
+    assert_eq!(fixture.items.looked_up.take(), ["a", "b", "c", "gone"]);
+    assert_eq!(fixture.items.calls.take().len(), 1);
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn the_most_items_that_an_order_has_need_one_call() {
-    let mut stand = Stand::sqlite().await;
+async fn the_maximum_number_of_items_needs_one_call() {
+    let mut fixture = Fixture::sqlite().await;
     let ids: Vec<String> = (0..MAX_ITEMS)
         .map(|number| format!("{number:0128}"))
         .collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let request = order_of(&mut stand, &ids).await;
-    let detail = detail(&mut stand.client, request).await.unwrap();
+    let request = order_of(&mut fixture, &ids).await;
+    let detail = detail(&mut fixture.client, request).await.unwrap();
     assert_eq!(detail.items.len(), MAX_ITEMS);
-    assert_eq!(stand.items.calls.take().len(), 1);
-    stand.stop().await;
+    assert_eq!(fixture.items.calls.take().len(), 1);
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn an_order_of_nothing_asks_nobody() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &[]).await;
-    let detail = detail(&mut stand.client, request).await.unwrap();
+async fn an_empty_order_needs_no_lookup() {
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &[]).await;
+    let detail = detail(&mut fixture.client, request).await.unwrap();
     assert!(detail.items.is_empty());
-    assert!(stand.items.calls.take().is_empty());
-    stand.stop().await;
+    assert!(fixture.items.calls.take().is_empty());
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn a_refusal_is_passed_on_as_it_is_and_not_asked_again() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &["a", "full"]).await;
-    let from_detail = detail(&mut stand.client, request).await.unwrap_err();
-    let from_create = stand
+async fn a_refusal_is_passed_on_unchanged_and_not_retried() {
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &["a", "full"]).await;
+    let from_detail = detail(&mut fixture.client, request).await.unwrap_err();
+    let from_create = fixture
         .create("someone", &["full", "gone"])
         .await
         .unwrap_err();
@@ -85,71 +86,67 @@ async fn a_refusal_is_passed_on_as_it_is_and_not_asked_again() {
         assert_eq!(status.message(), "no worker");
         assert_eq!(status.details(), b"details");
     }
-    assert_eq!(stand.items.calls.take().len(), 2);
-    stand.stop().await;
+    assert_eq!(fixture.items.calls.take().len(), 2);
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn a_lookup_that_breaks_off_is_made_again_as_a_whole() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &["a", "b", "c"]).await;
-    stand.items.breaking.store(2, Ordering::SeqCst);
-    let detail = detail(&mut stand.client, request).await.unwrap();
+async fn an_aborted_lookup_is_retried_from_the_start() {
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &["a", "b", "c"]).await;
+    fixture.items.aborting.store(2, Ordering::SeqCst);
+    let detail = detail(&mut fixture.client, request).await.unwrap();
     assert_eq!(detail.items, ["a", "b", "c"].map(item));
-    let asked = stand.items.asked.take();
-    assert_eq!(
-        asked,
-        ["a", "a", "a", "b", "c"],
-        "three times from the start"
-    );
-    stand.stop().await;
+    let looked_up = fixture.items.looked_up.take();
+    assert_eq!(looked_up, ["a", "a", "a", "b", "c"], "three attempts");
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn a_lookup_that_never_succeeds_is_given_up() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &["a", "b"]).await;
-    stand.items.breaking.store(usize::MAX, Ordering::SeqCst);
-    let status = detail(&mut stand.client, request).await.unwrap_err();
+async fn retries_of_a_lookup_are_limited() {
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &["a", "b"]).await;
+    fixture.items.aborting.store(usize::MAX, Ordering::SeqCst);
+    let status = detail(&mut fixture.client, request).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(status.message(), "going away");
-    assert_eq!(stand.items.calls.take().len(), 5);
-    stand.stop().await;
+    assert_eq!(fixture.items.calls.take().len(), 5);
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn an_item_service_that_comes_back_is_asked_again() {
-    let mut stand = Stand::closing(2, Database::sqlite(), &[]).await;
-    stand.create("someone", &["a"]).await.unwrap();
-    assert_eq!(stand.items.calls.take().len(), 1);
-    stand.stop().await;
+async fn a_lookup_is_retried_until_the_item_service_is_back() {
+    let mut fixture = Fixture::closing(2, TestDatabase::sqlite(), &[]).await;
+    fixture.create("someone", &["a"]).await.unwrap();
+    assert_eq!(fixture.items.calls.take().len(), 1);
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn an_answer_that_is_left_out_is_an_error_and_no_missing_item() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &["a", "silent"]).await;
-    let status = detail(&mut stand.client, request).await.unwrap_err();
+async fn an_incomplete_response_is_an_error_and_no_missing_item() {
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &["a", "silent"]).await;
+    let status = detail(&mut fixture.client, request).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    stand.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn an_item_service_that_is_not_there_is_unavailable() {
+async fn an_unreachable_item_service_is_unavailable() {
     let nobody = free_port().await;
     let address = nobody.local_addr().unwrap().to_string();
     drop(nobody);
-    let mut stand = Stand::new(Database::sqlite(), &["--endpoint", &address]).await;
-    let status = stand.create("someone", &["a"]).await.unwrap_err();
+    let mut fixture = Fixture::new(TestDatabase::sqlite(), &["--endpoint", &address]).await;
+    let status = fixture.create("someone", &["a"]).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(status.message(), "peer not reachable");
-    stand.stop().await;
+    assert_eq!(status.message(), "peer unreachable");
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn trace_headers_are_carried_on() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &["a", "b"]).await;
+async fn trace_headers_are_propagated() {
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &["a", "b"]).await;
     let mut headers = trace_headers();
     headers.insert("authorization", "secret".parse().unwrap());
     let request = Request::from_parts(
@@ -157,68 +154,70 @@ async fn trace_headers_are_carried_on() {
         Default::default(),
         request,
     );
-    stand.client.get_order_detail(request).await.unwrap();
-    let calls = stand.items.calls.take();
+    fixture.client.get_order_detail(request).await.unwrap();
+    let calls = fixture.items.calls.take();
     assert_eq!(calls.len(), 1);
     assert_eq!(only_trace_headers(&calls[0]), trace_headers());
     assert!(!calls[0].contains_key("authorization"));
-    stand.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn the_deadline_is_carried_on() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &["a"]).await;
+async fn the_deadline_is_propagated() {
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &["a"]).await;
     let mut request = Request::new(request);
     request.set_timeout(Duration::from_secs(60));
-    stand.client.get_order_detail(request).await.unwrap();
-    let headers = stand.items.calls.take().remove(0);
-    let left = chassis::timeout::requested(&headers).unwrap();
+    fixture.client.get_order_detail(request).await.unwrap();
+    let headers = fixture.items.calls.take().remove(0);
+    let left = timeout::requested(&headers).unwrap().unwrap();
     assert!(
         left < Duration::from_secs(60) && left > Duration::from_secs(30),
         "{left:?}"
     );
-    stand.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test]
 async fn an_expired_deadline_is_deadline_exceeded_on_the_wire() {
-    let mut stand = Stand::sqlite().await;
-    let request = order_of(&mut stand, &["held"]).await;
-    // A client that keeps no time of its own: what it gets, the server has said.
+    let mut fixture = Fixture::sqlite().await;
+    let request = order_of(&mut fixture, &["held"]).await;
+    // This client enforces no deadline itself, so the status comes from the server.
     let http = legacy::Client::builder(TokioExecutor::new())
         .http2_only(true)
         .build_http();
-    let origin = format!("http://{}", stand.service.address).parse().unwrap();
+    let origin = format!("http://{}", fixture.service.address)
+        .parse()
+        .unwrap();
     let mut client = OrderServiceClient::with_origin(http, origin);
     let mut request = Request::new(request);
     request.set_timeout(Duration::from_millis(50));
     let status = client.get_order_detail(request).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    stand.stop().await;
+    fixture.stop().await;
 }
 
 #[tokio::test]
-async fn a_call_under_way_is_finished_before_the_end() {
-    let mut stand = Stand::new(Database::sqlite(), &["--drain-timeout", "1h"]).await;
-    let request = order_of(&mut stand, &["held"]).await;
-    let mut client = stand.client.clone();
+async fn a_running_call_finishes_during_the_drain() {
+    let mut fixture = Fixture::new(TestDatabase::sqlite(), &["--drain-timeout", "1h"]).await;
+    let request = order_of(&mut fixture, &["held"]).await;
+    let mut client = fixture.client.clone();
     let answer = tokio::spawn(async move { detail(&mut client, request).await });
-    stand.items.arrived.notified().await;
-    let items = stand.items.clone();
-    let ending = stand.stopping();
-    items.let_go.notify_one();
+    fixture.items.arrived.notified().await;
+    let items = fixture.items.clone();
+    let ending = fixture.stopping();
+    items.release.notify_one();
     assert_eq!(answer.await.unwrap().unwrap().items, [item("held")]);
     ending.await;
 }
 
 #[tokio::test]
-async fn a_call_that_does_not_finish_is_cut_off_after_the_drain_timeout() {
-    let mut stand = Stand::new(Database::sqlite(), &["--drain-timeout", "50ms"]).await;
-    let request = order_of(&mut stand, &["held"]).await;
-    let mut client = stand.client.clone();
+async fn a_stalled_call_is_aborted_after_the_drain_timeout() {
+    let mut fixture = Fixture::new(TestDatabase::sqlite(), &["--drain-timeout", "50ms"]).await;
+    let request = order_of(&mut fixture, &["held"]).await;
+    let mut client = fixture.client.clone();
     let answer = tokio::spawn(async move { detail(&mut client, request).await });
-    stand.items.arrived.notified().await;
-    stand.stop().await;
+    fixture.items.arrived.notified().await;
+    fixture.stop().await;
     answer.await.unwrap().unwrap_err();
 }

@@ -1,5 +1,4 @@
-//! An order service as its program runs it, on free ports, and an item service whose ids say what
-//! it does.
+//! An order service on free ports, and a fake item service whose behaviour depends on the ids.
 
 use std::sync::{
     Arc,
@@ -7,12 +6,12 @@ use std::sync::{
 };
 
 use chassis::{
-    service::Error,
-    testing::{Cable, Database, Running, Seen, fake, flags},
+    service::ServiceError,
+    testing::{Recorded, Running, TcpRelay, TestDatabase, fake, flags},
 };
 use futures_util::StreamExt;
 use http::HeaderMap;
-use order::{Config, run, store::Store};
+use order::{Config, OrderStore, run};
 use proto::{
     item::{
         GetItemRequest, Item, ListItemsRequest, ListItemsResponse, LookupItemsResponse,
@@ -28,24 +27,24 @@ use tonic::{
 };
 use tonic_types::StatusExt;
 
-pub(crate) type Client = OrderServiceClient<Channel>;
+pub(crate) type OrderClient = OrderServiceClient<Channel>;
 
-/// `gone…` is not there, `full…` is refused, `held…` waits until it is let go, `silent…` gets no answer, `large…` is an
-/// item of 1 MiB, and every other id is an item.
+/// `gone…` is missing, `full…` is refused, `held…` waits for `release`, `silent…` gets no response, `large…` is an item of
+/// 1 MiB, and every other id is an item.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeItems {
     /// The header fields of each call.
-    pub(crate) calls: Seen<HeaderMap>,
-    pub(crate) asked: Seen<String>,
+    pub(crate) calls: Recorded<HeaderMap>,
+    pub(crate) looked_up: Recorded<String>,
     pub(crate) arrived: Arc<Notify>,
-    pub(crate) let_go: Arc<Notify>,
-    /// So many calls break off after their first answer.
-    pub(crate) breaking: Arc<AtomicUsize>,
+    pub(crate) release: Arc<Notify>,
+    /// The number of calls to abort after their first response.
+    pub(crate) aborting: Arc<AtomicUsize>,
 }
 
 impl FakeItems {
     async fn answer(&self, id: String) -> Option<Result<LookupItemsResponse, Status>> {
-        self.asked.push(id.clone());
+        self.looked_up.push(id.clone());
         if id.starts_with("silent") {
             return None;
         }
@@ -56,30 +55,30 @@ impl FakeItems {
         }
         if id.starts_with("held") {
             self.arrived.notify_one();
-            self.let_go.notified().await;
+            self.release.notified().await;
         }
         let item = (!id.starts_with("gone")).then(|| item(&id));
         Some(Ok(LookupItemsResponse { id, item }))
     }
 
-    fn breaks_off(&self) -> bool {
+    fn aborts(&self) -> bool {
         let one_less = |left: usize| left.checked_sub(1);
         let order = Ordering::SeqCst;
-        self.breaking.fetch_update(order, order, one_less).is_ok()
+        self.aborting.fetch_update(order, order, one_less).is_ok()
     }
 }
 
 #[tonic::async_trait]
 impl ItemService for FakeItems {
     async fn get_item(&self, _: Request<GetItemRequest>) -> Result<Response<Item>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     async fn list_items(
         &self,
         _: Request<ListItemsRequest>,
     ) -> Result<Response<ListItemsResponse>, Status> {
-        Err(Status::unimplemented("not asked for"))
+        Err(Status::unimplemented("not called"))
     }
 
     type LookupItemsStream = BoxStream<LookupItemsResponse>;
@@ -89,14 +88,12 @@ impl ItemService for FakeItems {
         request: Request<Streaming<GetItemRequest>>,
     ) -> Result<Response<Self::LookupItemsStream>, Status> {
         self.calls.push(request.metadata().clone().into_headers());
-        let (fake, breaks_off) = (self.clone(), self.breaks_off());
+        let (fake, aborts) = (self.clone(), self.aborts());
         let answer = move |(number, request): (usize, Result<GetItemRequest, Status>)| {
             let fake = fake.clone();
             async move {
                 match request {
-                    Ok(_) if breaks_off && number > 0 => {
-                        Some(Err(Status::unavailable("going away")))
-                    }
+                    Ok(_) if aborts && number > 0 => Some(Err(Status::unavailable("going away"))),
                     Ok(request) => fake.answer(request.id).await,
                     Err(status) => Some(Err(status)),
                 }
@@ -104,7 +101,8 @@ impl ItemService for FakeItems {
         };
         let answers = request.into_inner().enumerate().filter_map(answer).boxed();
         let mut answers = Box::pin(answers.peekable());
-        // PHP sends its header fields with the first answer: who waits for them before it asks, waits for ever.
+        // PHP sends its header fields with the first response: a client that waits for them before its first request
+        // hangs.
         answers.as_mut().peek().await;
         Ok(Response::new(answers))
     }
@@ -130,29 +128,29 @@ pub(crate) fn fields(status: &Status) -> Vec<String> {
     violations.into_iter().map(|one| one.field).collect()
 }
 
-/// All that a test needs.
-pub(crate) struct Stand {
-    pub(crate) client: Client,
+/// A running order service, its client, its database and the fake item service.
+pub(crate) struct Fixture {
+    pub(crate) client: OrderClient,
     pub(crate) items: FakeItems,
-    pub(crate) service: Running<Result<(), Error>>,
+    pub(crate) service: Running<Result<(), ServiceError>>,
     fake: Running,
-    /// The way to the fake.
-    _cable: Cable,
-    database: Database,
+    /// The connection to the fake.
+    _relay: TcpRelay,
+    database: TestDatabase,
 }
 
-impl Stand {
-    pub(crate) async fn new(database: Database, more: &[&str]) -> Self {
+impl Fixture {
+    pub(crate) async fn new(database: TestDatabase, more: &[&str]) -> Self {
         Self::closing(0, database, more).await
     }
 
-    /// The first connections to the item service are closed at once.
-    pub(crate) async fn closing(connections: usize, database: Database, more: &[&str]) -> Self {
+    /// The first connections to the item service are closed immediately.
+    pub(crate) async fn closing(connections: usize, database: TestDatabase, more: &[&str]) -> Self {
         let items = FakeItems::default();
         let routes = Routes::new(ItemServiceServer::new(items.clone()));
         let fake = fake(routes.into_axum_router()).await;
-        let cable = Cable::to(fake.address.to_string(), connections).await;
-        let endpoint = cable.address.to_string();
+        let relay = TcpRelay::to(fake.address.to_string(), connections).await;
+        let endpoint = relay.address.to_string();
         let mut all = vec!["--database-url", &database.url];
         if !more.contains(&"--endpoint") {
             all.extend(["--endpoint", &endpoint]);
@@ -164,22 +162,22 @@ impl Stand {
             items,
             service,
             fake,
-            _cable: cable,
+            _relay: relay,
             database,
         }
     }
 
-    /// One for each kind of database.
+    /// One fixture for each kind of database.
     pub(crate) async fn each() -> Vec<Self> {
         let mut all = Vec::new();
-        for database in Database::each().await {
+        for database in TestDatabase::each().await {
             all.push(Self::new(database, &[]).await);
         }
         all
     }
 
     pub(crate) async fn sqlite() -> Self {
-        Self::new(Database::sqlite(), &[]).await
+        Self::new(TestDatabase::sqlite(), &[]).await
     }
 
     pub(crate) async fn create(&mut self, user: &str, items: &[&str]) -> Result<Order, Status> {
@@ -191,7 +189,7 @@ impl Stand {
         answer.map(Response::into_inner)
     }
 
-    /// Gives an order any items, as if they had been there when it was made.
+    /// Replaces the items of an order without validation.
     pub(crate) async fn set_items(&self, id: &str, items: &[&str]) {
         let pool = AnyPool::connect(&self.database.url).await.unwrap();
         let items = items.iter().map(|&id| id.to_owned()).collect();
@@ -200,11 +198,11 @@ impl Stand {
             user: "someone".to_owned(),
             items,
         };
-        assert!(Store::new(pool.clone()).update(&order).await.unwrap());
+        assert!(OrderStore::new(pool.clone()).update(&order).await.unwrap());
         pool.close().await;
     }
 
-    /// The same database with another process.
+    /// Restarts the service with the same database.
     pub(crate) async fn restart(self, more: &[&str]) -> Self {
         self.service.stop().await.unwrap();
         self.fake.stop().await;
@@ -216,7 +214,7 @@ impl Stand {
         self.fake.stop().await;
     }
 
-    /// Told to stop; what is given waits for the end.
+    /// Stops the service; the returned future waits for its end.
     pub(crate) fn stopping(self) -> impl Future<Output = ()> {
         let service = self.service.stopping();
         async move {

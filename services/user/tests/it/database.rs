@@ -1,19 +1,19 @@
-//! What is kept, what is there at first, and what happens when the database is not.
+//! Persistence, sample data, and an unreachable database.
 
-use chassis::testing::{Cable, Database, get};
+use chassis::testing::{TcpRelay, TestDatabase, get};
 use proto::user::{GetUserRequest, ListUsersRequest, User};
 use tonic::Code;
 
-use crate::support::{Client, create, start};
+use crate::support::{UserClient, create, start};
 
-async fn all(client: &mut Client) -> Vec<User> {
+async fn all(client: &mut UserClient) -> Vec<User> {
     let list = client.list_users(ListUsersRequest::default()).await;
     list.unwrap().into_inner().users
 }
 
 #[tokio::test]
 async fn a_restart_loses_nothing() {
-    for database in Database::each().await {
+    for database in TestDatabase::each().await {
         let (mut client, service) = start(&database.url, &[]).await;
         let created = create(&mut client, "kept").await;
         service.stop().await.unwrap();
@@ -25,8 +25,8 @@ async fn a_restart_loses_nothing() {
 }
 
 #[tokio::test]
-async fn sample_data_is_there_only_when_asked_for() {
-    for database in Database::each().await {
+async fn sample_data_is_inserted_only_on_request() {
+    for database in TestDatabase::each().await {
         let (mut client, service) = start(&database.url, &[]).await;
         assert!(all(&mut client).await.is_empty());
         service.stop().await.unwrap();
@@ -51,14 +51,14 @@ async fn sample_data_is_there_only_when_asked_for() {
 }
 
 #[tokio::test]
-async fn sample_data_never_goes_over_rows_that_are_there() {
-    for database in Database::each().await {
+async fn sample_data_never_overwrites_rows() {
+    for database in TestDatabase::each().await {
         let (mut client, service) = start(&database.url, &["--sample-data"]).await;
         let mut users = all(&mut client).await;
         "changed".clone_into(&mut users[0].name);
         client.update_user(users[0].clone()).await.unwrap();
-        let removed = users.pop().unwrap();
-        let id = removed.id;
+        let deleted = users.pop().unwrap();
+        let id = deleted.id;
         client
             .delete_user(proto::user::DeleteUserRequest { id })
             .await
@@ -72,20 +72,19 @@ async fn sample_data_never_goes_over_rows_that_are_there() {
 }
 
 #[tokio::test]
-async fn a_folder_that_is_not_there_is_named() {
+async fn a_missing_folder_is_named() {
     let (_client, service) = start("sqlite:/nowhere/at/all.sqlite", &[]).await;
     let error = service.ended().await.unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all.sqlite"), "{error}");
 }
 
 #[tokio::test]
-async fn a_database_that_never_comes_is_an_error_without_its_password() {
+async fn an_unreachable_database_is_an_error_without_its_password() {
     let nobody = chassis::testing::free_port().await;
     let address = nobody.local_addr().unwrap();
     drop(nobody);
     let url = format!("postgres://me:s3cret@{address}/users");
     let (_client, service) = start(&url, &["--database-wait", "700ms"]).await;
-    // It ends by itself.
     let error = service.ended().await.unwrap_err().to_string();
     assert!(
         error.contains(&format!("postgres://{address}/users")),
@@ -94,11 +93,11 @@ async fn a_database_that_never_comes_is_an_error_without_its_password() {
     assert!(!error.contains("s3cret"), "{error}");
 }
 
-/// The same database, through a cable.
-fn through(cable: &Cable, url: &str) -> String {
+/// Replaces the address in the URL with the address of the relay.
+fn through(relay: &TcpRelay, url: &str) -> String {
     let (before, rest) = url.split_once('@').unwrap();
     let (_, path) = rest.split_once('/').unwrap();
-    format!("{before}@{}/{path}", cable.address)
+    format!("{before}@{}/{path}", relay.address)
 }
 
 fn server(url: &str) -> String {
@@ -107,32 +106,32 @@ fn server(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_database_that_is_still_starting_is_waited_for() {
-    let Some(database) = Database::postgres().await else {
+async fn the_service_waits_for_a_database_that_is_still_starting() {
+    let Some(database) = TestDatabase::postgres().await else {
         return;
     };
-    let cable = Cable::to(server(&database.url), 2).await;
-    let (mut client, service) = start(&through(&cable, &database.url), &[]).await;
+    let relay = TcpRelay::to(server(&database.url), 2).await;
+    let (mut client, service) = start(&through(&relay, &database.url), &[]).await;
     assert!(all(&mut client).await.is_empty());
     service.stop().await.unwrap();
-    cable.cut().await;
+    relay.cut().await;
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_is_unavailable_and_not_healthy() {
-    let Some(database) = Database::postgres().await else {
+async fn a_lost_database_is_unavailable_and_unhealthy() {
+    let Some(database) = TestDatabase::postgres().await else {
         return;
     };
-    let cable = Cable::to(server(&database.url), 0).await;
-    let (mut client, service) = start(&through(&cable, &database.url), &[]).await;
+    let relay = TcpRelay::to(server(&database.url), 0).await;
+    let (mut client, service) = start(&through(&relay, &database.url), &[]).await;
     assert!(all(&mut client).await.is_empty());
     assert_eq!(get(service.aux, "/healthz").await.status(), 200);
 
-    cable.cut().await;
+    relay.cut().await;
     let list = client.list_users(ListUsersRequest::default()).await;
     let status = list.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(status.message(), "database not reachable");
+    assert_eq!(status.message(), "database unreachable");
     assert_eq!(get(service.aux, "/healthz").await.status(), 503);
     service.stop().await.unwrap();
 }

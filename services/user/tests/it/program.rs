@@ -1,11 +1,11 @@
-//! The program itself: its exit codes, its signals, and what it says.
+//! The program: its exit codes, signals and output.
 
 use std::{
     io::{BufRead, BufReader},
     process::{Command, Output, Stdio},
 };
 
-use chassis::testing::Database;
+use chassis::testing::TestDatabase;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -18,13 +18,13 @@ fn program() -> Command {
     command
 }
 
-fn said(output: Output) -> String {
+fn stderr(output: Output) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
 #[test]
-fn wrong_flags_are_refused_with_what_would_be_right() {
-    for (flag, value, right) in [
+fn invalid_flags_are_refused_with_an_example() {
+    for (flag, value, example) in [
         ("--address", "localhost", "127.0.0.1:9090"),
         ("--drain-timeout", "soon", "5s"),
         (
@@ -35,14 +35,17 @@ fn wrong_flags_are_refused_with_what_would_be_right() {
     ] {
         let output = program().args([flag, value]).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
-        let said = said(output);
-        assert!(said.contains(flag) && said.contains(right), "{said}");
-        assert!(!said.contains("s3cret"), "{said}");
+        let stderr = stderr(output);
+        assert!(
+            stderr.contains(flag) && stderr.contains(example),
+            "{stderr}"
+        );
+        assert!(!stderr.contains("s3cret"), "{stderr}");
     }
 }
 
 #[test]
-fn a_flag_can_be_in_the_environment_and_help_does_not_tell_its_value() {
+fn the_environment_sets_a_flag_and_help_does_not_print_its_value() {
     let output = program()
         .env("USER_DATABASE_URL", "postgres://me:s3cret@db/users")
         .arg("--help")
@@ -59,8 +62,8 @@ fn a_flag_can_be_in_the_environment_and_help_does_not_tell_its_value() {
 }
 
 #[test]
-fn sigterm_ends_it_without_an_error() {
-    let database = Database::sqlite();
+fn sigterm_ends_the_program_successfully() {
+    let database = TestDatabase::sqlite();
     let mut child = program()
         .args(["--address", "127.0.0.1:0", "--aux-address", "127.0.0.1:0"])
         .args(["--database-url", &database.url])

@@ -1,6 +1,6 @@
-//! What every gRPC service of the chassis has: health, metrics, limits.
+//! The common parts of every gRPC service: health, metrics, limits.
 
-use chassis::testing::{Database, get};
+use chassis::testing::{TestDatabase, get};
 use proto::user::{GetUserRequest, ListUsersRequest};
 use tonic::{Code, Request};
 use tonic_health::pb::{
@@ -15,8 +15,8 @@ fn about(service: &str) -> HealthCheckRequest {
 }
 
 #[tokio::test]
-async fn health_is_told_of_the_server_and_of_the_service() {
-    let database = Database::sqlite();
+async fn the_server_and_the_service_are_healthy() {
+    let database = TestDatabase::sqlite();
     let (_client, service) = start(&database.url, &[]).await;
     let mut health = HealthClient::new(service.channel());
     for name in ["", "user.UserService"] {
@@ -29,8 +29,8 @@ async fn health_is_told_of_the_server_and_of_the_service() {
 }
 
 #[tokio::test]
-async fn a_watcher_is_told_of_the_end_and_does_not_delay_it() {
-    let database = Database::sqlite();
+async fn a_watcher_is_notified_of_the_shutdown_and_does_not_delay_it() {
+    let database = TestDatabase::sqlite();
     let (_client, service) = start(&database.url, &["--drain-timeout", "1h"]).await;
     let mut health = HealthClient::new(service.channel());
     let mut states = health.watch(about("")).await.unwrap().into_inner();
@@ -45,7 +45,7 @@ async fn a_watcher_is_told_of_the_end_and_does_not_delay_it() {
 
 #[tokio::test]
 async fn healthz_is_ok_and_metrics_count_calls() {
-    let database = Database::sqlite();
+    let database = TestDatabase::sqlite();
     let (mut client, service) = start(&database.url, &[]).await;
     create(&mut client, "someone").await;
     let nobody = GetUserRequest {
@@ -89,8 +89,8 @@ async fn healthz_is_ok_and_metrics_count_calls() {
 }
 
 #[tokio::test]
-async fn eight_kilobytes_of_headers_pass() {
-    let database = Database::sqlite();
+async fn eight_kilobytes_of_headers_are_accepted() {
+    let database = TestDatabase::sqlite();
     let (mut client, service) = start(&database.url, &[]).await;
     let mut request = Request::new(ListUsersRequest::default());
     let baggage = "x".repeat(8192).parse().unwrap();

@@ -1,23 +1,23 @@
 //! The contract of `UserService`, with each kind of database.
 
-use chassis::testing::Database;
+use chassis::testing::TestDatabase;
 use proto::user::{CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, User};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use crate::support::{Client, Service, create, start};
+use crate::support::{RunningService, UserClient, create, start};
 
-/// A service for each kind of database.
-async fn each() -> Vec<(Client, Service, Database)> {
+/// Starts a service for each kind of database.
+async fn each() -> Vec<(UserClient, RunningService, TestDatabase)> {
     let mut all = Vec::new();
-    for database in Database::each().await {
+    for database in TestDatabase::each().await {
         let (client, service) = start(&database.url, &[]).await;
         all.push((client, service, database));
     }
     all
 }
 
-async fn get(client: &mut Client, id: &str) -> Result<User, Status> {
+async fn get(client: &mut UserClient, id: &str) -> Result<User, Status> {
     let request = GetUserRequest { id: id.to_owned() };
     client
         .get_user(request)
@@ -25,7 +25,7 @@ async fn get(client: &mut Client, id: &str) -> Result<User, Status> {
         .map(tonic::Response::into_inner)
 }
 
-async fn delete(client: &mut Client, id: &str) -> Result<User, Status> {
+async fn delete(client: &mut UserClient, id: &str) -> Result<User, Status> {
     let request = DeleteUserRequest { id: id.to_owned() };
     client
         .delete_user(request)
@@ -40,7 +40,7 @@ fn fields(status: &Status) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_user_is_created_read_replaced_and_removed() {
+async fn a_user_is_created_read_replaced_and_deleted() {
     for (mut client, service, _database) in each().await {
         let request = CreateUserRequest {
             name: "Zoë ☺".to_owned(),
@@ -71,7 +71,7 @@ async fn a_user_is_created_read_replaced_and_removed() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn a_missing_user_is_not_found() {
     for (mut client, service, _database) in each().await {
         let nobody = User {
             id: "nobody".to_owned(),
@@ -91,7 +91,7 @@ async fn what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn wrong_arguments_are_named() {
+async fn invalid_arguments_are_named() {
     for (mut client, service, _database) in each().await {
         assert_eq!(fields(&get(&mut client, "").await.unwrap_err()), ["id"]);
         assert_eq!(fields(&delete(&mut client, "-").await.unwrap_err()), ["id"]);
@@ -117,7 +117,7 @@ async fn wrong_arguments_are_named() {
 }
 
 #[tokio::test]
-async fn pages_have_every_user_once_in_the_order_of_ids() {
+async fn pages_have_every_user_once_sorted_by_id() {
     for (mut client, service, _database) in each().await {
         let mut expected = Vec::new();
         for number in 0..7 {
@@ -146,7 +146,7 @@ async fn pages_have_every_user_once_in_the_order_of_ids() {
 }
 
 #[tokio::test]
-async fn a_page_goes_on_where_the_last_row_was_removed() {
+async fn a_page_continues_after_a_deleted_row() {
     for (mut client, service, _database) in each().await {
         for number in 0..3 {
             create(&mut client, &format!("user {number}")).await;
@@ -168,7 +168,7 @@ async fn a_page_goes_on_where_the_last_row_was_removed() {
 }
 
 #[tokio::test]
-async fn writers_wait_for_each_other() {
+async fn concurrent_writers_wait_instead_of_failing() {
     for (client, service, _database) in each().await {
         let writers = (0..40).map(|number| {
             let mut client = client.clone();

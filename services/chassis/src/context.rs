@@ -1,19 +1,14 @@
-//! What a call that is being served passes on to the calls made for it: its deadline, and the
-//! headers by which a trace is put together.
+//! The context that a call passes on to the calls made for it: its deadline and its trace headers.
 
 use std::{error::Error, future::Future, time::Duration};
 
+use grpc_wire::trace::{self, REQUEST_ID};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Extensions, Request, Response, Status, TimeoutExpired, metadata::MetadataMap};
 
-use crate::{telemetry::bounded, timeout};
-
-/// The header that names a request in every log.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// The headers that are passed on, with all their values.
-pub const TRACE_HEADERS: [&str; 11] = [
+/// The headers that are propagated, with all their values.
+pub(crate) const TRACE_HEADERS: [&str; 11] = [
     "x-request-id",
     "x-b3-traceid",
     "x-b3-spanid",
@@ -29,37 +24,26 @@ pub const TRACE_HEADERS: [&str; 11] = [
 
 /// The deadline and the trace headers of a call.
 #[derive(Debug, Clone, Default)]
-pub struct Carried {
+pub struct CallContext {
     deadline: Option<Instant>,
     headers: HeaderMap,
 }
 
-impl Carried {
-    /// Reads both from a call's headers. The time runs from now.
+impl CallContext {
+    /// Takes the trace headers from a request. The context has no deadline yet.
     pub fn from_headers(headers: &HeaderMap) -> Self {
-        // A time too far away to be told is no deadline.
-        let deadline =
-            timeout::requested(headers).and_then(|time| Instant::now().checked_add(time));
-        Self {
-            deadline,
-            ..Self::traced(headers)
-        }
-    }
-
-    /// Reads the trace headers only: a request that is not gRPC has no deadline of its own.
-    pub fn traced(headers: &HeaderMap) -> Self {
-        let mut carried = Self::default();
+        let mut context = Self::default();
         for name in TRACE_HEADERS {
             for value in headers.get_all(name) {
-                carried
+                context
                     .headers
                     .append(HeaderName::from_static(name), value.clone());
             }
         }
-        carried
+        context
     }
 
-    /// Those of the call being served; [`crate::observe`] has put them there.
+    /// Returns the context of the call being served, which `observe` has attached to the request.
     pub fn of<T>(request: &Request<T>) -> Self {
         request
             .extensions()
@@ -68,7 +52,7 @@ impl Carried {
             .unwrap_or_default()
     }
 
-    /// The same, but over at `time` from now if that is earlier.
+    /// Moves the deadline to `time` from now if that is earlier.
     #[must_use]
     pub fn within(mut self, time: Duration) -> Self {
         let deadline = Instant::now().checked_add(time);
@@ -79,15 +63,15 @@ impl Carried {
         self
     }
 
-    /// The same with this request id, unless there is one.
+    /// Sets the request id if the request has none.
     #[must_use]
     pub fn or_request_id(mut self, id: HeaderValue) -> Self {
         self.headers.entry(REQUEST_ID).or_insert(id);
         self
     }
 
-    /// When the call is over, if ever.
-    pub fn deadline(&self) -> Option<Instant> {
+    /// The deadline, if the call has one.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.deadline
     }
 
@@ -96,28 +80,22 @@ impl Carried {
         &self.headers
     }
 
-    /// The request's id, as far as a log takes it.
+    /// The request's id, cut to the length for logs.
     pub fn request_id(&self) -> Option<&str> {
-        self.headers.get(REQUEST_ID)?.to_str().ok().map(bounded)
+        trace::request_id(&self.headers)
     }
 
-    /// The id of the trace, as far as a log takes it, in whichever way it was told.
+    /// The trace's id, in any supported format, cut to the length for logs.
     pub fn trace_id(&self) -> Option<&str> {
-        let text = |name| self.headers.get(name)?.to_str().ok();
-        // version "-" trace-id "-" parent-id "-" flags: https://www.w3.org/TR/trace-context/
-        let w3c = || text("traceparent")?.split('-').nth(1);
-        // trace-id "-" span-id ...: https://github.com/openzipkin/b3-propagation
-        let b3 = || text("b3")?.split_once('-').map(|(trace, _)| trace);
-        let id = w3c().or_else(|| text("x-b3-traceid")).or_else(b3);
-        id.map(bounded)
+        trace::trace_id(&self.headers)
     }
 
-    /// Makes a call with the time that is left and the trace headers.
+    /// Makes a call with the remaining time and the trace headers.
     ///
     /// # Errors
     ///
-    /// What the peer answered, as it was; DEADLINE_EXCEEDED when the time is over, whoever noticed
-    /// first; UNAVAILABLE when there was no answer.
+    /// The peer's status, unchanged; DEADLINE_EXCEEDED if the deadline has expired, whichever side noticed first;
+    /// UNAVAILABLE if the peer is unreachable.
     pub async fn call<M, R, F>(
         &self,
         message: M,
@@ -147,16 +125,15 @@ impl Carried {
         }
     }
 
-    /// The peer's status without its metadata, which belongs to that exchange alone; or what a
-    /// failure on our side means.
+    /// Drops the metadata of the peer's status, which belongs to that call alone, and maps tonic's own errors.
     fn settle(&self, status: Status) -> Status {
         let late = self.deadline.is_some_and(|at| at <= Instant::now());
-        // tonic calls an expired time CANCELLED, in the client and in the server.
+        // tonic reports an expired deadline as CANCELLED, in the client and in the server.
         if status.code() == Code::Cancelled && (late || is_timeout(&status)) {
             return deadline_exceeded();
         }
-        // Only a status that no peer sent has a source. What broke off tonic calls INTERNAL, and what was not sent
-        // before its connection went away CANCELLED.
+        // Only a status that no peer sent has a source. tonic reports an aborted call as INTERNAL, and a call whose
+        // connection closed before it was sent as CANCELLED.
         if let Some(source) = status.source()
             && matches!(
                 status.code(),
@@ -167,17 +144,17 @@ impl Carried {
                 error = %chain(source),
                 request_id = self.request_id(),
                 trace_id = self.trace_id(),
-                "peer not reachable"
+                "peer unreachable"
             );
-            return Status::unavailable("peer not reachable");
+            return Status::unavailable("peer unreachable");
         }
         let details = status.details().to_vec().into();
         Status::with_details(status.code(), status.message(), details)
     }
 }
 
-/// The status of a call whose time is over.
-pub fn deadline_exceeded() -> Status {
+/// The status of a call whose deadline has expired.
+pub(crate) fn deadline_exceeded() -> Status {
     Status::deadline_exceeded("deadline exceeded")
 }
 
@@ -210,12 +187,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_value_of_a_trace_header_is_carried_and_nothing_else() {
+    async fn only_trace_headers_are_propagated_with_all_values() {
         let mut from = headers(&[("traceparent", "00-1-2-01"), ("cookie", "secret")]);
         from.append("baggage", HeaderValue::from_static("a=1"));
         from.append("baggage", HeaderValue::from_static("b=2"));
-        let carried = Carried::from_headers(&from);
-        carried
+        let context = CallContext::from_headers(&from);
+        context
             .call((), async |request: Request<()>| {
                 let sent = request.metadata().clone().into_headers();
                 let baggage: Vec<_> = sent.get_all("baggage").iter().collect();
@@ -228,10 +205,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_call_without_an_answer_ends_at_the_deadline() {
-        let carried = Carried::from_headers(&headers(&[("grpc-timeout", "3S")]));
+    async fn a_stalled_call_ends_at_the_deadline() {
+        let context = CallContext::default().within(Duration::from_secs(3));
         let started = Instant::now();
-        let status = carried
+        let status = context
             .call((), |_| {
                 std::future::pending::<Result<Response<()>, Status>>()
             })
@@ -243,8 +220,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_after_the_deadline_is_not_made() {
-        let carried = Carried::default().within(Duration::ZERO);
-        let status = carried
+        let context = CallContext::default().within(Duration::ZERO);
+        let status = context
             .call((), async |_| -> Result<Response<()>, Status> {
                 unreachable!("the call was made")
             })
@@ -254,11 +231,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_status_of_the_peer_is_passed_on_as_it_is() {
+    async fn the_status_of_the_peer_is_passed_on_unchanged() {
         let mut sent = Status::with_details(Code::ResourceExhausted, "full", vec![1, 2, 3].into());
         sent.metadata_mut()
             .insert("server", "envoy".parse().unwrap());
-        let status = Carried::default()
+        let status = CallContext::default()
             .call((), async |_| Err::<Response<()>, _>(sent))
             .await
             .unwrap_err();
@@ -269,20 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_timeout_is_no_deadline_problem() {
-        let carried = Carried::from_headers(&headers(&[("grpc-timeout", "99999999H")]));
-        assert!(carried.within(Duration::MAX).headers().is_empty());
-    }
-
-    #[test]
-    fn the_trace_id_is_found_in_each_format() {
-        for (name, value) in [
-            ("traceparent", "00-abc-def-01"),
-            ("x-b3-traceid", "abc"),
-            ("b3", "abc-def-1"),
-        ] {
-            let carried = Carried::from_headers(&headers(&[(name, value)]));
-            assert_eq!(carried.trace_id(), Some("abc"), "{name}");
-        }
+    fn an_unrepresentable_time_sets_no_deadline() {
+        let context = CallContext::default().within(Duration::MAX);
+        assert_eq!(context.deadline(), None);
     }
 }
