@@ -16,7 +16,7 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use grpc_fcgi_proxy::binding::route::Script;
-use grpc_fcgi_proxy::binding::variables::{self, Input, Variables};
+use grpc_fcgi_proxy::binding::variables::{self, Endpoint, Input, Variables};
 use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, Output};
 use grpc_fcgi_proxy::fastcgi::record::{self, Record};
 use grpc_wire::frame::{FrameScanner, Piece};
@@ -91,12 +91,16 @@ fn headers() -> HeaderMap {
     .collect()
 }
 
-fn variables_of_a_call() -> (Script, HeaderMap) {
-    (Script::new(Path::new("/app/item/index.php")), headers())
+/// What exists before a call's variables are encoded. The endpoint is the connection's.
+type CallParts = (Script, HeaderMap, Endpoint);
+
+fn variables_of_a_call() -> CallParts {
+    let script = Script::new(Path::new("/app/item/index.php"));
+    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 41_000));
+    (script, headers(), here.into())
 }
 
-fn opening((script, headers): &(Script, HeaderMap)) -> Vec<u8> {
-    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 41_000));
+fn opening((script, headers, here): &CallParts) -> Vec<u8> {
     variables::encode(
         &Variables {
             script,
@@ -119,7 +123,7 @@ fn opening((script, headers): &(Script, HeaderMap)) -> Vec<u8> {
 
 #[library_benchmark]
 #[bench::usual(variables_of_a_call())]
-fn params_encode(call: (Script, HeaderMap)) -> Vec<u8> {
+fn params_encode(call: CallParts) -> Vec<u8> {
     opening(black_box(&call))
 }
 

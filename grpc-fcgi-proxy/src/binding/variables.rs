@@ -54,6 +54,22 @@ impl Input {
     }
 }
 
+/// One end of a client's connection, as text: formatted once for all calls of the connection.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    address: String,
+    port: String,
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address: address.ip().to_string(),
+            port: address.port().to_string(),
+        }
+    }
+}
+
 /// What the variables of a call are made of.
 #[derive(Debug)]
 pub struct Variables<'a> {
@@ -72,9 +88,9 @@ pub struct Variables<'a> {
     /// When the client stops waiting.
     pub deadline: Option<SystemTime>,
     /// The client's end of the connection.
-    pub peer: SocketAddr,
+    pub peer: &'a Endpoint,
     /// The proxy's end of the connection.
-    pub local: SocketAddr,
+    pub local: &'a Endpoint,
 }
 
 /// What the variables of an ordinary HTTP request are made of.
@@ -124,10 +140,10 @@ impl Variables<'_> {
 
     fn write_ends<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
         sink.push(b"SERVER_NAME", host(self.authority).as_bytes())?;
-        sink.push(b"SERVER_ADDR", self.local.ip().to_string().as_bytes())?;
-        sink.push(b"SERVER_PORT", self.local.port().to_string().as_bytes())?;
-        sink.push(b"REMOTE_ADDR", self.peer.ip().to_string().as_bytes())?;
-        sink.push(b"REMOTE_PORT", self.peer.port().to_string().as_bytes())
+        sink.push(b"SERVER_ADDR", self.local.address.as_bytes())?;
+        sink.push(b"SERVER_PORT", self.local.port.as_bytes())?;
+        sink.push(b"REMOTE_ADDR", self.peer.address.as_bytes())?;
+        sink.push(b"REMOTE_PORT", self.peer.port.as_bytes())
     }
 
     fn write_call<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
@@ -233,6 +249,10 @@ mod tests {
         headers
     }
 
+    fn endpoint(port: u16) -> Endpoint {
+        SocketAddr::from(([127, 0, 0, 1], port)).into()
+    }
+
     fn encoded(headers: &HeaderMap) -> String {
         let script = Script::new(Path::new("/app/index.php"));
         let variables = Variables {
@@ -246,8 +266,8 @@ mod tests {
             },
             kind: CallKind::Unary,
             deadline: None,
-            peer: "127.0.0.1:4711".parse().unwrap(),
-            local: "127.0.0.1:8080".parse().unwrap(),
+            peer: &endpoint(4711),
+            local: &endpoint(8080),
         };
         String::from_utf8_lossy(&encode(&variables, false).unwrap()).into_owned()
     }
@@ -267,6 +287,9 @@ mod tests {
             "CONTENT_LENGTH7",
             "HTTP_HOST[::1]:8080",
             "SERVER_NAME::1",
+            "SERVER_PORT8080",
+            "REMOTE_ADDR127.0.0.1",
+            "REMOTE_PORT4711",
         ] {
             assert!(text.contains(pair), "{pair} is not in {text:?}");
         }

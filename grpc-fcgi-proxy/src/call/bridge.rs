@@ -1,6 +1,5 @@
 //! What every call shares.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::slots::Slots;
 use crate::application::Application;
 use crate::binding::route::Routes;
+use crate::binding::variables::Endpoint;
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::MethodKinds;
 use crate::config::Config;
@@ -52,11 +52,11 @@ impl CallLimits {
     }
 }
 
-/// Both ends of the client's connection.
-#[derive(Clone, Copy, Debug)]
+/// Both ends of a client's connection.
+#[derive(Debug)]
 pub(crate) struct Ends {
     /// The client's.
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Endpoint,
     /// The proxy's.
-    pub(crate) local: SocketAddr,
+    pub(crate) local: Endpoint,
 }

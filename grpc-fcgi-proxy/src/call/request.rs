@@ -22,13 +22,13 @@ pub(super) struct CallRequest<'a> {
     pub(super) deadline: Option<Instant>,
     method: Method<'a>,
     head: &'a Parts,
-    ends: Ends,
+    ends: &'a Ends,
 }
 
 impl<'a> CallRequest<'a> {
     pub(super) fn read(
         bridge: &'a Arc<Bridge>,
-        ends: Ends,
+        ends: &'a Ends,
         head: &'a Parts,
         kind: CallKind,
         start: Instant,
@@ -74,8 +74,8 @@ impl<'a> CallRequest<'a> {
             headers: self.headers(),
             input,
             deadline: self.system_deadline(),
-            peer: self.ends.peer,
-            local: self.ends.local,
+            peer: &self.ends.peer,
+            local: &self.ends.local,
         }
     }
 

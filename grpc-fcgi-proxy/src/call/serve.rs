@@ -18,7 +18,7 @@ use super::{builtin, streaming, unary};
 /// Serves one request.
 pub(crate) async fn serve(
     bridge: Arc<Bridge>,
-    ends: Ends,
+    ends: Arc<Ends>,
     request: Request<RequestBody>,
 ) -> Response<ResponseBody> {
     if !content_type::is_grpc(request.headers()) {
@@ -27,7 +27,7 @@ pub(crate) async fn serve(
     let (head, body) = request.into_parts();
     let kind = bridge.kinds.of(head.uri.path());
     let mut observed = Observed::begin(&bridge.metrics, head.uri.path(), kind, &head.headers);
-    let call = match CallRequest::read(&bridge, ends, &head, kind, observed.start()) {
+    let call = match CallRequest::read(&bridge, &ends, &head, kind, observed.start()) {
         Ok(call) => call,
         Err(error) => {
             observed.fail(&error);

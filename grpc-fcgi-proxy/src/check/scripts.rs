@@ -10,7 +10,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::report::{Level, Report};
 use crate::binding::route::Script;
-use crate::binding::variables::{Input, PageVariables, Variables};
+use crate::binding::variables::{Endpoint, Input, PageVariables, Variables};
 use crate::config::{AuxPath, Config};
 use crate::fastcgi::target::Target;
 use crate::php_fpm::page::{self, Page, PageError};
@@ -56,7 +56,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
 
 /// A call as the proxy makes it, with an empty message.
 fn call(script: &Script) -> Params<'static> {
-    let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let nowhere = Endpoint::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let variables = Variables {
         script,
         kind: CallKind::Unary,
@@ -68,8 +68,8 @@ fn call(script: &Script) -> Params<'static> {
             compressed: false,
         },
         deadline: None,
-        peer: nowhere,
-        local: nowhere,
+        peer: &nowhere,
+        local: &nowhere,
     };
     page::params(|params| variables.write(params))
 }

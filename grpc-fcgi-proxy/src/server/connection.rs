@@ -50,20 +50,19 @@ impl Connections {
             .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
         // Only a connection that has closed already has no ends.
         let Ok((peer, local)) = ends else { return };
-        let ends = Ends { peer, local };
         let Some(tls) = &self.tls else {
-            return self.serve_http(stream, ends).await;
+            return self.serve_http(stream, peer, local).await;
         };
         let handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
         match self.draining.run_until_cancelled(handshake).await {
-            Some(Ok(Ok(stream))) => self.serve_http(stream, ends).await,
+            Some(Ok(Ok(stream))) => self.serve_http(stream, peer, local).await,
             Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Some(Err(_)) => tracing::debug!(%peer, "TLS handshake took too long"),
             None => {}
         }
     }
 
-    async fn serve_http<S>(&self, stream: S, ends: Ends)
+    async fn serve_http<S>(&self, stream: S, peer: SocketAddr, local: SocketAddr)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -73,18 +72,21 @@ impl Connections {
         let open = calls.clone();
         let idle = open.idle(self.limits.clients.max_connection_idle);
         let (bridge, web) = (Arc::clone(&self.bridge), self.web.clone());
+        let ends = Arc::new(Ends {
+            peer: peer.into(),
+            local: local.into(),
+        });
         let service = service_fn(move |request: Request<Incoming>| {
             let call = calls.begin();
             let request = request.map(RequestBody::from);
             // Not an async block, which would hold the future twice.
-            respond(Arc::clone(&bridge), web.clone(), ends, request)
+            respond(Arc::clone(&bridge), web.clone(), Arc::clone(&ends), request)
                 .map(|response| Ok::<_, Infallible>(response.map(|body| body.counted(call))))
         });
         let http = self.http();
         let turns = coalescing.share();
         let http = http.serve_connection(TokioIo::new(coalescing), service);
         let mut connection = Turns::new(http, turns);
-        let peer = ends.peer;
         let grace = tokio::select! {
             result = &mut connection => return log(peer, result),
             () = preface.overdue(HANDSHAKE_TIMEOUT) => {
@@ -136,12 +138,12 @@ impl Connections {
 fn respond(
     bridge: Arc<Bridge>,
     web: Option<Arc<Web>>,
-    ends: Ends,
+    ends: Arc<Ends>,
     request: Request<RequestBody>,
 ) -> BoxFuture<'static, Response<ResponseBody>> {
     match web.filter(|web| web.is_for(&request)) {
         Some(web) => Box::pin(async move {
-            let call = |request| call::serve(Arc::clone(&bridge), ends, request);
+            let call = |request| call::serve(Arc::clone(&bridge), Arc::clone(&ends), request);
             web.serve(request, call).await
         }),
         None => Box::pin(call::serve(bridge, ends, request)),

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
 use grpc_fcgi_proxy::binding::route::Script;
-use grpc_fcgi_proxy::binding::variables::{self, Input, Variables};
+use grpc_fcgi_proxy::binding::variables::{self, Endpoint, Input, Variables};
 use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, Output, Progress};
 use grpc_fcgi_proxy::fastcgi::socket::Socket;
 use grpc_fcgi_proxy::fastcgi::target::Target as Address;
@@ -42,7 +42,7 @@ fn opening(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/grpc"),
     );
-    let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+    let here = Endpoint::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
     Ok(variables::encode(
         &Variables {
             script: &Script::new(&call.script),
@@ -52,8 +52,8 @@ fn opening(
             headers: &headers,
             input,
             deadline: None,
-            peer: here,
-            local: here,
+            peer: &here,
+            local: &here,
         },
         keep,
     )?)
