@@ -28,8 +28,8 @@ pub(crate) struct FastcgiFlags {
     #[arg(long, value_name = "COUNT", default_value = "8", value_parser = count(1, 65_536))]
     pub(crate) max_exchanges: usize,
 
-    /// Maximum number of streaming calls among these exchanges; a further one fails with RESOURCE_EXHAUSTED [default: half of
-    /// --max-exchanges]
+    /// Maximum number of streaming calls among these exchanges; a further one fails with RESOURCE_EXHAUSTED
+    /// [default: half of --max-exchanges]
     #[arg(long, value_name = "COUNT", value_parser = count(0, 65_536))]
     pub(crate) max_streams: Option<usize>,
 
