@@ -33,7 +33,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open requests may take after the calls have drained.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What the handlers share.
+/// The state that the handlers share.
 #[derive(Debug)]
 pub(crate) struct Admin {
     pub(crate) pool: Arc<Pool>,
@@ -87,7 +87,7 @@ fn router(admin: Arc<Admin>, paths: &[AuxPath]) -> Router {
         .with_state(admin)
 }
 
-/// A load balancer must learn early that the proxy stops.
+/// A load balancer must learn early that the proxy drains.
 async fn refuse_while_draining(
     State(admin): State<Arc<Admin>>,
     request: Request,

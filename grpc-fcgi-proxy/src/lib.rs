@@ -3,10 +3,10 @@
 //! The modules in the order of a call: [`server`] accepts the connection and serves HTTP on it, [`call`] takes one call
 //! through its steps, [`builtin`] answers the calls that need no script, [`application`] runs the script of all others:
 //! by the contract of [`binding`], over [`fastcgi`]. Beside the calls, [`config`] is every flag, [`php_fpm`] watches
-//! php-fpm itself, [`metrics`] and [`telemetry`] are what an operator sees, [`admin`] is the auxiliary server, and
+//! php-fpm itself, [`metrics`] and [`telemetry`] report to the operator, [`admin`] is the auxiliary server, and
 //! [`check`] tests a configuration.
 //!
-//! Public is what the program, the benchmarks and the fuzz targets use.
+//! Only the items that the program, the benchmarks and the fuzz targets use are public.
 
 #![allow(
     rustdoc::private_intra_doc_links,
@@ -52,7 +52,7 @@ pub use crate::telemetry::init as begin_log;
 /// A proxy that listens, and is ready to serve.
 #[allow(
     missing_debug_implementations,
-    reason = "TLS holds a private key, and has none"
+    reason = "TlsAcceptor implements no Debug, since it holds a private key"
 )]
 pub struct Proxy {
     config: Config,
@@ -133,7 +133,7 @@ impl Proxy {
     }
 }
 
-/// What the servers are built of.
+/// The parts from which the servers are built.
 struct Parts {
     bridge: Arc<Bridge>,
     admin: Arc<Admin>,

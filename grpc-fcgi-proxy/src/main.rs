@@ -19,7 +19,7 @@ async fn serve(config: Config) -> ExitCode {
     let log = match begin_log() {
         Ok(log) => log,
         Err(error) => {
-            // There is no log to write this to.
+            // No log exists that could report this.
             let _ = writeln!(
                 io::stderr(),
                 "grpc-fcgi-proxy: cannot start the log: {error}"

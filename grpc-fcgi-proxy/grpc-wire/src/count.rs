@@ -1,4 +1,4 @@
-//! Counts the messages of a body that something else reads.
+//! Counts the messages of a body while another part of the program reads it.
 
 use crate::message::{MessageError, PREFIX_LENGTH};
 
@@ -7,9 +7,9 @@ use crate::message::{MessageError, PREFIX_LENGTH};
 pub struct MessageCounter {
     limit: usize,
     prefix: [u8; PREFIX_LENGTH],
-    /// How much of the prefix has come.
+    /// How many bytes of the prefix have arrived.
     filled: usize,
-    /// How much of the content is still to come.
+    /// How many bytes of the content have not arrived yet.
     left: usize,
 }
 

@@ -1,7 +1,7 @@
 //! Compression, which is per message.
 //!
 //! [Compression in gRPC](https://github.com/grpc/grpc/blob/master/doc/compression.md): `grpc-encoding` names the
-//! algorithm, and a flag of each message says whether that message is compressed.
+//! algorithm, and a flag of each message marks it as compressed.
 
 use std::io::{self, Read, Write};
 
@@ -46,7 +46,7 @@ pub enum NamedEncoding {
 /// A compressed message that cannot be decompressed.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodingError {
-    /// The message's flag says compressed, and no `grpc-encoding` names the algorithm.
+    /// The message is flagged as compressed, but `grpc-encoding` names no algorithm.
     #[error("the message is compressed, but grpc-encoding names no encoding")]
     NotNamed,
     /// `grpc-encoding` names an algorithm that is not implemented here.
@@ -90,11 +90,11 @@ impl NamedEncoding {
         }
     }
 
-    /// Decompresses a message whose flag says that it is compressed, to at most `limit` bytes.
+    /// Decompresses a message that is flagged as compressed, to at most `limit` bytes.
     ///
     /// # Errors
     ///
-    /// If no implemented algorithm is named, or as [`Encoding::decompress`].
+    /// If `grpc-encoding` names no algorithm that is implemented here, or as in [`Encoding::decompress`].
     pub fn decompress(self, content: &[u8], limit: usize) -> Result<Bytes, EncodingError> {
         match self {
             Self::Identity => Err(EncodingError::NotNamed),
@@ -105,7 +105,7 @@ impl NamedEncoding {
 }
 
 impl Encoding {
-    /// Whether the client accepts it, by its `grpc-accept-encoding`.
+    /// Whether the client's `grpc-accept-encoding` lists it.
     #[must_use]
     pub fn is_accepted(self, headers: &HeaderMap) -> bool {
         let values = headers.get_all(GRPC_ACCEPT_ENCODING).iter();

@@ -23,7 +23,7 @@ pub struct FrameScanner {
     limit: usize,
     /// The first bytes of an incomplete prefix.
     prefix: BytesMut,
-    /// How much of the frame's content is missing.
+    /// How many bytes of the frame's content have not arrived yet.
     left: usize,
     /// The frame with flags that is being collected.
     flagged: Option<(u8, BytesMut)>,

@@ -9,8 +9,8 @@ use super::encoding::{Encoding, EncodingError};
 /// One byte of flags, four bytes of length.
 pub const PREFIX_LENGTH: usize = 5;
 
-/// The flag of a compressed message. Between the proxy and PHP, content is plain: to PHP the flag says that the client
-/// compressed the message, from PHP that the proxy should.
+/// The flag of a compressed message. Between the proxy and PHP, content is never compressed: to PHP, the flag means that
+/// the client compressed the message; from PHP, that the proxy should compress it.
 pub const COMPRESSED: u8 = 0x01;
 
 /// A message as it was received.

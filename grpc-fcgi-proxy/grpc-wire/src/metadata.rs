@@ -25,7 +25,7 @@ pub struct MetadataTooLarge {
     pub limit: usize,
 }
 
-/// Whether a header field is the caller's own: `[0-9a-z_.-]`, and not one of gRPC's or HTTP's.
+/// Whether a header field is metadata: its name is made of `[0-9a-z_.-]`, and gRPC and HTTP do not reserve it.
 #[must_use]
 pub fn is_metadata(name: &str) -> bool {
     !name.starts_with("grpc-")
@@ -59,11 +59,11 @@ pub fn is_binary(name: &str) -> bool {
     name.ends_with("-bin")
 }
 
-/// Refuses more than `limit` bytes of header fields.
+/// Refuses header fields of more than `limit` bytes.
 ///
 /// # Errors
 ///
-/// If there are more, counted as in HTTP/2 (RFC 9113, section 10.5.1): name, value and 32 for each.
+/// If they exceed the limit, counted as in HTTP/2 (RFC 9113, section 10.5.1): name, value and 32 for each.
 pub fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), MetadataTooLarge> {
     let length = headers
         .iter()

@@ -12,7 +12,7 @@ pub struct Method<'a> {
     pub path: &'a str,
     /// The service with its package.
     pub service: &'a str,
-    /// The method's own name.
+    /// The name of the method within its service.
     pub name: &'a str,
 }
 

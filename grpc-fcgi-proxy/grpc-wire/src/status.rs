@@ -15,7 +15,7 @@ pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// A `google.rpc.Status` in base64.
 pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
-/// "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )"; what is not ASCII is encoded anyway.
+/// "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )"; other bytes are always encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// How a call ended.

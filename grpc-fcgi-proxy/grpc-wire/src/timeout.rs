@@ -17,7 +17,7 @@ const MAX_DIGITS: usize = 8;
 #[error("grpc-timeout is not 1 to 8 digits and one of H, M, S, m, u, n")]
 pub struct InvalidTimeout;
 
-/// The timeout of a request; `None` if the client waits for ever.
+/// The timeout of a request; `None` if the client sets none.
 ///
 /// # Errors
 ///

@@ -5,10 +5,10 @@ use http::{HeaderMap, HeaderName};
 /// Names a request in every log.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The longest id that a log takes, in bytes.
+/// The maximum length of an id in a log, in bytes.
 const MAX_ID: usize = 128;
 
-/// The client's `x-request-id`, cut to what a log takes.
+/// The client's `x-request-id`, truncated to the maximum length.
 #[must_use]
 pub fn request_id(headers: &HeaderMap) -> Option<&str> {
     text(headers, "x-request-id")
@@ -16,9 +16,9 @@ pub fn request_id(headers: &HeaderMap) -> Option<&str> {
         .map(bounded)
 }
 
-/// The id of the client's trace, cut to what a log takes: from `traceparent`
+/// The id of the client's trace, truncated to the maximum length: from `traceparent`
 /// ([W3C Trace Context](https://www.w3.org/TR/trace-context/): version "-" trace-id "-" ...), or else from the header
-/// fields of [B3](https://github.com/openzipkin/b3-propagation), several or a single one.
+/// fields of [B3](https://github.com/openzipkin/b3-propagation), in the form of one field or of several.
 #[must_use]
 pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
     let w3c = || text(headers, "traceparent")?.split('-').nth(1);

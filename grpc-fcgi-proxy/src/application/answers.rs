@@ -1,4 +1,4 @@
-//! What a script answers, while it is running.
+//! The answers of a running script.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -18,8 +18,8 @@ use crate::fastcgi::exchange::{Exchange, Output};
 use crate::metrics::exchanges::{ExchangeEnd, ExchangeMetrics};
 use crate::telemetry::ApplicationLog;
 
-/// The answers of one call. They come only as fast as they are read. Every method that waits passes requests on to the
-/// script meanwhile, and what the script logs to its log.
+/// The answers of one call. They are read only as fast as the client takes them. A method that waits also sends requests
+/// to the script.
 #[derive(Debug)]
 pub(crate) struct Answers<R> {
     exchange: Exchange<Connection, R>,
@@ -62,8 +62,8 @@ where
         }
     }
 
-    /// Reads the next piece of the body; `None` when the script has ended, and only then is the answer complete. The
-    /// future can be dropped without losing anything.
+    /// Reads the next piece of the body; `None` when the script has ended, and only then is the answer complete.
+    /// Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, E> {
         loop {
             let output = poll_fn(|cx| match self.exchange.poll_request(cx) {
@@ -81,7 +81,7 @@ where
         }
     }
 
-    /// Waits for something else. No answers are read meanwhile: that is the backpressure on the script.
+    /// Waits for `other` without reading answers, which is the backpressure on the script.
     pub(crate) async fn paused<T>(&mut self, other: impl Future<Output = T>) -> Result<T, E> {
         let mut other = pin!(other);
         poll_fn(|cx| match self.exchange.poll_request(cx) {
@@ -91,12 +91,12 @@ where
         .await
     }
 
-    /// Ends the script's input, whatever the client still sends.
+    /// Ends the script's input, even if the client still sends requests.
     pub(crate) fn end_requests(&mut self) {
         self.exchange.end_input();
     }
 
-    /// Tells a streaming script that its client has gone, if the script still reads. The answers are of no use then.
+    /// Sends a streaming script the frame CANCELLED, unless its input has ended. No further answer is needed.
     pub(crate) fn cancel(&mut self) {
         self.exchange.abandon(message::encode(CANCELLED, &[]));
     }

@@ -8,7 +8,7 @@ use crate::fastcgi::pool::PoolError;
 /// A call that the application did not answer, or not with header fields.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplicationError {
-    /// No script has seen anything of the call.
+    /// No script has received any part of the call.
     #[error(transparent)]
     Pool(#[from] PoolError),
     /// The client's metadata, or a configured path, is too long.

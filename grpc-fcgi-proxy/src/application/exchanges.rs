@@ -28,7 +28,7 @@ impl Exchanges {
     /// Waits until the call may run, and starts its script. `requests` is the script's input, which is read only as fast
     /// as the script takes it. Dropping the answers abandons the call.
     ///
-    /// The variables are made when the wait is over: a waiting call should hold little memory.
+    /// The variables are built after the wait, since a waiting call should hold little memory.
     pub(crate) async fn begin<'v, R, E>(
         &self,
         input: Input,

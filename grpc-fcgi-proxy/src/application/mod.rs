@@ -1,7 +1,7 @@
-//! What runs PHP for a call. This is the seam of the proxy: the calls see variables and requests go in and answers come
-//! out, and nothing of how a script gets them.
+//! Runs PHP for a call. This is the seam of the proxy: a call passes in variables and requests, and reads answers, and
+//! need not know about FastCGI.
 //!
-//! There is one way so far, a FastCGI exchange for each call.
+//! The only implementation so far is a FastCGI exchange for each call.
 
 mod answers;
 mod error;

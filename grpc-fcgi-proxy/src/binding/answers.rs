@@ -1,4 +1,4 @@
-//! The body of a streaming answer: frames from PHP become bytes for the client, and the trailers.
+//! The body of a streaming answer: turns PHP's frames into bytes for the client, and trailers.
 
 use std::collections::VecDeque;
 
@@ -15,7 +15,7 @@ use super::head::{self, HeadError, Trailers};
 pub(crate) struct AnswerDecoder {
     scanner: FrameScanner,
     pieces: VecDeque<Piece>,
-    /// For the messages that PHP wants compressed.
+    /// Compresses the messages that PHP flags as compressed.
     encoding: Option<Encoding>,
 }
 
@@ -24,7 +24,7 @@ pub(crate) struct AnswerDecoder {
 pub(crate) enum AnswerPart {
     /// Bytes of messages, ready for the client.
     Messages(Bytes),
-    /// The end.
+    /// They end the answer.
     Trailers(Trailers),
 }
 
@@ -57,7 +57,7 @@ impl AnswerDecoder {
         Ok(self.scanner.push(bytes, &mut self.pieces)?)
     }
 
-    /// The next part of what was pushed; `None` if more bytes are needed.
+    /// The next part of the pushed bytes; `None` if more bytes are needed.
     pub(crate) fn decode(&mut self) -> Result<Option<AnswerPart>, AnswerError> {
         while let Some(piece) = self.pieces.pop_front() {
             match piece {

@@ -1,4 +1,4 @@
-//! How a client's header fields reach PHP: as `HTTP_` variables, through the one filter, and as GRPC_METADATA.
+//! Passes a client's header fields to PHP: as `HTTP_` variables, through the one filter, and as GRPC_METADATA.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName};
 
 use super::sink::Sink;
 
-/// Every metadata entry on a line of its own, `key: value`. No value can contain the end of a line.
+/// One metadata entry per line, `key: value`. No value can contain a line feed.
 pub(super) fn metadata_list(headers: &HeaderMap) -> Vec<u8> {
     let mut list = Vec::with_capacity(256);
     for (name, value) in headers
@@ -56,7 +56,7 @@ fn write_name(field: &HeaderName, variable: &mut Vec<u8>) {
     }
 }
 
-/// The one filter of what a client may set.
+/// The one filter on the variables that a client may set.
 ///
 /// A key with `_` or `.` could forge another one: `a_b` and `a-b` are both HTTP_A_B. HTTP_PROXY would redirect the
 /// application's own HTTP clients (httpoxy). HTTP_HOST is the authority.

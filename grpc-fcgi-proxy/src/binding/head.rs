@@ -94,7 +94,7 @@ impl Fields {
         match name.as_str() {
             "status" => self.http_status = Some(http_status(value)?),
             "grpc-status" => self.code = Some(status::decode_code(value)),
-            // An unknown encoding cannot be used: the answer goes out plain.
+            // An unknown encoding cannot be used: the answer is sent uncompressed.
             "grpc-encoding" => self.encoding = NamedEncoding::read(Some(value)).known(),
             "grpc-message" => self.message = status::decode_message(value),
             "grpc-status-details-bin" => match metadata::normalize_base64(value) {

@@ -1,4 +1,5 @@
-//! The contract between the proxy and a PHP script, `BINDING.md` as code: what a script is told, and what its answer means.
+//! The contract between the proxy and a PHP script, `BINDING.md` as code: the variables that a script receives, and the
+//! meaning of its answer.
 
 pub(crate) mod answers;
 mod fields;

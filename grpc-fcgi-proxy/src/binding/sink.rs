@@ -1,8 +1,8 @@
-//! Where meta-variables are written to.
+//! The destination of meta-variables.
 
 use crate::fastcgi::pair::{PairTooLong, ParamsEncoder};
 
-/// Takes variables, in the form that carries them to PHP.
+/// Collects variables in a form that carries them to PHP.
 pub(crate) trait Sink {
     /// Why this form cannot carry a variable.
     type Error;

@@ -23,7 +23,7 @@ const UNKNOWN_LENGTH: u64 = i64::MAX as u64;
 
 const SOFTWARE: &str = concat!("grpc-fcgi-proxy/", env!("CARGO_PKG_VERSION"));
 
-/// What PHP finds on its input.
+/// The script's input.
 #[derive(Clone, Copy, Debug)]
 pub enum Input {
     /// One bare message.
@@ -70,7 +70,7 @@ impl From<SocketAddr> for Endpoint {
     }
 }
 
-/// What the variables of a call are made of.
+/// The values from which a call's variables are derived.
 #[derive(Debug)]
 pub struct Variables<'a> {
     /// The script to run.
@@ -85,7 +85,7 @@ pub struct Variables<'a> {
     pub headers: &'a HeaderMap,
     /// The script's input.
     pub input: Input,
-    /// When the client stops waiting.
+    /// The call's deadline, if it has one.
     pub deadline: Option<SystemTime>,
     /// The client's end of the connection.
     pub peer: &'a Endpoint,
@@ -93,7 +93,7 @@ pub struct Variables<'a> {
     pub local: &'a Endpoint,
 }
 
-/// What the variables of an ordinary HTTP request are made of.
+/// The values from which an ordinary HTTP request's variables are derived.
 #[derive(Debug)]
 pub(crate) struct PageVariables<'a> {
     pub(crate) script: &'a Script,
@@ -189,7 +189,7 @@ impl PageVariables<'_> {
     }
 }
 
-/// What every request of a script says.
+/// The variables that all requests to scripts have.
 struct Request<'a> {
     script: &'a Script,
     method: &'a str,
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn the_predecessors_variables_are_all_there() {
+    fn every_variable_of_the_predecessor_is_sent() {
         let text = encoded(&headers(&[("content-type", "application/grpc+proto")]));
         for pair in [
             "REQUEST_METHODPOST",

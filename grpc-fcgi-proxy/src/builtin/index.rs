@@ -1,4 +1,4 @@
-//! Which file of the descriptor sets declares what.
+//! Finds the file of the descriptor sets that declares a name or an extension.
 //!
 //! A file stays encoded: decoding and encoding it again would lose the options that this program does not know.
 
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_set_is_an_error() {
+    fn bytes_that_are_no_descriptor_set_are_an_error() {
         assert!(
             Index::default()
                 .add(Bytes::from_static(b"\x0a\x05ab"))

@@ -41,7 +41,7 @@ pub(crate) enum BuiltinService {
 }
 
 impl Builtin {
-    /// Takes what the services report from the descriptors, and php-fpm's health from `healthy`.
+    /// The services report on `descriptors`, and on php-fpm's health in `healthy`.
     pub(crate) fn new(
         descriptors: Descriptors,
         reflects: bool,
@@ -57,7 +57,7 @@ impl Builtin {
         Ok((builtin, kinds))
     }
 
-    /// The service that the path names, if it is one of these.
+    /// The service that the path names, if the proxy answers it itself.
     pub(crate) fn service(&self, path: &str) -> Option<BuiltinService> {
         let (service, _) = path.strip_prefix('/')?.split_once('/')?;
         match service {

@@ -1,4 +1,4 @@
-//! What every call shares.
+//! The parts of the proxy that all calls share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(crate) struct Bridge {
     pub(crate) limits: CallLimits,
     pub(crate) slots: Slots,
     pub(crate) metrics: Arc<Metrics>,
-    /// Cancelled when the time to drain has expired: the remaining calls are aborted.
+    /// Cancelled when the time to drain has expired, which aborts the remaining calls.
     pub(crate) stopping: CancellationToken,
 }
 

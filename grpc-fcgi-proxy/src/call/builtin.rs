@@ -16,7 +16,7 @@ use super::response;
 use super::response_body::ResponseBody;
 use crate::builtin::{BuiltinService, MAX_MESSAGE};
 
-/// Serves the call until its header fields can go out.
+/// Serves the call until its header fields are ready; the body does the rest.
 pub(super) async fn run(
     service: BuiltinService,
     mut observed: Observed,

@@ -1,4 +1,4 @@
-//! Why a call failed, and the one table from that to a status.
+//! The causes of failed calls, and the one table that maps them to statuses.
 //!
 //! The message that a client reads is fixed text. Details from PHP or the system go to the log only.
 
@@ -30,7 +30,7 @@ pub(crate) enum CallError {
     /// The client: its message is malformed or too large.
     #[error("request: {0}")]
     RequestMessage(MessageError),
-    /// The client: no message, or several, where one is due.
+    /// The client: no message, or several, where exactly one is required.
     #[error("the request does not have exactly one message")]
     MessageCount,
     /// The client: its message cannot be decompressed.

@@ -1,7 +1,7 @@
 //! One call, from its header fields to its trailers. `serve` names every step.
 //!
 //! A unary call runs inside the task of its HTTP/2 stream. A streaming call has a task of its own, since both directions
-//! must go on while the client takes nothing. When the client goes away, either is dropped, which abandons the script.
+//! must progress while the client reads nothing. When the client has gone, either is dropped, which abandons the script.
 
 mod bridge;
 mod builtin;

@@ -48,12 +48,12 @@ impl Observed {
         self.counts.start
     }
 
-    /// Logs what PHP writes to its log, as records of this call.
+    /// A log that names this call in the records of its script.
     pub(super) fn application_log(&self) -> ApplicationLog {
         ApplicationLog::new(Arc::clone(&self.path), self.id.clone())
     }
 
-    /// The application itself has sent a status.
+    /// Records that the application sent the status.
     pub(super) fn set_answered(&mut self) {
         self.answered = true;
     }
@@ -71,17 +71,17 @@ impl Observed {
         self.counts.sent = messages;
     }
 
-    /// The answer had header fields that gRPC cannot carry.
+    /// Records header fields of the answer that gRPC cannot carry.
     pub(super) fn add_dropped(&mut self, fields: usize) {
         self.dropped += fields;
     }
 
-    /// The call ended with a status.
+    /// Records the end of a call that the proxy did not have to fail.
     pub(super) fn end(&mut self, code: Code) {
         self.report(code, None);
     }
 
-    /// The call failed before it had a status of the application.
+    /// Records that the call failed without a status of the application.
     pub(super) fn fail(&mut self, error: &CallError) {
         self.report(error.status().code, Some(error));
     }

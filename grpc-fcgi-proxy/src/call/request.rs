@@ -15,7 +15,7 @@ use super::bridge::{Bridge, Ends};
 use super::error::CallError;
 use crate::binding::variables::{Input, Variables};
 
-/// What the header fields say.
+/// A call's request, as far as its header fields describe it.
 pub(super) struct CallRequest<'a> {
     pub(super) bridge: &'a Arc<Bridge>,
     pub(super) kind: CallKind,
@@ -59,7 +59,7 @@ impl<'a> CallRequest<'a> {
         }
     }
 
-    /// The deadline by the clock on the wall, which PHP shares.
+    /// The deadline by the wall clock, which PHP shares.
     fn system_deadline(&self) -> Option<SystemTime> {
         let left = self.deadline?.saturating_duration_since(Instant::now());
         SystemTime::now().checked_add(left)
@@ -79,8 +79,7 @@ impl<'a> CallRequest<'a> {
         }
     }
 
-    /// Does the work until the call is aborted. The work is pinned by the caller: moved into this future, it would take
-    /// its memory twice.
+    /// Runs `work` until the call is aborted. The caller pins it: moving it into this future would double its memory.
     pub(super) async fn in_time<T>(
         &self,
         work: Pin<&mut impl Future<Output = Result<T, CallError>>>,
@@ -93,7 +92,7 @@ impl<'a> CallRequest<'a> {
     }
 }
 
-/// Waits for what aborts a call from outside: its deadline, or the end of the drain.
+/// Waits until the deadline or the time to drain has expired, which aborts the call.
 pub(super) async fn aborted(deadline: Option<Instant>, stopping: &CancellationToken) -> CallError {
     let expired = async {
         match deadline {

@@ -1,4 +1,4 @@
-//! The body of a request: its bytes as they come, a timeout on their delay, and a count of their messages.
+//! The body of a request: its bytes as they arrive, a timeout while they stall, and a count of the messages.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(crate) struct RequestBody {
     counted: Option<Counted>,
 }
 
-/// Counts the messages while something else reads them.
+/// Counts the messages while another part of the program reads them.
 #[derive(Debug)]
 struct Counted {
     counter: MessageCounter,
@@ -94,7 +94,7 @@ impl RequestBody {
 #[derive(Debug)]
 struct StallTimer {
     limit: Duration,
-    /// Runs only while the call waits: what the proxy does not read is not the client's delay.
+    /// Runs only while the call waits: a request that the proxy does not read has not stalled.
     timer: Option<Pin<Box<Sleep>>>,
 }
 

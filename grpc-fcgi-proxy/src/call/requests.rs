@@ -26,7 +26,7 @@ pub(super) struct Requests {
     pieces: VecDeque<Piece>,
     encoding: NamedEncoding,
     limit: usize,
-    /// Whether exactly one message is due.
+    /// Whether exactly one message is required.
     one_message: bool,
     received: Arc<AtomicU64>,
 }
@@ -73,7 +73,7 @@ impl Requests {
         }
     }
 
-    /// PHP reads plain messages; the flag tells it which ones the client compressed.
+    /// PHP reads plain messages; the flag marks those that the client compressed.
     fn plain(&self, piece: Piece) -> Result<Bytes, CallError> {
         match piece {
             Piece::Plain(bytes) => Ok(bytes),

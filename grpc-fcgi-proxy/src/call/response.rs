@@ -11,13 +11,13 @@ use tokio::sync::mpsc;
 use super::error::CallError;
 use super::response_body::ResponseBody;
 
-/// How a call ended. Every failure is a status here.
+/// The end of a call. Every failure is a status here.
 #[derive(Default)]
 pub(super) struct Outcome {
     pub(super) status: Status,
     pub(super) metadata: HeaderMap,
     pub(super) trailers: HeaderMap,
-    /// With its prefix, if it is still to be sent.
+    /// The only message, with its prefix; `None` if there is none, or if it has been sent.
     pub(super) message: Option<Bytes>,
     pub(super) encoding: Option<Encoding>,
 }
@@ -56,7 +56,7 @@ pub(super) fn whole(outcome: Outcome) -> Response<ResponseBody> {
     response
 }
 
-/// A response whose messages are still to come.
+/// A response whose messages follow.
 pub(super) fn stream(
     metadata: HeaderMap,
     encoding: Option<Encoding>,

@@ -1,4 +1,4 @@
-//! The body of a response: messages and trailers, and what is held until the client has received them.
+//! The body of a response: messages and trailers, and the call's slot until the client has received them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,8 +12,8 @@ use super::error::Aborted;
 use super::open::OpenCall;
 use super::slots::Slot;
 
-/// Bytes of a message that HTTP/2 gets at once. It keeps them for a client that does not read, and the call would no
-/// longer count.
+/// The largest piece of a message that HTTP/2 gets at once. It would buffer a whole message for a client that does not
+/// read, while the call no longer holds a slot.
 const PIECE: usize = 64 * 1024;
 
 /// The body of a response.
@@ -32,7 +32,7 @@ impl ResponseBody {
         ResponseContent::Whole { message, trailers }.into()
     }
 
-    /// Frames as they come; the last one is the trailers.
+    /// Frames as they arrive; the last one is the trailers.
     pub(super) fn stream(frames: mpsc::Receiver<Frame<Bytes>>) -> Self {
         ResponseContent::Stream(frames).into()
     }
@@ -43,7 +43,7 @@ impl ResponseBody {
         self
     }
 
-    /// Counts as open on its connection as long.
+    /// Counts the call as open on its connection until then.
     pub(crate) fn counted(mut self, open: OpenCall) -> Self {
         self.open = Some(open);
         self

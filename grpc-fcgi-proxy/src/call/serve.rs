@@ -72,7 +72,7 @@ pub(crate) async fn serve(
     response.map(|body| body.in_slot(slot))
 }
 
-/// Before the call is one of gRPC's, it has no gRPC status.
+/// A request that is not gRPC gets no gRPC status.
 fn unsupported_media_type() -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::default());
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
@@ -83,7 +83,7 @@ fn unsupported_media_type() -> Response<ResponseBody> {
 mod tests {
     use super::*;
 
-    /// It is most of the memory of a waiting call.
+    /// The future is most of the memory of a waiting call.
     #[test]
     fn the_future_of_a_call_is_small() {
         fn size<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {

@@ -15,7 +15,7 @@ pub(crate) struct Slots {
     taken: IntGauge,
 }
 
-/// Taken until it is dropped.
+/// A slot, which is held until it is dropped.
 #[derive(Debug)]
 #[allow(dead_code, reason = "held until it is dropped")]
 pub(super) struct Slot {

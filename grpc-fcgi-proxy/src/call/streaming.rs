@@ -1,8 +1,8 @@
-//! A streaming call: messages pass both ways as they come.
+//! A streaming call: messages pass both ways as they arrive.
 //!
-//! The call runs in a task of its own, with bounded memory: 64 KiB of requests that are still to be written, one record
-//! that is being read, and `PIECES` pieces on their way to the client. A compressed message is held whole besides; its
-//! size has a limit of its own.
+//! The call runs in a task of its own, with bounded memory: 64 KiB of requests that wait to be written, one record
+//! that is being read, and `PIECES` pieces on their way to the client. A compressed message is held whole as well; its
+//! size has its own limit.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +32,7 @@ const PIECES: usize = 2;
 /// How long a script may run on after it has sent the trailers.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Serves the call until its header fields can go out; the rest runs in a task.
+/// Serves the call until its header fields are ready; the rest runs in a task.
 pub(super) async fn run(
     call: &CallRequest<'_>,
     mut observed: Observed,
@@ -86,17 +86,17 @@ async fn begin(
         .await?)
 }
 
-/// How the response begins.
+/// The beginning of the response.
 enum Opening {
     /// With header fields; messages follow.
     Stream(HeaderMap, Option<Encoding>),
-    /// It ends at once.
+    /// The whole response.
     Whole(Box<Outcome>),
 }
 
 /// The client's side of the task.
 struct Client {
-    /// `None` after the header fields have gone out.
+    /// `None` after the header fields have been sent.
     head: Option<oneshot::Sender<Opening>>,
     frames: mpsc::Sender<Frame<Bytes>>,
 }
@@ -152,7 +152,7 @@ impl Task {
             self.answers.cancel();
         }
         let Some(result) = result else { return };
-        // The place is free before the client learns that the call has ended.
+        // Frees the place before the client learns that the call has ended.
         self.answers.finish(&result);
         let outcome = match result {
             Ok(outcome) => {
@@ -194,7 +194,7 @@ impl Task {
                 match part {
                     AnswerPart::Messages(bytes) => {
                         let send = client.frames.send(Frame::data(bytes));
-                        // A client that has gone is noticed by the task.
+                        // The task notices if the client has gone.
                         let _ = self.answers.paused(send).await?;
                     }
                     AnswerPart::Trailers(trailers) => {
@@ -214,7 +214,7 @@ impl Task {
         }
     }
 
-    /// Waits for the end of a script that has nothing more to say; not for long, since the client waits too.
+    /// Waits for the script to end after its last answer; briefly, since the client waits too.
     async fn rest(&mut self) {
         self.answers.end_requests();
         let rest = async { while let Ok(Some(_)) = self.answers.next().await {} };

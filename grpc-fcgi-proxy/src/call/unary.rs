@@ -39,7 +39,7 @@ pub(super) async fn run(
     outcome(call, observed, head, message)
 }
 
-/// Reads the request to its end: a unary call has exactly one message. Returns also whether it was compressed.
+/// Reads the request to its end: a unary call has exactly one message. Also returns whether it was compressed.
 async fn receive(
     call: &CallRequest<'_>,
     observed: &mut Observed,

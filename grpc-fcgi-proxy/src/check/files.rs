@@ -16,26 +16,26 @@ fn check_descriptor_sets(report: &mut Report, config: &Config) {
     for file in &config.descriptor_set {
         let subject = format!("descriptor set {}", file.display());
         match Descriptors::read(from_ref(file)) {
-            Ok(set) if set.services.is_empty() => report.warning(subject, "it has no service"),
+            Ok(set) if set.services.is_empty() => report.warning(subject, "contains no service"),
             Ok(set) => {
                 let services: Vec<_> = set.services.into_iter().collect();
-                report.ok(subject, services.join(", "));
+                report.ok(subject, format_args!("contains {}", services.join(", ")));
             }
             Err(error) => report.error(subject, format_args!("{error:#}")),
         }
     }
-    // A file that can't be read has been told above.
+    // An unreadable file was reported above.
     if config.reflection()
         && let Ok(all) = Descriptors::read(&config.descriptor_set)
     {
         match all.check_imports() {
-            Ok(()) => report.ok("reflection", "the descriptor sets have all of their imports"),
+            Ok(()) => report.ok(
+                "reflection",
+                "the descriptor sets contain every file that they import",
+            ),
             Err(error) => report.error(
                 "reflection",
-                format_args!(
-                    "{error}; have protoc write them with --include_imports, or do without reflection: \
-                     --no-reflection"
-                ),
+                format_args!("{error}, or turn reflection off with --no-reflection"),
             ),
         }
     }
@@ -47,7 +47,7 @@ fn check_tls(report: &mut Report, config: &Config) {
     };
     let subject = format!("TLS certificate {}", certificate.display());
     match server::acceptor(&config.tls, config.web.grpc_web) {
-        Ok(_) => report.ok(subject, "it can be used"),
+        Ok(_) => report.ok(subject, "usable with its private key"),
         Err(error) => report.error(subject, format_args!("{error:#}")),
     }
 }

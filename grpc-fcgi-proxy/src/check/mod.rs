@@ -1,6 +1,6 @@
-//! `grpc-fcgi-proxy check`: tests a configuration and the way to php-fpm, and says in words what is wrong.
+//! `grpc-fcgi-proxy check`: tests a configuration and the connection to php-fpm, and explains every problem.
 //!
-//! Nothing is needed on php-fpm's side. What a pool is set to shows in how php-fpm answers.
+//! It needs no help from php-fpm's side: it infers a pool's settings from php-fpm's answers.
 
 mod files;
 mod pages;
@@ -17,10 +17,10 @@ use self::report::Report;
 use crate::config::Config;
 use crate::fastcgi::target::Target;
 
-/// php-fpm answers for itself within this time, if it has a worker free.
+/// How long an answer may take that needs no script. A php-fpm with a free worker is far faster.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Tests everything, and prints what was found.
+/// Runs all checks, and prints their findings.
 pub async fn run(config: &Config) -> ExitCode {
     let mut report = Report::default();
     files::check(&mut report, config);
@@ -32,7 +32,7 @@ pub async fn run(config: &Config) -> ExitCode {
     report.exit_code()
 }
 
-/// Without an answer from php-fpm there is nothing more to test.
+/// All further checks need an answer from php-fpm.
 async fn check_target(report: &mut Report, config: &Config, target: &Target) {
     if !reach::check(report, target).await {
         return;

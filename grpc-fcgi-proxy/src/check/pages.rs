@@ -1,7 +1,7 @@
 //! The pages that php-fpm answers itself.
 
 use super::ANSWER_TIMEOUT;
-use super::reach::connect_words;
+use super::reach::explain_connect_error;
 use super::report::Report;
 use crate::fastcgi::target::Target;
 use crate::php_fpm::page::PageError;
@@ -11,11 +11,12 @@ use crate::php_fpm::status_page::{StatusPage, StatusPageError};
 pub(super) async fn check_ping(report: &mut Report, target: &Target, path: &str) {
     let subject = format!("ping page {path}");
     match ping::ping(target, path, ANSWER_TIMEOUT).await {
-        Ok(()) => report.ok(subject, "it answers"),
+        Ok(()) => report.ok(subject, "php-fpm answers it"),
         Err(PingError::Status(status)) => report.error(
             subject,
             format_args!(
-                "it answers with HTTP status {status}: set the pool's ping.path to {path}, or --ping-path to what that is"
+                "php-fpm answers with HTTP status {status}: set the pool's ping.path to {path}, or --ping-path to the \
+                 pool's value"
             ),
         ),
         Err(error) => report.error(subject, error),
@@ -29,22 +30,24 @@ pub(super) async fn check_status(report: &mut Report, pages: &[StatusPage]) {
             Ok(status) => report.ok(
                 subject,
                 format_args!(
-                    "pool {}, {} workers now",
+                    "pool {} has {} workers now",
                     status.pool.escape_debug(),
                     status.total_processes
                 ),
             ),
-            Err(error) => report.error(subject, status_words(&error, page)),
+            Err(error) => report.error(subject, explain_status_error(&error, page)),
         }
     }
 }
 
-fn status_words(error: &StatusPageError, page: &StatusPage) -> String {
+fn explain_status_error(error: &StatusPageError, page: &StatusPage) -> String {
     match error {
-        StatusPageError::Exchange(PageError::Connect(error)) => connect_words(error, &page.target),
+        StatusPageError::Exchange(PageError::Connect(error)) => {
+            explain_connect_error(error, &page.target)
+        }
         StatusPageError::Exchange(error) => error.to_string(),
         StatusPageError::Http(_) | StatusPageError::Content(_) => format!(
-            "{error}: set the pool's pm.status_path to {}, or --status-path to what that is",
+            "{error}: set the pool's pm.status_path to {}, or --status-path to the pool's value",
             page.path
         ),
     }

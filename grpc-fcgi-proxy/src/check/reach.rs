@@ -1,4 +1,4 @@
-//! Whether php-fpm is there, and speaks FastCGI.
+//! Whether php-fpm is reachable, and speaks FastCGI.
 
 use std::io::{self, ErrorKind};
 
@@ -11,82 +11,85 @@ use super::report::Report;
 use crate::fastcgi::target::{ConnectError, Target};
 use crate::php_fpm::page::{self, PageError};
 
-/// Tells whether php-fpm answers at all.
+/// Returns true if php-fpm answers.
 pub(super) async fn check(report: &mut Report, target: &Target) -> bool {
     let subject = format!("php-fpm at {target}");
     if let Err(error) = target.connect(Instant::now()).await {
-        report.error(subject, connect_words(&error, target));
+        report.error(subject, explain_connect_error(&error, target));
         return false;
     }
-    match ask_nothing(target).await {
+    match request_nothing(target).await {
         Ok(()) => {
-            report.ok(subject, "it takes connections, and speaks FastCGI");
+            report.ok(subject, "reachable, and speaks FastCGI");
             true
         }
         Err(error) => {
-            report.error(subject, answer_words(&error));
+            report.error(subject, explain_page_error(&error));
             false
         }
     }
 }
 
-/// A request for no script at all: php-fpm answers it, with an error page of its own, and runs nothing.
-pub(super) async fn ask_nothing(target: &Target) -> Result<(), PageError> {
+/// Requests no script, so php-fpm answers with an error page and runs nothing.
+pub(super) async fn request_nothing(target: &Target) -> Result<(), PageError> {
     page::exchange(target, Params::default(), Bytes::new(), ANSWER_TIMEOUT).await?;
     Ok(())
 }
 
-/// Why there is no connection, and what to do.
-pub(super) fn connect_words(error: &ConnectError, target: &Target) -> String {
+/// Why the connection failed, and what to do.
+pub(super) fn explain_connect_error(error: &ConnectError, target: &Target) -> String {
     match (error, target) {
-        (ConnectError::Failed(error), Target::Unix(_)) => socket_words(error),
-        (ConnectError::Failed(error), Target::Tcp(_)) => address_words(error),
-        (ConnectError::FullBacklog, _) => format!("{error}: all workers of php-fpm are busy"),
+        (ConnectError::Failed(error), Target::Unix(_)) => explain_socket_error(error),
+        (ConnectError::Failed(error), Target::Tcp(_)) => explain_address_error(error),
+        (ConnectError::FullBacklog, _) => {
+            format!("{error}: add workers (pm.max_children), or run check when some are free")
+        }
     }
 }
 
-fn socket_words(error: &io::Error) -> String {
+fn explain_socket_error(error: &io::Error) -> String {
     let words = match error.kind() {
         ErrorKind::NotFound => {
-            "there is no such socket: start php-fpm, or take the path from the pool's listen"
+            "the socket does not exist: start php-fpm, or use the path in the pool's listen"
         }
         ErrorKind::PermissionDenied => {
-            "this user may not connect to the socket: set the pool's listen.owner, listen.group and listen.mode, \
-             and let the user enter the folders above it"
+            "this user may not connect to the socket: permit it by the pool's listen.owner, listen.group and \
+             listen.mode, and let the user enter the folders above the socket"
         }
         ErrorKind::ConnectionRefused => {
-            "nobody listens on it: it is no socket, or that of a php-fpm which has ended; start php-fpm"
+            "nothing listens on the socket: start php-fpm, or use the path in the pool's listen"
         }
         _ => return error.to_string(),
     };
     words.to_owned()
 }
 
-fn address_words(error: &io::Error) -> String {
+fn explain_address_error(error: &io::Error) -> String {
     let words = match error.kind() {
         ErrorKind::ConnectionRefused => {
-            "nobody listens there: start php-fpm, or take the address from the pool's listen"
+            "nothing listens on the address: start php-fpm, or use the address in the pool's listen"
         }
         ErrorKind::TimedOut => {
-            "no answer to the attempt to connect: the address is wrong, or a firewall is between"
+            "connecting timed out: use the address in the pool's listen, and let firewalls pass connections to it"
         }
         _ => return error.to_string(),
     };
     words.to_owned()
 }
 
-fn answer_words(error: &PageError) -> String {
+fn explain_page_error(error: &PageError) -> String {
     let words = match error {
         PageError::Timeout => {
-            "it takes connections, and does not answer: all workers of php-fpm are busy, or it does not speak FastCGI"
+            "accepts connections but does not answer, since all workers are busy or it is not php-fpm: add workers \
+             (pm.max_children) or run check when some are free, or use the address in the pool's listen"
         }
         PageError::Exchange(ClientError::Io(_)) => {
-            "it closes connections without an answer: the pool's listen.allowed_clients leaves this address out, \
-             or it does not speak FastCGI"
+            "closes connections without an answer: add this machine's address to the pool's listen.allowed_clients, \
+             or use the address in the pool's listen if this is not php-fpm"
         }
         error => {
             return format!(
-                "it does not speak FastCGI ({error}): name the address of php-fpm itself, not that of a web server"
+                "does not speak FastCGI ({error}): use the address in the pool's listen, not that of a web server"
             );
         }
     };

@@ -1,24 +1,24 @@
-//! What was found: a line for each thing that was tested.
+//! Prints the findings, a line for each check.
 
 use std::fmt::{self, Display};
 use std::io::Write;
 use std::process::ExitCode;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
-    /// As it should be.
+    /// No problem.
     Ok,
-    /// It works, but perhaps not as it is meant to.
+    /// Calls work, but perhaps not as intended.
     Warning,
     /// Calls will fail.
     Error,
 }
 
-/// Prints findings as they come.
+/// Prints each finding at once, since the next check may take seconds.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    wrong: bool,
+    has_errors: bool,
 }
 
 impl Report {
@@ -35,13 +35,13 @@ impl Report {
     }
 
     pub(super) fn add(&mut self, level: Level, subject: impl Display, text: impl Display) {
-        self.wrong |= level == Level::Error;
-        // Who closes standard output still wants the exit code.
+        self.has_errors |= level == Level::Error;
+        // A reader that closes standard output still gets the exit code.
         let _ = writeln!(std::io::stdout(), "{level:<8} {subject}: {text}");
     }
 
     pub(super) fn exit_code(&self) -> ExitCode {
-        if self.wrong {
+        if self.has_errors {
             ExitCode::FAILURE
         } else {
             ExitCode::SUCCESS

@@ -1,4 +1,4 @@
-//! Whether the scripts run.
+//! Runs the scripts, and explains why one fails.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -16,19 +16,19 @@ use crate::fastcgi::target::Target;
 use crate::php_fpm::page::{self, Page, PageError};
 use grpc_wire::status::{self, Code};
 
-/// A method that no application has, so that the script does nothing.
+/// A method that no application implements, so that the script does nothing.
 const METHOD: Method<'static> = Method {
     path: "/grpc.fcgi.proxy.Check/Check",
     service: "grpc.fcgi.proxy.Check",
     name: "Check",
 };
-/// A script may take longer than php-fpm itself.
+/// Longer than ANSWER_TIMEOUT, since a script does more than php-fpm itself.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How PHP's log begins what ended a script.
+/// How PHP's log begins the record of an error that ended a script.
 const FATAL: [&str; 2] = ["PHP Fatal error", "PHP Parse error"];
-/// php-fpm's log names it where "Access denied." is its doing.
+/// php-fpm's log names it if this setting is the reason for "Access denied.".
 const LIMIT_EXTENSIONS: &str = "security.limit_extensions";
-/// More of the log does not fit into a line.
+/// How much of the log fits in the line of a finding, in characters.
 const MAX_LOGGED: usize = 300;
 
 type Finding = (Level, String);
@@ -54,7 +54,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
     }
 }
 
-/// A call as the proxy makes it, with an empty message.
+/// The variables of a call with an empty message.
 fn call(script: &Script) -> Params<'static> {
     let nowhere = Endpoint::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let variables = Variables {
@@ -86,56 +86,64 @@ fn get(path: &str, script: &Script) -> Params<'static> {
     page::params(|params| variables.write(params))
 }
 
-/// `ran` judges what a script has answered that php-fpm could run.
-fn judge(answer: Result<Page, PageError>, ran: fn(&Response<Vec<u8>>) -> Finding) -> Finding {
+/// `judge_answer` judges the answer of a script that ran without a fatal error.
+fn judge(
+    answer: Result<Page, PageError>,
+    judge_answer: fn(&Response<Vec<u8>>) -> Finding,
+) -> Finding {
     let (answer, log) = match answer {
         Ok((answer, log)) => (answer, String::from_utf8_lossy(&log).into_owned()),
-        Err(error) => return (Level::Error, broken(&error)),
+        Err(error) => return (Level::Error, explain_failure(&error)),
     };
-    if let Some(reason) = not_run(&answer, &log) {
+    if let Some(reason) = explain_refusal(&answer, &log) {
         return (Level::Error, reason.to_owned());
     }
     let fatal = FATAL.iter().find_map(|error| log.find(error));
     match (fatal, answer.status()) {
-        (Some(at), _) => (Level::Error, format!("it fails: {}", line(&log[at..]))),
+        (Some(at), _) => (Level::Error, format!("fails: {}", first_line(&log[at..]))),
         (None, StatusCode::INTERNAL_SERVER_ERROR) => (
             Level::Error,
-            "it answers with HTTP status 500, as after a fatal error; PHP's log says why"
+            "answers with HTTP status 500, as after a fatal error: look for the reason in PHP's log"
                 .to_owned(),
         ),
-        _ => ran(&answer),
+        _ => judge_answer(&answer),
     }
 }
 
-fn broken(error: &PageError) -> String {
+fn explain_failure(error: &PageError) -> String {
     match error {
-        PageError::Timeout => format!("no answer within {} s", TIMEOUT.as_secs()),
-        PageError::Exchange(_) => format!(
-            "the worker ended before its answer was complete ({error}); php-fpm's log says why"
+        PageError::Timeout => format!(
+            "does not answer within {} s: look in the pool's slowlog for where it hangs",
+            TIMEOUT.as_secs()
         ),
-        PageError::Answer(_) => format!("its answer has malformed header fields ({error})"),
+        PageError::Exchange(_) => format!(
+            "the worker ended before the answer was complete ({error}): look for the reason in php-fpm's log"
+        ),
+        PageError::Answer(_) => {
+            format!("answers with malformed header fields ({error}): correct its calls of header()")
+        }
         PageError::Connect(_) => error.to_string(),
     }
 }
 
-/// What php-fpm answers itself where it runs no script (fpm_main.c).
-fn not_run(answer: &Response<Vec<u8>>, log: &str) -> Option<&'static str> {
+/// Recognizes the error pages that php-fpm sends when it does not run a script (fpm_main.c).
+fn explain_refusal(answer: &Response<Vec<u8>>, log: &str) -> Option<&'static str> {
     let body = answer.body().as_slice();
     match (answer.status(), body) {
         (StatusCode::NOT_FOUND, b"File not found.\n") => Some(
-            "php-fpm does not find it (\"Primary script unknown\"): name it as php-fpm sees it, in its container or \
-             chroot, and let php-fpm's user enter the folders above it",
+            "php-fpm does not find the file (\"Primary script unknown\"): use its path as php-fpm sees it, in php-fpm's \
+             container or chroot, and let php-fpm's user enter the folders above it",
         ),
-        (StatusCode::NOT_FOUND, b"No input file specified.\n") => {
-            Some("php-fpm cannot open it: is it a file?")
-        }
+        (StatusCode::NOT_FOUND, b"No input file specified.\n") => Some(
+            "php-fpm cannot open the path (\"No input file specified\"): use the path of a file",
+        ),
         (StatusCode::FORBIDDEN, b"Access denied.\n") if log.contains(LIMIT_EXTENSIONS) => Some(
-            "php-fpm does not run files of this name: the pool's security.limit_extensions (.php and .phar without \
-             one) leaves it out",
+            "php-fpm does not run files with this extension: rename the file, or add the extension to the pool's \
+             security.limit_extensions (by default .php and .phar)",
         ),
         (StatusCode::FORBIDDEN, b"Access denied.\n") => Some(
-            "php-fpm's user may not read it (\"Access denied.\"); or the pool's security.limit_extensions leaves \
-             files of this name out",
+            "php-fpm may not read or run the file (\"Access denied\"): let php-fpm's user read it, and add its extension \
+             to the pool's security.limit_extensions",
         ),
         _ => None,
     }
@@ -146,15 +154,18 @@ fn judge_call(answer: &Response<Vec<u8>>) -> Finding {
         Some(code) => status::decode_code(code.as_bytes()),
         None => status::from_http(answer.status().as_u16()),
     };
-    let answers = format!(
-        "it runs, and answers {} to a method that does not exist",
-        status::label(code)
-    );
+    let status = status::label(code);
     match code {
-        Code::Unimplemented => (Level::Ok, answers),
+        Code::Unimplemented => (
+            Level::Ok,
+            format!("runs, and answers an unknown method with {status}"),
+        ),
         _ => (
             Level::Warning,
-            format!("{answers}, not Unimplemented: does it look at GRPC_METHOD?"),
+            format!(
+                "runs, but answers an unknown method with {status}: let it compare GRPC_SERVICE and GRPC_METHOD, and \
+                 answer with Unimplemented"
+            ),
         ),
     }
 }
@@ -164,12 +175,12 @@ fn judge_page(answer: &Response<Vec<u8>>) -> Finding {
         true => Level::Ok,
         false => Level::Warning,
     };
-    let text = format!("it answers with HTTP status {}", answer.status());
+    let text = format!("answers with HTTP status {}", answer.status());
     (level, text)
 }
 
-/// The first line, without what could command a terminal.
-fn line(log: &str) -> String {
+/// Without control characters, which could command a terminal.
+fn first_line(log: &str) -> String {
     let first = log.trim_start().lines().next().unwrap_or_default();
     first
         .chars()

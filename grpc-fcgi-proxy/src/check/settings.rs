@@ -1,7 +1,7 @@
 //! PHP's settings that calls depend on: display_errors, the log, post_max_size.
 //!
-//! They are read off the warnings that PHP gives of a request with too many variables and too long a body, while it
-//! begins with it. The script of that request does not exist, so nothing is run.
+//! They are inferred from PHP's warnings about a request with too many variables and too long a body, which PHP logs
+//! before it opens the script. The script does not exist, so nothing runs.
 
 use bytes::Bytes;
 use fastcgi_client::Params;
@@ -11,25 +11,25 @@ use super::report::Report;
 use crate::fastcgi::target::Target;
 use crate::php_fpm::page;
 
-/// PHP allows 64 unless max_input_nesting_level says more.
+/// More than max_input_nesting_level, which is 64 by default.
 const NESTING: usize = 8000;
-/// PHP allows 1000 unless max_input_vars says more.
+/// More than max_input_vars, which is 1000 by default.
 const VARIABLES: usize = 16_000;
-/// main/php_variables.c gives this one only with display_errors off, so as not to show it to a client.
+/// main/php_variables.c logs it only if display_errors is off, so that no client sees it.
 const TOO_NESTED: &str = "Input variable nesting level exceeded";
-/// And this one always.
+/// Independent of display_errors.
 const TOO_MANY: &str = "Input variables exceeded";
 /// main/SAPI.c, unless enable_post_data_reading is off.
 const TOO_LONG: (&str, &str) = ("POST Content-Length of", "exceeds the limit of ");
 
-/// What a pool is set to.
+/// The settings of a pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Settings {
-    /// Whether PHP's log comes to the proxy.
+    /// Whether PHP's log reaches the proxy.
     log: bool,
-    /// `None`: it does not show.
+    /// `None` if unknown.
     display_errors: Option<bool>,
-    /// `None`: it does not show, or PHP does not look at it.
+    /// `None` if unknown, or if PHP does not apply it.
     post_max_size: Option<usize>,
 }
 
@@ -43,10 +43,10 @@ pub(super) async fn check(report: &mut Report, target: &Target, max_message: usi
         String::from_utf8_lossy(page.body()),
         String::from_utf8_lossy(&log),
     );
-    let settings = Settings::read(&shown, &log);
-    settings.tell_log(report);
-    settings.tell_display_errors(report);
-    settings.tell_post_max_size(report, max_message);
+    let settings = Settings::infer(&shown, &log);
+    settings.report_log(report);
+    settings.report_display_errors(report);
+    settings.report_post_max_size(report, max_message);
 }
 
 fn params() -> Params<'static> {
@@ -61,69 +61,73 @@ fn params() -> Params<'static> {
 }
 
 impl Settings {
-    /// From what PHP shows and what it logs.
-    fn read(shown: &str, log: &str) -> Self {
-        let gives = |text: &str| text.contains(TOO_MANY) || text.contains(TOO_LONG.0);
+    /// Infers them from PHP's output and log.
+    fn infer(shown: &str, log: &str) -> Self {
+        let has_warning = |text: &str| text.contains(TOO_MANY) || text.contains(TOO_LONG.0);
         let display_errors = if log.contains(TOO_NESTED) {
             Some(false)
-        } else if gives(shown) || log.contains(TOO_MANY) {
+        } else if has_warning(shown) || log.contains(TOO_MANY) {
             Some(true)
         } else {
             None
         };
         Self {
-            log: gives(log) || log.contains(TOO_NESTED),
+            log: has_warning(log) || log.contains(TOO_NESTED),
             display_errors,
             post_max_size: post_max_size(log).or_else(|| post_max_size(shown)),
         }
     }
 
-    fn tell_log(self, report: &mut Report) {
+    fn report_log(self, report: &mut Report) {
         let subject = "PHP's log";
         if self.log {
-            report.ok(subject, "it comes to the proxy");
+            report.ok(subject, "reaches the proxy");
         } else {
             report.warning(
                 subject,
-                "its warnings do not come to the proxy: in the pool set php_admin_flag[log_errors] = on, leave error_log \
-                 unset, and let error_reporting have E_WARNING",
+                "PHP's warnings do not reach the proxy: in the pool, set php_admin_flag[log_errors] = on, leave \
+                 error_log unset, and include E_WARNING in error_reporting",
             );
         }
     }
 
-    fn tell_display_errors(self, report: &mut Report) {
+    fn report_display_errors(self, report: &mut Report) {
         let subject = "display_errors";
-        let set = "in the pool set php_admin_flag[display_errors] = off";
+        let remedy = "in the pool, set php_admin_flag[display_errors] = off";
         match self.display_errors {
             Some(false) => report.ok(subject, "off"),
             Some(true) => report.error(
                 subject,
-                format_args!("on, and what PHP shows of an error ruins the message: {set}"),
+                format_args!("on, so PHP prints errors into the response messages: {remedy}"),
             ),
             None => report.warning(
                 subject,
-                format_args!("it does not show without PHP's log: {set}"),
+                format_args!("unknown, since PHP's log does not reach the proxy: {remedy}"),
             ),
         }
     }
 
-    fn tell_post_max_size(self, report: &mut Report, max_message: usize) {
+    fn report_post_max_size(self, report: &mut Report, max_message: usize) {
         let subject = "post_max_size";
         match self.post_max_size {
             Some(limit) if limit < max_message => report.warning(
                 subject,
                 format_args!(
-                    "{limit} bytes, and --max-receive-message-size is {max_message}: a longer message arrives whole, \
-                     but PHP warns of each; in the pool set php_admin_value[post_max_size] = {max_message}, or \
+                    "{limit} bytes, but --max-receive-message-size is {max_message}, so PHP logs a warning for each \
+                     longer message, although the script reads it whole: in the pool, set \
+                     php_admin_value[post_max_size] = {max_message}, or \
                      php_admin_flag[enable_post_data_reading] = off"
                 ),
             ),
             Some(limit) => report.ok(
                 subject,
-                format_args!("{limit} bytes, and --max-receive-message-size is {max_message}"),
+                format_args!("{limit} bytes, enough for --max-receive-message-size ({max_message})"),
             ),
-            None if self.log => report.ok(subject, "PHP does not look at it"),
-            None => report.warning(subject, "it does not show without PHP's log"),
+            None if self.log => report.ok(subject, "PHP does not apply it"),
+            None => report.warning(
+                subject,
+                "unknown, since PHP's log does not reach the proxy",
+            ),
         }
     }
 }

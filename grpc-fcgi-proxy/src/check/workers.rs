@@ -1,7 +1,7 @@
 //! Whether php-fpm has a worker for each exchange.
 //!
-//! A connection on which a request has only begun holds its worker. So such connections are made one after the other,
-//! for as long as php-fpm still answers on one more.
+//! An incomplete request occupies a worker. So incomplete requests are sent one by one, until php-fpm no longer answers
+//! another request.
 
 use std::time::Duration;
 
@@ -15,73 +15,84 @@ use crate::fastcgi::socket::Socket;
 use crate::fastcgi::target::{ConnectError, Target};
 use crate::php_fpm::page::PageError;
 
-/// A pool with pm = dynamic looks once a second whether it needs another worker.
+/// How long php-fpm may take to start a worker: with pm = dynamic it considers that once a second.
 const NEXT_WORKER: Duration = Duration::from_millis(2500);
-/// php-fpm is not held up for longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Calls may have to wait for this long, so it is not longer.
+const MAX_TIME: Duration = Duration::from_secs(10);
 
-/// How many workers there are.
+/// The number of workers, compared with --max-exchanges.
 #[derive(Debug)]
-enum Workers {
+enum WorkerCount {
     Enough,
     Only(usize),
-    /// There would be more, but they come slowly.
+    /// php-fpm was still starting workers when the time was up.
     AtLeast(usize),
-    /// The count broke off.
     Unknown(ConnectError),
 }
 
 pub(super) async fn check(report: &mut Report, target: &Target, wanted: usize) {
     let subject = "workers";
     match count(target, wanted).await {
-        Workers::Enough => report.ok(
+        WorkerCount::Enough => report.ok(
             subject,
-            format_args!("one for each of {wanted} exchanges (--max-exchanges)"),
+            format_args!("enough for --max-exchanges ({wanted})"),
         ),
-        Workers::Only(found) => report.error(
-            subject,
-            format_args!(
-                "only {found} run at once, and --max-exchanges is {wanted}: set that to {found}, or the pool's \
-                 pm.max_children to {wanted}; unless calls keep others busy just now"
-            ),
-        ),
-        Workers::AtLeast(found) => report.warning(
+        WorkerCount::Only(found) => report.error(
             subject,
             format_args!(
-                "after {} s {found} run at once, and php-fpm still starts more: see that the pool's pm.max_children \
-                 is not less than --max-exchanges, {wanted}",
-                PATIENCE.as_secs()
+                "php-fpm runs only {} at once, but --max-exchanges is {wanted}: lower --max-exchanges to {found}, or \
+                 raise the pool's pm.max_children to {wanted}, unless other calls keep workers busy",
+                requests(found)
             ),
         ),
-        Workers::Unknown(error) => report.warning(subject, format_args!("not counted: {error}")),
+        WorkerCount::AtLeast(found) => report.warning(
+            subject,
+            format_args!(
+                "after {} s, php-fpm runs {} at once and still starts workers: make sure that the pool's \
+                 pm.max_children is at least {wanted} (--max-exchanges)",
+                MAX_TIME.as_secs(),
+                requests(found)
+            ),
+        ),
+        WorkerCount::Unknown(error) => report.warning(
+            subject,
+            format_args!("could not be counted: {error}"),
+        ),
     }
 }
 
-async fn count(target: &Target, wanted: usize) -> Workers {
-    let give_up = Instant::now() + PATIENCE;
-    let mut held = Vec::new();
+fn requests(count: usize) -> String {
+    match count {
+        1 => "1 request".to_owned(),
+        _ => format!("{count} requests"),
+    }
+}
+
+async fn count(target: &Target, wanted: usize) -> WorkerCount {
+    let end = Instant::now() + MAX_TIME;
+    let mut occupied = Vec::new();
     loop {
-        match timeout(NEXT_WORKER, reach::ask_nothing(target)).await {
+        match timeout(NEXT_WORKER, reach::request_nothing(target)).await {
             Ok(Ok(())) => {}
-            Ok(Err(PageError::Connect(error))) => return Workers::Unknown(error),
-            _ => return Workers::Only(held.len()),
+            Ok(Err(PageError::Connect(error))) => return WorkerCount::Unknown(error),
+            _ => return WorkerCount::Only(occupied.len()),
         }
-        let found = held.len() + 1;
+        let found = occupied.len() + 1;
         if found == wanted {
-            return Workers::Enough;
+            return WorkerCount::Enough;
         }
-        if Instant::now() > give_up {
-            return Workers::AtLeast(found);
+        if Instant::now() > end {
+            return WorkerCount::AtLeast(found);
         }
-        match hold(target).await {
-            Ok(socket) => held.push(socket),
-            Err(error) => return Workers::Unknown(error),
+        match occupy(target).await {
+            Ok(socket) => occupied.push(socket),
+            Err(error) => return WorkerCount::Unknown(error),
         }
     }
 }
 
-/// Has a worker wait for the rest of a request.
-async fn hold(target: &Target) -> Result<Socket, ConnectError> {
+/// Occupies a worker with the beginning of a request, until the socket is closed.
+async fn occupy(target: &Target) -> Result<Socket, ConnectError> {
     let mut begin = Vec::new();
     record::encode_begin_request(false, &mut begin);
     let mut socket = target.connect(Instant::now()).await?;

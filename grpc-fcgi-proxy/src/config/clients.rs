@@ -1,4 +1,4 @@
-//! The limits on clients: connections, calls, and time.
+//! The flags of the limits on clients: connections, calls, and time.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use super::values::{count, period};
 /// The limits on connections have the names and meanings of gRPC's own: gRFC A9, and keepalive.md.
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct ClientFlags {
-    /// Maximum number of open connections; a connection over it is closed as soon as it is accepted
+    /// Maximum number of open connections; a further connection is closed as soon as it is accepted
     #[arg(long, value_name = "COUNT", default_value = "1024", value_parser = count(1, 65_536))]
     pub(crate) max_connections: usize,
 
-    /// Maximum number of concurrent calls on one connection; HTTP/2 makes the client wait before it starts another
+    /// Maximum number of concurrent calls on one connection; HTTP/2 makes the client wait before it starts a further one
     #[arg(long, value_name = "COUNT", default_value = "1024", value_parser = value_parser!(u32).range(1..=65_536))]
     pub(crate) max_concurrent_streams: u32,
 
-    /// Maximum number of concurrent calls in all, from their header fields until the client has received the response; a
-    /// call over it fails with RESOURCE_EXHAUSTED
+    /// Maximum number of concurrent calls in the proxy, from their header fields until the client has received the
+    /// response; a further call fails with RESOURCE_EXHAUSTED
     #[arg(long, value_name = "COUNT", default_value = "2048", value_parser = count(1, 1_000_000))]
     pub(crate) max_calls: usize,
 
@@ -34,16 +34,16 @@ pub(crate) struct ClientFlags {
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = period)]
     pub(crate) keepalive_timeout: Duration,
 
-    /// How long a connection may be without calls before it is closed with GOAWAY (after twice this time at the latest)
+    /// How long a connection may have no call before it is closed with GOAWAY (after twice this time at the latest)
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = period)]
     pub(crate) max_connection_idle: Duration,
 
-    /// How long a connection accepts new calls before it is closed with GOAWAY; varies by 10 % so that connections do not
-    /// all close at once [default: unlimited]
+    /// How long a connection accepts new calls before it is closed with GOAWAY; varies by ±10 %, so that connections do
+    /// not all close at once [default: unlimited]
     #[arg(long, value_name = "TIME", value_parser = period)]
     pub(crate) max_connection_age: Option<Duration>,
 
-    /// How long the calls of such a connection may go on before they are aborted [default: unlimited]
+    /// How long the calls of such a connection may run on before they are aborted [default: unlimited]
     #[arg(long, value_name = "TIME", requires = "max_connection_age", value_parser = period)]
     pub(crate) max_connection_age_grace: Option<Duration>,
 }

@@ -15,14 +15,14 @@ Check the configuration and the connection to php-fpm, and explain every problem
 
 It takes the flags of the proxy and binds no port, so it can run beside a running proxy. On each php-fpm it runs the \
 entry script and the scripts of the routes once, for the method grpc.fcgi.proxy.Check/Check, which no application \
-implements, and the scripts of the auxiliary paths with a GET. It occupies as many php-fpm workers as --max-exchanges \
-names, for a moment, or for up to 10 s if php-fpm has to start them: calls wait meanwhile, and on a busy php-fpm it \
-counts too few workers.";
+implements, and the scripts of the auxiliary paths with a GET. It briefly occupies up to --max-exchanges php-fpm workers, \
+or for some 10 s if php-fpm has to start them. Calls wait meanwhile, and calls that keep workers busy make it count too \
+few.";
 
-/// Every flag also has an environment variable: this, and the name of the flag in capitals with `_` for `-`.
+/// Prefixes the environment variable of each flag: its name in capitals, with `_` for `-`.
 const ENVIRONMENT: &str = "GRPC_FCGI_PROXY_";
 
-/// The predecessor's command line, except for the first word `check`. A script of that name is `./check`.
+/// The predecessor's command line, except for the first word `check`. A script of that name is written `./check`.
 #[derive(Clone, Debug)]
 pub enum CommandLine {
     /// Serve.
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_word_check_is_the_command() {
+    fn the_first_word_check_is_a_command() {
         let line = read(&["check", "-f", "tcp://fpm:9000", "/app/index.php"]);
         let CommandLine::Check(config) = line else {
             panic!("{line:?}");

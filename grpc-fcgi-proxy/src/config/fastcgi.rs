@@ -1,4 +1,4 @@
-//! The flags of php-fpm: where it listens, and how many calls it receives.
+//! The flags of php-fpm: its addresses, and the limits on its calls.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use super::values::count;
 use crate::fastcgi::pool::PoolLimits;
 use crate::fastcgi::target::Target;
 
-/// Where php-fpm listens, and how many calls it receives.
+/// The addresses of php-fpm, and the limits on its calls.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FastcgiFlags {
     /// Address of php-fpm: tcp://HOST:PORT or unix:///PATH. Repeatable, or separated by commas: several php-fpms share the
-    /// calls, and an unreachable one is out of rotation until it is reachable again
+    /// calls, and one that is unreachable is out of rotation until it is reachable again
     #[arg(
         short = 'f',
         long = "fastcgi",
@@ -23,36 +23,36 @@ pub(crate) struct FastcgiFlags {
     )]
     pub(crate) targets: Vec<Target>,
 
-    /// Maximum number of concurrent calls at each php-fpm. Set it to the number of its workers; more calls would only wait
-    /// in php-fpm's backlog
+    /// Maximum number of concurrent exchanges (calls) with each php-fpm; further calls wait in the queue. Set it to the
+    /// number of php-fpm's workers: more exchanges would only wait in its backlog
     #[arg(long, value_name = "COUNT", default_value = "8", value_parser = count(1, 65_536))]
     pub(crate) max_exchanges: usize,
 
-    /// Maximum number of streaming calls among them; one over it fails with RESOURCE_EXHAUSTED [default: half of
-    /// --max-exchanges]
+    /// Maximum number of streaming calls among these exchanges; a further one fails with RESOURCE_EXHAUSTED
+    /// [default: half of --max-exchanges]
     #[arg(long, value_name = "COUNT", value_parser = count(0, 65_536))]
     pub(crate) max_streams: Option<usize>,
 
-    /// How long a streaming call over --max-streams waits for another one to end; with 0s it fails at once
+    /// How long a streaming call over --max-streams waits for another one to end before it fails
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) max_stream_wait: Duration,
 
-    /// Maximum number of calls that wait for a free place at php-fpm; one over it fails with RESOURCE_EXHAUSTED
+    /// Maximum number of calls in the queue for php-fpm; a further call fails with RESOURCE_EXHAUSTED
     #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = count(0, 1_000_000))]
     pub(crate) max_waiting: usize,
 
-    /// How long a call waits for a free place before it fails with RESOURCE_EXHAUSTED
+    /// How long a call waits in the queue before it fails with RESOURCE_EXHAUSTED
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     pub(crate) max_wait: Duration,
 
-    /// How long a worker counts as busy after its client has gone or the deadline has expired, unless it ends or writes
-    /// before; set it higher than the pool's request_terminate_timeout
+    /// How long a worker counts as busy after its call was abandoned (the client has gone, or the deadline has expired), if
+    /// it neither ends nor writes; set it higher than the pool's request_terminate_timeout
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub(crate) abandoned_timeout: Duration,
 
-    /// How long a connection to php-fpm is kept for the next unary call. With 0s each call has a new connection, which
-    /// never loses a call. A kept connection is faster, but pins a worker, and a call that is sent just when
-    /// pm.max_requests ends that worker is lost (UNAVAILABLE)
+    /// How long a connection to php-fpm is kept for the next unary call; with 0s each call opens a new connection. A kept
+    /// connection saves a connect, but pins a worker, and a call that is sent at the moment when pm.max_requests ends the
+    /// worker fails with UNAVAILABLE
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
     pub(crate) fastcgi_keep_alive: Duration,
 }

@@ -27,9 +27,9 @@ pub(crate) use self::web::WebFlags;
 
 use crate::binding::route::{Routes, Script};
 
-/// The most that fits as GRPC_METADATA in one FastCGI record.
-const MOST_METADATA: u64 = 60 * 1024;
-const LEAST_METADATA: u64 = 1024;
+/// Larger metadata might not fit as GRPC_METADATA in one FastCGI record.
+const MAX_METADATA: u64 = 60 * 1024;
+const MIN_METADATA: u64 = 1024;
 
 const PHP_FPM: &str = "php-fpm";
 const SERVICES: &str = "Services";
@@ -58,7 +58,7 @@ TIME is a number and a unit, such as 500ms, 10s or 1h. A flag overrides its envi
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100, after_long_help = EXAMPLES)]
 pub struct Config {
-    /// PHP file to run for each call, as php-fpm sees it; a relative path is below the current directory
+    /// PHP file to run for each call, as php-fpm sees it; a relative path starts at the current directory
     #[arg(value_name = "ENTRY_SCRIPT", value_parser = absolute)]
     pub(crate) entry_script: PathBuf,
 
@@ -81,8 +81,8 @@ pub struct Config {
     )]
     pub(crate) aux_address: Address,
 
-    /// Path on the auxiliary address that a PHP file answers [default file: the path below the current directory].
-    /// Repeatable, or separated by commas
+    /// Path on the auxiliary address that a PHP file answers; without FILE, the file of that name below the current
+    /// directory. Repeatable, or separated by commas
     #[arg(
         long,
         value_name = "/PATH[=FILE]",
@@ -91,12 +91,12 @@ pub struct Config {
     )]
     pub(crate) aux_path: Vec<AuxPath>,
 
-    /// How long running calls may take to end after SIGTERM before they fail with UNAVAILABLE
+    /// How long calls may run on after SIGTERM or SIGINT before they are aborted with UNAVAILABLE
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub(crate) drain_timeout: Duration,
 
-    /// Number of threads that serve connections; a connection stays on one thread [default: half of the available
-    /// processors, at least one, since php-fpm needs several times as much CPU]
+    /// Number of threads that serve connections; each connection stays on one thread [default: half of the available
+    /// processors, at least 1: php-fpm needs the others]
     #[arg(long, value_name = "COUNT", value_parser = count(1, 1024))]
     pub(crate) threads: Option<usize>,
 
@@ -104,8 +104,8 @@ pub struct Config {
     #[command(flatten, next_help_heading = PHP_FPM)]
     pub(crate) fastcgi: FastcgiFlags,
 
-    /// Path of php-fpm's ping page (the pool's ping.path), such as /ping, which decides what grpc.health.v1.Health reports
-    /// [default: whether php-fpm accepts a connection]
+    /// Path of php-fpm's ping page (the pool's ping.path), such as /ping. The health service requests it to determine
+    /// whether php-fpm is healthy; without this flag, php-fpm is healthy if it accepts a connection
     #[arg(long, help_heading = PHP_FPM, value_name = "/PATH", value_parser = page("ping.path", "/ping"))]
     pub(crate) ping_path: Option<String>,
 
@@ -124,7 +124,7 @@ pub struct Config {
     )]
     pub(crate) route: Vec<Route>,
 
-    /// FileDescriptorSet of the services, as written by protoc --descriptor_set_out. It declares which methods stream; a
+    /// FileDescriptorSet of the services, as written by protoc --descriptor_set_out. It determines which methods stream; a
     /// method in no set is unary. Repeatable, or separated by commas
     #[arg(
         long,
@@ -134,21 +134,20 @@ pub struct Config {
     )]
     pub(crate) descriptor_set: Vec<PathBuf>,
 
-    /// Do not serve grpc.reflection.v1.ServerReflection (and v1alpha) from the descriptor sets; without a set the proxy
-    /// never serves it
+    /// Do not serve server reflection (grpc.reflection.v1 and v1alpha), which the proxy serves if it has a descriptor set
     #[arg(long, help_heading = SERVICES)]
     pub(crate) no_reflection: bool,
 
-    /// Maximum size of a request message in bytes
+    /// Maximum size of a request message in bytes, uncompressed
     #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "4194304", value_parser = count(0, u32::MAX.into()))]
     pub(crate) max_receive_message_size: usize,
 
-    /// Maximum size of a response message in bytes
+    /// Maximum size of a response message in bytes, uncompressed
     #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "16777216", value_parser = count(0, u32::MAX.into()))]
     pub(crate) max_send_message_size: usize,
 
-    /// Maximum size of all header fields of a request in bytes, counted as in HTTP/2: name, value and 32 for each field
-    #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "16384", value_parser = count(LEAST_METADATA, MOST_METADATA))]
+    /// Maximum size of a call's header fields in bytes, counted as HTTP/2 does: name, value and 32 for each field
+    #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "16384", value_parser = count(MIN_METADATA, MAX_METADATA))]
     pub(crate) max_metadata_size: usize,
 
     /// Limits on clients.
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_flag_is_refused_with_what_is_expected() {
+    fn an_invalid_flag_is_refused_with_an_example_of_a_valid_one() {
         let table: [(&[&str], &str); 30] = [
             (&["-a", "8080"], "expected HOST:PORT"),
             (&["-a", "::1:8080"], "expected HOST:PORT"),

@@ -6,7 +6,7 @@ use super::values::page;
 use crate::fastcgi::target::Target;
 use crate::php_fpm::status_page::StatusPage;
 
-/// Where php-fpm's own metrics come from.
+/// The source of php-fpm's own metrics.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct StatusFlags {
     /// Path of php-fpm's status page (the pool's pm.status_path), such as /status; each scrape of /metrics then includes

@@ -7,7 +7,7 @@ use clap::Args;
 /// TLS on the gRPC listener.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct TlsFlags {
-    /// Serve gRPC with TLS: PEM file of the certificate and its intermediate certificates; read at start
+    /// Serve gRPC over TLS: PEM file of the certificate and its intermediate certificates; read at startup only
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 
@@ -15,7 +15,7 @@ pub(crate) struct TlsFlags {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_key: Option<PathBuf>,
 
-    /// PEM file of the authorities that sign client certificates; a client without such a certificate is refused
+    /// Require client certificates: PEM file of the authorities that sign them
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_client_ca: Option<PathBuf>,
 }

@@ -11,12 +11,12 @@ use crate::binding::route::ServicePattern;
 use crate::fastcgi::target::Target;
 
 /// A number within limits.
-pub(super) fn count(least: u64, most: u64) -> impl Fn(&str) -> Result<usize, String> + Clone {
+pub(super) fn count(min: u64, max: u64) -> impl Fn(&str) -> Result<usize, String> + Clone {
     move |text| match text.parse::<u64>() {
-        Ok(number) if (least..=most).contains(&number) => {
+        Ok(number) if (min..=max).contains(&number) => {
             usize::try_from(number).map_err(|error| error.to_string())
         }
-        _ => Err(format!("expected a number from {least} to {most}")),
+        _ => Err(format!("expected a number from {min} to {max}")),
     }
 }
 
@@ -50,7 +50,7 @@ pub(super) fn page(
     }
 }
 
-/// Whether the text is a path that needs no escapes.
+/// Whether the text is a path without percent-escapes.
 fn is_plain_path(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._~-".contains(&byte);
     text.starts_with('/') && text.len() > 1 && text.bytes().all(plain)
@@ -67,14 +67,15 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || "expected HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or :8080".to_owned();
-        let (host, port) = text.rsplit_once(':').ok_or_else(wrong)?;
-        let port = port.parse().map_err(|_| wrong())?;
+        let invalid =
+            || "expected HOST:PORT, such as 127.0.0.1:8080, [::1]:8080 or :8080".to_owned();
+        let (host, port) = text.rsplit_once(':').ok_or_else(invalid)?;
+        let port = port.parse().map_err(|_| invalid())?;
         let bare = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'));
         if bare.is_none() && host.contains(':') {
-            return Err(wrong());
+            return Err(invalid());
         }
         Ok(Self {
             host: bare.unwrap_or(host).to_owned(),

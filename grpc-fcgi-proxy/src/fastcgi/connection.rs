@@ -28,9 +28,9 @@ pub(crate) struct Connection {
     inner: Option<(Open, Place)>,
     idle: Arc<IdleConnections>,
     metrics: PoolMetrics,
-    /// How long the worker of an abandoned exchange is waited for.
+    /// How long to wait for the worker of an abandoned exchange.
     abandoned_timeout: Duration,
-    /// Whether the application may have started to work.
+    /// Whether a script may have started to run.
     written: bool,
 }
 
@@ -91,7 +91,7 @@ impl Drop for Connection {
     }
 }
 
-/// Returns when the worker is done with the connection, or has written, which ends the script at its next write.
+/// Returns when the worker has closed the connection or written to it. Closing it then ends the script at its next write.
 async fn wait_for_worker(mut open: Open) {
     // A script that reads sees the end of its input.
     let _ = open.socket.shutdown().await;

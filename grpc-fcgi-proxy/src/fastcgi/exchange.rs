@@ -16,14 +16,14 @@ use tokio_util::io::{poll_read_buf, poll_write_buf};
 use super::record::{self, MAX_CONTENT_LENGTH, Record, RecordError, RecordType};
 use super::segments::Segments;
 
-/// STDIN is not read while this much waits to be written.
+/// STDIN is not read while this number of bytes waits to be written.
 const MAX_UNWRITTEN: usize = 64 * 1024;
 /// The buffer of the first read. A read that fills its buffer doubles the next one.
 const READ_SIZE: usize = 8 * 1024;
 /// The largest buffer of a read: more than the largest record.
 const MAX_READ_SIZE: usize = 128 * 1024;
 
-/// What the application sends during the exchange.
+/// A piece of the output that the application sends during the exchange.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Output {
     /// A piece of the answer.
@@ -95,7 +95,7 @@ where
     }
 
     /// Shuts the write side down after STDIN. Input of unknown length needs this: php-fpm may read past the record that
-    /// ends STDIN, and would wait for ever.
+    /// ends STDIN, and would wait forever.
     #[must_use]
     pub fn half_closing(mut self) -> Self {
         self.half_closed = Some(false);
@@ -201,8 +201,8 @@ where
         Poll::Ready(())
     }
 
-    /// Ends STDIN with `last_words`, as far as the connection takes them at once. They tell the application that its client
-    /// has gone: the mere end of its input would look like a half-close.
+    /// Ends STDIN with `last_words`, as far as the connection takes them at once. Without them, the application could not
+    /// distinguish a client that has gone from a half-close.
     pub fn abandon(&mut self, last_words: Bytes) {
         if self.stdin.take().is_some() {
             self.push_stdin(last_words);
@@ -267,8 +267,7 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     I: Stream<Item = Result<Bytes, Infallible>> + Unpin,
 {
-    /// Reads the next piece of output; `None` at END_REQUEST. Writes the request meanwhile. The future can be dropped
-    /// without losing anything.
+    /// Reads the next piece of output; `None` at END_REQUEST. Writes the request meanwhile. Cancel safe.
     ///
     /// # Errors
     ///

@@ -114,7 +114,7 @@ async fn close_expired(idle: Weak<IdleConnections>, keep: Duration) {
     }
 }
 
-/// php-fpm sends nothing between exchanges, so anything readable on an idle connection is its end.
+/// php-fpm sends nothing between exchanges, so a readable idle connection has been closed.
 async fn is_silent(socket: &mut Socket) -> bool {
     let mut byte = [0; 1];
     let mut byte = ReadBuf::new(&mut byte);

@@ -39,7 +39,7 @@ pub(crate) struct PoolLimits {
     pub(crate) keep_alive: Duration,
 }
 
-/// Why a call has no connection. In no case has a script seen anything of the call.
+/// Why a call has no connection. No script has received any part of the call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PoolError {
     #[error("too many concurrent streaming calls")]
@@ -258,9 +258,9 @@ mod tests {
         Target::Unix(tempfile::tempdir().unwrap().path().join("no.sock"))
     }
 
-    /// In the predecessor four failed dials took its four places for ever.
+    /// In the predecessor four failed dials took its four places forever.
     #[tokio::test]
-    async fn a_failed_dial_gives_its_place_back() {
+    async fn a_failed_dial_frees_its_place() {
         let pool = pool(vec![missing()], 0, Duration::from_millis(10));
         for _ in 0..5 {
             assert!(matches!(pool.acquire().await, Err(PoolError::Connect(_))));

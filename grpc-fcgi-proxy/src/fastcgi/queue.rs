@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::metrics::increment::Increment;
 use crate::metrics::pool::PoolMetrics;
 
-/// What a place is for. Streaming calls may use only some of a target's places.
+/// The use of a place. Streaming calls may use only some of a target's places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
     Unary,
@@ -162,7 +162,7 @@ impl Queue {
         Some(target)
     }
 
-    /// Sends free places to waiting calls. A place whose call has gone comes back, so this must not hold the lock.
+    /// Sends free places to waiting calls. A place whose call has gone is returned, so this must not hold the lock.
     fn hand_out(self: &Arc<Self>) {
         while let Some((waiter, place)) = self.next_waiter() {
             drop(waiter.send(place));
@@ -308,7 +308,7 @@ mod tests {
         let first = queue.join(Purpose::Unary);
         let mut second = queue.join(Purpose::Unary);
         drop(running);
-        // The place was sent to it, but it has not looked.
+        // The place was sent to `first`, which has not received it yet.
         drop(first);
         second.place().await.unwrap();
         assert_eq!(queue.lock().loads[0].running, 0);

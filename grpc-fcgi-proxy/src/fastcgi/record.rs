@@ -31,7 +31,7 @@ pub enum RecordType {
     Stderr = 7,
 }
 
-/// What an application sends.
+/// A record that an application sends.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Record {
     /// A piece of the answer. Empty content ends the stream, which END_REQUEST implies.
@@ -86,7 +86,7 @@ pub fn encode_begin_request(keep_connection: bool, out: &mut impl BufMut) {
     out.put_bytes(0, 5);
 }
 
-/// Takes the next complete record off `input`; `None` if more bytes are needed.
+/// Removes the next complete record from `input`; `None` if more bytes are needed.
 ///
 /// # Errors
 ///
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_application_must_not_send_is_refused() {
+    fn records_that_an_application_must_not_send_are_refused() {
         let table: [(&[u8], RecordError); 6] = [
             (b"\x02\x06\x00\x01\x00\x00\x00\x00", RecordError::Version(2)),
             (b"HTTP/1.1", RecordError::Version(b'H')),

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
 
-/// Pieces up to this length are copied together, which costs less than a piece of its own.
+/// Copying a piece of up to this length costs less than queueing it separately.
 const MAX_COPIED: usize = 1024;
 
 /// Pieces in order. Small ones are copied together, large ones are kept as they are.
@@ -13,7 +13,7 @@ const MAX_COPIED: usize = 1024;
 pub(super) struct Segments {
     /// Precedes the pieces.
     copied: Vec<u8>,
-    /// How much of `copied` has been written.
+    /// How many bytes of `copied` have been written.
     gone: usize,
     pieces: VecDeque<Bytes>,
     remaining: usize,

@@ -1,6 +1,6 @@
 //! A socket to php-fpm that needs few system calls for a short exchange.
 //!
-//! On the same machine a connection is established at once, and takes a request at once. The runtime would ask its
+//! On the same machine, a connection is established at once and accepts a request at once. The runtime would ask its
 //! driver about both before the first byte is sent.
 
 use std::io::{self, IoSlice, Read};
@@ -88,7 +88,7 @@ impl Socket {
         }
     }
 
-    /// The first write does not ask the runtime whether the socket is writable. `None` if it must be asked.
+    /// Does not ask the runtime whether the socket is writable. Returns `None` if the write has to ask.
     fn write_first(&mut self, slices: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
         if self.writes != Writes::Never {
             return None;
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_takes_time_is_waited_for() {
+    async fn a_slow_connection_is_awaited() {
         let listener = TcpSocket::new_v4().unwrap();
         listener.bind(([127, 0, 0, 1], 0).into()).unwrap();
         // A backlog of one: the kernel drops the second connection's SYN, which is sent again after a second.

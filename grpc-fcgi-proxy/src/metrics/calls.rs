@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::histogram::BUCKETS;
 
-/// More methods than this share the label `unknown`.
+/// How many methods have labels of their own; all others share the label `unknown`.
 const MAX_METHODS: usize = 500;
 /// The label of every method without labels of its own.
 const UNKNOWN: &str = "unknown";
@@ -80,7 +80,7 @@ impl CallMetrics {
         }
     }
 
-    /// Counts the end of a call. `answered` says that the application itself sent the status.
+    /// Counts the end of a call. `answered` means that the application sent the status.
     pub(crate) fn end(
         &self,
         call: &CallCounts,

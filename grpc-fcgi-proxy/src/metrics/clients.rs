@@ -1,4 +1,4 @@
-//! What clients use: connections and calls.
+//! The connections and calls of clients.
 
 use prometheus::{IntCounter, IntGauge, Registry};
 

@@ -21,7 +21,7 @@ pub(crate) enum ExchangeEnd {
     Complete,
     /// Without an answer, or with a malformed one.
     Failed,
-    /// The client had gone.
+    /// The call was aborted before its answer was complete.
     Abandoned,
 }
 

@@ -1,4 +1,4 @@
-//! Metric names and what they count. Where and when something is counted is the business of the counting module.
+//! The metrics and their names. The modules that observe an event count it here.
 
 pub(crate) mod calls;
 pub(crate) mod clients;

@@ -1,4 +1,4 @@
-//! What calls wait for and use of php-fpm: places, connections, targets.
+//! The places, connections and targets of the pool.
 
 use std::fmt::Display;
 

@@ -1,7 +1,7 @@
 //! The `phpfpm_` metrics: php-fpm's status page at the time of a scrape of `/metrics`.
 //!
 //! Names, types and labels are those of hipages/php-fpm_exporter, so that its dashboards work. Its metrics of single
-//! processes are missing here: their number has no bound.
+//! processes are omitted, since their number has no bound.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -28,7 +28,7 @@ struct ScrapedPage {
     seen: Mutex<Seen>,
 }
 
-/// What one scrape passes on to the next.
+/// The state that one scrape passes to the next.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     /// The label of a page that is down, which cannot report its pool's name.

@@ -1,5 +1,5 @@
-//! A whole HTTP exchange over FastCGI, as the fastcgi-client crate does it well: for auxiliary paths and php-fpm's own
-//! pages. Calls do not use it, since it writes the whole request before it reads.
+//! A whole HTTP exchange over FastCGI, by the crate fastcgi-client: for auxiliary paths and php-fpm's own pages. Calls do
+//! not use the crate, since it writes the whole request before it reads.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -16,7 +16,7 @@ use crate::binding::sink::Sink;
 use crate::binding::variables::PageVariables;
 use crate::fastcgi::target::{ConnectError, Target};
 
-/// Why the exchange has no whole answer.
+/// Why the exchange has no complete answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PageError {
     #[error(transparent)]
@@ -25,11 +25,11 @@ pub(crate) enum PageError {
     Exchange(#[from] ClientError),
     #[error(transparent)]
     Answer(#[from] HttpConversionError),
-    #[error("no answer in time")]
+    #[error("timed out waiting for the answer")]
     Timeout,
 }
 
-/// The answer, and what was written to STDERR.
+/// The answer, and the content of STDERR.
 pub(crate) type Page = (Response<Vec<u8>>, Vec<u8>);
 
 impl Sink for Params<'static> {
@@ -42,7 +42,7 @@ impl Sink for Params<'static> {
     }
 }
 
-/// The variables as the crate takes them.
+/// The variables in the crate's form.
 pub(crate) fn params(
     write: impl FnOnce(&mut Params<'static>) -> Result<(), Infallible>,
 ) -> Params<'static> {
@@ -83,7 +83,7 @@ pub(crate) async fn exchange(
     let exchange = async {
         let stream = target.connect(Instant::now() + time).await?;
         let request = Request::new(params, io::Cursor::new(body));
-        // The crate writes each record by itself.
+        // The crate writes each record separately.
         let stream = tokio::io::BufStream::new(stream);
         let mut answer = Client::new_tokio(stream).execute_once(request).await?;
         let stderr = answer.stderr.take().unwrap_or_default();

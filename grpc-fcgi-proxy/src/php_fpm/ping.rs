@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::page::{self, PageError};
 use crate::fastcgi::target::{ConnectError, Target};
 
-/// Between two probes.
+/// The time between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// The ping page needs a worker, so while all are busy it answers only when one becomes free.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ pub(crate) enum PingError {
 }
 
 impl Probe {
-    /// Probes for ever, and keeps `healthy` up to date.
+    /// Probes forever, and keeps `healthy` up to date.
     pub(crate) async fn follow(&self, healthy: &watch::Sender<bool>) -> Infallible {
         let mut logged = None;
         loop {

@@ -1,5 +1,5 @@
-//! Coalesces what HTTP/2 writes in one turn of its task into one write: h2 writes each DATA frame by itself, with at most
-//! 16 KiB for most clients.
+//! Coalesces HTTP/2's writes in one turn of its task into one: h2 writes each DATA frame separately, with at most 16 KiB
+//! for most clients.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,8 +9,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// More than this is flushed before the turn ends, and nothing else is taken until then. The pieces of a stream in one
-/// turn fit.
+/// At this size, the pending bytes are flushed before the turn ends, and before more are accepted. The pieces of a stream
+/// in one turn stay below it.
 const MAX_PENDING: usize = 128 * 1024;
 
 /// A stream whose writes are coalesced. Both owners belong to one task: HTTP/2, and [`Turns`].
@@ -97,7 +97,7 @@ impl<S: AsyncWrite + Unpin> Unflushed<S> {
             }
             self.pending.advance(written);
         }
-        // TLS holds back encrypted bytes until then.
+        // TLS holds back encrypted bytes until it is flushed.
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -151,7 +151,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Coalescing<S> {
         true
     }
 
-    /// The end of the turn does it.
+    /// Only reports errors: the end of the turn flushes.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.lock().failed.take() {
             Some(error) => Poll::Ready(Err(error)),
@@ -206,7 +206,7 @@ mod tests {
         near.write_all(&[b'x'; MAX_PENDING]).await.unwrap();
         let mut more = Box::pin(near.write_all(b"more"));
         assert!(futures_util::poll!(&mut more).is_pending());
-        // Whoever waits is woken when there is room.
+        // The waiting writer is woken when the bytes have been read.
         let read = async {
             let mut all = vec![0; MAX_PENDING + 4];
             far.read_exact(&mut all).await.unwrap();

@@ -32,7 +32,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// 16 KiB a large message takes four times the frames, and a fifth more CPU time.
 const MAX_FRAME_SIZE: u32 = 64 * 1024;
 
-/// What every connection shares.
+/// The parts that all connections share.
 pub(crate) struct Connections {
     pub(crate) bridge: Arc<Bridge>,
     pub(crate) tls: Option<TlsAcceptor>,
@@ -48,7 +48,7 @@ impl Connections {
         let ends = stream
             .set_nodelay(true)
             .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
-        // Only a connection that has closed already has no ends.
+        // Only a connection that is already closed has no addresses.
         let Ok((peer, local)) = ends else { return };
         let Some(tls) = &self.tls else {
             return self.serve_http(stream, peer, local).await;
@@ -57,7 +57,7 @@ impl Connections {
         match self.draining.run_until_cancelled(handshake).await {
             Some(Ok(Ok(stream))) => self.serve_http(stream, peer, local).await,
             Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "TLS handshake failed"),
-            Some(Err(_)) => tracing::debug!(%peer, "TLS handshake took too long"),
+            Some(Err(_)) => tracing::debug!(%peer, "TLS handshake timed out"),
             None => {}
         }
     }
@@ -90,7 +90,7 @@ impl Connections {
         let grace = tokio::select! {
             result = &mut connection => return log(peer, result),
             () = preface.overdue(HANDSHAKE_TIMEOUT) => {
-                return tracing::debug!(%peer, "the client sent no HTTP preface in time");
+                return tracing::debug!(%peer, "timed out waiting for the HTTP preface");
             }
             () = self.draining.cancelled() => None,
             () = idle => None,

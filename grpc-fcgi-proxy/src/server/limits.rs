@@ -1,4 +1,4 @@
-//! How connections are served.
+//! The limits on connections, from the flags.
 
 use std::time::Duration;
 

@@ -26,7 +26,7 @@ use crate::call::Bridge;
 use crate::metrics::increment::Increment;
 use tokio_rustls::TlsAcceptor;
 
-/// When the system has no file descriptor left, accepting again at once would only burn CPU.
+/// If the system has no file descriptor left, accepting again at once would only waste CPU time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long aborted calls may take to send their status.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -114,7 +114,7 @@ impl Server {
         tasks.close();
         let drained = timeout(self.limits.drain_timeout, tasks.wait());
         if drained.await.is_err() {
-            tracing::warn!("aborting the calls that did not end in time");
+            tracing::warn!("aborting the calls that did not end within --drain-timeout");
             self.connections.bridge.stopping.cancel();
             let _ = timeout(FAREWELL, tasks.wait()).await;
         }

@@ -1,6 +1,6 @@
 //! The threads that serve: each has a runtime of its own, and a connection stays on one thread with all of its calls.
 //!
-//! So a call never crosses threads between HTTP/2 and php-fpm. A runtime that shares its tasks among threads wakes another
+//! So a call never changes threads between HTTP/2 and php-fpm. A runtime that shares its tasks among threads wakes another
 //! thread for each, which costs more than the work of a call.
 //!
 //! tokio-util's `LocalPoolHandle` does not fit: it panics where the system refuses a thread or a file descriptor, and its
@@ -27,7 +27,7 @@ pub(crate) struct Threads {
 #[derive(Debug)]
 struct ServingThread {
     runtime: Handle,
-    /// The number of its tasks.
+    /// The number of tasks on this thread.
     load: Arc<AtomicUsize>,
     thread: Option<JoinHandle<()>>,
 }
@@ -118,18 +118,18 @@ mod tests {
     #[tokio::test]
     async fn tasks_go_to_the_thread_with_the_lowest_load() {
         let threads = Threads::start(3).unwrap();
-        let (say, mut hear) = mpsc::unbounded_channel();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
         let release = CancellationToken::new();
         for _ in 0..6 {
-            let (say, release) = (say.clone(), release.clone());
+            let (sender, release) = (sender.clone(), release.clone());
             threads.spawn(async move {
-                say.send(thread::current().id()).unwrap();
+                sender.send(thread::current().id()).unwrap();
                 release.cancelled().await;
             });
         }
         let mut counts = std::collections::HashMap::new();
         for _ in 0..6 {
-            *counts.entry(hear.recv().await.unwrap()).or_insert(0) += 1;
+            *counts.entry(receiver.recv().await.unwrap()).or_insert(0) += 1;
         }
         assert_eq!(counts.into_values().collect::<Vec<_>>(), [2, 2, 2]);
         release.cancel();

@@ -1,7 +1,7 @@
 //! gRPC-Web: calls of browsers, over HTTP/1.1 too.
 //!
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>. tonic-web turns a request into an ordinary call, and
-//! the response's trailers into a frame of its body. This module decides which requests that concerns, and does CORS.
+//! the response's trailers into a frame of its body. This module selects those requests, and handles CORS.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -47,7 +47,7 @@ impl Web {
         flags.grpc_web.then(|| Self { cors: cors(flags) })
     }
 
-    /// Whether a request goes through gRPC-Web: every HTTP/1.1 request does, if only to be refused.
+    /// Whether a request passes through gRPC-Web: every HTTP/1.1 request does, even if it is then refused.
     pub(super) fn is_for<B>(&self, request: &Request<B>) -> bool {
         let content_type = request.headers().get(header::CONTENT_TYPE);
         request.version() != Version::HTTP_2
@@ -56,7 +56,7 @@ impl Web {
                 .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc-web"))
     }
 
-    /// Serves a request by means of what serves the ordinary call.
+    /// Serves a request. `call` serves the ordinary call that it is translated to.
     pub(super) async fn serve<F>(
         &self,
         request: Request<RequestBody>,

@@ -1,12 +1,12 @@
-//! What scripts write to STDERR, as records of the log.
+//! Logs the scripts' output to STDERR.
 
 use std::sync::Arc;
 
 use super::call_id::CallId;
 
-/// How much of one call's STDERR is logged, in bytes. The rest is counted.
+/// How many bytes of one call's STDERR are logged. The rest is only counted.
 const MAX_LOGGED: usize = 64 * 1024;
-/// A longer line is broken.
+/// A longer line is split.
 const MAX_LINE: usize = 8 * 1024;
 
 /// Logs the lines that one script writes to STDERR. FastCGI records do not align with lines.
@@ -63,7 +63,7 @@ impl Drop for ApplicationLog {
         if self.dropped > 0 {
             let (path, bytes) = (&*self.path, self.dropped);
             let (request_id, trace_id) = (self.id.request(), self.id.trace());
-            tracing::warn!(target: "application", path, request_id, trace_id, bytes, "dropped the rest of what the script wrote to STDERR");
+            tracing::warn!(target: "application", path, request_id, trace_id, bytes, "dropped the rest of the script's output to STDERR");
         }
     }
 }

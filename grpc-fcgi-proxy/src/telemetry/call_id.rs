@@ -1,4 +1,4 @@
-//! How the log names a call.
+//! The ids by which the log names a call.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};

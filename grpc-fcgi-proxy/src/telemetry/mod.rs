@@ -1,4 +1,4 @@
-//! The log: one JSON object per line on standard error, including what PHP writes to STDERR.
+//! The log: one JSON object per line on standard error, including PHP's output to STDERR.
 
 mod application_log;
 mod call_id;

@@ -2,7 +2,7 @@
 //! records are one write.
 //!
 //! tracing-appender (0.2.5) does not collect: its thread wakes for the first record and writes it at once, so records
-//! that arrive one by one are a write and a wake-up each. Nor does it write warnings before the caller goes on.
+//! that arrive one by one are a write and a wake-up each. Nor does it write warnings before the caller continues.
 
 use std::io::{self, Write};
 use std::mem;
@@ -119,7 +119,7 @@ impl<W: Write> Drop for LogGuard<W> {
 #[derive(Debug)]
 pub(super) struct RecordWriter<'a, W: Write> {
     shared: &'a SharedLog<W>,
-    /// Written before the caller goes on, with all records before it: a warning must be seen whatever happens next.
+    /// Written before the caller continues, with all records before it: a warning must be visible whatever happens next.
     urgent: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The command `check`, against a real php-fpm with each problem that it reports.
+//! The command `check`, run against a real php-fpm that has each of the problems it reports.
 
 mod pool;
 
@@ -15,7 +15,7 @@ use crate::support::{Authority, Client, PhpFpm, Proxy, php};
 /// The user nobody.
 const NOBODY: u32 = 65534;
 
-/// The findings, and whether none of them is an error.
+/// The output of `check`, and whether it passed: without a finding of level error.
 struct Findings {
     passed: bool,
     text: String,
@@ -38,7 +38,7 @@ impl Findings {
         }
     }
 
-    /// Requires a line of this level about `subject`, with these words.
+    /// Requires a line of this level about `subject` that contains `words`.
     fn expect(&self, level: &str, subject: &str, words: &str) {
         let begin = format!("{level:<8} {subject}");
         let line = self.text.lines().find(|line| line.starts_with(&begin));
@@ -88,17 +88,21 @@ async fn without_problems_every_line_is_ok() {
     let all_ok = findings.text.lines().all(|line| line.starts_with("ok "));
     assert!(findings.passed && all_ok, "{}", findings.text);
     findings.expect("ok", "descriptor set", "item.ItemService");
-    findings.expect("ok", "reflection", "all of their imports");
-    findings.expect("ok", "TLS certificate", "it can be used");
+    findings.expect("ok", "reflection", "every file that they import");
+    findings.expect("ok", "TLS certificate", "usable");
     findings.expect("ok", "php-fpm at unix:///", "speaks FastCGI");
-    findings.expect("ok", "ping page /ping", "it answers");
-    findings.expect("ok", "PHP's log", "it comes to the proxy");
+    findings.expect("ok", "ping page /ping", "php-fpm answers it");
+    findings.expect("ok", "PHP's log", "reaches the proxy");
     findings.expect("ok", "display_errors", "off");
     findings.expect("ok", "post_max_size", "8388608 bytes");
-    findings.expect("ok", "script /", "it runs, and answers Unimplemented");
+    findings.expect(
+        "ok",
+        "script /",
+        "runs, and answers an unknown method with Unimplemented",
+    );
     findings.expect("ok", "auxiliary path /healthz", "HTTP status 200");
-    findings.expect("ok", "workers", "one for each of 2 exchanges");
-    findings.expect("ok", "status page unix:///", "pool test, 2 workers now");
+    findings.expect("ok", "workers", "enough for --max-exchanges (2)");
+    findings.expect("ok", "status page unix:///", "pool test has 2 workers now");
 }
 
 #[tokio::test]
@@ -135,7 +139,7 @@ async fn an_unreachable_php_fpm_is_reported() {
     findings.expect(
         "error",
         &format!("php-fpm at {url}"),
-        "nobody listens there",
+        "nothing listens on the address",
     );
     assert_eq!(findings.text.lines().count(), 1, "{}", findings.text);
 
@@ -143,11 +147,11 @@ async fn an_unreachable_php_fpm_is_reported() {
     let socket = folder.path().join("fpm.sock");
     let url = format!("unix://{}", socket.display());
     let findings = check(&url, &[], Path::new("/app/index.php")).await;
-    findings.expect("error", "php-fpm at", "there is no such socket");
+    findings.expect("error", "php-fpm at", "the socket does not exist");
     // A php-fpm that is killed leaves its socket behind.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     let findings = check(&url, &[], Path::new("/app/index.php")).await;
-    findings.expect("error", "php-fpm at", "nobody listens on it");
+    findings.expect("error", "php-fpm at", "nothing listens on the socket");
 }
 
 #[tokio::test]
@@ -194,7 +198,7 @@ async fn a_server_of_another_protocol_is_reported() {
         }
     });
     let findings = check(&url, &[], Path::new("/app/index.php")).await;
-    findings.expect("error", "php-fpm at", "it does not speak FastCGI");
+    findings.expect("error", "php-fpm at", "does not speak FastCGI");
     web_server.abort();
 }
 
@@ -218,7 +222,7 @@ async fn a_busy_php_fpm_is_reported() {
     }
     proxy.metric_becomes("fcgi_exchanges_running", 2.0).await;
     let findings = check_fixture(&php_fpm, &[], "echo.php").await;
-    findings.expect("error", "php-fpm at", "all workers of php-fpm are busy");
+    findings.expect("error", "php-fpm at", "all workers are busy");
 }
 
 #[tokio::test]
@@ -242,7 +246,7 @@ async fn missing_pages_are_reported() {
     findings.expect(
         "error",
         "status page unix:///no.sock;/status",
-        "there is no such socket",
+        "the socket does not exist",
     );
 }
 
@@ -272,9 +276,9 @@ async fn scripts_that_php_fpm_refuses_are_reported() {
     ];
     let findings = check(&php_fpm.url(), &flags, &folder.path().join("none.php")).await;
     let subject = |file: &Path| format!("script {}", file.display());
-    let unknown = "php-fpm does not find it (\"Primary script unknown\")";
+    let unknown = "php-fpm does not find the file (\"Primary script unknown\")";
     findings.expect("error", &subject(&folder.path().join("none.php")), unknown);
-    findings.expect("error", &subject(&secret), "php-fpm's user may not read it");
+    findings.expect("error", &subject(&secret), "let php-fpm's user read it");
     findings.expect("error", "auxiliary path /text", "security.limit_extensions");
     findings.expect("error", "auxiliary path /none", unknown);
     let findings = check(&php_fpm.url(), &[], folder.path()).await;
@@ -286,13 +290,17 @@ async fn scripts_that_fail_or_ignore_the_method_are_reported() {
     let php_fpm = PhpFpm::start().await;
     let route = format!("a.B={}", php("fixtures/echo.php").display());
     let findings = check_fixture(&php_fpm, &["--route", &route], "fatal.php").await;
-    findings.expect("error", "script", "it fails: PHP Fatal error:  Uncaught");
+    findings.expect("error", "script", "fails: PHP Fatal error:  Uncaught");
     let subject = format!("script {}", php("fixtures/echo.php").display());
-    findings.expect("warning", &subject, "does it look at GRPC_METHOD?");
+    findings.expect(
+        "warning",
+        &subject,
+        "let it compare GRPC_SERVICE and GRPC_METHOD",
+    );
 }
 
 #[tokio::test]
-async fn display_errors_is_reported_whatever_the_other_settings() {
+async fn display_errors_is_detected_under_any_other_settings() {
     let findings = check_pool("php_admin_flag[display_errors] = off").await;
     findings.expect("ok", "display_errors", "off");
     let on = "php_admin_flag[display_errors] = on";

@@ -15,12 +15,12 @@ async fn a_log_outside_of_fastcgi_is_reported() {
     findings.expect(
         "warning",
         "display_errors",
-        "does not show without PHP's log",
+        "unknown, since PHP's log does not reach the proxy",
     );
     findings.expect(
         "warning",
         "post_max_size",
-        "does not show without PHP's log",
+        "unknown, since PHP's log does not reach the proxy",
     );
 }
 
@@ -29,10 +29,9 @@ async fn post_max_size_is_reported_and_limits_no_message() {
     let lines = "pm.max_children = 2\nphp_admin_value[post_max_size] = 1K\n";
     let php_fpm = PhpFpm::start_with(lines).await;
     let findings = check_fixture(&php_fpm, &[], "http_status.php").await;
-    let words =
-        "1024 bytes, and --max-receive-message-size is 4194304: a longer message arrives whole";
+    let words = "1024 bytes, but --max-receive-message-size is 4194304, so PHP logs a warning";
     findings.expect("warning", "post_max_size", words);
-    // The finding is true.
+    // As the finding states, the script reads the message whole, and PHP logs a warning.
     let script = php("fixtures/echo.php");
     let mut proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
     let client = Client::connect(proxy.address).await;
@@ -52,7 +51,7 @@ async fn post_max_size_is_reported_and_limits_no_message() {
         "php_admin_flag[enable_post_data_reading] = off",
     ] {
         let findings = check_pool(lines).await;
-        findings.expect("ok", "post_max_size", "PHP does not look at it");
+        findings.expect("ok", "post_max_size", "PHP does not apply it");
     }
 }
 
@@ -70,7 +69,7 @@ async fn a_pool_that_is_too_small_is_reported() {
     findings.expect(
         "error",
         "workers",
-        "only 2 run at once, and --max-exchanges is 3",
+        "php-fpm runs only 2 requests at once, but --max-exchanges is 3",
     );
 }
 
@@ -93,6 +92,6 @@ async fn a_pool_that_grows_is_large_enough() {
         "pm = dynamic\npm.start_servers = 1\npm.min_spare_servers = 1\npm.max_spare_servers = 1",
     ] {
         let findings = check_pool(lines).await;
-        findings.expect("ok", "workers", "one for each of 2 exchanges");
+        findings.expect("ok", "workers", "enough for --max-exchanges (2)");
     }
 }

@@ -48,7 +48,7 @@ async fn a_long_log_of_php_is_truncated() {
         let logged = proxy.logged(|record| record["bytes"].is_u64()).await;
         assert_eq!(
             logged["message"],
-            "dropped the rest of what the script wrote to STDERR"
+            "dropped the rest of the script's output to STDERR"
         );
         check_recovery(&php_fpm, &proxy, &client).await;
     }
