@@ -51,7 +51,7 @@ index() {
 }
 
 is_expected() {
-  diff <(jq -S . "$root/script/lib/index.json") <(index 2>/dev/null | jq -S .) >"$state/difference"
+  diff <(jq -S . "$root/deploy/tests/mesh/report.json") <(index 2>/dev/null | jq -S .) >"$state/difference"
 }
 
 check_report() {
