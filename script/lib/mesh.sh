@@ -25,14 +25,14 @@ stop_mesh() {
   [ -z "$(ip netns list | grep '^gfp-' || true)" ] || die "script/run left network namespaces behind"
 }
 
-# test_mesh STATE PATIENCE FILTER...: runs the tests of deploy/tests/mesh that the filter selects, in the pods that the files
-# in STATE describe (see script/run); PATIENCE is how many seconds a test waits for what comes about by itself. They are built
-# as the caller and run as root; one by one, since some end programs that others need.
+# test_mesh STATE PATIENCE FILTER...: runs the tests in deploy/tests/mesh that match the filter, in the pods that the folder
+# STATE describes (see script/run). PATIENCE is the time, in seconds, that a test waits for a condition. The tests are built as
+# the caller and run as root, one by one, since some end programs that others need.
 test_mesh() {
   local test
   test=$(as_caller cargo test --locked --workspace --test mesh --no-run --message-format json --quiet \
     | jq --raw-output 'select(.executable != null and .target.name == "mesh") | .executable')
-  # libtest is content with no test at all.
+  # libtest succeeds if no test matches.
   "$test" --list --ignored "${@:3}" | grep ': test$' >/dev/null || die "no test of the mesh matches ${*:3}"
   MESH_STATE=$1 MESH_PATIENCE=$2 "$test" --ignored --test-threads 1 "${@:3}"
 }

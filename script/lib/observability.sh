@@ -92,9 +92,9 @@ write_urls() {
 }
 
 report_observers() {
-  local what
+  local program
   sed 's/\t/: /' "$state/observers.tsv" >&2
-  for what in "${skipped[@]}"; do
-    say "skipped $what"
+  for program in "${skipped[@]}"; do
+    say "skipped $program"
   done
 }

@@ -40,15 +40,15 @@ serves() {
       "http://$1/grpc.health.v1.Health/Check" | xxd -plain | grep -qx 00000000020801
 }
 
-# eventually WHAT COMMAND...
+# eventually CONDITION COMMAND...: waits until the command succeeds.
 eventually() {
-  local what=$1 end=$((SECONDS + 90))
+  local condition=$1 end=$((SECONDS + patience))
   shift
   until "$@"; do
-    [ "$SECONDS" -lt "$end" ] || die "$what: not within 90 s"
+    [ "$SECONDS" -lt "$end" ] || die "$condition: not within $patience s"
     sleep 1
   done
-  say "ok: $what"
+  say "ok: $condition"
 }
 
 index() {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by every script: installs on a Debian 12 machine what they need and it lacks, and prints what it installs.
+# Sourced by every script: installs the programs that scripts need and a Debian 12 machine lacks, and names each.
 
 # shellcheck disable=SC2034 # used by the scripts that source this
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
