@@ -1,5 +1,4 @@
-# The programs in Rust, an image for each: --target grpc-fcgi-proxy, frontend, user or order. Built for the platform that
-# the build is for; nothing here depends on which.
+# The programs in Rust, an image for each: --target grpc-fcgi-proxy, frontend, user or order. Works for any platform.
 
 FROM docker.io/library/rust:1.95.0-slim-bookworm AS rust
 WORKDIR /src
@@ -7,12 +6,12 @@ ENV CARGO_PROFILE_RELEASE_DEBUG=none CARGO_PROFILE_RELEASE_STRIP=debuginfo
 RUN cargo install --locked --root /usr/local cargo-chef@0.1.73
 COPY Cargo.toml Cargo.lock ./
 
-# What the programs depend on, in a form that changes only when that does.
+# The dependencies of the programs, in a form that changes only when they do.
 FROM rust AS plan
 COPY proto proto
 COPY grpc-fcgi-proxy grpc-fcgi-proxy
 COPY services services
-# A member of the workspace, of which nothing is built.
+# A member of the workspace that is not built.
 COPY deploy/tests/Cargo.toml deploy/tests/
 RUN mkdir deploy/tests/mesh && touch deploy/tests/mesh/main.rs
 RUN cargo chef prepare
@@ -20,16 +19,16 @@ RUN cargo chef prepare
 FROM rust AS build
 COPY --from=plan /src/recipe.json ./
 RUN cargo chef cook --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
-# Once more: what is cooked with has only the dependencies.
+# Again: cargo chef cook used a reduced workspace.
 COPY Cargo.toml Cargo.lock ./
 COPY proto proto
 COPY grpc-fcgi-proxy grpc-fcgi-proxy
 COPY services services
-# A member of the workspace, of which nothing is built.
+# A member of the workspace that is not built.
 COPY deploy/tests/Cargo.toml deploy/tests/
 RUN mkdir --parents deploy/tests/mesh && touch deploy/tests/mesh/main.rs
 RUN cargo build --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
-# For each, what an image without a shell or a package needs: the program and the libraries that it names.
+# For each image, which has no shell and no packages: the program and its libraries.
 RUN for program in grpc-fcgi-proxy frontend user order; do \
       install -D "target/release/$program" "/out/$program/usr/local/bin/$program" \
       && ldd "target/release/$program" | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory "/out/$program" \

@@ -1,14 +1,14 @@
 # shellcheck shell=bash
-# Sourced after setup.sh: the names of our images.
+# Sourced after setup.sh: the names of the images.
 # shellcheck disable=SC2154 # root comes from setup.sh
 
-# What the manifests call them: IMAGE_PREFIX/NAME:dev.
-# shellcheck disable=SC2034 # used by those who source this
+# The manifests name them IMAGE_PREFIX/NAME:dev.
+# shellcheck disable=SC2034 # used by the scripts that source this
 readonly image_prefix=grpc-fcgi-proxy
-# shellcheck disable=SC2034 # used by those who source this
+# shellcheck disable=SC2034 # used by the scripts that source this
 readonly rust_images=(grpc-fcgi-proxy frontend user order)
 
-# content_tag: the same for the same files, another for others, so that a change rolls the pods and nothing else does.
+# content_tag: a hash of the images' sources, so that only a change of these rolls the pods.
 content_tag() {
   (
     cd "$root" || exit
@@ -18,12 +18,12 @@ content_tag() {
   )
 }
 
-# need_tag TAG: refuses what cannot be one.
+# need_tag TAG: fails if it is not a valid tag.
 need_tag() {
-  [[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || die "--tag takes letters, digits, '.', '_' and '-', not '$1'"
+  [[ $1 =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || die "--tag requires letters, digits, '.', '_' and '-', not '$1'"
 }
 
-# need_registry REGISTRY: such as registry.example.org/shop.
+# need_registry REGISTRY: fails if it is not one, such as registry.example.org/shop.
 need_registry() {
-  [[ $1 =~ ^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*$ ]] || die "a registry is such as registry.example.org/shop, not '$1'"
+  [[ $1 =~ ^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)*$ ]] || die "expected a registry such as registry.example.org/shop, not '$1'"
 }

@@ -1,37 +1,37 @@
 # shellcheck shell=bash
 # Sourced after setup.sh: the manifests of deploy/kubernetes.
-# shellcheck disable=SC2034,SC2154 # python is for those who source this; root, cache and built come from setup.sh
+# shellcheck disable=SC2034,SC2154 # python is for the scripts that source this; root, cache and built come from setup.sh
 
 readonly kustomize_version=v5.7.1
 readonly kubernetes_validate_version=1.37.0
-# What that knows: the current version and the two before.
-# shellcheck disable=SC2034 # used by those who source this
+# kubernetes-validate contains the schemas of these.
+# shellcheck disable=SC2034 # used by the scripts that source this
 readonly kubernetes_versions=(1.37 1.36 1.35)
 kustomize=()
 
-# need_kustomize: the one in kubectl if it is new enough; Debian's kubectl is far too old.
+# need_kustomize: kubectl's if that is new enough; Debian's kubectl is far too old.
 need_kustomize() {
   local version
   if version=$(kubectl version --client 2>/dev/null | sed -n 's/^Kustomize Version: v//p') && [ -n "$version" ] \
     && at_least 5.4 "$version"; then
     kustomize=("$(command -v kubectl)" kustomize)
   else
-    need_go kustomize sigs.k8s.io/kustomize/kustomize/v5 "$kustomize_version" . || die "there is neither a kubectl of version 1.31 or newer nor a Go to build kustomize with"
+    need_go kustomize sigs.k8s.io/kustomize/kustomize/v5 "$kustomize_version" . || die "needs kubectl 1.31 or newer, or Go to build kustomize; neither is available"
     kustomize=("$built" build)
   fi
 }
 
-# render OVERLAY: its manifests, to stdout.
+# render OVERLAY: prints its manifests.
 render() {
   "${kustomize[@]}" "$root/deploy/kubernetes/overlays/$1"
 }
 
-# with_images PREFIX TAG: the manifests from stdin, with our images under these names.
+# with_images PREFIX TAG: prints the manifests from stdin, with the project's images as PREFIX/NAME:TAG.
 with_images() {
   sed -E "s#^( *(- )?image: )grpc-fcgi-proxy/([a-z-]+):dev\$#\1$1/\3:$2#"
 }
 
-# database_secret APP PASSWORD: the Secret of its database in the minikube overlay.
+# database_secret APP PASSWORD: prints the Secret of the app's database in the overlay minikube.
 database_secret() {
   cat <<END
 apiVersion: v1
@@ -47,7 +47,7 @@ stringData:
 END
 }
 
-# need_kubernetes_validate: $python has it, and PyYAML.
+# need_kubernetes_validate: $python is a Python with kubernetes-validate and PyYAML.
 need_kubernetes_validate() {
   local home=$cache/kubernetes-validate-$kubernetes_validate_version
   python=$home/bin/python

@@ -1,26 +1,26 @@
 # shellcheck shell=bash
-# Sourced by script/run: a network namespace for each pod, joined by a bridge.
+# Sourced by script/run: a network namespace for each pod, connected by a bridge.
 
-# 198.18.0.0/15 is set aside for tests between devices (RFC 2544): no LAN, VPN or container network has it. Its upper
-# end, since proxies with made-up DNS answers take the lower one.
+# 198.18.0.0/15 is reserved for tests between devices (RFC 2544), so no LAN, VPN or container network uses it. Proxies with
+# made-up DNS answers use its lower end, so this is its upper end.
 readonly subnet=198.19.255
 readonly machine_address=$subnet.1
-# Begins the name of every namespace and interface that is ours.
+# Every namespace and interface of script/run has a name with this prefix.
 readonly prefix=gfp-
-# The bridge lives in a namespace of its own, where the machine's firewall (Docker's, say) does not see what it forwards.
+# The bridge is in a namespace of its own, where the machine's firewall (Docker's, say) does not filter what it forwards.
 readonly switch=${prefix}switch
 readonly uplink=${prefix}uplink
 
-# Asked before ip is installed, too.
+# Without ip, which may not be installed yet.
 namespaces() {
   find /run/netns -maxdepth 1 -name "$prefix*" -printf '%f\n' 2>/dev/null || true
 }
 
 network_up() {
-  ip netns add "$switch" || die "cannot make a network namespace; it takes root with all its rights, which a container may lack"
+  ip netns add "$switch" || die "cannot create a network namespace: root in a container may lack the capabilities"
   ip -n "$switch" link add bridge0 type bridge
   ip -n "$switch" link set bridge0 up
-  # The machine is on the bridge too: curl and the tests come in from there.
+  # Connects the machine to the bridge, for curl and the tests.
   ip link add "$uplink" type veth peer name machine netns "$switch"
   ip -n "$switch" link set machine master bridge0 up
   ip address add "$machine_address/24" dev "$uplink"
@@ -38,7 +38,7 @@ add_namespace() {
   ip -n "$namespace" link set lo up
 }
 
-# Only after the programs in them have ended: a namespace lives as long as they do.
+# After the programs in them have ended: a namespace exists until then.
 network_down() {
   local namespace
   ip link delete "$uplink" 2>/dev/null || true

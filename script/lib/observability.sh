@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Sourced by script/run: what looks into the pods, if it is asked for. A statsd_exporter in each pod; Prometheus and the
-# collector of the spans in pods of their own. What cannot be had is left out, and said.
+# Sourced by script/run, for --observability: statsd_exporter in each pod, Prometheus and Jaeger in pods of their own. A
+# program that is not available is skipped, and reported.
 # shellcheck disable=SC2154 # the folders, pods and addresses come from script/run and its other parts
 
 readonly prometheus_address=$subnet.2
 readonly jaeger_address=$subnet.3
-left_out=()
+skipped=()
 observers=()
 statsd_exporter=
 jaeger=
@@ -13,12 +13,12 @@ jaeger=
 need_observability() {
   need_prometheus
   if ! need_statsd_exporter || ! need_jaeger; then
-    left_out+=("statsd_exporter and Jaeger, and with them Envoy's metrics and all traces: Go builds them, and none can be had")
+    skipped+=("statsd_exporter and Jaeger, so Envoy's metrics and all traces: building them requires Go, which is not available")
   fi
-  left_out+=("Grafana: neither Debian nor the registry of Go has it; deploy/grafana has what it would show")
+  skipped+=("Grafana: Debian does not package it, and Go's registry has no module that builds it; its dashboards are in deploy/grafana")
 }
 
-# Before the pods: their hosts file names the collector.
+# Before the pods, whose hosts file names Jaeger.
 plan_observers() {
   observers=(prometheus)
   address_of[prometheus]=$prometheus_address
@@ -48,7 +48,7 @@ make_prometheus() {
     --storage.tsdb.path "$home/tsdb" --web.listen-address :9090 --log.level warn
 }
 
-# Each pod twice: what its program counts, and what its Envoy does.
+# Two targets for each pod: its program's metrics and its Envoy's.
 targets() {
   local pod ports
   for pod in "${pods[@]}"; do
@@ -65,7 +65,7 @@ make_jaeger() {
   write_start jaeger jaeger "${prefix}jaeger" "$jaeger" --config "$state/pods/jaeger/jaeger.yaml"
 }
 
-# Before the pods, so that the first request is seen.
+# Before the pods, so that Prometheus and Jaeger see the first request.
 start_observers() {
   local pod
   say "starting ${observers[*]}"
@@ -92,9 +92,9 @@ write_urls() {
 }
 
 report_observers() {
-  local what
+  local program
   sed 's/\t/: /' "$state/observers.tsv" >&2
-  for what in "${left_out[@]}"; do
-    say "left out: $what"
+  for program in "${skipped[@]}"; do
+    say "skipped $program"
   done
 }

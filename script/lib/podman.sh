@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Sourced by script/test-pods: a podman of its own, apart from the machine's containers and settings, and the images that it
-# would pull from a registry, made of what Debian and others have of the same programs.
-# shellcheck disable=SC2154 # root, cache and what need_* find come from setup.sh
+# Sourced by script/test-pods: a podman that is separate from the machine's containers and settings, and stand-ins for the
+# images that it would pull from a registry, made of the same programs from Debian and elsewhere.
+# shellcheck disable=SC2154 # root, cache and the programs that need_* set come from setup.sh
 
 # shellcheck disable=SC2034 # used by script/test-pods
 readonly network=grpc-fcgi-proxy
@@ -14,7 +14,7 @@ need_podman() {
   install -d -m 755 "$state"
   cat >"$state/containers.conf" <<'END'
 [engine]
-# crun refuses a hybrid tree of cgroups, and there may be no systemd to ask.
+# crun refuses a hybrid cgroup hierarchy, and systemd may not be running.
 runtime = "runc"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
@@ -31,13 +31,13 @@ driver = "overlay"
 graphroot = "$cache/containers"
 runroot = "$state/run"
 END
-  # Nothing is pulled: an image that is missing is a mistake here.
+  # Pulls nothing: a missing image is a bug of this script.
   echo 'unqualified-search-registries = []' >"$state/registries.conf"
   export CONTAINERS_CONF=$state/containers.conf CONTAINERS_STORAGE_CONF=$state/storage.conf
   export CONTAINERS_REGISTRIES_CONF=$state/registries.conf BUILDAH_ISOLATION=chroot
 }
 
-# stand_in NAME FILE...: an image of that name, made of a Dockerfile from stdin and the files, unless the same is there.
+# stand_in NAME FILE...: builds an image from the Dockerfile on stdin and the files, unless the same image exists.
 stand_in() {
   local name=$1 folder recipe hash file
   shift
@@ -45,7 +45,7 @@ stand_in() {
   hash=$({ cat "$@" /dev/null && echo "$recipe" && base_id; } | sha256sum | cut -c1-12)
   [ "$(label "$name")" != "$hash" ] || return 0
   say "making a stand-in for $name"
-  folder=$(mktemp -d)
+  new_folder folder
   for file in "$@"; do
     cp "$file" "$folder/"
   done
@@ -58,12 +58,12 @@ base_id() {
   podman image inspect --format '{{.Id}}' "$base" 2>/dev/null || true
 }
 
-# image_of NAME: as the manifests and Dockerfiles name it, with its tag.
+# image_of NAME: the image's full name and tag in the manifests and Dockerfiles.
 image_of() {
   grep -rhoE "docker\.io/[a-z-]+/$1:[A-Za-z0-9.-]+" "$root/deploy/kubernetes" "$root/deploy/docker" | sort -u | head -n 1
 }
 
-# label NAME: of which recipe the image is, if it is there.
+# label NAME: the hash of the image's recipe, if the image exists.
 label() {
   podman image inspect --format '{{index .Labels "stand-in"}}' "$1" 2>/dev/null || true
 }
@@ -74,14 +74,14 @@ make_base() {
   hash=$(declare -f make_base | sha256sum | cut -c1-12)
   [ "$(label "$base")" != "$hash" ] || return 0
   say "making a stand-in for $base"
-  folder=$(mktemp -d "$cache/new.XXXXXX")
+  new_folder folder "$cache/new.XXXXXX"
   debootstrap --variant=minbase bookworm "$folder" >"$state/build.log" 2>&1 \
     || die "debootstrap failed: $(tail -n 5 "$state/build.log")"
   rm -rf "$folder"/var/cache/apt/archives/*.deb "$folder"/var/lib/apt/lists/*
-  # Security updates have their folder beside the mirror's own.
+  # Security updates are in a folder beside the mirror's.
   read -r _ mirror _ <"$folder/etc/apt/sources.list"
   printf 'deb %s main\n' "$mirror bookworm" "${mirror%/}-security bookworm-security" >"$folder/etc/apt/sources.list"
-  # An imported image has no environment, and without PATH it finds no program.
+  # An imported image has no environment, and without PATH finds no program.
   tar --create --directory "$folder" . \
     | podman import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' \
       --change "LABEL stand-in=$hash" - "$base" >/dev/null 2>&1
@@ -90,7 +90,7 @@ make_base() {
 
 make_stand_ins() {
   make_base
-  # With the authorities of this machine: its way to the crates may have one of its own.
+  # With this machine's certificate authorities: its proxy to crates.io may have its own.
   stand_in "$(image_of rust)" /etc/ssl/certs/ca-certificates.crt <<END
 FROM $base
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates cargo-web gcc libc6-dev rustc-web

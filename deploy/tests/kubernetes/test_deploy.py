@@ -1,5 +1,5 @@
-"""What script/deploy asks of a cluster. There is none here: a kubectl that writes down what it is told stands in for it, and
-only kustomize is real. What the manifests do in pods is tested by script/test-pods."""
+"""Tests of script/deploy with a stand-in for kubectl that records its arguments. Only kustomize is real. script/test-pods tests
+the manifests in pods."""
 
 import json
 import os
@@ -12,7 +12,7 @@ import yaml
 
 ROOT = pathlib.Path(__file__).parents[3]
 
-# Takes the answer of the first line in answers.json whose words are all among the arguments.
+# Prints the output of the first entry in answers.json whose words are all among the arguments.
 KUBECTL = """#!/usr/bin/env python3
 import json, os, pathlib, sys
 if sys.argv[1] == "kustomize":
@@ -63,7 +63,7 @@ class Deploy(unittest.TestCase):
     def names(self, kind):
         return sorted(document["metadata"]["name"] for document in self.applied() if document["kind"] == kind)
 
-    def test_applies_secrets_and_then_the_overlay_and_prints_where_it_answers(self):
+    def test_applies_secrets_and_then_the_overlay_and_prints_the_urls(self):
         done = self.deploy("--tag", "t1")
         self.assertEqual(done.returncode, 0, done.stderr)
         apps = ["frontend", "ingress", "item", "order", "user"]
@@ -88,7 +88,7 @@ class Deploy(unittest.TestCase):
         self.assertIn("image: registry.example.org/shop/item:t1", text)
         self.assertNotIn(":dev", text)
 
-    def test_shows_no_password_to_the_list_of_processes(self):
+    def test_passes_no_password_as_an_argument(self):
         self.deploy()
         passwords = [d["stringData"]["password"] for d in self.applied() if "password" in d.get("stringData", {})]
         self.assertEqual(len(set(passwords)), 3)
@@ -96,14 +96,14 @@ class Deploy(unittest.TestCase):
             for password in passwords:
                 self.assertNotIn(password, " ".join(call["arguments"]))
 
-    def test_keeps_passwords_and_certificates_that_are_there(self):
+    def test_keeps_existing_passwords_and_certificates(self):
         self.deploy()
         first = [d for d in self.applied() if d["metadata"]["name"] == "certificate-item"]
         self.deploy(answers=[["get secret", "", 0]])
         self.assertEqual([d for d in self.applied() if d["metadata"]["name"] == "certificate-item"], first)
         self.assertNotIn("item-database", self.names("Secret"))
 
-    def test_says_what_is_wrong_with_a_pod_that_does_not_get_ready(self):
+    def test_reports_a_pod_that_does_not_become_ready(self):
         done = self.deploy("--timeout", "1", answers=[
             ["rollout status deployment.apps/item", "timed out waiting for the condition\n", 1],
             ["get pods go-template", "", 0],
@@ -119,7 +119,7 @@ class Deploy(unittest.TestCase):
             self.assertIn(words, done.stderr)
         self.assertEqual(done.stdout, "")
 
-    def test_says_that_the_cluster_does_not_answer(self):
+    def test_reports_a_cluster_that_does_not_answer(self):
         done = self.deploy(answers=[["get namespace", "connection refused\n", 1]])
         self.assertEqual(done.returncode, 1)
         self.assertIn("the cluster of the context 'minikube' does not answer: connection refused", done.stderr)
@@ -133,7 +133,7 @@ class Deploy(unittest.TestCase):
         self.assertIn("missing in grpc-fcgi-proxy: user-database order-database", done.stderr)
         self.assertEqual(self.names("Deployment"), [])
 
-    def test_deletes_what_has_its_label_and_nothing_else(self):
+    def test_deletes_objects_with_its_label_and_nothing_else(self):
         done = self.deploy("--delete")
         self.assertEqual(done.returncode, 0, done.stderr)
         [call] = [c["arguments"] for c in self.calls if "delete" in c["arguments"]]

@@ -1,5 +1,6 @@
-"""What every overlay promises of its pods, whatever else changes: script/validate-kubernetes renders them into $MANIFESTS."""
+"""Rules for the pods of every overlay. script/validate-kubernetes renders the overlays into $MANIFESTS."""
 
+import json
 import os
 import pathlib
 import re
@@ -12,7 +13,8 @@ OVERLAYS = {
     for path in pathlib.Path(os.environ["MANIFESTS"]).glob("*.yaml")
 }
 APPS = ["ingress", "frontend", "user", "order", "item"]
-CALLERS = {"frontend": "ingress", "user": "frontend", "order": "frontend", "item": "order"}
+# The only permitted caller of each app that has one. The tests of the mesh call with certificates of the same callers.
+CALLERS = json.loads((pathlib.Path(__file__).parents[1] / "callers.json").read_text())
 
 
 def of_kind(overlay, *kinds):
@@ -21,7 +23,7 @@ def of_kind(overlay, *kinds):
 
 def named(overlay, kind, name):
     found = [document for document in of_kind(overlay, kind) if document["metadata"]["name"] == name]
-    assert len(found) == 1, f"{overlay}: {len(found)} times {kind} {name}"
+    assert len(found) == 1, f"{overlay}: {len(found)} objects {kind}/{name}"
     return found[0]
 
 
@@ -43,7 +45,7 @@ def every_container():
 
 
 def selects(selector, labels):
-    """Whether a label selector takes a pod with these labels."""
+    """Whether a label selector matches these labels."""
     for key, value in selector.get("matchLabels", {}).items():
         if labels.get(key) != value:
             return False
@@ -55,7 +57,7 @@ def selects(selector, labels):
 
 
 class Case(unittest.TestCase):
-    """A test goes through all that is asked of, and says each that is not so."""
+    """A test checks each object, and reports each that fails."""
 
     def each(self, things, check):
         count = 0
@@ -63,7 +65,7 @@ class Case(unittest.TestCase):
             count += 1
             with self.subTest(where):
                 check(*thing)
-        self.assertGreater(count, 0, "nothing was looked at")
+        self.assertGreater(count, 0, "checked no object")
 
 
 class EveryContainer(Case):
@@ -74,7 +76,7 @@ class EveryContainer(Case):
             self.assertIs(security["allowPrivilegeEscalation"], False)
             self.assertIsNot(security.get("privileged"), True)
             self.assertEqual(security["capabilities"], {"drop": ["ALL"]})
-            self.assertFalse(set(security) & {"runAsNonRoot", "runAsUser", "seccompProfile"}, "the pod says that")
+            self.assertFalse(set(security) & {"runAsNonRoot", "runAsUser", "seccompProfile"}, "belongs to the pod")
 
         self.each(every_container(), check)
 
@@ -89,13 +91,14 @@ class EveryContainer(Case):
         def check(_, container):
             self.assertIn("livenessProbe", container)
             self.assertIn("readinessProbe", container)
-            # The next container waits for a sidecar's startup probe, so what answers through the next has none.
+            # The next container starts after a sidecar's startup probe succeeds, so a sidecar that is probed through the next
+            # container has none.
             if container["name"] != "php-fpm":
                 self.assertIn("startupProbe", container)
 
         self.each(every_container(), check)
 
-    def test_is_asked_by_grpc_where_it_serves_grpc(self):
+    def test_is_probed_by_grpc_if_it_serves_grpc(self):
         serves = {
             "user": "user.UserService",
             "order": "order.OrderService",
@@ -108,7 +111,7 @@ class EveryContainer(Case):
 
         self.each((each for each in every_container() if each[2]["name"] in serves), check)
 
-    def test_is_probed_where_no_certificate_is_asked_for(self):
+    def test_is_probed_at_a_port_without_mutual_tls(self):
         def check(workload, container):
             named_ports = {port["name"]: port["containerPort"] for port in container.get("ports", [])}
             for kind in "startupProbe", "readinessProbe", "livenessProbe":
@@ -165,12 +168,12 @@ class EveryPod(Case):
             name = workload["metadata"]["name"]
             self.assertEqual(pod["spec"]["serviceAccountName"], name)
             named(overlay, "ServiceAccount", name)
-            # Prometheus asks the API for the pods.
+            # Prometheus discovers pods through the API.
             self.assertIs(pod["spec"]["automountServiceAccountToken"], name == "prometheus")
 
         self.each(self.pods(), check)
 
-    def test_may_be_reached_and_reach_only_what_a_policy_allows(self):
+    def test_has_network_policies_for_both_directions(self):
         def check(overlay, workload, pod):
             labels = pod["metadata"]["labels"]
             policies = [p["spec"] for p in of_kind(overlay, "NetworkPolicy") if selects(p["spec"]["podSelector"], labels)]
@@ -217,7 +220,7 @@ class EveryApp(Case):
     def test_is_replaced_without_a_gap(self):
         def check(overlay, app, spec):
             self.assertEqual(spec["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
-            # Longer than the DNS may keep an answer, 30 s, and Envoy waits to ask again, 5 s.
+            # The DNS may cache for 30 s, and Envoy resolves every 5 s.
             self.assertGreater(spec["minReadySeconds"], 35)
             pause = max(c["lifecycle"]["preStop"]["sleep"]["seconds"] for c in spec["template"]["spec"]["containers"])
             arguments = " ".join(sum((c.get("args", []) for c in containers({"spec": spec})), []))
@@ -248,7 +251,7 @@ class EveryApp(Case):
 
         self.each(self.apps(), check)
 
-    def test_lets_in_only_its_caller(self):
+    def test_admits_only_its_permitted_caller(self):
         def check(overlay, app, spec):
             allowed = named(overlay, "NetworkPolicy", app)["spec"]["ingress"]
             sources = [source for rule in allowed for source in rule.get("from", [])]
@@ -269,10 +272,10 @@ class EveryApp(Case):
 
 
 class Overlays(Case):
-    def test_are_both_there(self):
+    def test_are_minikube_and_production(self):
         self.assertEqual(sorted(OVERLAYS), ["minikube", "production"])
 
-    def test_have_no_secret_in_them(self):
+    def test_contain_no_secret(self):
         self.each(((overlay, overlay) for overlay in OVERLAYS), lambda o: self.assertEqual(of_kind(o, "Secret"), []))
 
     def test_production_has_more_than_one_pod_of_each_app_and_scales_them(self):
@@ -281,7 +284,7 @@ class Overlays(Case):
             self.assertEqual(scaler["scaleTargetRef"]["name"], app)
             self.assertGreater(scaler["minReplicas"], 1)
             self.assertGreater(scaler["maxReplicas"], scaler["minReplicas"])
-            # Otherwise each deployment would undo what the autoscaler did.
+            # Otherwise each deployment would reset the autoscaler's number.
             self.assertNotIn("replicas", named("production", "Deployment", app)["spec"])
 
         self.each(((app, app) for app in APPS), check)
@@ -298,7 +301,7 @@ class Overlays(Case):
             [source] = [v["valueFrom"] for v in env if v["name"] == variable]
             self.assertEqual(source["secretKeyRef"]["name"], f"{app}-database")
 
-    def test_minikube_can_open_what_the_readme_opens(self):
+    def test_minikube_exposes_the_services_of_the_readme(self):
         for name in "ingress", "prometheus", "jaeger-query", "grafana":
             with self.subTest(name):
                 self.assertEqual(named("minikube", "Service", name)["spec"]["type"], "NodePort")

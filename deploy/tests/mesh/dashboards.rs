@@ -1,4 +1,4 @@
-//! The dashboards, as Grafana would read them, and the alerts' runbook.
+//! Grafana's dashboards, and the runbook of the alerts.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// Durations are in seconds, ratios from 0 to 1, rates a second.
+/// Durations are in seconds, ratios from 0 to 1, rates per second.
 const UNITS: [&str; 7] = ["s", "percentunit", "reqps", "cps", "short", "bytes", "Bps"];
 
 /// A file of the checkout.
-fn checkout(path: &str) -> PathBuf {
+pub(crate) fn checkout(path: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../..")
         .join(path)
@@ -27,13 +27,13 @@ fn dashboards() -> Vec<Value> {
     dashboards
 }
 
-/// The panels of a dashboard that show something.
+/// The panels of a dashboard, without row titles.
 fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
     let panels = dashboard["panels"].as_array().unwrap().iter();
     panels.filter(|panel| panel["type"] != "row")
 }
 
-/// Every query, with where it stands.
+/// Every query, with its dashboard and panel.
 pub(crate) fn queries() -> Vec<(String, String)> {
     let mut queries = Vec::new();
     for dashboard in dashboards() {
@@ -48,7 +48,7 @@ pub(crate) fn queries() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_panel_has_a_query_a_unit_a_text_and_the_provisioned_source() {
+fn every_panel_has_a_query_a_unit_a_description_and_the_provisioned_source() {
     let sources = fs::read_to_string(checkout("deploy/grafana/datasources.yaml")).unwrap();
     for dashboard in dashboards() {
         for panel in panels(&dashboard) {

@@ -1,15 +1,15 @@
-//! Mutual TLS: who may call whom.
+//! Mutual TLS: the permitted callers.
 
 use std::fs;
 use std::time::Duration;
 
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
+use crate::callers;
 use crate::pods::{address, state};
 
-/// Calls `/healthz` of an app's Envoy with the certificate of another app, or none, as gRPC: an answer at all means
-/// that the caller was let in.
-fn is_let_in(caller: Option<&str>, callee: &str) -> bool {
+/// Calls an app's Envoy with the certificate of another app, or none. Any response means that Envoy accepts the caller.
+fn is_accepted(caller: Option<&str>, callee: &str) -> bool {
     let pem = |app: &str, name: &str| fs::read(state(&format!("certs/{app}/{name}"))).unwrap();
     let mut tls = ClientTlsConfig::new()
         .ca_certificate(Certificate::from_pem(pem(callee, "ca.crt")))
@@ -34,7 +34,7 @@ fn is_let_in(caller: Option<&str>, callee: &str) -> bool {
         let Ok(channel) = endpoint.connect().await else {
             return false;
         };
-        // With TLS 1.3 a client learns only from its first exchange that its certificate was refused.
+        // In TLS 1.3, a client learns after its handshake that the server rejects its certificate.
         let mut client = proto::item::item_service_client::ItemServiceClient::new(channel);
         match client
             .list_items(proto::item::ListItemsRequest::default())
@@ -50,24 +50,22 @@ fn is_let_in(caller: Option<&str>, callee: &str) -> bool {
 }
 
 #[test]
-#[ignore = "needs the pods of script/run, which script/test starts"]
-fn only_the_named_caller_is_let_in() {
+#[ignore = "needs pods, which script/test and script/test-pods start"]
+fn only_the_permitted_caller_is_accepted() {
     let apps = ["ingress", "frontend", "user", "order", "item"];
-    let permitted = [
-        ("ingress", "frontend"),
-        ("frontend", "user"),
-        ("frontend", "order"),
-        ("order", "item"),
-    ];
-    for callee in &apps[1..] {
+    let permitted = callers::permitted();
+    assert_eq!(permitted.len(), apps.len() - 1, "all but the ingress");
+    for (permitted_caller, callee) in &permitted {
         for caller in apps {
-            let expected = permitted.contains(&(caller, callee));
             assert_eq!(
-                is_let_in(Some(caller), callee),
-                expected,
+                is_accepted(Some(caller), callee),
+                caller == *permitted_caller,
                 "{caller} calls {callee}"
             );
         }
-        assert!(!is_let_in(None, callee), "nobody calls {callee}");
+        assert!(
+            !is_accepted(None, callee),
+            "a caller without a certificate calls {callee}"
+        );
     }
 }

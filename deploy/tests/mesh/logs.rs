@@ -1,4 +1,4 @@
-//! One request, in the logs of all programs.
+//! The log records of one request, from all programs.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::pods::{curl, index_url, state, until};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4733";
 const REQUEST: &str = "7c4e6e7e-51f0-4a8b-8a0b-2f1d8f6c0a12";
 
-/// What a program of any pod has logged of that request.
+/// A program's log records of that request, from all pods.
 fn logged(program: &str) -> Vec<Value> {
     let pods = fs::read_dir(state("pods")).unwrap();
     let logs = pods.filter_map(|pod| {
@@ -49,7 +49,7 @@ fn every_program_logs_a_request_with_the_same_fields() {
             for field in ["timestamp", "level", "target", "message", "path"] {
                 assert!(record[field].is_string(), "{field} of {program}: {record}");
             }
-            // What PHP writes is a line of a call, and has no duration.
+            // A line of PHP's output has no duration.
             let is_line = record["target"] == "application";
             assert!(is_line || record["duration_ms"].is_number(), "{record}");
         }

@@ -1,4 +1,4 @@
-//! How items get into orders: by streaming calls that PHP answers.
+//! Lookups of items: streaming calls that PHP answers.
 
 use proto::item::GetItemRequest;
 use proto::item::item_service_client::ItemServiceClient;
@@ -10,13 +10,13 @@ use tokio_stream::wrappers::ReceiverStream;
 use crate::pods::{address, curl, egress, inside, report};
 use crate::report::FIRST_ITEM;
 
-/// One of the sample data, of two items.
+/// An order of two items in the sample data.
 const ORDER: &str = "22f4ee36-2c3e-450f-bb65-36e52656b183";
 
-/// The one call that asks item for all.
+/// The call that looks up all items at once.
 const LOOKUP: &str = r#"grpc_code="OK",grpc_method="LookupItems",grpc_service="item.ItemService",grpc_type="bidi_stream""#;
 
-/// The calls that the proxies of both item pods have served so far, each as its method and its code.
+/// The calls that the proxies of both item pods have served so far: their labels in the metric.
 fn served_by_item() -> Vec<String> {
     let mut calls = Vec::new();
     for pod in ["item-1", "item-2"] {
@@ -37,10 +37,10 @@ fn served_by_item() -> Vec<String> {
     calls
 }
 
-/// Those that something makes.
-fn calls_of_item<T>(something: impl FnOnce() -> T) -> (T, Vec<String>) {
+/// The result of an action, and the calls of item that it caused.
+fn calls_of_item<T>(action: impl FnOnce() -> T) -> (T, Vec<String>) {
     let mut before = served_by_item().into_iter().peekable();
-    let done = something();
+    let done = action();
     let after = served_by_item().into_iter();
     let new = after.filter(|call| before.next_if_eq(call).is_none());
     (done, new.collect())
@@ -72,7 +72,7 @@ fn all_items_of_the_report_are_one_call() {
     assert_eq!(calls, [LOOKUP]);
 }
 
-/// Full duplex through two Envoys, the proxy and php-fpm: each answer comes before the next question is asked.
+/// Full duplex through two Envoys, the proxy and php-fpm: each response message arrives before the next request message is sent.
 #[test]
 #[ignore = "needs the pods of script/run, which script/test starts"]
 fn items_are_looked_up_in_full_duplex() {
@@ -85,7 +85,7 @@ fn items_are_looked_up_in_full_duplex() {
                 .unwrap()
         };
         let mut client = ItemServiceClient::new(egress().await);
-        // The header fields come with the first answer.
+        // The response begins with the first response message.
         ask(FIRST_ITEM).await;
         let answers = client.lookup_items(ReceiverStream::new(asked)).await;
         let mut answers = answers.unwrap().into_inner();

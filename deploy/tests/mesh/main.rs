@@ -1,6 +1,7 @@
-//! The whole application through five real Envoys and a real php-fpm, in the pods of `script/run --replicas item=2`.
+//! Tests of the whole application with real Envoys and a real php-fpm, in the pods of `script/run --replicas item=2`.
 //!
-//! `script/test` starts those pods and runs this, one test after the other: some end programs that others need.
+//! `script/test` starts those pods and runs these tests one by one, since some end programs that others need. Tests that also
+//! concern the Kubernetes manifests run a second time in the pods of `script/test-pods`.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,6 +10,7 @@
     reason = "a test fails by a panic"
 )]
 
+mod callers;
 mod dashboards;
 mod identity;
 mod logs;

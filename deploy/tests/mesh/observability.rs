@@ -1,28 +1,31 @@
-//! What Prometheus and Jaeger see of the application, in the pods of `script/run --observability`.
+//! Metrics in Prometheus and traces in Jaeger, with `script/run --observability`.
 
 use std::collections::BTreeSet;
+use std::fs;
 
 use serde_json::Value;
 
-use crate::dashboards;
+use crate::callers;
+use crate::dashboards::{self, checkout};
 use crate::pods::{curl, curl_with, index_url, observer, report, until};
 
-/// As the original application had them, and as the README has them.
+/// Those of the README, from the original application.
 const QUERIES: [&str; 4] = [
     r#"histogram_quantile(0.95, sum(rate(envoy_upstream_rq_time_bucket{cluster!="local_service"}[5m])) by (le,app, cluster))"#,
     r#"sum(rate(envoy_upstream_rq_time_count{cluster!="local_service"}[5m])) by (app, cluster)"#,
     "sum(envoy_health_check_healthy) by (app,cluster)",
     "sum(envoy_upstream_cx_total) by (app,cluster)",
 ];
-/// Who calls whom.
-const EDGES: [(&str, &str); 4] = [
-    ("frontend", "order"),
-    ("frontend", "user"),
-    ("ingress", "frontend"),
-    ("order", "item"),
-];
 
-/// The series that a query gives, under load.
+#[test]
+fn the_readme_contains_the_four_queries() {
+    let readme = fs::read_to_string(checkout("README.md")).unwrap();
+    for query in QUERIES {
+        assert!(readme.contains(&format!("`{query}`")), "{query}");
+    }
+}
+
+/// The series that a query returns, under load.
 fn ask(query: &str) -> Vec<Value> {
     report();
     let url = format!("{}/api/v1/query", observer("prometheus"));
@@ -33,7 +36,7 @@ fn ask(query: &str) -> Vec<Value> {
     answer["data"]["result"].as_array().unwrap().clone()
 }
 
-/// NaN is what a quantile of nothing is.
+/// A quantile without observations is NaN.
 fn has_number(series: &Value) -> bool {
     series["value"][1]
         .as_str()
@@ -41,12 +44,12 @@ fn has_number(series: &Value) -> bool {
 }
 
 #[test]
-#[ignore = "needs the pods of script/run --observability, which script/test starts"]
-fn the_four_queries_answer_for_every_edge() {
+#[ignore = "needs pods with Prometheus, which script/test and script/test-pods start"]
+fn the_four_queries_return_data_for_every_permitted_caller() {
     for query in QUERIES {
         until(query, || {
             let answer = ask(query);
-            EDGES.iter().all(|(app, cluster)| {
+            callers::permitted().iter().all(|(app, cluster)| {
                 answer.iter().any(|series| {
                     let labels = &series["metric"];
                     labels["app"] == *app && labels["cluster"] == *cluster && has_number(series)
@@ -91,7 +94,7 @@ fn every_rule_is_evaluated_and_no_alert_fires() {
     }
 }
 
-/// The apps whose Envoys have told spans of this trace.
+/// The apps whose Envoys sent spans of this trace.
 fn apps_of(trace: &str) -> BTreeSet<String> {
     let url = format!("{}/api/traces/{trace}", observer("jaeger"));
     let answer: Value = serde_json::from_str(&curl(&url, &[]).1).unwrap();
@@ -104,10 +107,10 @@ fn apps_of(trace: &str) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "needs the pods of script/run --observability, which script/test starts"]
+#[ignore = "needs pods with Jaeger, which script/test and script/test-pods start"]
 fn one_request_is_one_trace_through_all_five_envoys() {
     let all = ["frontend", "ingress", "item", "order", "user"].map(str::to_owned);
-    let begun = [
+    let traces = [
         (
             "4bf92f3577b34da6a3ce929d0e0e4731",
             "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4731-00f067aa0ba902b7-01",
@@ -117,8 +120,8 @@ fn one_request_is_one_trace_through_all_five_envoys() {
             "b3: 4bf92f3577b34da6a3ce929d0e0e4732-00f067aa0ba902b7-1",
         ),
     ];
-    for (trace, header) in begun {
-        // Neither id nor its form decides whether there is a trace.
+    for (trace, header) in traces {
+        // The request id must not decide whether Envoy traces a request.
         let headers = [header, "x-request-id: not-a-uuid"];
         assert_eq!(curl(&index_url(), &headers).0, 200);
         until(header, || apps_of(trace).into_iter().eq(all.clone()));
@@ -127,7 +130,7 @@ fn one_request_is_one_trace_through_all_five_envoys() {
 
 #[test]
 #[ignore = "needs the pods of script/run --observability, which script/test starts"]
-fn a_request_that_nobody_began_a_trace_for_has_one() {
+fn the_ingress_begins_a_trace_for_a_request_without_one() {
     let spans = || {
         let url = format!(
             "{}/api/traces?service=ingress&limit=1000",

@@ -1,4 +1,4 @@
-//! What ends and comes back.
+//! Programs that end and are started again.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,10 +9,10 @@ use tokio::time::Instant;
 
 use crate::pods::{self, ITEM_PROGRAMS, address, curl, index_url, report, until};
 
-/// A pod is back when its own health check says so, and callers have found out.
+/// Until a pod passes its health check and callers use it again.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-fn answers(pod: &str) -> bool {
+fn is_healthy(pod: &str) -> bool {
     curl(&format!("http://{}:6060/healthz", address(pod)), &[]).0 == 200
 }
 
@@ -46,13 +46,13 @@ fn one_item_pod_of_two_killed_fails_no_report() {
             .iter()
             .sum::<i32>()
     });
-    assert!(reports > 20, "a load of {reports} reports shows nothing");
-    until("item-2 is back", || answers("item-2"));
+    assert!(reports > 20, "the load was too low: {reports} reports");
+    until("item-2 is healthy again", || is_healthy("item-2"));
 }
 
 #[test]
 #[ignore = "needs the pods of script/run, which script/test starts"]
-fn without_php_fpm_the_report_is_503_and_soon_back() {
+fn without_php_fpm_the_report_is_503_and_recovers() {
     let expected = report();
     for pod in ["item-1", "item-2"] {
         pods::end(pod, "php-fpm", Signal::SIGQUIT);
@@ -74,7 +74,7 @@ fn without_php_fpm_the_report_is_503_and_soon_back() {
     for pod in ["item-1", "item-2"] {
         pods::start(pod, "php-fpm");
     }
-    let recovery = until("the report is back", || curl(&index_url(), &[]).0 == 200);
+    let recovery = until("the report recovers", || curl(&index_url(), &[]).0 == 200);
     assert!(recovery < RECOVERY, "{recovery:?}");
     assert_eq!(report(), expected);
 }

@@ -1,5 +1,6 @@
-//! The pods that `script/run` made: where they are, how to be in one, how to end and start what runs there.
+//! The pods under test: their addresses, how to enter one, how to end and start its programs.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,13 +13,16 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
-/// Where `script/run` keeps what it knows.
-const STATE: &str = "/var/lib/grpc-fcgi-proxy";
-/// Nothing takes longer to come about.
-const PATIENCE: Duration = Duration::from_secs(30);
-
+/// A file that describes the pods, from the folder in `MESH_STATE`: that of `script/run` by default.
 pub(crate) fn state(path: &str) -> PathBuf {
-    PathBuf::from(STATE).join(path)
+    let folder = env::var_os("MESH_STATE").unwrap_or("/var/lib/grpc-fcgi-proxy".into());
+    PathBuf::from(folder).join(path)
+}
+
+/// How long `until` waits: the seconds in `MESH_PATIENCE`.
+fn patience() -> Duration {
+    let seconds = env::var("MESH_PATIENCE").map_or(30, |seconds| seconds.parse().unwrap());
+    Duration::from_secs(seconds)
 }
 
 fn read(path: &str) -> String {
@@ -27,7 +31,7 @@ fn read(path: &str) -> String {
     })
 }
 
-/// The machine's way to the ingress.
+/// The URL of the report, outside of the pods.
 pub(crate) fn index_url() -> String {
     read("ready").trim().to_owned()
 }
@@ -42,7 +46,7 @@ pub(crate) fn address(pod: &str) -> String {
         .to_owned()
 }
 
-/// Runs what `body` gives on a thread that is inside the pod's network namespace.
+/// Runs the future of `body` on a thread in the pod's network namespace.
 pub(crate) fn inside<T, F>(pod: &str, body: impl FnOnce() -> F + Send) -> T
 where
     F: Future<Output = T>,
@@ -62,7 +66,7 @@ where
     })
 }
 
-/// The way of a pod's program to other services.
+/// A channel through the pod's Envoy, as its program opens it.
 pub(crate) async fn egress() -> Channel {
     Endpoint::from_static("http://127.0.0.1:7070")
         .connect()
@@ -70,17 +74,17 @@ pub(crate) async fn egress() -> Channel {
         .unwrap()
 }
 
-/// Where a program answers that looks on, as `prometheus`.
+/// The URL of `prometheus` or `jaeger`.
 pub(crate) fn observer(name: &str) -> String {
     let table = read("observers.tsv");
     let line = table
         .lines()
         .find_map(|line| line.strip_prefix(name)?.strip_prefix('\t'));
-    line.unwrap_or_else(|| panic!("{name} does not run: {table}"))
+    line.unwrap_or_else(|| panic!("{name} is not running: {table}"))
         .to_owned()
 }
 
-/// What curl gets: the status and the body.
+/// The status and the body that curl receives.
 pub(crate) fn curl(url: &str, headers: &[&str]) -> (u16, String) {
     let headers: Vec<&str> = headers
         .iter()
@@ -89,7 +93,7 @@ pub(crate) fn curl(url: &str, headers: &[&str]) -> (u16, String) {
     curl_with(&headers, url)
 }
 
-/// The same with options of curl's own.
+/// The same with any of curl's options.
 pub(crate) fn curl_with(options: &[&str], url: &str) -> (u16, String) {
     let mut command = Command::new("curl");
     command.args([
@@ -108,27 +112,27 @@ pub(crate) fn curl_with(options: &[&str], url: &str) -> (u16, String) {
     (status.parse().unwrap(), body.to_owned())
 }
 
-/// The report, which must be there.
+/// The report, whose status must be 200.
 pub(crate) fn report() -> Value {
     let (status, body) = curl(&index_url(), &[]);
     assert_eq!(status, 200, "{body}");
     serde_json::from_str(&body).unwrap()
 }
 
-/// Waits until something is so.
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) -> Duration {
-    let start = Instant::now();
-    while !is_so() {
+/// Waits until a condition is true.
+pub(crate) fn until(what: &str, is_true: impl Fn() -> bool) -> Duration {
+    let (start, patience) = (Instant::now(), patience());
+    while !is_true() {
         assert!(
-            start.elapsed() < PATIENCE,
-            "{what}: not within {PATIENCE:?}"
+            start.elapsed() < patience,
+            "{what}: not within {patience:?}"
         );
         std::thread::sleep(Duration::from_millis(100));
     }
     start.elapsed()
 }
 
-/// Ends one program of a pod, and waits until it is gone.
+/// Ends a program of a pod, and waits until its process is gone.
 pub(crate) fn end(pod: &str, program: &str, signal: Signal) {
     let pid = read(&format!("pods/{pod}/{program}.pid")).trim().to_owned();
     kill(Pid::from_raw(pid.parse().unwrap()), signal).unwrap();
@@ -137,7 +141,7 @@ pub(crate) fn end(pod: &str, program: &str, signal: Signal) {
     });
 }
 
-/// Starts a program of a pod again, as it was started.
+/// Starts a program of a pod again, as `script/run` started it.
 pub(crate) fn start(pod: &str, program: &str) {
     Command::new("setsid")
         .arg("--fork")

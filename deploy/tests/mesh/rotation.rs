@@ -1,4 +1,4 @@
-//! New certificates: they reach a pod as Kubernetes changes a Secret that is mounted, and Envoy takes them up as it runs.
+//! Certificate rotation: Envoy loads new certificates from a changed Secret, mounted as Kubernetes mounts it, without a restart.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::pods::{address, report, state, until};
 
-/// The user of the pods, whom the key has to let in.
+/// The user of the pods, who must be able to read the key.
 const POD_USER: u32 = 65532;
 
 /// The serial number of the certificate in a PEM file.
@@ -16,7 +16,7 @@ fn serial(pem: &Path) -> String {
     output(Command::new("openssl").args(arguments).arg(pem))
 }
 
-/// The serial number of the certificate that the item pod's Envoy shows to order.
+/// The serial number of the certificate that the item pod's Envoy presents to order.
 fn served_serial() -> String {
     let pem = |name: &str| state(&format!("certs/order/{name}")).into_os_string();
     let mut client = Command::new("openssl");
@@ -35,7 +35,7 @@ fn output(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// When the pod's Envoy was started, by the kernel's clock.
+/// The process id and the start time of the pod's Envoy.
 fn start_of_envoy() -> String {
     let pid = fs::read_to_string(state("pods/item-1/envoy.pid")).unwrap();
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
@@ -43,7 +43,7 @@ fn start_of_envoy() -> String {
     format!("{} {}", fields[0], fields[21])
 }
 
-/// Makes a new certificate of the same authority, and gives back where it is.
+/// Makes a new certificate of the same authority, and returns its folder.
 fn renew() -> PathBuf {
     let certificate = state("certs/item");
     fs::remove_file(certificate.join("tls.crt")).unwrap();
@@ -55,7 +55,7 @@ fn renew() -> PathBuf {
     certificate
 }
 
-/// Changes the mounted Secret as the kubelet does: all files at once, by another target of `..data`.
+/// Changes the mounted Secret as the kubelet does: all files at once, by a rename of `..data`.
 fn remount(secret: &Path) {
     let mount = state("pods/item-1/etc/certs");
     let version = mount.join("..renewed");
@@ -70,14 +70,14 @@ fn remount(secret: &Path) {
 
 #[test]
 #[ignore = "needs the pods of script/run, which script/test starts"]
-fn a_renewed_certificate_is_shown_without_a_restart() {
+fn envoy_presents_a_renewed_certificate_without_a_restart() {
     let started = start_of_envoy();
     let before = served_serial();
     let renewed = renew();
     let expected = serial(&renewed.join("tls.crt"));
     assert_ne!(before, expected);
     remount(&renewed);
-    until("the new certificate is shown", || {
+    until("Envoy presents the new certificate", || {
         served_serial() == expected
     });
     assert_eq!(start_of_envoy(), started);

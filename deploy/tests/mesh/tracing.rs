@@ -1,4 +1,4 @@
-//! Trace headers go all the way.
+//! Trace headers reach PHP.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use crate::pods::{curl, index_url, state, until};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-/// What PHP logged of the calls with this trace.
+/// PHP's log records of the calls of this trace.
 fn logged_by_php() -> String {
     ["item-1", "item-2"]
         .iter()
@@ -21,7 +21,7 @@ fn logged_by_php() -> String {
 
 #[test]
 #[ignore = "needs the pods of script/run, which script/test starts"]
-fn the_trace_of_a_curl_arrives_in_php() {
+fn the_trace_of_a_request_reaches_php() {
     let headers = [
         "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
         "tracestate: vendor=value",
@@ -46,7 +46,7 @@ fn the_trace_of_a_curl_arrives_in_php() {
     ] {
         assert!(log.contains(kept), "{kept} is not in {log}");
     }
-    // The spans between are Envoy's: the client's own is not the parent of PHP's.
+    // The spans in between are Envoy's: the client's own span is not the parent of PHP's.
     for begin in [r#"traceparent\":\"00-"#, r#""b3\":\""#] {
         assert!(log.contains(&format!("{begin}{TRACE}-")), "{log}");
     }

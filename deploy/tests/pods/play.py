@@ -1,18 +1,18 @@
-"""Makes of a workload in the manifests a pod that podman 4.3 plays, and says what is left for the kubelet.
+"""Converts a workload of the manifests to a pod that podman 4.3 can play, and lists what is left for the kubelet.
 
     play.py MANIFESTS SECRETS PLACE NAMESERVER WORKLOAD NUMBER
 
-writes PLACE/WORKLOAD-NUMBER/: pod.yaml, pod.json (what script/test-pods does in the kubelet's and the controllers' stead)
-and volumes/. What podman cannot do is bridged here, and nowhere else:
+writes PLACE/WORKLOAD-NUMBER/: pod.yaml, pod.json (the tasks of the kubelet and the controllers, which script/test-pods
+performs) and volumes/. Everything that podman lacks is worked around here:
 
-- it knows no sidecars: they become containers like the others, and are named in pod.json, to be ended last;
-- it knows no probes but its own and no sleep as a hook: both go to pod.json;
-- it mounts no Secret, and a ConfigMap only as a volume that never changes: each volume becomes a folder, laid out as the
-  kubelet lays it out;
-- it takes the user from each container only, and environment variables from no Secret of the manifests;
-- it knows no Services, and its DNS answers nothing for a moment whenever a pod comes or goes: the pods ask one of script/test-pods,
-  and pod.json has the names of the Services that select the pod;
-- it has no API: Prometheus reads from a file what it would be told, and relabels it in the same way.
+- no sidecars: they become ordinary containers, and pod.json lists them, to be stopped last;
+- no probes but its own, and no sleep as a hook: pod.json lists both;
+- no Secrets as volumes, and ConfigMaps only as volumes that never change: each volume becomes a folder with the kubelet's
+  layout;
+- no user of the pod, only of each container, and no environment variables from the manifests' Secrets;
+- no Services, and a DNS that fails for a moment whenever a pod starts or ends: the pods use script/test-pods' DNS, and pod.json
+  lists the Services that select the pod;
+- no API: Prometheus reads its targets from a file, and relabels them as those of the API.
 """
 
 import base64
@@ -30,7 +30,7 @@ def documents(path):
 
 
 def content(document):
-    """What is in a ConfigMap or a Secret, as bytes."""
+    """The files of a ConfigMap or a Secret, as bytes."""
     if document["kind"] == "ConfigMap":
         return {key: text.encode() for key, text in document.get("data", {}).items()}
     given = {key: base64.b64decode(text) for key, text in document.get("data", {}).items()}
@@ -38,7 +38,7 @@ def content(document):
 
 
 def without_api(data):
-    """Prometheus's configuration, if this is it, with the targets in a file."""
+    """Prometheus' configuration with the targets in a file; other files unchanged."""
     if b"kubernetes_sd_configs" not in data:
         return data
     config = yaml.safe_load(data)
@@ -49,7 +49,7 @@ def without_api(data):
 
 
 def project(files, folder, user):
-    """Lays files out as the kubelet does: ..data leads to a folder with all of them, and is what changes."""
+    """Writes files in the kubelet's layout: ..data is a link to a folder with all of them, and only the link changes."""
     version = folder / "..1"
     version.mkdir(parents=True)
     (folder / "..data").symlink_to("..1")

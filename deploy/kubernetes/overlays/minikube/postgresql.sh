@@ -1,8 +1,8 @@
 #!/bin/bash
-# Starts PostgreSQL; the first time it makes a role and a database for user, order and item, each with its name.
+# Starts PostgreSQL. The first time, creates a role and a database for user, order and item, each with that name.
 set -euo pipefail
 
-# In one piece: what a start that was interrupted has left is made again.
+# Creates everything or nothing: after an interrupted start it begins again.
 if [ ! -e "$PGDATA/PG_VERSION" ]; then
   fresh=$PGDATA.new
   rm -rf "$fresh"
