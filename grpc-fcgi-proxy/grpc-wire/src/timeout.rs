@@ -6,6 +6,9 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use tonic::Code;
+
+use crate::status::Status;
 
 /// Carries the timeout of a call.
 pub const GRPC_TIMEOUT: &str = "grpc-timeout";
@@ -16,6 +19,12 @@ const MAX_DIGITS: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("grpc-timeout is not 1 to 8 digits and one of H, M, S, m, u, n")]
 pub struct InvalidTimeout;
+
+impl From<InvalidTimeout> for Status {
+    fn from(_: InvalidTimeout) -> Self {
+        Self::new(Code::Internal, "malformed grpc-timeout")
+    }
+}
 
 /// The timeout of a request; `None` if the client sets none.
 ///

@@ -78,7 +78,7 @@ impl CallError {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::NoMethod(_) => Status::new(Code::Unimplemented, "no such method"),
-            Self::InvalidTimeout(_) => Status::new(Code::Internal, "malformed grpc-timeout"),
+            Self::InvalidTimeout(error) => (*error).into(),
             Self::MetadataTooLarge(_) => metadata_too_large(),
             Self::RequestMessage(MessageError::TooLarge { .. })
             | Self::Encoding(EncodingError::TooLarge { .. }) => Status::new(

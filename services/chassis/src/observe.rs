@@ -39,7 +39,7 @@ pub(crate) async fn observe(
     let response = match timeout::requested(request.headers()) {
         Ok(None) => serve(request, context, next).await,
         Ok(Some(time)) => serve(request, context.within(time), next).await,
-        Err(_) => Status::internal("malformed grpc-timeout").into_http(),
+        Err(error) => Status::from(grpc_wire::status::Status::from(error)).into_http(),
     };
     call.ended_by(response.headers());
     let sent = call.metrics.sent(call.method);
