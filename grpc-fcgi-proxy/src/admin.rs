@@ -22,14 +22,14 @@ use crate::config::AuxPath;
 use crate::fastcgi::pool::Pool;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
-use crate::php_fpm::page::{self, PageError};
+use crate::php_fpm::page::{self, Page, PageError};
 
 /// The largest request body of an auxiliary path in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 /// Concurrent auxiliary exchanges: they must not take the workers away from calls.
 const MAX_EXCHANGES: usize = 2;
 /// How long an auxiliary path may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long open requests may take after the calls have drained.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -140,15 +140,15 @@ async fn forward(
         headers: &parts.headers,
         content_length: body.len(),
     };
-    let params = page::params(|params| variables.write(params));
+    let params = (&variables).into();
     let exchange = async {
         let _permit = permits.acquire().await;
-        page::exchange(admin.pool.least_loaded(), params, body, TIMEOUT).await
+        page::exchange(admin.pool.least_loaded(), params, body, PAGE_TIMEOUT).await
     };
     // The wait for a permit counts too.
-    let result = timeout(TIMEOUT, exchange).await;
+    let result = timeout(PAGE_TIMEOUT, exchange).await;
     match result.unwrap_or(Err(PageError::Timeout)) {
-        Ok((answer, stderr)) => {
+        Ok(Page { answer, stderr }) => {
             log(path, &stderr);
             answer.map(Body::from)
         }

@@ -6,7 +6,7 @@
 //! php-fpm itself, [`metrics`] and [`telemetry`] report to the operator, [`admin`] is the auxiliary server, and
 //! [`check`] tests a configuration.
 //!
-//! Only the items that the program, the benchmarks and the fuzz targets use are public.
+//! Only the items that the program, its tests, the benchmarks and the fuzz targets use are public.
 
 #![allow(
     rustdoc::private_intra_doc_links,
@@ -14,7 +14,7 @@
 )]
 
 mod admin;
-mod application;
+pub mod application;
 pub mod binding;
 pub mod builtin;
 mod call;
@@ -114,7 +114,8 @@ impl Proxy {
             }
             draining.draining.store(true, Ordering::Relaxed);
             healthy.send_replace(false);
-            // Dropping `healthy` ends the streams of Watch.
+            // This ends the streams of Watch.
+            drop(healthy);
         };
         let web = Web::new(&self.config.web);
         let limits = ServerLimits::new(&self.config);

@@ -8,16 +8,17 @@
 )]
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::convert::identity;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
+use grpc_fcgi_proxy::application::encode_opening;
 use grpc_fcgi_proxy::binding::route::Script;
-use grpc_fcgi_proxy::binding::variables::{self, Endpoint, Input, Variables};
-use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, Output};
+use grpc_fcgi_proxy::binding::variables::{Endpoint, Input, Variables};
+use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, ExchangeError, Output};
 use grpc_fcgi_proxy::fastcgi::record::{self, Record};
 use grpc_wire::frame::{FrameScanner, Piece};
 use grpc_wire::message::{Decoder, Encoder, Message};
@@ -101,7 +102,7 @@ fn variables_of_a_call() -> CallParts {
 }
 
 fn opening((script, headers, here): &CallParts) -> Vec<u8> {
-    variables::encode(
+    encode_opening(
         &Variables {
             script,
             kind: CallKind::Unary,
@@ -174,7 +175,7 @@ fn in_memory() -> InMemory {
 #[library_benchmark]
 #[bench::unary(in_memory())]
 fn exchange(mut memory: InMemory) -> usize {
-    let stdin = stream::iter([Ok::<_, Infallible>(Bytes::from_static(&[b'm'; 40]))]);
+    let stdin = stream::iter([Ok::<_, ExchangeError>(Bytes::from_static(&[b'm'; 40]))]);
     let mut exchange = Exchange::new(memory.near, memory.opening, stdin);
     let (far, request, answer) = (&mut memory.far, &mut memory.request, &memory.answer);
     memory.runtime.block_on(async {
@@ -184,7 +185,7 @@ fn exchange(mut memory: InMemory) -> usize {
         };
         let call = async {
             let mut length = 0;
-            while let Some(Output::Stdout(content)) = exchange.next().await.unwrap() {
+            while let Some(Output::Stdout(content)) = exchange.next(identity).await.unwrap() {
                 length += content.len();
             }
             length

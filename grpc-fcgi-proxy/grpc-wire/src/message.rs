@@ -2,15 +2,16 @@
 //!
 //! PROTOCOL-HTTP2, "Length-Prefixed-Message". DATA frames do not align with messages.
 
+use std::io;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::encoding::{Encoding, EncodingError};
+use super::encoding::Encoding;
 
 /// One byte of flags, four bytes of length.
 pub const PREFIX_LENGTH: usize = 5;
 
-/// The flag of a compressed message. Between the proxy and PHP, content is never compressed: to PHP, the flag means that
-/// the client compressed the message; from PHP, that the proxy should compress it.
+/// The flag of a compressed message.
 pub const COMPRESSED: u8 = 0x01;
 
 /// A message as it was received.
@@ -160,7 +161,7 @@ impl Encoder {
     /// # Errors
     ///
     /// Only if the encoder fails.
-    pub fn finish_compressed(self, encoding: Encoding) -> Result<Bytes, EncodingError> {
+    pub fn finish_compressed(self, encoding: Encoding) -> io::Result<Bytes> {
         let content = encoding.compress(&self.out[PREFIX_LENGTH..])?;
         Ok(encode(COMPRESSED, &content))
     }

@@ -55,7 +55,7 @@ fn is_protocol(name: &str) -> bool {
 
 /// Whether the values under a key are base64 of bytes.
 #[must_use]
-pub fn is_binary(name: &str) -> bool {
+fn is_binary(name: &str) -> bool {
     name.ends_with("-bin")
 }
 

@@ -8,10 +8,11 @@ pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The maximum length of an id in a log, in bytes.
 const MAX_ID: usize = 128;
 
-/// The client's `x-request-id`, truncated to the maximum length.
+/// The client's `x-request-id`, truncated to the maximum length. One that is not printable ASCII is ignored: gRPC does not
+/// allow it as metadata.
 #[must_use]
 pub fn request_id(headers: &HeaderMap) -> Option<&str> {
-    text(headers, "x-request-id")
+    text(headers, REQUEST_ID.as_str())
         .filter(|id| !id.is_empty())
         .map(bounded)
 }
@@ -55,7 +56,7 @@ mod tests {
         let long = "x".repeat(1000);
         for (value, expected) in [
             ("abc", Some("abc")),
-            ("", None),
+            ("", None), ("\u{e9}", None),
             (&long, Some(&long[..128])),
         ] {
             assert_eq!(request_id(&headers("x-request-id", value)), expected);

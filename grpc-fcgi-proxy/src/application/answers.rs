@@ -55,8 +55,8 @@ where
         let mut decoder = HeadDecoder::default();
         loop {
             let piece = self.next().await?;
-            let piece = piece.ok_or(ApplicationError::Head(HeadError::NoEndOfHead))?;
-            if let Some(head) = decoder.push(&piece).map_err(ApplicationError::Head)? {
+            let piece = piece.ok_or(ApplicationError::from(HeadError::NoEndOfHead))?;
+            if let Some(head) = decoder.push(&piece).map_err(ApplicationError::from)? {
                 return Ok(head);
             }
         }
@@ -66,14 +66,8 @@ where
     /// Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, E> {
         loop {
-            let output = poll_fn(|cx| match self.exchange.poll_request(cx) {
-                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                _ => self
-                    .exchange
-                    .poll_answer(cx)
-                    .map_err(|error| ApplicationError::Exchange(error).into()),
-            });
-            match output.await? {
+            let failed = |error| ApplicationError::from(error).into();
+            match self.exchange.next(failed).await? {
                 Some(Output::Stdout(piece)) => return Ok(Some(piece)),
                 Some(Output::Stderr(piece)) => self.log.push(&piece),
                 None => return Ok(None),
@@ -101,7 +95,7 @@ where
         self.exchange.abandon(message::encode(CANCELLED, &[]));
     }
 
-    /// Counts the result, and frees the script's place.
+    /// Counts the result, and releases the script: its place is free unless its worker is still busy.
     pub(crate) fn finish<T, F>(mut self, result: &Result<T, F>) {
         self.counted.end = match result {
             Ok(_) => ExchangeEnd::Complete,

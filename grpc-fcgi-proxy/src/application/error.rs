@@ -1,23 +1,72 @@
-//! Why the application has no answer.
+//! Why the application has no answer, whatever way it runs.
+
+use std::error::Error;
 
 use crate::binding::head::HeadError;
 use crate::fastcgi::exchange::ExchangeError;
 use crate::fastcgi::pair::PairTooLong;
 use crate::fastcgi::pool::PoolError;
+use crate::fastcgi::record::RecordError;
 
-/// A call that the application did not answer, or not with header fields.
+/// What the log says besides.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// A call that the application did not answer, or not with valid header fields.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplicationError {
-    /// No script has received any part of the call.
-    #[error(transparent)]
-    Pool(#[from] PoolError),
+    /// No script has seen anything of the call. Nor in the next three cases.
+    #[error("too many concurrent streaming calls")]
+    TooManyStreams,
+    #[error("too many calls are waiting for the application")]
+    TooManyWaiting,
+    #[error("no application worker became free in time")]
+    WaitTooLong,
+    #[error("{0}")]
+    Unreachable(#[source] Cause),
     /// The client's metadata, or a configured path, is too long.
-    #[error(transparent)]
-    PairTooLong(#[from] PairTooLong),
-    /// A script may have run.
-    #[error(transparent)]
-    Exchange(#[from] ExchangeError),
-    /// The script's output is not a valid CGI response.
-    #[error(transparent)]
-    Head(#[from] HeadError),
+    #[error("{0}")]
+    VariablesTooLong(#[source] Cause),
+    /// A script may have run. So in the next three cases.
+    #[error("{0}")]
+    NoAnswer(#[source] Cause),
+    #[error("{0}")]
+    Refused(#[source] Cause),
+    #[error("{0}")]
+    CutShort(#[source] Cause),
+    #[error("{0}")]
+    Malformed(#[source] Cause),
+}
+
+impl From<PoolError> for ApplicationError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::TooManyStreams => Self::TooManyStreams,
+            PoolError::TooManyWaiting => Self::TooManyWaiting,
+            PoolError::WaitTooLong => Self::WaitTooLong,
+            PoolError::Connect(error) => Self::Unreachable(error.into()),
+        }
+    }
+}
+
+impl From<PairTooLong> for ApplicationError {
+    fn from(error: PairTooLong) -> Self {
+        Self::VariablesTooLong(error.into())
+    }
+}
+
+impl From<ExchangeError> for ApplicationError {
+    fn from(error: ExchangeError) -> Self {
+        match error {
+            ExchangeError::NoAnswer | ExchangeError::Io(_) => Self::NoAnswer(error.into()),
+            ExchangeError::Record(RecordError::Refused(_)) => Self::Refused(error.into()),
+            ExchangeError::CutShort => Self::CutShort(error.into()),
+            ExchangeError::Record(_) => Self::Malformed(error.into()),
+        }
+    }
+}
+
+impl From<HeadError> for ApplicationError {
+    fn from(error: HeadError) -> Self {
+        Self::Malformed(error.into())
+    }
 }

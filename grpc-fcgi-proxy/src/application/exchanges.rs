@@ -7,51 +7,78 @@ use futures_util::Stream;
 
 use super::answers::Answers;
 use super::error::ApplicationError;
-use crate::binding::variables::{self, Input, Variables};
+use crate::binding::sink::Sink;
+use crate::binding::variables::{Input, Variables};
 use crate::fastcgi::exchange::Exchange;
+use crate::fastcgi::pair::{PairTooLong, ParamsEncoder};
 use crate::fastcgi::pool::Pool;
+use crate::fastcgi::record;
 use crate::metrics::exchanges::ExchangeMetrics;
 use crate::telemetry::ApplicationLog;
 
+/// Holds BEGIN_REQUEST and the variables of a usual call, and a small message behind them, without growing.
+const USUAL_SIZE: usize = 2048;
+
 /// The application behind a pool of connections to php-fpm.
 #[derive(Debug)]
-pub(crate) struct Exchanges {
+pub(crate) struct Application {
     pool: Arc<Pool>,
     metrics: ExchangeMetrics,
 }
 
-impl Exchanges {
+impl Application {
     pub(crate) fn new(pool: Arc<Pool>, metrics: ExchangeMetrics) -> Self {
         Self { pool, metrics }
     }
 
     /// Waits until the call may run, and starts its script. `requests` is the script's input, which is read only as fast
     /// as the script takes it. Dropping the answers abandons the call.
-    ///
-    /// The variables are built after the wait, since a waiting call should hold little memory.
-    pub(crate) async fn begin<'v, R, E>(
+    pub(crate) async fn begin<R, E>(
         &self,
-        input: Input,
-        variables: impl FnOnce(Input) -> Variables<'v>,
+        variables: &Variables<'_>,
         requests: R,
         log: ApplicationLog,
     ) -> Result<Answers<R>, ApplicationError>
     where
         R: Stream<Item = Result<Bytes, E>> + Unpin,
     {
-        let exchange = match input {
+        let exchange = match variables.input {
             Input::Message { .. } => {
                 let connection = self.pool.acquire().await?;
-                let keep = self.pool.keeps_connections();
-                let opening = variables::encode(&variables(input), keep)?;
+                // Encoded after the wait: thousands of waiting unary calls should hold little memory.
+                let opening = encode_opening(variables, self.pool.keeps_connections())?;
                 Exchange::new(connection, opening, requests)
             }
             Input::Stream => {
+                let opening = encode_opening(variables, false)?;
                 let connection = self.pool.acquire_stream().await?;
-                let opening = variables::encode(&variables(input), false)?;
                 Exchange::new(connection, opening, requests).half_closing()
             }
         };
         Ok(Answers::new(exchange, self.metrics.clone(), log))
     }
+}
+
+impl Sink for ParamsEncoder {
+    type Error = PairTooLong;
+
+    fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), PairTooLong> {
+        Self::push(self, name, value)
+    }
+}
+
+/// Encodes BEGIN_REQUEST and the whole PARAMS stream of a call.
+///
+/// # Errors
+///
+/// If a variable does not fit in a record.
+pub fn encode_opening(
+    variables: &Variables<'_>,
+    keep_connection: bool,
+) -> Result<Vec<u8>, PairTooLong> {
+    let mut out = Vec::with_capacity(USUAL_SIZE);
+    record::encode_begin_request(keep_connection, &mut out);
+    let mut params = ParamsEncoder::begin(out);
+    variables.write(&mut params)?;
+    Ok(params.end())
 }

@@ -9,4 +9,5 @@ mod exchanges;
 
 pub(crate) use self::answers::Answers;
 pub(crate) use self::error::ApplicationError;
-pub(crate) use self::exchanges::Exchanges as Application;
+pub(crate) use self::exchanges::Application;
+pub use self::exchanges::encode_opening;

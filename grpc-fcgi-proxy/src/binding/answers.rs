@@ -1,9 +1,10 @@
 //! The body of a streaming answer: turns PHP's frames into bytes for the client, and trailers.
 
 use std::collections::VecDeque;
+use std::io;
 
 use bytes::Bytes;
-use grpc_wire::encoding::{Encoding, EncodingError};
+use grpc_wire::encoding::Encoding;
 use grpc_wire::frame::{FrameScanner, Piece};
 use grpc_wire::message::{self, COMPRESSED, MessageError};
 
@@ -35,8 +36,8 @@ pub(crate) enum AnswerError {
     Message(#[from] MessageError),
     #[error(transparent)]
     Trailers(#[from] HeadError),
-    #[error("answer: {0}")]
-    Compress(#[from] EncodingError),
+    #[error("cannot compress the answer: {0}")]
+    Compress(#[from] io::Error),
 }
 
 impl AnswerDecoder {
@@ -79,7 +80,7 @@ impl AnswerDecoder {
         let Some(encoding) = self.encoding else {
             return Ok(message::encode(0, content));
         };
-        let compressed = encoding.compress(content).map_err(EncodingError::from)?;
+        let compressed = encoding.compress(content)?;
         Ok(message::encode(COMPRESSED, &compressed))
     }
 }

@@ -12,11 +12,6 @@ use http::{HeaderMap, HeaderValue, header};
 use super::fields::{metadata_list, write_fields};
 use super::route::Script;
 use super::sink::Sink;
-use crate::fastcgi::pair::{PairTooLong, ParamsEncoder};
-use crate::fastcgi::record;
-
-/// Holds BEGIN_REQUEST and the variables of a usual call, and a small message behind them, without growing.
-const USUAL_SIZE: usize = 2048;
 
 /// Stands for an unknown length: php-fpm lets a script read no more than CONTENT_LENGTH bytes.
 const UNKNOWN_LENGTH: u64 = i64::MAX as u64;
@@ -104,19 +99,6 @@ pub(crate) struct PageVariables<'a> {
     pub(crate) content_length: usize,
 }
 
-/// Encodes BEGIN_REQUEST and the whole PARAMS stream of a call.
-///
-/// # Errors
-///
-/// If a variable does not fit in a record.
-pub fn encode(variables: &Variables<'_>, keep_connection: bool) -> Result<Vec<u8>, PairTooLong> {
-    let mut out = Vec::with_capacity(USUAL_SIZE);
-    record::encode_begin_request(keep_connection, &mut out);
-    let mut params = ParamsEncoder::begin(out);
-    variables.write(&mut params)?;
-    Ok(params.end())
-}
-
 impl Variables<'_> {
     /// Writes all variables.
     pub(crate) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
@@ -182,6 +164,7 @@ impl PageVariables<'_> {
             content_length: self.content_length as u64,
         };
         request.write(sink)?;
+        sink.push(b"DOCUMENT_URI", self.path.as_bytes())?;
         if let Some(host) = self.headers.get(header::HOST) {
             sink.push(b"HTTP_HOST", host.as_bytes())?;
         }
@@ -232,6 +215,7 @@ fn host(authority: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
     use std::path::Path;
 
     use http::HeaderName;
@@ -247,6 +231,23 @@ mod tests {
             );
         }
         headers
+    }
+
+    /// A variable a line.
+    #[derive(Default)]
+    struct Text(String);
+
+    impl Sink for Text {
+        type Error = Infallible;
+
+        fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), Infallible> {
+            let (name, value) = (
+                String::from_utf8_lossy(name),
+                String::from_utf8_lossy(value),
+            );
+            self.0.push_str(&format!("\n{name}={value}"));
+            Ok(())
+        }
     }
 
     fn endpoint(port: u16) -> Endpoint {
@@ -269,27 +270,29 @@ mod tests {
             peer: &endpoint(4711),
             local: &endpoint(8080),
         };
-        String::from_utf8_lossy(&encode(&variables, false).unwrap()).into_owned()
+        let mut text = Text::default();
+        let Ok(()) = variables.write(&mut text);
+        text.0
     }
 
     #[test]
     fn every_variable_of_the_predecessor_is_sent() {
         let text = encoded(&headers(&[("content-type", "application/grpc+proto")]));
         for pair in [
-            "REQUEST_METHODPOST",
-            "REQUEST_URI/item.ItemService/GetItem",
-            "SCRIPT_NAME/item.ItemService/GetItem",
-            "SCRIPT_FILENAME/app/index.php",
-            "DOCUMENT_ROOT/app",
-            "SERVER_PROTOCOLHTTP/2.0",
-            "GATEWAY_INTERFACECGI/1.1",
-            "CONTENT_TYPEapplication/grpc+proto",
-            "CONTENT_LENGTH7",
-            "HTTP_HOST[::1]:8080",
-            "SERVER_NAME::1",
-            "SERVER_PORT8080",
-            "REMOTE_ADDR127.0.0.1",
-            "REMOTE_PORT4711",
+            "REQUEST_METHOD=POST",
+            "REQUEST_URI=/item.ItemService/GetItem",
+            "SCRIPT_NAME=/item.ItemService/GetItem",
+            "SCRIPT_FILENAME=/app/index.php",
+            "DOCUMENT_ROOT=/app",
+            "SERVER_PROTOCOL=HTTP/2.0",
+            "GATEWAY_INTERFACE=CGI/1.1",
+            "CONTENT_TYPE=application/grpc+proto",
+            "CONTENT_LENGTH=7",
+            "HTTP_HOST=[::1]:8080",
+            "SERVER_NAME=::1",
+            "SERVER_PORT=8080",
+            "REMOTE_ADDR=127.0.0.1",
+            "REMOTE_PORT=4711",
         ] {
             assert!(text.contains(pair), "{pair} is not in {text:?}");
         }
@@ -304,7 +307,7 @@ mod tests {
             metadata_list(&headers),
             b"x-a: 1\nx-a: 2, 3\nx-b-bin: AA==\nx-b-bin: AQ\n"
         );
-        assert!(encoded(&headers).contains("HTTP_X_A1, 2, 3"));
+        assert!(encoded(&headers).contains("HTTP_X_A=1, 2, 3"));
     }
 
     #[test]
@@ -318,14 +321,15 @@ mod tests {
             headers: &headers,
             content_length: 0,
         };
-        let mut params = ParamsEncoder::begin(Vec::new());
-        variables.write(&mut params).unwrap();
-        let text = String::from_utf8_lossy(&params.end()).into_owned();
+        let mut text = Text::default();
+        let Ok(()) = variables.write(&mut text);
+        let text = text.0;
         for pair in [
-            "REQUEST_URI/status?json",
-            "SCRIPT_NAME/status",
-            "QUERY_STRINGjson",
-            "HTTP_X_Atrue",
+            "REQUEST_URI=/status?json",
+            "SCRIPT_NAME=/status",
+            "DOCUMENT_URI=/status",
+            "QUERY_STRING=json",
+            "HTTP_X_A=true",
         ] {
             assert!(text.contains(pair), "{pair} is not in {text:?}");
         }
@@ -348,11 +352,11 @@ mod tests {
             "HTTP_X_A",
             "HTTP_X.B",
             "HTTP_X_B",
-            "\tPHP_VALUE",
+            "\nPHP_VALUE",
         ] {
             assert!(!text.contains(name), "{name}");
         }
-        assert!(text.contains("HTTP_PHP_VALUEa=b"));
+        assert!(text.contains("HTTP_PHP_VALUE=a=b"));
         assert!(text.contains("x_a: forged\nx.b: dot\n"));
     }
 }

@@ -38,7 +38,7 @@ pub(super) async fn run(
         observed.fail(&error);
         return response::failed(&error);
     };
-    observed.set_answered();
+    observed.set_method_known();
     let (head, body) = response.into_parts();
     let mut body = BuiltinBody::new(body, observed, received, deadline);
     body.end_with(&head.headers);

@@ -11,9 +11,6 @@ use grpc_wire::timeout::InvalidTimeout;
 
 use crate::application::ApplicationError;
 use crate::binding::answers::AnswerError;
-use crate::fastcgi::exchange::ExchangeError;
-use crate::fastcgi::pool::PoolError;
-use crate::fastcgi::record::RecordError;
 
 /// A call without a status from the application. Each variant names who failed.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +57,6 @@ pub(crate) enum CallError {
     /// The application: its script ended without trailers.
     #[error("the script ended before it had sent the trailers")]
     EndedEarly,
-    /// The application: its unary message is too large.
-    #[error("answer: {0}")]
-    ResponseMessage(MessageError),
     /// The application: its frames violate the binding.
     #[error(transparent)]
     Answer(#[from] AnswerError),
@@ -91,9 +85,7 @@ impl CallError {
             Self::MessageCount => {
                 Status::new(Code::Unimplemented, "the method takes exactly one message")
             }
-            Self::Encoding(error) | Self::Answer(AnswerError::Compress(error)) => {
-                encoding_status(error)
-            }
+            Self::Encoding(error) => encoding_status(error),
             Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request was aborted"),
             Self::RequestStalled => Status::new(
                 Code::DeadlineExceeded,
@@ -108,12 +100,14 @@ impl CallError {
             Self::EndedEarly => {
                 Status::new(Code::Unknown, "the application ended before the call did")
             }
-            Self::ResponseMessage(MessageError::TooLarge { .. })
-            | Self::Answer(AnswerError::Message(MessageError::TooLarge { .. })) => Status::new(
+            Self::Answer(AnswerError::Message(MessageError::TooLarge { .. })) => Status::new(
                 Code::ResourceExhausted,
                 "the application's answer exceeds the size limit",
             ),
-            Self::ResponseMessage(_) | Self::Answer(_) => malformed_answer(),
+            Self::Answer(AnswerError::Compress(_)) => {
+                Status::new(Code::Internal, "the answer cannot be compressed")
+            }
+            Self::Answer(_) => malformed_answer(),
         }
     }
 }
@@ -134,40 +128,34 @@ fn encoding_status(error: &EncodingError) -> Status {
 
 fn application_status(error: &ApplicationError) -> Status {
     match error {
-        ApplicationError::Pool(error) => pool_status(error),
-        ApplicationError::PairTooLong(_) => metadata_too_large(),
-        ApplicationError::Exchange(ExchangeError::NoAnswer | ExchangeError::Io(_)) => Status::new(
-            Code::Unavailable,
-            "the application closed the connection without an answer",
-        ),
-        ApplicationError::Exchange(ExchangeError::Record(RecordError::Refused(_))) => {
-            Status::new(Code::Unavailable, "the application refused the call")
-        }
-        ApplicationError::Exchange(ExchangeError::CutShort) => Status::new(
-            Code::Internal,
-            "the application closed the connection before its answer was complete",
-        ),
-        ApplicationError::Exchange(ExchangeError::Record(_)) | ApplicationError::Head(_) => {
-            malformed_answer()
-        }
-    }
-}
-
-fn pool_status(error: &PoolError) -> Status {
-    match error {
-        PoolError::TooManyStreams => Status::new(
+        ApplicationError::TooManyStreams => Status::new(
             Code::ResourceExhausted,
             "too many concurrent streaming calls",
         ),
-        PoolError::TooManyWaiting => Status::new(
+        ApplicationError::TooManyWaiting => Status::new(
             Code::ResourceExhausted,
             "too many calls are waiting for the application",
         ),
-        PoolError::WaitTooLong => Status::new(
+        ApplicationError::WaitTooLong => Status::new(
             Code::ResourceExhausted,
             "no application worker became free in time",
         ),
-        PoolError::Connect(_) => Status::new(Code::Unavailable, "the application is unreachable"),
+        ApplicationError::Unreachable(_) => {
+            Status::new(Code::Unavailable, "the application is unreachable")
+        }
+        ApplicationError::VariablesTooLong(_) => metadata_too_large(),
+        ApplicationError::NoAnswer(_) => Status::new(
+            Code::Unavailable,
+            "the application closed the connection without an answer",
+        ),
+        ApplicationError::Refused(_) => {
+            Status::new(Code::Unavailable, "the application refused the call")
+        }
+        ApplicationError::CutShort(_) => Status::new(
+            Code::Internal,
+            "the application closed the connection before its answer was complete",
+        ),
+        ApplicationError::Malformed(_) => malformed_answer(),
     }
 }
 

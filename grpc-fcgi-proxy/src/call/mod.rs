@@ -1,7 +1,7 @@
 //! One call, from its header fields to its trailers. `serve` names every step.
 //!
 //! A unary call runs inside the task of its HTTP/2 stream. A streaming call has a task of its own, since both directions
-//! must progress while the client reads nothing. When the client has gone, either is dropped, which abandons the script.
+//! must progress while the client reads nothing. When the client has gone, the former is dropped and the latter ends, and the script is abandoned.
 
 mod bridge;
 mod builtin;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use grpc_wire::method::{CallKind, Method};
+use grpc_wire::status::{self, Code};
 use http::HeaderMap;
 use tokio::time::Instant;
 
@@ -9,8 +11,6 @@ use super::error::CallError;
 use crate::metrics::calls::CallCounts;
 use crate::metrics::registry::Metrics;
 use crate::telemetry::{ApplicationLog, CallId};
-use grpc_wire::method::{CallKind, Method};
-use grpc_wire::status::{self, Code};
 
 /// A running call. If it is dropped before its end, the client has cancelled it.
 #[derive(Debug)]
@@ -19,8 +19,8 @@ pub(super) struct Observed {
     path: Arc<str>,
     id: CallId,
     counts: CallCounts,
-    /// Whether the application sent the status.
-    answered: bool,
+    /// Whether the call has shown that its method exists.
+    method_known: bool,
     /// Header fields of the answer that gRPC cannot carry.
     dropped: usize,
     ended: bool,
@@ -38,7 +38,7 @@ impl Observed {
             path: path.into(),
             id: CallId::of(headers),
             counts: metrics.calls.begin(path, kind),
-            answered: false,
+            method_known: false,
             dropped: 0,
             ended: false,
         }
@@ -53,9 +53,9 @@ impl Observed {
         ApplicationLog::new(Arc::clone(&self.path), self.id.clone())
     }
 
-    /// Records that the application sent the status.
-    pub(super) fn set_answered(&mut self) {
-        self.answered = true;
+    /// The status comes from the service itself, so the method exists unless the code is UNIMPLEMENTED.
+    pub(super) fn set_method_known(&mut self) {
+        self.method_known = true;
     }
 
     pub(super) fn set_messages(&mut self, received: u64, sent: u64) {
@@ -91,7 +91,7 @@ impl Observed {
         self.report_dropped();
         let method = Method::parse(&self.path).ok();
         let calls = &self.metrics.calls;
-        calls.end(&self.counts, method, code, self.answered);
+        calls.end(&self.counts, method, code, self.method_known);
         let grpc_code = status::label(code);
         let duration_ms = self.counts.start.elapsed().as_secs_f64() * 1000.0;
         let path = method.map_or("unknown", |method| method.path);

@@ -7,12 +7,12 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use grpc_wire::count::MessageCounter;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use super::error::CallError;
-use grpc_wire::count::MessageCounter;
 
 /// The body of a request. Its error is the failure of the call.
 #[derive(Debug)]

@@ -8,15 +8,15 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
+use grpc_wire::encoding::NamedEncoding;
+use grpc_wire::frame::{FrameScanner, Piece};
+use grpc_wire::message::{self, COMPRESSED, MessageError};
+use grpc_wire::method::CallKind;
 use http::HeaderMap;
 use http_body::Body;
 
 use super::error::CallError;
 use super::request_body::RequestBody;
-use grpc_wire::encoding::NamedEncoding;
-use grpc_wire::frame::{FrameScanner, Piece};
-use grpc_wire::message::{self, COMPRESSED, MessageError};
-use grpc_wire::method::CallKind;
 
 /// The script's input.
 #[derive(Debug)]

@@ -30,7 +30,7 @@ use crate::binding::variables::Input;
 /// Pieces of messages on their way to the client.
 const PIECES: usize = 2;
 /// How long a script may run on after it has sent the trailers.
-const FAREWELL: Duration = Duration::from_secs(1);
+const SCRIPT_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves the call until its header fields are ready; the rest runs in a task.
 pub(super) async fn run(
@@ -68,6 +68,7 @@ pub(super) async fn run(
     match opening.await {
         Ok(Opening::Stream(metadata, encoding)) => response::stream(metadata, encoding, rest),
         Ok(Opening::Whole(outcome)) => response::whole(*outcome),
+        // The task ended without an opening: the client has gone, and reads none of this, or the runtime is shutting down.
         Err(_) => response::failed(&CallError::Stopping),
     }
 }
@@ -80,10 +81,9 @@ async fn begin(
 ) -> Result<Answers<Requests>, CallError> {
     let limit = call.bridge.limits.receive_message;
     let requests = Requests::new(body, call.kind, call.headers(), limit, received);
+    let variables = call.variables(Input::Stream);
     let (application, log) = (&call.bridge.application, observed.application_log());
-    Ok(application
-        .begin(Input::Stream, |input| call.variables(input), requests, log)
-        .await?)
+    Ok(application.begin(&variables, requests, log).await?)
 }
 
 /// The beginning of the response.
@@ -152,7 +152,7 @@ impl Task {
             self.answers.cancel();
         }
         let Some(result) = result else { return };
-        // Frees the place before the client learns that the call has ended.
+        // Before the client learns that the call has ended: the next call may need the place.
         self.answers.finish(&result);
         let outcome = match result {
             Ok(outcome) => {
@@ -173,7 +173,7 @@ impl Task {
         self.observed.add_dropped(head.dropped);
         if let Some(status) = head.status {
             // The header fields are the whole answer; an error page follows.
-            self.observed.set_answered();
+            self.observed.set_method_known();
             self.rest().await;
             return Ok(Outcome {
                 status,
@@ -198,7 +198,7 @@ impl Task {
                         let _ = self.answers.paused(send).await?;
                     }
                     AnswerPart::Trailers(trailers) => {
-                        self.observed.set_answered();
+                        self.observed.set_method_known();
                         self.observed.add_dropped(trailers.dropped);
                         self.rest().await;
                         return Ok(Outcome {
@@ -218,6 +218,6 @@ impl Task {
     async fn rest(&mut self) {
         self.answers.end_requests();
         let rest = async { while let Ok(Some(_)) = self.answers.next().await {} };
-        let _ = timeout(FAREWELL, rest).await;
+        let _ = timeout(SCRIPT_END_TIMEOUT, rest).await;
     }
 }

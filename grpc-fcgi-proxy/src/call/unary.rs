@@ -13,29 +13,29 @@ use super::request::CallRequest;
 use super::request_body::RequestBody;
 use super::response::Outcome;
 use crate::application::Answers;
+use crate::binding::answers::AnswerError;
 use crate::binding::head::Head;
 use crate::binding::variables::Input;
 
+/// Serves the call to its end. `serve` makes the response: another future around this one would hold the request twice.
 pub(super) async fn run(
     call: &CallRequest<'_>,
     observed: &mut Observed,
     body: RequestBody,
 ) -> Result<Outcome, CallError> {
     let (message, compressed) = receive(call, observed, body).await?;
-    let input = Input::Message {
+    let variables = call.variables(Input::Message {
         length: message.len(),
         compressed,
-    };
+    });
     let requests = stream::iter([Ok::<_, CallError>(message)]);
     let (application, log) = (&call.bridge.application, observed.application_log());
-    let mut answers = application
-        .begin(input, |input| call.variables(input), requests, log)
-        .await?;
+    let mut answers = application.begin(&variables, requests, log).await?;
     let limit = call.bridge.limits.send_message;
     let result = collect(&mut answers, limit).await;
     answers.finish(&result);
     let (head, message) = result?;
-    observed.set_answered();
+    observed.set_method_known();
     outcome(call, observed, head, message)
 }
 
@@ -77,9 +77,9 @@ where
 {
     let mut message = Encoder::new(limit);
     let (head, first) = answers.head().await?;
-    message.push(&first).map_err(CallError::ResponseMessage)?;
+    message.push(&first).map_err(AnswerError::Message)?;
     while let Some(piece) = answers.next().await? {
-        message.push(&piece).map_err(CallError::ResponseMessage)?;
+        message.push(&piece).map_err(AnswerError::Message)?;
     }
     Ok((head, message))
 }
@@ -104,7 +104,11 @@ fn outcome(
     // A failed call has no message: the body is an error page.
     let message = match (status.code, encoding) {
         (Code::Ok, None) => Some(message.finish()),
-        (Code::Ok, Some(encoding)) => Some(message.finish_compressed(encoding)?),
+        (Code::Ok, Some(encoding)) => Some(
+            message
+                .finish_compressed(encoding)
+                .map_err(AnswerError::from)?,
+        ),
         _ => None,
     };
     observed.set_messages(1, u64::from(message.is_some()));

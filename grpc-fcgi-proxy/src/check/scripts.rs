@@ -6,15 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use fastcgi_client::Params;
 use grpc_wire::method::{CallKind, Method};
+use grpc_wire::status::{self, Code};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::report::{Level, Report};
 use crate::binding::route::Script;
-use crate::binding::variables::{Endpoint, Input, PageVariables, Variables};
+use crate::binding::variables::{Endpoint, Input, Variables};
 use crate::config::{AuxPath, Config};
 use crate::fastcgi::target::Target;
 use crate::php_fpm::page::{self, Page, PageError};
-use grpc_wire::status::{self, Code};
 
 /// A method that no application implements, so that the script does nothing.
 const METHOD: Method<'static> = Method {
@@ -23,13 +23,13 @@ const METHOD: Method<'static> = Method {
     name: "Check",
 };
 /// Longer than ANSWER_TIMEOUT, since a script does more than php-fpm itself.
-const TIMEOUT: Duration = Duration::from_secs(10);
+const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How PHP's log begins the record of an error that ended a script.
 const FATAL: [&str; 2] = ["PHP Fatal error", "PHP Parse error"];
 /// php-fpm's log names it if this setting is the reason for "Access denied.".
 const LIMIT_EXTENSIONS: &str = "security.limit_extensions";
 /// How much of the log fits in the line of a finding, in characters.
-const MAX_LOGGED: usize = 300;
+const MAX_QUOTED: usize = 300;
 
 type Finding = (Level, String);
 
@@ -41,13 +41,18 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
         }
     }
     for file in files {
-        let answer = page::exchange(target, call(&Script::new(file)), Bytes::new(), TIMEOUT).await;
+        let answer = page::exchange(
+            target,
+            call(&Script::new(file)),
+            Bytes::new(),
+            SCRIPT_TIMEOUT,
+        )
+        .await;
         let (level, text) = judge(answer, judge_call);
         report.add(level, format_args!("script {}", file.display()), text);
     }
     for AuxPath { path, file } in &config.aux_path {
-        let answer =
-            page::exchange(target, get(path, &Script::new(file)), Bytes::new(), TIMEOUT).await;
+        let answer = page::get(target, &Script::new(file), path, "", SCRIPT_TIMEOUT).await;
         let (level, text) = judge(answer, judge_page);
         let subject = format!("auxiliary path {path}, script {}", file.display());
         report.add(level, subject, text);
@@ -71,19 +76,7 @@ fn call(script: &Script) -> Params<'static> {
         peer: &nowhere,
         local: &nowhere,
     };
-    page::params(|params| variables.write(params))
-}
-
-fn get(path: &str, script: &Script) -> Params<'static> {
-    let variables = PageVariables {
-        script,
-        method: "GET",
-        path,
-        query: "",
-        headers: &HeaderMap::new(),
-        content_length: 0,
-    };
-    page::params(|params| variables.write(params))
+    (&variables).into()
 }
 
 /// `judge_answer` judges the answer of a script that ran without a fatal error.
@@ -92,7 +85,7 @@ fn judge(
     judge_answer: fn(&Response<Vec<u8>>) -> Finding,
 ) -> Finding {
     let (answer, log) = match answer {
-        Ok((answer, log)) => (answer, String::from_utf8_lossy(&log).into_owned()),
+        Ok(Page { answer, stderr }) => (answer, String::from_utf8_lossy(&stderr).into_owned()),
         Err(error) => return (Level::Error, explain_failure(&error)),
     };
     if let Some(reason) = explain_refusal(&answer, &log) {
@@ -114,7 +107,7 @@ fn explain_failure(error: &PageError) -> String {
     match error {
         PageError::Timeout => format!(
             "does not answer within {} s: look in the pool's slowlog for where it hangs",
-            TIMEOUT.as_secs()
+            SCRIPT_TIMEOUT.as_secs()
         ),
         PageError::Exchange(_) => format!(
             "the worker ended before the answer was complete ({error}): look for the reason in php-fpm's log"
@@ -185,6 +178,6 @@ fn first_line(log: &str) -> String {
     first
         .chars()
         .filter(|c| !c.is_control())
-        .take(MAX_LOGGED)
+        .take(MAX_QUOTED)
         .collect()
 }

@@ -9,7 +9,7 @@ use fastcgi_client::Params;
 use super::ANSWER_TIMEOUT;
 use super::report::Report;
 use crate::fastcgi::target::Target;
-use crate::php_fpm::page;
+use crate::php_fpm::page::{self, Page};
 
 /// More than max_input_nesting_level, which is 64 by default.
 const NESTING: usize = 8000;
@@ -36,7 +36,7 @@ struct Settings {
 pub(super) async fn check(report: &mut Report, target: &Target, max_message: usize) {
     let answer = page::exchange(target, params(), Bytes::new(), ANSWER_TIMEOUT).await;
     let (page, log) = match answer {
-        Ok((page, log)) => (page, log),
+        Ok(Page { answer, stderr }) => (answer, stderr),
         Err(error) => return report.error("PHP's settings", error),
     };
     let (shown, log) = (

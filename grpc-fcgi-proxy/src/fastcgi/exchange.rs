@@ -3,7 +3,7 @@
 //! Owns the order of records both ways and the limit on buffered bytes. It neither opens the connection nor interprets
 //! the records' content. Everything happens inside the task that polls it.
 
-use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -102,15 +102,20 @@ where
         self
     }
 
-    /// Reads the next piece of output; `None` at END_REQUEST. Does not write the request.
+    /// Reads the next piece of output; `None` at END_REQUEST. Writes the request meanwhile. Cancel safe.
     ///
     /// # Errors
     ///
-    /// If the exchange ends without END_REQUEST.
-    pub fn poll_answer(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Output>, ExchangeError>> {
+    /// If STDIN fails; or `failed` of the reason, if the exchange ends without END_REQUEST.
+    pub async fn next(&mut self, failed: impl Fn(ExchangeError) -> E) -> Result<Option<Output>, E> {
+        poll_fn(|cx| match self.poll_request(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => self.poll_answer(cx).map_err(&failed),
+        })
+        .await
+    }
+
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Output>, ExchangeError>> {
         loop {
             match self.decode()? {
                 Some(Record::Stdout(content) | Record::Stderr(content)) if content.is_empty() => {}
@@ -170,11 +175,9 @@ where
 
     /// Writes as much of the request as STDIN yields and the connection takes; ready when nothing is left to write.
     ///
-    /// # Errors
-    ///
-    /// If STDIN fails. An application that does not read its input is no error: it may answer and close without reading,
-    /// and reading the answer shows whether it is complete.
-    pub fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+    /// Fails if STDIN does. An application that does not read its input is no error: it may answer and close without
+    /// reading, and reading the answer shows whether it is complete.
+    pub(crate) fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         loop {
             self.fill(cx)?;
             if !self.unwritten.has_remaining() {
@@ -203,7 +206,7 @@ where
 
     /// Ends STDIN with `last_words`, as far as the connection takes them at once. Without them, the application could not
     /// distinguish a client that has gone from a half-close.
-    pub fn abandon(&mut self, last_words: Bytes) {
+    pub(crate) fn abandon(&mut self, last_words: Bytes) {
         if self.stdin.take().is_some() {
             self.push_stdin(last_words);
             let mut cx = Context::from_waker(Waker::noop());
@@ -225,7 +228,7 @@ where
     }
 
     /// Ends STDIN early. php-fpm ends a request only when it has read all of its input.
-    pub fn end_input(&mut self) {
+    pub(crate) fn end_input(&mut self) {
         if self.stdin.take().is_some() {
             self.push_header(0);
         }
@@ -262,27 +265,10 @@ where
     }
 }
 
-impl<C, I> Exchange<C, I>
-where
-    C: AsyncRead + AsyncWrite + Unpin,
-    I: Stream<Item = Result<Bytes, Infallible>> + Unpin,
-{
-    /// Reads the next piece of output; `None` at END_REQUEST. Writes the request meanwhile. Cancel safe.
-    ///
-    /// # Errors
-    ///
-    /// If the exchange ends without END_REQUEST.
-    pub async fn next(&mut self) -> Result<Option<Output>, ExchangeError> {
-        std::future::poll_fn(|cx| {
-            let (Poll::Ready(Ok(())) | Poll::Pending) = self.poll_request(cx);
-            self.poll_answer(cx)
-        })
-        .await
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::convert::identity;
+
     use futures_util::stream;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -298,7 +284,7 @@ mod tests {
     fn exchange<C: AsyncRead + AsyncWrite + Unpin>(
         connection: C,
         body: Bytes,
-    ) -> Exchange<C, impl Stream<Item = Result<Bytes, Infallible>> + Unpin> {
+    ) -> Exchange<C, impl Stream<Item = Result<Bytes, ExchangeError>> + Unpin> {
         Exchange::new(connection, b"opening".to_vec(), stream::iter([Ok(body)]))
     }
 
@@ -311,10 +297,10 @@ mod tests {
             .build();
         let mut exchange = exchange(&mut application, Bytes::from_static(b"hi"));
         assert_eq!(
-            exchange.next().await.unwrap(),
+            exchange.next(identity).await.unwrap(),
             Some(Output::Stdout(Bytes::from_static(b"yes")))
         );
-        assert_eq!(exchange.next().await.unwrap(), None);
+        assert_eq!(exchange.next(identity).await.unwrap(), None);
     }
 
     #[tokio::test]
@@ -328,11 +314,11 @@ mod tests {
             theirs.write_all(END).await.unwrap();
         });
         let mut exchange = exchange(ours, Bytes::from(vec![b'y'; 100_000]));
-        let Some(Output::Stdout(content)) = exchange.next().await.unwrap() else {
+        let Some(Output::Stdout(content)) = exchange.next(identity).await.unwrap() else {
             panic!("no answer");
         };
         assert_eq!(content.len(), 50_000);
-        assert_eq!(exchange.next().await.unwrap(), None);
+        assert_eq!(exchange.next(identity).await.unwrap(), None);
         application.await.unwrap();
     }
 
@@ -347,10 +333,10 @@ mod tests {
         });
         let mut exchange = exchange(ours, Bytes::from(vec![b'y'; 100_000]));
         assert_eq!(
-            exchange.next().await.unwrap(),
+            exchange.next(identity).await.unwrap(),
             Some(Output::Stdout(Bytes::from_static(b"early")))
         );
-        assert_eq!(exchange.next().await.unwrap(), None);
+        assert_eq!(exchange.next(identity).await.unwrap(), None);
         application.await.unwrap();
     }
 
@@ -363,7 +349,7 @@ mod tests {
             drop(theirs);
             let mut exchange = exchange(ours, Bytes::new());
             let error = loop {
-                match exchange.next().await {
+                match exchange.next(identity).await {
                     Ok(Some(_)) => {}
                     Ok(None) => panic!("cut at {cut} passed as whole"),
                     Err(error) => break error,
@@ -383,11 +369,10 @@ mod tests {
         let taken = std::sync::atomic::AtomicUsize::new(0);
         let stdin = stream::repeat_with(|| {
             taken.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 1024]))
+            Ok::<_, ExchangeError>(Bytes::from_static(&[b'x'; 1024]))
         });
         let mut exchange = Exchange::new(ours, Vec::new(), stdin);
-        let pending =
-            std::future::poll_fn(|cx| Poll::Ready(exchange.poll_request(cx).is_pending()));
+        let pending = poll_fn(|cx| Poll::Ready(exchange.poll_request(cx).is_pending()));
         assert!(pending.await);
         assert!(taken.into_inner() <= 2 + MAX_UNWRITTEN / 1024);
     }

@@ -84,14 +84,14 @@ impl Queue {
     }
 
     /// Joins the queue, and leaves it when the value is dropped.
-    pub(super) fn join(self: &Arc<Self>, purpose: Purpose) -> Waiting {
+    pub(super) fn join(self: &Arc<Self>, purpose: Purpose) -> Waiter {
         let (sender, place) = oneshot::channel();
         let mut state = self.lock();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
         state.waiting(purpose).insert(ticket, sender);
         drop(state);
-        let waiting = Waiting {
+        let waiting = Waiter {
             queue: Arc::clone(self),
             purpose,
             ticket,
@@ -232,21 +232,21 @@ impl Drop for Place {
 
 /// A call in the queue.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct Waiter {
     queue: Arc<Queue>,
     purpose: Purpose,
     ticket: u64,
     place: oneshot::Receiver<Place>,
 }
 
-impl Waiting {
+impl Waiter {
     /// Waits for the place; `None` never happens while the call is in the queue.
     pub(super) async fn place(&mut self) -> Option<Place> {
         (&mut self.place).await.ok()
     }
 }
 
-impl Drop for Waiting {
+impl Drop for Waiter {
     fn drop(&mut self) {
         let waiter = self.queue.lock().waiting(self.purpose).remove(&self.ticket);
         drop(waiter);

@@ -10,7 +10,7 @@ pub const HEADER_LENGTH: usize = 8;
 /// The largest content of one record: its length has 16 bits.
 pub const MAX_CONTENT_LENGTH: usize = u16::MAX as usize;
 /// A connection carries one exchange at a time, so one id is enough.
-pub const REQUEST_ID: u16 = 1;
+const REQUEST_ID: u16 = 1;
 
 const VERSION: u8 = 1;
 const ROLE_RESPONDER: u16 = 1;
@@ -79,7 +79,7 @@ pub fn encode_header(kind: RecordType, content_length: u16) -> [u8; HEADER_LENGT
 }
 
 /// Encodes BEGIN_REQUEST: the role of a Responder, and a connection that the application closes or keeps.
-pub fn encode_begin_request(keep_connection: bool, out: &mut impl BufMut) {
+pub(crate) fn encode_begin_request(keep_connection: bool, out: &mut impl BufMut) {
     out.put_slice(&encode_header(RecordType::BeginRequest, 8));
     out.put_u16(ROLE_RESPONDER);
     out.put_u8(if keep_connection { KEEP_CONN } else { 0 });

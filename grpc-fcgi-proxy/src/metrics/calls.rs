@@ -80,16 +80,17 @@ impl CallMetrics {
         }
     }
 
-    /// Counts the end of a call. `answered` means that the application sent the status.
+    /// Counts the end of a call. `known` means that the service itself sent the status, so that
+    /// the method exists unless the code is UNIMPLEMENTED.
     pub(crate) fn end(
         &self,
         call: &CallCounts,
         method: Option<Method<'_>>,
         code: Code,
-        answered: bool,
+        known: bool,
     ) {
         let metrics = call.method.clone().unwrap_or_else(|| {
-            let shown = answered && code != Code::Unimplemented;
+            let shown = known && code != Code::Unimplemented;
             let metrics = method
                 .filter(|_| shown)
                 .and_then(|method| self.learn(method, call.kind));
@@ -194,9 +195,9 @@ mod tests {
 
     use super::*;
 
-    fn call(metrics: &CallMetrics, path: &str, code: Code, answered: bool) {
+    fn call(metrics: &CallMetrics, path: &str, code: Code, known: bool) {
         let call = metrics.begin(path, CallKind::Unary);
-        metrics.end(&call, Method::parse(path).ok(), code, answered);
+        metrics.end(&call, Method::parse(path).ok(), code, known);
     }
 
     #[test]

@@ -19,9 +19,9 @@ pub(crate) struct ExchangeMetrics {
 pub(crate) enum ExchangeEnd {
     /// With an answer.
     Complete,
-    /// Without an answer, or with a malformed one.
+    /// Without an answer, or with a malformed one. So does a streaming call whose deadline expires.
     Failed,
-    /// The call was aborted before its answer was complete.
+    /// The client went away, or the deadline of a unary call expired.
     Abandoned,
 }
 

@@ -12,7 +12,7 @@ use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 use super::status_page::{PoolStatus, StatusPage};
 
 /// A page that takes longer counts as down in this scrape.
-const TIMEOUT: Duration = Duration::from_secs(1);
+const SCRAPE_TIMEOUT: Duration = Duration::from_secs(1);
 const LABELS: [&str; 2] = ["pool", "scrape_uri"];
 
 /// Scrapes the status pages.
@@ -169,7 +169,7 @@ impl Scraper {
 
 impl ScrapedPage {
     async fn scrape(&self) -> Scrape<'_> {
-        let result = self.page.read(TIMEOUT).await;
+        let result = self.page.read(SCRAPE_TIMEOUT).await;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let was_up = seen.up.replace(result.is_ok());
         match &result {

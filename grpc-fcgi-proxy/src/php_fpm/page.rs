@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::binding::route::Script;
 use crate::binding::sink::Sink;
-use crate::binding::variables::PageVariables;
+use crate::binding::variables::{PageVariables, Variables};
 use crate::fastcgi::target::{ConnectError, Target};
 
 /// Why the exchange has no complete answer.
@@ -29,8 +29,11 @@ pub(crate) enum PageError {
     Timeout,
 }
 
-/// The answer, and the content of STDERR.
-pub(crate) type Page = (Response<Vec<u8>>, Vec<u8>);
+/// What a page consists of.
+pub(crate) struct Page {
+    pub(crate) answer: Response<Vec<u8>>,
+    pub(crate) stderr: Vec<u8>,
+}
 
 impl Sink for Params<'static> {
     type Error = Infallible;
@@ -42,35 +45,50 @@ impl Sink for Params<'static> {
     }
 }
 
-/// The variables in the crate's form.
-pub(crate) fn params(
-    write: impl FnOnce(&mut Params<'static>) -> Result<(), Infallible>,
-) -> Params<'static> {
-    let mut params = Params::default();
-    match write(&mut params) {
-        Ok(()) => params,
-        Err(never) => match never {},
+impl From<&Variables<'_>> for Params<'static> {
+    fn from(variables: &Variables<'_>) -> Self {
+        let mut params = Self::default();
+        let Ok(()) = variables.write(&mut params);
+        params
     }
 }
 
-/// Requests one of the pages that php-fpm answers itself.
+impl From<&PageVariables<'_>> for Params<'static> {
+    fn from(variables: &PageVariables<'_>) -> Self {
+        let mut params = Self::default();
+        let Ok(()) = variables.write(&mut params);
+        params
+    }
+}
+
+/// Requests a page without a body.
 pub(crate) async fn get(
     target: &Target,
+    script: &Script,
     path: &str,
     query: &str,
     time: Duration,
-) -> Result<Response<Vec<u8>>, PageError> {
+) -> Result<Page, PageError> {
     let variables = PageVariables {
-        script: &Script::new(Path::new(path)),
+        script,
         method: "GET",
         path,
         query,
         headers: &HeaderMap::new(),
         content_length: 0,
     };
-    let params = params(|params| variables.write(params));
-    let (answer, _) = exchange(target, params, Bytes::new(), time).await?;
-    Ok(answer)
+    exchange(target, (&variables).into(), Bytes::new(), time).await
+}
+
+/// Requests one of the pages that php-fpm answers itself: their path stands for a script.
+pub(crate) async fn get_own(
+    target: &Target,
+    path: &str,
+    query: &str,
+    time: Duration,
+) -> Result<Response<Vec<u8>>, PageError> {
+    let script = Script::new(Path::new(path));
+    Ok(get(target, &script, path, query, time).await?.answer)
 }
 
 /// Sends the request, and collects the answer within `time`.
@@ -87,7 +105,10 @@ pub(crate) async fn exchange(
         let stream = tokio::io::BufStream::new(stream);
         let mut answer = Client::new_tokio(stream).execute_once(request).await?;
         let stderr = answer.stderr.take().unwrap_or_default();
-        Ok((answer.try_into()?, stderr))
+        Ok(Page {
+            answer: answer.try_into()?,
+            stderr,
+        })
     };
     timeout(time, exchange)
         .await

@@ -84,7 +84,7 @@ impl Probe {
 
 /// Requests the ping page.
 pub(crate) async fn ping(target: &Target, path: &str, time: Duration) -> Result<(), PingError> {
-    match page::get(target, path, "", time).await?.status() {
+    match page::get_own(target, path, "", time).await?.status() {
         StatusCode::OK => Ok(()),
         status => Err(PingError::Status(status)),
     }

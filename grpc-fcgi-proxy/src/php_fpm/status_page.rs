@@ -58,7 +58,7 @@ pub(crate) enum StatusPageError {
 impl StatusPage {
     /// Requests the page, which must answer within `time`.
     pub(crate) async fn read(&self, time: Duration) -> Result<PoolStatus, StatusPageError> {
-        let answer = page::get(&self.target, &self.path, "json", time).await?;
+        let answer = page::get_own(&self.target, &self.path, "json", time).await?;
         match answer.status() {
             StatusCode::OK => Ok(serde_json::from_slice(answer.body())?),
             status => Err(StatusPageError::Http(status)),

@@ -33,18 +33,18 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_FRAME_SIZE: u32 = 64 * 1024;
 
 /// The parts that all connections share.
-pub(crate) struct Connections {
-    pub(crate) bridge: Arc<Bridge>,
-    pub(crate) tls: Option<TlsAcceptor>,
-    pub(crate) web: Option<Arc<Web>>,
-    pub(crate) limits: ServerLimits,
+pub(super) struct Connections {
+    pub(super) bridge: Arc<Bridge>,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) web: Option<Arc<Web>>,
+    pub(super) limits: ServerLimits,
     /// Cancelled when the server drains: each connection closes when its calls have ended.
-    pub(crate) draining: CancellationToken,
+    pub(super) draining: CancellationToken,
 }
 
 impl Connections {
     /// Serves one connection until it ends.
-    pub(crate) async fn serve(&self, stream: TcpStream) {
+    pub(super) async fn serve(&self, stream: TcpStream) {
         let ends = stream
             .set_nodelay(true)
             .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));

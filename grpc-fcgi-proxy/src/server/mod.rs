@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connections;
@@ -24,12 +25,11 @@ pub(crate) use self::tls::acceptor;
 pub(crate) use self::web::Web;
 use crate::call::Bridge;
 use crate::metrics::increment::Increment;
-use tokio_rustls::TlsAcceptor;
 
 /// If the system has no file descriptor left, accepting again at once would only waste CPU time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long aborted calls may take to send their status.
-const FAREWELL: Duration = Duration::from_secs(1);
+const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves gRPC on one listener.
 pub(crate) struct Server {
@@ -116,7 +116,7 @@ impl Server {
         if drained.await.is_err() {
             tracing::warn!("aborting the calls that did not end within --drain-timeout");
             self.connections.bridge.stopping.cancel();
-            let _ = timeout(FAREWELL, tasks.wait()).await;
+            let _ = timeout(ABORT_TIMEOUT, tasks.wait()).await;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A trivial FastCGI application with one thread and next to no work of its own, so that a measurement is of what stands
 //! in front of it.
 //!
-//! It answers a unary call with [`answer`]. Three methods of gRPC's interoperability service differ: FullDuplexCall echoes
+//! It answers a unary call with [`answer()`]. Three methods of gRPC's interoperability service differ: FullDuplexCall echoes
 //! its input, StreamingOutputCall sends the number of messages that it is asked for, and EmptyCall never answers.
 
 mod answer;

@@ -1,15 +1,16 @@
 //! Calls over FastCGI without a proxy, with the proxy's own exchange: the limit of what the proxy can reach.
 
-use std::convert::Infallible;
+use std::convert::identity;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
+use grpc_fcgi_proxy::application::encode_opening;
 use grpc_fcgi_proxy::binding::route::Script;
-use grpc_fcgi_proxy::binding::variables::{self, Endpoint, Input, Variables};
-use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, Output, Progress};
+use grpc_fcgi_proxy::binding::variables::{Endpoint, Input, Variables};
+use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, ExchangeError, Output, Progress};
 use grpc_fcgi_proxy::fastcgi::socket::Socket;
 use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use grpc_wire::message;
@@ -43,7 +44,7 @@ fn opening(
         HeaderValue::from_static("application/grpc"),
     );
     let here = Endpoint::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
-    Ok(variables::encode(
+    Ok(encode_opening(
         &Variables {
             script: &Script::new(&call.script),
             kind,
@@ -91,10 +92,10 @@ impl Unary {
             Some(kept) => kept,
             None => connect(&self.address).await?,
         };
-        let stdin = stream::iter([Ok::<_, Infallible>(self.message.clone())]);
+        let stdin = stream::iter([Ok::<_, ExchangeError>(self.message.clone())]);
         let mut exchange = Exchange::new(socket, self.opening.clone(), stdin);
         let mut output = BytesMut::new();
-        while let Some(piece) = exchange.next().await? {
+        while let Some(piece) = exchange.next(identity).await? {
             match piece {
                 Output::Stdout(content) => output.extend_from_slice(&content),
                 Output::Stderr(content) => anyhow::bail!("{}", content.escape_ascii()),
@@ -131,7 +132,7 @@ impl RoundTrips<()> {
     pub(super) async fn begin(
         address: &Address,
         call: &CheckedCall,
-    ) -> anyhow::Result<RoundTrips<impl Stream<Item = Result<Bytes, Infallible>> + Unpin>> {
+    ) -> anyhow::Result<RoundTrips<impl Stream<Item = Result<Bytes, ExchangeError>> + Unpin>> {
         let (input, mut pieces) = mpsc::unbounded_channel();
         let stdin = stream::poll_fn(move |cx| pieces.poll_recv(cx).map(|piece| piece.map(Ok)));
         let opening = opening(call, CallKind::BidiStream, Input::Stream, false)?;
@@ -157,7 +158,7 @@ impl RoundTrips<()> {
     }
 }
 
-impl<I: Stream<Item = Result<Bytes, Infallible>> + Unpin> RoundTrips<I> {
+impl<I: Stream<Item = Result<Bytes, ExchangeError>> + Unpin> RoundTrips<I> {
     pub(super) async fn next(&mut self) -> anyhow::Result<()> {
         self.input.send(self.frame.clone())?;
         self.receive().await
@@ -173,7 +174,12 @@ impl<I: Stream<Item = Result<Bytes, Infallible>> + Unpin> RoundTrips<I> {
     }
 
     async fn read(&mut self) -> anyhow::Result<()> {
-        match self.exchange.next().await?.context("the stream ended")? {
+        match self
+            .exchange
+            .next(identity)
+            .await?
+            .context("the stream ended")?
+        {
             Output::Stdout(content) => self.seen.extend_from_slice(&content),
             Output::Stderr(content) => anyhow::bail!("{}", content.escape_ascii()),
         }
@@ -192,10 +198,10 @@ pub(crate) async fn stream(address: &Address, messages: u64) -> anyhow::Result<u
     };
     let frame = message::encode(0, &messages.to_be_bytes());
     let opening = opening(&call, CallKind::ServerStream, Input::Stream, false)?;
-    let stdin = stream::iter([Ok::<_, Infallible>(frame)]);
+    let stdin = stream::iter([Ok::<_, ExchangeError>(frame)]);
     let mut exchange = Exchange::new(connect(address).await?, opening, stdin).half_closing();
     let mut bytes = 0;
-    while let Some(Output::Stdout(content)) = exchange.next().await? {
+    while let Some(Output::Stdout(content)) = exchange.next(identity).await? {
         bytes += content.len() as u64;
     }
     let expected = messages * (SOURCE_MESSAGE as u64 + 5);
