@@ -4,7 +4,7 @@ FROM docker.io/library/debian:12.12-slim AS packages
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends php8.2-fpm php8.2-mbstring php8.2-pgsql php-google-protobuf tzdata \
     && rm -rf /var/lib/apt/lists/*
-# The contents of an image without a shell and packages: php-fpm, PHP's modules, their libraries, PHP's settings, the
+# The contents of an image without a shell or packages: php-fpm, PHP's modules, their libraries, PHP's settings, the
 # application's dependencies, and the time zones, which Debian's PHP reads from /usr/share/zoneinfo.
 RUN mkdir /out \
     && find /usr/sbin/php-fpm8.2 /usr/lib/php/2* -type f | xargs ldd | grep -o '/[^ :]*' | sort -u \

@@ -1,4 +1,4 @@
-# The programs in Rust, an image for each: --target grpc-fcgi-proxy, frontend, user or order. Works for any platform.
+# The Rust programs, one image each: --target grpc-fcgi-proxy, frontend, user or order. Works for any platform.
 
 FROM docker.io/library/rust:1.95.0-slim-bookworm AS rust
 WORKDIR /src

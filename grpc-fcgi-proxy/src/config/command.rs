@@ -15,9 +15,8 @@ Check the configuration and the connection to php-fpm, and explain every problem
 
 It takes the flags of the proxy and binds no port, so it can run beside a running proxy. On each php-fpm it runs the \
 entry script and the scripts of the routes once, for the method grpc.fcgi.proxy.Check/Check, which no application \
-implements, and the scripts of the auxiliary paths with a GET. It briefly occupies up to --max-exchanges php-fpm workers, \
-or for some 10 s if php-fpm has to start them. Calls wait meanwhile, and calls that keep workers busy make it count too \
-few.";
+implements, and the scripts of the auxiliary paths with a GET. It occupies up to --max-exchanges php-fpm workers for \
+a moment, or for up to 10 s if php-fpm has to start them. Calls wait meanwhile. On a busy php-fpm it counts too few workers.";
 
 /// Prefixes the environment variable of each flag: its name in capitals, with `_` for `-`.
 const ENVIRONMENT: &str = "GRPC_FCGI_PROXY_";

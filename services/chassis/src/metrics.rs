@@ -85,13 +85,13 @@ impl GrpcMetrics {
             )?,
             handled: register_int_counter_vec_with_registry!(
                 "grpc_server_handled_total",
-                "Calls that ended, by their status.",
+                "Calls that ended, by status.",
                 &LABELS_WITH_CODE,
                 registry
             )?,
             seconds: register_histogram_vec_with_registry!(
                 "grpc_server_handling_seconds",
-                "Seconds from a call's start to its status.",
+                "Seconds from the start of a call to its status.",
                 &LABELS,
                 registry
             )?,
