@@ -56,7 +56,8 @@ mod tests {
         let long = "x".repeat(1000);
         for (value, expected) in [
             ("abc", Some("abc")),
-            ("", None), ("\u{e9}", None),
+            ("", None),
+            ("\u{e9}", None),
             (&long, Some(&long[..128])),
         ] {
             assert_eq!(request_id(&headers("x-request-id", value)), expected);
