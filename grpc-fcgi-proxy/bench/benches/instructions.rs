@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use grpc_fcgi_proxy::application::encode_opening;
 use grpc_fcgi_proxy::binding::route::Script;
-use grpc_fcgi_proxy::binding::variables::{Endpoint, Input, Variables};
+use grpc_fcgi_proxy::binding::variables::{FormattedAddress, Input, Variables};
 use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, ExchangeError, Output};
 use grpc_fcgi_proxy::fastcgi::record::{self, Record};
 use grpc_wire::frame::{FrameScanner, Piece};
@@ -92,8 +92,8 @@ fn headers() -> HeaderMap {
     .collect()
 }
 
-/// What exists before a call's variables are encoded. The endpoint is the connection's.
-type CallParts = (Script, HeaderMap, Endpoint);
+/// What exists before a call's variables are encoded. The address is the connection's.
+type CallParts = (Script, HeaderMap, FormattedAddress);
 
 fn variables_of_a_call() -> CallParts {
     let script = Script::new(Path::new("/app/item/index.php"));

@@ -51,15 +51,15 @@ impl Input {
 
 /// One end of a client's connection, as text: formatted once for all calls of the connection.
 #[derive(Clone, Debug)]
-pub struct Endpoint {
-    address: String,
+pub struct FormattedAddress {
+    ip: String,
     port: String,
 }
 
-impl From<SocketAddr> for Endpoint {
+impl From<SocketAddr> for FormattedAddress {
     fn from(address: SocketAddr) -> Self {
         Self {
-            address: address.ip().to_string(),
+            ip: address.ip().to_string(),
             port: address.port().to_string(),
         }
     }
@@ -83,9 +83,9 @@ pub struct Variables<'a> {
     /// The call's deadline, if it has one.
     pub deadline: Option<SystemTime>,
     /// The client's end of the connection.
-    pub peer: &'a Endpoint,
+    pub peer: &'a FormattedAddress,
     /// The proxy's end of the connection.
-    pub local: &'a Endpoint,
+    pub local: &'a FormattedAddress,
 }
 
 /// The values from which an ordinary HTTP request's variables are derived.
@@ -122,9 +122,9 @@ impl Variables<'_> {
 
     fn write_ends<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
         sink.push(b"SERVER_NAME", host(self.authority).as_bytes())?;
-        sink.push(b"SERVER_ADDR", self.local.address.as_bytes())?;
+        sink.push(b"SERVER_ADDR", self.local.ip.as_bytes())?;
         sink.push(b"SERVER_PORT", self.local.port.as_bytes())?;
-        sink.push(b"REMOTE_ADDR", self.peer.address.as_bytes())?;
+        sink.push(b"REMOTE_ADDR", self.peer.ip.as_bytes())?;
         sink.push(b"REMOTE_PORT", self.peer.port.as_bytes())
     }
 
@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    fn endpoint(port: u16) -> Endpoint {
+    fn endpoint(port: u16) -> FormattedAddress {
         SocketAddr::from(([127, 0, 0, 1], port)).into()
     }
 

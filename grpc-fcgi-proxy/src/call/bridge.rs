@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::slots::Slots;
 use crate::application::Application;
 use crate::binding::route::Routes;
-use crate::binding::variables::Endpoint;
+use crate::binding::variables::FormattedAddress;
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::MethodKinds;
 use crate::config::Config;
@@ -56,7 +56,7 @@ impl CallLimits {
 #[derive(Debug)]
 pub(crate) struct Ends {
     /// The client's.
-    pub(crate) peer: Endpoint,
+    pub(crate) peer: FormattedAddress,
     /// The proxy's.
-    pub(crate) local: Endpoint,
+    pub(crate) local: FormattedAddress,
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::report::{Level, Report};
 use crate::binding::route::Script;
-use crate::binding::variables::{Endpoint, Input, Variables};
+use crate::binding::variables::{FormattedAddress, Input, Variables};
 use crate::config::{AuxPath, Config};
 use crate::fastcgi::target::Target;
 use crate::php_fpm::page::{self, Page, PageError};
@@ -61,7 +61,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
 
 /// The variables of a call with an empty message.
 fn call(script: &Script) -> Params<'static> {
-    let nowhere = Endpoint::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    let nowhere = FormattedAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     let variables = Variables {
         script,
         kind: CallKind::Unary,

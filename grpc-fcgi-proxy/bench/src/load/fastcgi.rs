@@ -9,7 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
 use grpc_fcgi_proxy::application::encode_opening;
 use grpc_fcgi_proxy::binding::route::Script;
-use grpc_fcgi_proxy::binding::variables::{Endpoint, Input, Variables};
+use grpc_fcgi_proxy::binding::variables::{FormattedAddress, Input, Variables};
 use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, ExchangeError, Output, Progress};
 use grpc_fcgi_proxy::fastcgi::socket::Socket;
 use grpc_fcgi_proxy::fastcgi::target::Target as Address;
@@ -43,7 +43,7 @@ fn opening(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/grpc"),
     );
-    let here = Endpoint::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+    let here = FormattedAddress::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
     Ok(encode_opening(
         &Variables {
             script: &Script::new(&call.script),
