@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use grpc_wire::content_type;
 use grpc_wire::method::CallKind;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::bridge::{Bridge, Ends};
 use super::observed::Observed;
@@ -21,8 +21,12 @@ pub(crate) async fn serve(
     ends: Arc<Ends>,
     request: Request<RequestBody>,
 ) -> Response<ResponseBody> {
+    // PROTOCOL-HTTP2: "Method → ":method POST"".
+    if request.method() != Method::POST {
+        return method_not_allowed();
+    }
     if !content_type::is_grpc(request.headers()) {
-        return unsupported_media_type();
+        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE);
     }
     let (head, body) = request.into_parts();
     let kind = bridge.kinds.of(head.uri.path());
@@ -72,10 +76,17 @@ pub(crate) async fn serve(
     response.map(|body| body.in_slot(slot))
 }
 
+fn method_not_allowed() -> Response<ResponseBody> {
+    let mut response = refused(StatusCode::METHOD_NOT_ALLOWED);
+    let allowed = HeaderValue::from_static("POST");
+    response.headers_mut().insert(header::ALLOW, allowed);
+    response
+}
+
 /// A request that is not gRPC gets no gRPC status.
-fn unsupported_media_type() -> Response<ResponseBody> {
+fn refused(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::default());
-    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    *response.status_mut() = status;
     response
 }
 

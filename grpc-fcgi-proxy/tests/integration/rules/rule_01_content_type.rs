@@ -29,6 +29,27 @@ async fn other_content_types_are_415() {
     assert_eq!(response.http_status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
+/// PHP must not run for a method that a cache or a crawler may repeat.
+#[tokio::test]
+async fn other_http_methods_are_405() {
+    let (_php_fpm, proxy, client) = serve("echo.php", &[]).await;
+    for method in ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+        let headers = [("content-type", "application/grpc")];
+        let response = client
+            .send_method(method, "/a.B/C", message(b""), &headers)
+            .await
+            .unwrap();
+        assert_eq!(
+            response.http_status,
+            StatusCode::METHOD_NOT_ALLOWED,
+            "{method}"
+        );
+        assert_eq!(response.headers["allow"], "POST", "{method}");
+    }
+    let ran = r#"fcgi_exchanges_total{outcome="complete"}"#;
+    assert_eq!(proxy.metric(ran).await, 0.0);
+}
+
 #[tokio::test]
 async fn every_grpc_content_type_passes() {
     let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;

@@ -98,8 +98,21 @@ impl Client {
         body: Vec<u8>,
         headers: &[(&str, &str)],
     ) -> hyper::Result<Response> {
-        let mut request =
-            Request::post(format!("http://test.example{path}")).header("te", "trailers");
+        self.send_method("POST", path, body, headers).await
+    }
+
+    /// The same with any HTTP method.
+    pub(crate) async fn send_method(
+        &self,
+        method: &str,
+        path: &str,
+        body: Vec<u8>,
+        headers: &[(&str, &str)],
+    ) -> hyper::Result<Response> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://test.example{path}"))
+            .header("te", "trailers");
         for (name, value) in headers {
             request = request.header(*name, value.as_bytes());
         }
