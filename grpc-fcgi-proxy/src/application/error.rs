@@ -14,7 +14,9 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// A call that the application did not answer, or not with valid header fields.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplicationError {
-    /// No script has seen anything of the call. Nor in the next three cases.
+    /// No script has seen anything of the call. Nor in the next four cases.
+    #[error("the deadline has expired")]
+    DeadlineExpired,
     #[error("too many concurrent streaming calls")]
     TooManyStreams,
     #[error("too many calls are waiting for the application")]

@@ -1,6 +1,7 @@
 //! Runs a script for each call, in a FastCGI exchange of its own.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -55,6 +56,10 @@ impl Application {
                 Exchange::new(connection, opening, requests).half_closing()
             }
         };
+        // Nothing has been sent yet: no script may run for a client that has stopped waiting.
+        if variables.deadline.is_some_and(|at| at <= SystemTime::now()) {
+            return Err(ApplicationError::DeadlineExpired);
+        }
         Ok(Answers::new(exchange, self.metrics.clone(), log))
     }
 }

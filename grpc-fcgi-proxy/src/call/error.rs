@@ -92,9 +92,7 @@ impl CallError {
                 "timed out waiting for the request message",
             ),
             Self::TooManyCalls => Status::new(Code::ResourceExhausted, "too many concurrent calls"),
-            Self::DeadlineExceeded => {
-                Status::new(Code::DeadlineExceeded, "the deadline has expired")
-            }
+            Self::DeadlineExceeded => deadline_expired(),
             Self::Stopping => Status::new(Code::Unavailable, "the proxy is shutting down"),
             Self::Application(error) => application_status(error),
             Self::EndedEarly => {
@@ -128,6 +126,7 @@ fn encoding_status(error: &EncodingError) -> Status {
 
 fn application_status(error: &ApplicationError) -> Status {
     match error {
+        ApplicationError::DeadlineExpired => deadline_expired(),
         ApplicationError::TooManyStreams => Status::new(
             Code::ResourceExhausted,
             "too many concurrent streaming calls",
@@ -157,6 +156,10 @@ fn application_status(error: &ApplicationError) -> Status {
         ),
         ApplicationError::Malformed(_) => malformed_answer(),
     }
+}
+
+fn deadline_expired() -> Status {
+    Status::new(Code::DeadlineExceeded, "the deadline has expired")
 }
 
 fn metadata_too_large() -> Status {

@@ -25,6 +25,31 @@ async fn an_expired_deadline_ends_the_call_at_once() {
     proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }
 
+/// A deadline that has expired before the script could start must not start it.
+#[tokio::test]
+async fn an_expired_deadline_runs_no_script() {
+    for streams in [false, true] {
+        let (_php_fpm, proxy, client) = match streams {
+            false => serve("echo.php", &[]).await,
+            true => serve_streams("stream_echo.php", &[]).await,
+        };
+        let path = match streams {
+            false => "/test.Service/Method",
+            true => "/test.Service/BidiStream",
+        };
+        for time in ["0n", "1n", "1u"] {
+            let response = client
+                .call_method(path, b"", &[("grpc-timeout", time)])
+                .await;
+            let expired = (Code::DeadlineExceeded, "the deadline has expired");
+            assert_eq!(response.status(), expired, "{time}");
+        }
+        proxy.becomes_idle().await;
+        let sent = r#"fcgi_bytes_total{direction="sent"}"#;
+        assert_eq!(proxy.metric(sent).await, 0.0);
+    }
+}
+
 #[tokio::test]
 async fn php_gets_the_deadline_from_a_timeout_in_any_unit() {
     let (_php_fpm, _proxy, client) = serve("variables.php", &[]).await;
