@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use grpc_wire::metadata;
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, header};
 
 use super::sink::Sink;
 
@@ -33,7 +33,7 @@ pub(super) fn write_fields<S: Sink>(headers: &HeaderMap, sink: &mut S) -> Result
         let mut value = Cow::Borrowed(value.as_bytes());
         while let Some((_, next)) = fields.next_if(|(next, _)| *next == name) {
             let joined = value.to_mut();
-            joined.extend_from_slice(b", ");
+            joined.extend_from_slice(separator(name));
             joined.extend_from_slice(next.as_bytes());
         }
         if becomes_variable(name) {
@@ -42,6 +42,15 @@ pub(super) fn write_fields<S: Sink>(headers: &HeaderMap, sink: &mut S) -> Result
         }
     }
     Ok(())
+}
+
+/// RFC 9113, section 8.2.3: several cookie fields "MUST be concatenated [...] using the two-octet delimiter of 0x3b, 0x20".
+fn separator(field: &HeaderName) -> &'static [u8] {
+    if *field == header::COOKIE {
+        b"; "
+    } else {
+        b", "
+    }
 }
 
 fn write_name(field: &HeaderName, variable: &mut Vec<u8>) {

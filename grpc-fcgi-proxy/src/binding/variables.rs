@@ -310,6 +310,13 @@ mod tests {
         assert!(encoded(&headers).contains("HTTP_X_A=1, 2, 3"));
     }
 
+    /// A browser sends each of its cookies in a field of its own over HTTP/2.
+    #[test]
+    fn cookies_are_one_variable_as_in_http1() {
+        let headers = headers(&[("cookie", "a=1"), ("cookie", "b=2")]);
+        assert!(encoded(&headers).contains("HTTP_COOKIE=a=1; b=2"));
+    }
+
     #[test]
     fn the_header_fields_of_a_page_pass_the_same_filter() {
         let headers = headers(&[("proxy", "evil"), ("x_a", "forged"), ("x-a", "true")]);
