@@ -161,6 +161,9 @@ impl Parts {
         };
         let (healthy, health) = watch::channel(false);
         let (builtin, kinds) = Builtin::new(descriptors, config.reflection(), health)?;
+        for (path, kind) in kinds.iter() {
+            metrics.calls.declare(path, kind)?;
+        }
         let bridge = Arc::new(Bridge {
             application: Application::new(pool, metrics.exchanges.clone()),
             routes: config.routes(),

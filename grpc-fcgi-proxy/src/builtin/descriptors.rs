@@ -74,6 +74,12 @@ impl MethodKinds {
         }
     }
 
+    /// Every method's path and kind.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, CallKind)> {
+        let methods = self.by_path.iter();
+        methods.map(|(path, kind)| (path.as_str(), *kind))
+    }
+
     /// The kind of the method at `path`. A method that is in no descriptor set is unary.
     pub(crate) fn of(&self, path: &str) -> CallKind {
         self.by_path.get(path).copied().unwrap_or_default()

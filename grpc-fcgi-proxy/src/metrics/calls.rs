@@ -1,8 +1,8 @@
 //! Calls by method and status, under the names of go-grpc-prometheus, which dashboards already use.
 //!
-//! A client chooses the path of a call, so it could grow the set of labels without a bound. A method therefore has labels
-//! of its own only after the application has shown that it implements the method, up to a maximum; every other call
-//! counts as `unknown`.
+//! A client chooses the path of a call, so it could grow the set of labels without a bound. A method of a
+//! descriptor set has labels of its own from the start. Any other method has them only after the application has shown that
+//! it implements the method, up to a maximum; every other call counts as `unknown`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::histogram::BUCKETS;
 
-/// How many methods have labels of their own; all others share the label `unknown`.
+/// How many methods outside descriptor sets have labels of their own; all others share the label `unknown`.
 const MAX_METHODS: usize = 500;
 /// The label of every method without labels of its own.
 const UNKNOWN: &str = "unknown";
@@ -26,8 +26,15 @@ const CODES: usize = 17;
 #[derive(Debug)]
 pub(crate) struct CallMetrics {
     families: Families,
-    methods: RwLock<HashMap<String, Arc<MethodMetrics>>>,
+    methods: RwLock<Methods>,
     unknown: Arc<MethodMetrics>,
+}
+
+#[derive(Debug, Default)]
+struct Methods {
+    by_path: HashMap<String, Arc<MethodMetrics>>,
+    /// How many of them a client could have made up, if the application answers any path.
+    learned: usize,
 }
 
 #[derive(Debug)]
@@ -60,12 +67,23 @@ impl CallMetrics {
         })
     }
 
+    /// Gives a method labels from the start, so that no other method can take them.
+    pub(crate) fn declare(&self, path: &str, kind: CallKind) -> prometheus::Result<()> {
+        if let Ok(method) = Method::parse(path) {
+            let metrics = self.families.method(kind, method.service, method.name)?;
+            let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
+            methods.by_path.insert(path.to_owned(), Arc::new(metrics));
+        }
+        Ok(())
+    }
+
     /// Begins to count a call of the method at `path`.
     pub(crate) fn begin(&self, path: &str, kind: CallKind) -> CallCounts {
         let known = self
             .methods
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+            .by_path
             .get(path)
             .cloned();
         if let Some(method) = &known {
@@ -108,10 +126,10 @@ impl CallMetrics {
 
     fn learn(&self, method: Method<'_>, kind: CallKind) -> Option<Arc<MethodMetrics>> {
         let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = methods.get(method.path) {
+        if let Some(known) = methods.by_path.get(method.path) {
             return Some(Arc::clone(known));
         }
-        if methods.len() >= MAX_METHODS {
+        if methods.learned >= MAX_METHODS {
             return None;
         }
         let metrics = Arc::new(
@@ -119,7 +137,9 @@ impl CallMetrics {
                 .method(kind, method.service, method.name)
                 .ok()?,
         );
-        methods.insert(method.path.to_owned(), Arc::clone(&metrics));
+        methods.learned += 1;
+        let path = method.path.to_owned();
+        methods.by_path.insert(path, Arc::clone(&metrics));
         Some(metrics)
     }
 }
@@ -217,13 +237,26 @@ mod tests {
                 false,
             );
         }
-        assert_eq!(metrics.methods.read().unwrap().len(), 0);
+        assert_eq!(metrics.methods.read().unwrap().by_path.len(), 0);
         assert_eq!(metrics.unknown.started.get(), 20);
         for n in 0..MAX_METHODS + 10 {
             call(&metrics, &format!("/a.B/Known{n}"), Code::Ok, true);
         }
-        assert_eq!(metrics.methods.read().unwrap().len(), MAX_METHODS);
+        assert_eq!(metrics.methods.read().unwrap().by_path.len(), MAX_METHODS);
         assert_eq!(metrics.unknown.started.get(), 30);
+    }
+
+    #[test]
+    fn made_up_methods_cannot_take_the_labels_of_declared_ones() {
+        let metrics = CallMetrics::register(&Registry::new()).unwrap();
+        metrics.declare("/a.B/Declared", CallKind::Unary).unwrap();
+        for n in 0..MAX_METHODS + 10 {
+            call(&metrics, &format!("/a.B/MadeUp{n}"), Code::Ok, true);
+        }
+        assert_eq!(metrics.unknown.started.get(), 10);
+        // Even a call that failed before any answer.
+        call(&metrics, "/a.B/Declared", Code::Unavailable, false);
+        assert_eq!(metrics.unknown.started.get(), 10);
     }
 
     #[test]
