@@ -9,6 +9,8 @@ use grpc_wire::message::{Decoder, Message, MessageError};
 use super::splits;
 
 const LIMIT: usize = 300;
+/// Accepted besides those of messages.
+const FLAGS: &[u8] = &[0x40, 0x80];
 
 /// Only PROTOCOL-HTTP2's Length-Prefixed-Message is accepted, however the bytes are split.
 pub fn check(input: &[u8]) {
@@ -35,6 +37,9 @@ type Frames = Vec<(u8, Vec<u8>)>;
 fn frames(mut input: &[u8]) -> Result<Frames, MessageError> {
     let mut frames = Frames::new();
     while let Some((&[flags, a, b, c, d], rest)) = input.split_first_chunk() {
+        if flags > 1 && !FLAGS.contains(&flags) {
+            return Err(MessageError::Flags(flags));
+        }
         let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap();
         if length > LIMIT {
             return Err(MessageError::TooLarge {
@@ -55,7 +60,7 @@ fn frames(mut input: &[u8]) -> Result<Frames, MessageError> {
 
 /// Joins the scanner's pieces, and decodes the frames again.
 fn scan(pieces: &[&[u8]]) -> Result<Frames, MessageError> {
-    let mut scanner = FrameScanner::new(LIMIT);
+    let mut scanner = FrameScanner::with_flags(LIMIT, FLAGS);
     let mut out = VecDeque::new();
     for piece in pieces {
         scanner.push(Bytes::copy_from_slice(piece), &mut out)?;

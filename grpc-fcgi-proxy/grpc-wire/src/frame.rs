@@ -21,6 +21,8 @@ pub enum Piece {
 #[derive(Debug)]
 pub struct FrameScanner {
     limit: usize,
+    /// Flags besides those of messages.
+    flags: &'static [u8],
     /// The first bytes of an incomplete prefix.
     prefix: BytesMut,
     /// How many bytes of the frame's content have not arrived yet.
@@ -31,11 +33,18 @@ pub struct FrameScanner {
 }
 
 impl FrameScanner {
-    /// Frames of more than `limit` bytes are refused by their prefix alone.
+    /// Accepts messages of up to `limit` bytes.
     #[must_use]
     pub fn new(limit: usize) -> Self {
+        Self::with_flags(limit, &[])
+    }
+
+    /// Accepts frames with these flags as well. A prefix alone is enough to refuse a frame.
+    #[must_use]
+    pub fn with_flags(limit: usize, flags: &'static [u8]) -> Self {
         Self {
             limit,
+            flags,
             prefix: BytesMut::new(),
             left: 0,
             flagged: None,
@@ -53,7 +62,7 @@ impl FrameScanner {
     ///
     /// # Errors
     ///
-    /// If a frame exceeds the limit.
+    /// If a frame exceeds the limit, or has other flags.
     pub fn push(
         &mut self,
         mut bytes: Bytes,
@@ -139,6 +148,10 @@ impl FrameScanner {
 
     fn begin(&mut self, prefix: [u8; PREFIX_LENGTH]) -> Result<usize, MessageError> {
         let [flags, a, b, c, d] = prefix;
+        // Before the length, which means nothing if this is no frame at all.
+        if flags > COMPRESSED && !self.flags.contains(&flags) {
+            return Err(MessageError::Flags(flags));
+        }
         let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
         if length > self.limit {
             return Err(MessageError::TooLarge {
@@ -171,7 +184,7 @@ mod tests {
     type Flagged = Vec<(u8, Vec<u8>)>;
 
     fn scan(pieces: &[&[u8]]) -> (Vec<u8>, Flagged, FrameScanner) {
-        let mut scanner = FrameScanner::new(1000);
+        let mut scanner = FrameScanner::with_flags(1000, &[0x40, 0x80]);
         let mut out = VecDeque::new();
         for piece in pieces {
             scanner
@@ -221,6 +234,16 @@ mod tests {
         let bytes = Bytes::from_static(b"\0\0\0\0\x01a\0\0\0\0\x01b");
         FrameScanner::new(10).push(bytes.clone(), &mut out).unwrap();
         assert_eq!(out, [Piece::Plain(bytes)]);
+    }
+
+    #[test]
+    fn text_is_refused_by_its_first_byte_not_by_its_length() {
+        let mut scanner = FrameScanner::with_flags(10, &[0x40, 0x80]);
+        let error = scanner.push(Bytes::from_static(b"\nWarning: x"), &mut VecDeque::new());
+        assert_eq!(error, Err(MessageError::Flags(b'\n')));
+        let mut scanner = FrameScanner::new(10);
+        let error = scanner.push(Bytes::from_static(b"\x80\0\0\0\0"), &mut VecDeque::new());
+        assert_eq!(error, Err(MessageError::Flags(0x80)));
     }
 
     #[test]

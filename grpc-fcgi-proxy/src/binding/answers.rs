@@ -43,7 +43,7 @@ pub(crate) enum AnswerError {
 impl AnswerDecoder {
     pub(crate) fn new(limit: usize, encoding: Option<Encoding>) -> Self {
         Self {
-            scanner: FrameScanner::new(limit),
+            scanner: FrameScanner::with_flags(limit, &[NOOP, TRAILERS]),
             pieces: VecDeque::new(),
             encoding,
         }

@@ -92,6 +92,16 @@ async fn trailers_carry_status_and_metadata() {
     assert_eq!(trailers["x-trailing-bin"], "q6ur");
 }
 
+/// Its first bytes would otherwise be the length of an enormous message.
+#[tokio::test]
+async fn text_in_place_of_a_frame_is_an_internal_error() {
+    let (_php_fpm, _proxy, client) = serve_streams("variables.php", &[]).await;
+    let mut call = client.stream("BidiStream", &[]);
+    call.half_close();
+    let malformed = "the application's answer is malformed".to_owned();
+    assert_eq!(call.status().await, (Code::Internal, malformed));
+}
+
 #[tokio::test]
 async fn a_stream_without_trailers_fails() {
     let (_php_fpm, mut proxy, client) = serve_streams("stream_no_trailers.php", &[]).await;
