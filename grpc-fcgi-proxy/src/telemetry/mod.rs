@@ -5,6 +5,7 @@ mod call_id;
 mod writer;
 
 use std::env;
+use std::fmt::Display;
 use std::io::{self, Stderr};
 
 use tracing::level_filters::LevelFilter;
@@ -38,12 +39,25 @@ pub fn init() -> io::Result<LogGuard<Stderr>> {
 fn filter(levels: Option<&str>) -> io::Result<Targets> {
     match levels {
         None | Some("") => Ok(Targets::new().with_default(LevelFilter::INFO)),
-        Some(levels) => levels.parse().map_err(|error| {
-            io::Error::other(format!(
-                "RUST_LOG: {error}: use a level such as info, or TARGET=LEVEL,..."
-            ))
-        }),
+        Some(levels) => {
+            levels.split(',').try_for_each(check_directive)?;
+            levels.parse().map_err(invalid_filter)
+        }
     }
+}
+
+/// A misspelt level would be the name of a target, and silence everything else.
+fn check_directive(directive: &str) -> io::Result<()> {
+    if !directive.contains('=') && directive.trim().parse::<LevelFilter>().is_err() {
+        return Err(invalid_filter(format!("{directive:?} is not a level")));
+    }
+    Ok(())
+}
+
+fn invalid_filter(error: impl Display) -> io::Error {
+    io::Error::other(format!(
+        "RUST_LOG: {error}: use a level such as info (off, error, warn, info, debug, trace), or TARGET=LEVEL,..."
+    ))
 }
 
 #[cfg(test)]
@@ -55,7 +69,12 @@ mod tests {
         for levels in [None, Some(""), Some("warn"), Some("info,h2=debug")] {
             assert!(filter(levels).is_ok(), "{levels:?}");
         }
-        let error = filter(Some("h2=loud")).unwrap_err().to_string();
-        assert!(error.contains("use a level such as info"), "{error}");
+        for levels in ["h2=loud", "loud", "warning", "info,h2"] {
+            let error = filter(Some(levels)).unwrap_err().to_string();
+            assert!(
+                error.contains("use a level such as info"),
+                "{levels}: {error}"
+            );
+        }
     }
 }

@@ -3,22 +3,45 @@
 
 use std::{env, time::Duration};
 
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{LevelFilter, ParseError},
+};
 
 /// Limits the text of clients in a log record, in bytes.
 const MAX_TEXT: usize = 256;
 
-pub(crate) fn init() -> Result<(), ParseError> {
-    let filter = env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+/// `RUST_LOG` is invalid.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FilterError {
+    #[error("{0:?} is not a level (off, error, warn, info, debug, trace)")]
+    Level(String),
+    #[error(transparent)]
+    Parse(#[from] ParseError),
+}
+
+pub(crate) fn init() -> Result<(), FilterError> {
+    let levels = env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
+    let filter = filter(&levels)?;
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_writer(std::io::stderr)
-        .with_env_filter(EnvFilter::try_new(filter)?)
+        .with_env_filter(filter)
         .finish();
     // Only a second call fails, and then the log is already set up.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(())
+}
+
+/// A misspelt level would be the name of a target, and silence everything else.
+fn filter(levels: &str) -> Result<EnvFilter, FilterError> {
+    for directive in levels.split(',') {
+        if !directive.contains('=') && directive.trim().parse::<LevelFilter>().is_err() {
+            return Err(FilterError::Level(directive.to_owned()));
+        }
+    }
+    Ok(EnvFilter::try_new(levels)?)
 }
 
 /// Cuts a client's text to the length for logs.
@@ -34,6 +57,16 @@ pub fn milliseconds(duration: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn levels_are_parsed_and_invalid_ones_refused() {
+        for levels in ["", "warn", "info,h2=debug"] {
+            assert!(filter(levels).is_ok(), "{levels}");
+        }
+        for levels in ["loud", "warning", "info,h2", "h2=loud"] {
+            assert!(filter(levels).is_err(), "{levels}");
+        }
+    }
 
     #[test]
     fn text_is_cut_at_a_character_boundary() {
