@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::values::count;
+use super::values::{count, duration};
 use crate::fastcgi::pool::PoolLimits;
 use crate::fastcgi::target::Target;
 
@@ -34,7 +34,7 @@ pub(crate) struct FastcgiFlags {
     pub(crate) max_streams: Option<usize>,
 
     /// How long a streaming call over --max-streams waits for another one to end before it fails
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub(crate) max_stream_wait: Duration,
 
     /// Maximum number of calls in the queue for php-fpm; a further call fails with RESOURCE_EXHAUSTED
@@ -42,18 +42,18 @@ pub(crate) struct FastcgiFlags {
     pub(crate) max_waiting: usize,
 
     /// How long a call waits in the queue before it fails with RESOURCE_EXHAUSTED
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) max_wait: Duration,
 
     /// How long a worker counts as busy after its call was abandoned (the client has gone, or the deadline has expired), if
     /// it neither ends nor writes; set it higher than the pool's request_terminate_timeout
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = duration)]
     pub(crate) abandoned_timeout: Duration,
 
     /// How long a connection to php-fpm is kept for the next unary call; with 0s each call opens a new connection. A kept
     /// connection saves a connect, but pins a worker, and a call that is sent at the moment when pm.max_requests ends the
     /// worker fails with UNAVAILABLE
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub(crate) fastcgi_keep_alive: Duration,
 }
 

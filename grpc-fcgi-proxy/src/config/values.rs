@@ -20,11 +20,24 @@ pub(super) fn count(min: u64, max: u64) -> impl Fn(&str) -> Result<usize, String
     }
 }
 
+/// Longer durations are mistakes, and would overflow the clock.
+const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
+
+/// A duration, which may be zero.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(time) if time <= MAX_DURATION => Ok(time),
+        _ => Err("expected a duration of up to 1 year, such as 500ms, 30s or 1h".to_owned()),
+    }
+}
+
 /// A duration above zero.
 pub(super) fn period(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(time) if !time.is_zero() => Ok(time),
-        _ => Err("expected a duration above 0, such as 500ms, 30s or 1h".to_owned()),
+    match duration(text) {
+        Ok(time) if time.is_zero() => {
+            Err("expected a duration above 0, such as 500ms, 30s or 1h".to_owned())
+        }
+        result => result,
     }
 }
 

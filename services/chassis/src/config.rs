@@ -49,6 +49,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "expected IP:PORT, such as 127.0.0.1:9090 or 0.0.0.0:9090".to_owned())
 }
 
+/// Longer durations are mistakes, and would overflow the clock.
+const MAX_DURATION: Duration = Duration::from_secs(366 * 24 * 3600);
+
 /// Parses a positive duration.
 ///
 /// # Errors
@@ -56,8 +59,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 /// A hint at the expected format.
 pub fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
-        Ok(time) if !time.is_zero() => Ok(time),
-        _ => Err("expected a time with a unit, such as 5s, 500ms or 1m 30s".to_owned()),
+        Ok(time) if !time.is_zero() && time <= MAX_DURATION => Ok(time),
+        _ => Err(
+            "expected a time with a unit, such as 5s, 500ms or 1m 30s, of up to 1 year".to_owned(),
+        ),
     }
 }
 
@@ -103,6 +108,7 @@ mod tests {
             ("--aux-address", "localhost:1", "127.0.0.1:9090"),
             ("--drain-timeout", "0s", "5s"),
             ("--drain-timeout", "10", "5s"),
+            ("--drain-timeout", "18446744073709551615s", "1 year"),
         ] {
             let error = try_parse(&["cart", flag, value]).unwrap_err().to_string();
             assert!(error.contains(hint) && error.contains(flag), "{error}");
