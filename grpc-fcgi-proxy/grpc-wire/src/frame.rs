@@ -130,6 +130,10 @@ impl FrameScanner {
         let Some(prefix) = self.prefix.first_chunk::<PREFIX_LENGTH>().copied() else {
             return Ok(());
         };
+        // Before the length, which means nothing if this is no frame at all. Flags of 0 are not checked for each message.
+        if prefix[0] > COMPRESSED && !self.flags.contains(&prefix[0]) {
+            return Err(MessageError::Flags(prefix[0]));
+        }
         let content = self.begin(prefix)?;
         let prefix_bytes = self.prefix.split().freeze();
         match prefix[0] {
@@ -148,10 +152,6 @@ impl FrameScanner {
 
     fn begin(&mut self, prefix: [u8; PREFIX_LENGTH]) -> Result<usize, MessageError> {
         let [flags, a, b, c, d] = prefix;
-        // Before the length, which means nothing if this is no frame at all.
-        if flags > COMPRESSED && !self.flags.contains(&flags) {
-            return Err(MessageError::Flags(flags));
-        }
         let length = usize::try_from(u32::from_be_bytes([a, b, c, d])).unwrap_or(usize::MAX);
         if length > self.limit {
             return Err(MessageError::TooLarge {
