@@ -202,7 +202,7 @@ impl Pool {
     fn return_to_rotation(&self, target: usize) {
         if self.queue.set_reachable(target, true) {
             let target = &self.targets[target];
-            tracing::info!(%target, "the application is reachable again");
+            tracing::info!(fastcgi = %target, "the application is reachable again");
             self.metrics.target_up(target).set(1);
         }
     }
@@ -212,7 +212,8 @@ impl Pool {
         if !self.queue.set_reachable(target, false) {
             return;
         }
-        tracing::warn!(target = %self.targets[target], %error, "the application is unreachable, and out of rotation");
+        let fastcgi = &self.targets[target];
+        tracing::warn!(%fastcgi, %error, "the application is unreachable, and out of rotation");
         self.metrics.target_up(&self.targets[target]).set(0);
         let pool = Arc::downgrade(self);
         tokio::spawn(async move {

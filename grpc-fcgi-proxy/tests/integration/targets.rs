@@ -88,13 +88,20 @@ async fn a_restart_under_load_loses_only_calls_in_flight() {
 
 #[tokio::test]
 async fn without_a_reachable_target_calls_fail_and_the_proxy_is_unhealthy() {
-    let ([mut first, mut second], proxy, client) = serve(&[]).await;
+    let ([mut first, mut second], mut proxy, client) = serve(&[]).await;
     first.stop().await;
     second.stop().await;
     assert_eq!(
         client.call(b"", &[]).await.status(),
         (Code::Unavailable, "the application is unreachable")
     );
+    let removed = "the application is unreachable, and out of rotation";
+    for _ in ["first", "second"] {
+        let logged = proxy.logged(|record| record["message"] == removed).await;
+        let target = logged["fastcgi"].as_str().unwrap();
+        assert!([first.url(), second.url()].contains(&target.to_owned()));
+        assert_eq!(logged["target"], "grpc_fcgi_proxy::fastcgi::pool");
+    }
     assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 503"));
     second.start_again().await;
     assert_eq!(master(&client, "0").await, second.id());

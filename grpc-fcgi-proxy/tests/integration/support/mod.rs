@@ -7,6 +7,7 @@ mod frame;
 mod frame_client;
 mod php_fpm;
 mod proxy;
+mod record;
 mod recorded;
 pub(crate) mod scripted;
 mod status;

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::TEST_TIMEOUT;
+use super::record::Record;
 
 /// Stops when dropped.
 #[derive(Debug)]
@@ -17,7 +18,7 @@ pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) aux_address: SocketAddr,
     process: Child,
-    log: mpsc::UnboundedReceiver<Value>,
+    log: mpsc::UnboundedReceiver<Result<Value, String>>,
 }
 
 impl Proxy {
@@ -44,9 +45,9 @@ impl Proxy {
         let (records, log) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                let record = serde_json::from_str(&line).unwrap_or(Value::String(line));
+                let record = serde_json::from_str(&line).map(|Record(record)| record);
                 // The test may have ended.
-                let _ = records.send(record);
+                let _ = records.send(record.map_err(|error| format!("{error}: {line}")));
             }
         });
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
@@ -70,7 +71,8 @@ impl Proxy {
                     .log
                     .recv()
                     .await
-                    .expect("the proxy ended before it logged that record");
+                    .expect("the proxy ended before it logged that record")
+                    .expect("each line of the log is a record");
                 if wanted(&record) {
                     return record;
                 }
