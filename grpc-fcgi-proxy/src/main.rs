@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use grpc_fcgi_proxy::{CommandLine, Config, Proxy, begin_log, check};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -39,13 +40,50 @@ async fn serve(config: Config) -> ExitCode {
 }
 
 async fn run(config: Config) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let shutdown = async move {
+    let mut signals = Signals::listen()?;
+    let proxy = Proxy::bind(config).await?;
+    let (drain, drained) = oneshot::channel();
+    let second = async {
+        signals.stop().await;
+        let _ = drain.send(());
+        signals.stop().await;
+    };
+    tokio::select! {
+        result = proxy.run(async { drained.await.unwrap_or_default() }) => result,
+        () = second => anyhow::bail!("ended by a second signal, before the calls had drained"),
+    }
+}
+
+/// The signals that stop the proxy, and those that must not: their default action would end it.
+struct Signals {
+    /// SIGQUIT is what images made from php-fpm's are stopped with.
+    stop: [Signal; 3],
+    _ignored: [Signal; 3],
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            stop: [
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::quit())?,
+            ],
+            _ignored: [
+                signal(SignalKind::hangup())?,
+                signal(SignalKind::user_defined1())?,
+                signal(SignalKind::user_defined2())?,
+            ],
+        })
+    }
+
+    /// Waits for the next signal that stops the proxy.
+    async fn stop(&mut self) {
+        let [terminate, interrupt, quit] = &mut self.stop;
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            _ = quit.recv() => {}
         }
-    };
-    Proxy::bind(config).await?.run(shutdown).await
+    }
 }

@@ -91,7 +91,8 @@ pub struct Config {
     )]
     pub(crate) aux_path: Vec<AuxPath>,
 
-    /// How long calls may run on after SIGTERM or SIGINT before they are aborted with UNAVAILABLE
+    /// How long calls may run on after SIGTERM, SIGINT or SIGQUIT before they are aborted with UNAVAILABLE; a second signal
+    /// ends the proxy at once
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub(crate) drain_timeout: Duration,
 
