@@ -20,6 +20,7 @@ class Output
     private int $probed = 0;
     private int $strayBytesLeft = self::STRAY_BYTES_LOGGED;
     private ?Closure $captured = null;
+    private bool $unremovableLogged = false;
 
     /** Stays true if the script dies within a write. */
     private bool $inFrame = false;
@@ -49,9 +50,10 @@ class Output
         foreach (Trailers::of($context) as [$key, $value]) {
             $fields[] = str_starts_with($key, 'grpc-') ? "$key: $value" : "grpc-trailer-$key: $value";
         }
-        $this->release();
-        $this->sendFields($fields);
-        $this->send($message, '');
+        if ($this->release()) {
+            $this->sendFields($fields);
+            $this->send($message, '');
+        }
         $this->capture();
     }
 
@@ -164,10 +166,32 @@ class Output
         ob_start($this->captured, self::STRAY_BYTES);
     }
 
-    protected function release(): void
+    /**
+     * Removes all output buffers, so that the answer is all that PHP sends.
+     *
+     * @return bool false if a service has started a buffer that cannot be removed; the call has failed then
+     */
+    protected function release(): bool
     {
-        while (ob_get_level() > 0 && is_string($text = ob_get_clean())) {
-            $this->logStray($text);
+        while (ob_get_level() > 0) {
+            if ((ob_get_status()['flags'] & PHP_OUTPUT_HANDLER_REMOVABLE) === 0) {
+                $this->failUnremovable();
+                return false;
+            }
+            $this->logStray((string) ob_get_clean());
+        }
+        return true;
+    }
+
+    /** What is in such a buffer comes before the answer, so the header fields must be the whole answer. */
+    private function failUnremovable(): void
+    {
+        if (!$this->unremovableLogged) {
+            $this->unremovableLogged = true;
+            error_log("no answer is possible: an output buffer cannot be removed; ob_start() needs PHP_OUTPUT_HANDLER_REMOVABLE");
+        }
+        if (!headers_sent()) {
+            $this->sendFields(['grpc-status: ' . STATUS_INTERNAL, 'grpc-message: the service holds an output buffer']);
         }
     }
 

@@ -122,6 +122,19 @@ final class PhpFpmTest extends TestCase
         self::assertStringContainsString('no answer is possible: output began at', $log);
     }
 
+    /** Removing such a buffer again and again kept the worker busy for ever. */
+    public function test_an_output_buffer_that_cannot_be_removed_fails_the_call(): void
+    {
+        [$fields, , $log] = self::unary('lock');
+        self::assertContains('grpc-status: 13', $fields);
+        self::assertStringContainsString('an output buffer cannot be removed', $log);
+
+        $call = self::bidi();
+        $call->send(Call::messages('lock'));
+        $call->endInput();
+        self::assertContains('grpc-status: 13', $call->fields());
+    }
+
     public function test_header_fields_set_by_the_script_are_dropped(): void
     {
         $fields = self::unary('headers')[0];

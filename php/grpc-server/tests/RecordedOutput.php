@@ -70,7 +70,8 @@ final class RecordedOutput extends Output
     {
     }
 
-    protected function release(): void
+    protected function release(): bool
     {
+        return true;
     }
 }

@@ -24,6 +24,7 @@ function execute(string $command): StringValue
         'print' => print('printed'),
         'warn' => $undefined,
         'buffer' => [ob_start(), print('buffered')],
+        'lock' => [ob_start(null, 0, 0), print('locked')],
         'unbuffer' => [ob_end_clean(), ob_start()],
         'exit' => exit,
         'exhaust' => [ini_set('memory_limit', '16M'), str_repeat('x', 1 << 26)],
