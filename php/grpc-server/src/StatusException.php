@@ -14,7 +14,7 @@ use Throwable;
 final class StatusException extends RuntimeException
 {
     /**
-     * @param list<Message> $details the details of the google.rpc.Status
+     * @param list<Message> $details the details of the google.rpc.Status; those that are Any already stay as they are
      * @param array<string, list<string>> $trailingMetadata
      */
     public function __construct(
@@ -46,11 +46,20 @@ final class StatusException extends RuntimeException
     {
         $bytes = "\x08" . self::varint($this->code) . "\x12" . self::prefixed($this->message);
         foreach ($this->details as $detail) {
-            $any = new Any();
-            $any->pack($detail);
-            $bytes .= "\x1a" . self::prefixed($any->serializeToString());
+            $bytes .= "\x1a" . self::prefixed(self::any($detail)->serializeToString());
         }
         return $bytes;
+    }
+
+    /** A detail of another service's status is packed already. */
+    private static function any(Message $detail): Any
+    {
+        if ($detail instanceof Any) {
+            return $detail;
+        }
+        $any = new Any();
+        $any->pack($detail);
+        return $any;
     }
 
     private static function prefixed(string $bytes): string

@@ -4,7 +4,9 @@ declare(strict_types=1);
 
 namespace Grpc\Tests;
 
+use Google\Protobuf\Any;
 use Google\Protobuf\Duration;
+use Google\Protobuf\Internal\Message;
 use Google\Protobuf\StringValue;
 use Grpc\StatusException;
 use InvalidArgumentException;
@@ -32,6 +34,16 @@ final class StatusExceptionTest extends TestCase
             ["\x08\x03\x12\xc8\x01" . str_repeat('m', 200) . "\x1a\x32$duration\x1a\x36$value"],
             $error->status()['metadata']['grpc-status-details-bin'],
         );
+    }
+
+    public function test_a_packed_detail_is_not_packed_again(): void
+    {
+        $detail = new Duration(['seconds' => 7]);
+        $packed = new Any();
+        $packed->pack($detail);
+        $bytes = static fn (Message $detail): array
+            => (new StatusException(STATUS_NOT_FOUND, '', [$detail]))->status()['metadata']['grpc-status-details-bin'];
+        self::assertSame($bytes($detail), $bytes($packed));
     }
 
     public function test_ok_is_refused(): void
