@@ -136,6 +136,27 @@ final class ItemEndpointTest extends TestCase
         self::assertStringContainsString('password=secret', $this->log());
     }
 
+    /** @dataProvider failingDatabases */
+    public function test_a_failing_database_has_the_status_of_the_other_services(string $dsn, string ...$fields): void
+    {
+        $open = static fn (): ItemService => new ItemService(new ItemStore(Database::open($dsn)));
+        $request = (new GetItemRequest(['id' => self::FIRST]))->serializeToString();
+        $answer = $this->callOn(new ItemEndpoint($open), 'GetItem', $request);
+        self::assertSame($fields, $answer->fields);
+        self::assertStringContainsString('database error: SQLSTATE', $this->log());
+    }
+
+    /** @return array<string, list<string>> */
+    public static function failingDatabases(): array
+    {
+        $unreachable = ['grpc-status: 14', 'grpc-message: database unreachable'];
+        return [
+            'no PostgreSQL' => ['pgsql:host=127.0.0.1;port=1;dbname=item;user=item', ...$unreachable],
+            'no file' => ['sqlite:/nonexistent/item.sqlite', ...$unreachable],
+            'not a database' => ['sqlite:' . __FILE__, 'grpc-status: 13', 'grpc-message: database error'],
+        ];
+    }
+
     public function test_the_entry_script_prints_the_bare_message(): void
     {
         $script = new Script(__DIR__ . '/../item/index.php', [

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Shop;
 
 use PDO;
+use PDOException;
 use RuntimeException;
 
 /** Opens the database of items: SQLite or PostgreSQL. */
@@ -12,6 +13,16 @@ final class Database
 {
     /** How long to wait for another writer (SQLite) or for the connection (PostgreSQL). */
     private const TIMEOUT_SECONDS = 5;
+
+    /**
+     * connection_exception, too_many_connections, shutdown and startup:
+     * https://www.postgresql.org/docs/current/errcodes-appendix.html
+     */
+    private const UNREACHABLE = '/^(08|53300|57P)/';
+
+    /** The SQLSTATE of SQLite's own errors, and of these SQLITE_BUSY, SQLITE_CANTOPEN, SQLITE_BUSY_SNAPSHOT. */
+    private const GENERAL_ERROR = 'HY000';
+    private const SQLITE_UNREACHABLE = [5, 14, 517];
 
     public static function fromEnvironment(): PDO
     {
@@ -29,6 +40,14 @@ final class Database
             PDO::ATTR_TIMEOUT => self::TIMEOUT_SECONDS,
             PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
         ]);
+    }
+
+    /** Whether the database, and not the query, is the cause, so that a later call may succeed. */
+    public static function isUnreachable(PDOException $error): bool
+    {
+        [$state, $code] = ($error->errorInfo ?? []) + ['', 0];
+        return preg_match(self::UNREACHABLE, (string) $state) === 1
+            || ($state === self::GENERAL_ERROR && in_array($code, self::SQLITE_UNREACHABLE, true));
     }
 
     private static function defaultDsn(): string

@@ -17,9 +17,12 @@ use Item\ItemServiceStub;
 use Item\ListItemsRequest;
 use Item\ListItemsResponse;
 use Item\LookupItemsResponse;
+use PDOException;
 
+use const Grpc\STATUS_INTERNAL;
 use const Grpc\STATUS_INVALID_ARGUMENT;
 use const Grpc\STATUS_NOT_FOUND;
+use const Grpc\STATUS_UNAVAILABLE;
 
 /** Serves ItemService by gRPC: only translates messages and errors. */
 final class ItemEndpoint extends ItemServiceStub
@@ -49,7 +52,7 @@ final class ItemEndpoint extends ItemServiceStub
 
     public function LookupItems(ServerCallReader $reader, ServerCallWriter $writer, ServerContext $context): void
     {
-        $service = ($this->service)();
+        $service = self::translateErrors($this->service);
         while (($request = $reader->read()) instanceof GetItemRequest) {
             $id = $request->getId();
             $item = self::translateErrors(static fn (): ?Item => $service->lookUpItem($id));
@@ -73,6 +76,11 @@ final class ItemEndpoint extends ItemServiceStub
             throw new StatusException(STATUS_INVALID_ARGUMENT, $error->getMessage(), $details);
         } catch (NotFound $error) {
             throw new StatusException(STATUS_NOT_FOUND, $error->getMessage());
+        } catch (PDOException $error) {
+            error_log('database error: ' . $error->getMessage());
+            throw Database::isUnreachable($error)
+                ? new StatusException(STATUS_UNAVAILABLE, 'database unreachable')
+                : new StatusException(STATUS_INTERNAL, 'database error');
         }
     }
 
