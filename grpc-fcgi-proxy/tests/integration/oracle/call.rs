@@ -244,10 +244,11 @@ impl RandomCall {
             if key == "proxy" || key.contains(['_', '.']) {
                 continue;
             }
+            let separator = if key == "cookie" { "; " } else { ", " };
             let name = format!("HTTP_{}", key.to_uppercase().replace('-', "_"));
             variables
                 .entry(name)
-                .and_modify(|joined| *joined += &format!(", {value}"))
+                .and_modify(|joined| *joined += &format!("{separator}{value}"))
                 .or_insert_with(|| value.clone());
         }
         variables
