@@ -2,6 +2,8 @@
 //!
 //! The message that a client reads is fixed text. Details from PHP or the system go to the log only.
 
+use std::error::Error;
+
 use grpc_wire::encoding::EncodingError;
 use grpc_wire::message::MessageError;
 use grpc_wire::metadata::MetadataTooLarge;
@@ -35,7 +37,7 @@ pub(crate) enum CallError {
     Encoding(#[from] EncodingError),
     /// The client: its stream broke.
     #[error("the request was aborted: {0}")]
-    RequestBroken(#[source] hyper::Error),
+    RequestBroken(#[source] Box<dyn Error + Send + Sync>),
     /// The client: its gRPC-Web body broke, or is not base64.
     #[error("the gRPC-Web request: {0}")]
     WebRequest(#[source] tonic::Status),

@@ -9,6 +9,7 @@ mod builtin_body;
 mod error;
 mod observed;
 mod open;
+mod received;
 mod request;
 mod request_body;
 mod requests;
@@ -21,6 +22,7 @@ mod unary;
 
 pub(crate) use self::bridge::{Bridge, CallLimits, Ends};
 pub(crate) use self::open::OpenCalls;
+pub(crate) use self::received::{Receiver, receive};
 pub(crate) use self::request_body::RequestBody;
 pub(crate) use self::response_body::ResponseBody;
 pub(crate) use self::serve::serve;

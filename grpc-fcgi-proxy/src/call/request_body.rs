@@ -1,5 +1,6 @@
 //! The body of a request: its bytes as they arrive, a timeout while they stall, and a count of the messages.
 
+use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use super::error::CallError;
+use super::received::Received;
 
 /// The body of a request. Its error is the failure of the call.
 #[derive(Debug)]
@@ -31,14 +33,21 @@ struct Counted {
 
 #[derive(Debug)]
 enum RequestContent {
-    Plain(Incoming),
+    Http2(Received),
+    Http1(Incoming),
     /// Translated from gRPC-Web.
     Web(tonic::body::Body),
 }
 
+impl From<Received> for RequestBody {
+    fn from(body: Received) -> Self {
+        RequestContent::Http2(body).into()
+    }
+}
+
 impl From<Incoming> for RequestBody {
     fn from(body: Incoming) -> Self {
-        RequestContent::Plain(body).into()
+        RequestContent::Http1(body).into()
     }
 }
 
@@ -64,9 +73,13 @@ impl RequestContent {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, CallError>>> {
         match self {
-            Self::Plain(body) => {
+            Self::Http2(body) => {
+                let bytes = ready!(body.poll_bytes(cx));
+                Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data).map_err(broken)))
+            }
+            Self::Http1(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
-                Poll::Ready(frame.map(|frame| frame.map_err(CallError::RequestBroken)))
+                Poll::Ready(frame.map(|frame| frame.map_err(broken)))
             }
             Self::Web(body) => {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
@@ -74,6 +87,10 @@ impl RequestContent {
             }
         }
     }
+}
+
+fn broken(error: impl Error + Send + Sync + 'static) -> CallError {
+    CallError::RequestBroken(Box::new(error))
 }
 
 impl RequestBody {
@@ -137,7 +154,8 @@ impl Body for RequestBody {
 
     fn is_end_stream(&self) -> bool {
         match &self.content {
-            RequestContent::Plain(body) => body.is_end_stream(),
+            RequestContent::Http2(body) => body.is_ended(),
+            RequestContent::Http1(body) => body.is_end_stream(),
             RequestContent::Web(body) => body.is_end_stream(),
         }
     }

@@ -69,10 +69,6 @@ impl<C, S> Turns<C, S> {
             coalescing,
         }
     }
-
-    pub(super) fn inner(&mut self) -> Pin<&mut C> {
-        self.connection.as_mut()
-    }
 }
 
 impl<C: Future, S: AsyncWrite + Unpin> Future for Turns<C, S> {

@@ -1,37 +1,30 @@
 //! One connection of a client: TLS, HTTP, and what ends it.
 
-use std::convert::Infallible;
-use std::error::Error;
 use std::future::pending;
+use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use h2::Reason;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::coalesce::{Coalescing, Turns};
+use super::arrivals::{self, LastRead};
 use super::limits::ServerLimits;
-use super::preface;
 use super::web::Web;
+use super::{http1, http2};
 use crate::call::{self, Bridge, Ends, OpenCalls, RequestBody, ResponseBody};
 
 /// How long a client may take for the TLS handshake, and then for the first bytes of HTTP.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// The largest frame of a client in bytes: as much as a record carries to the application. With HTTP/2's default of
-/// 16 KiB a large message takes four times the frames, and a fifth more CPU time.
-const MAX_FRAME_SIZE: u32 = 64 * 1024;
-
 /// The parts that all connections share.
 pub(super) struct Connections {
     pub(super) bridge: Arc<Bridge>,
@@ -66,8 +59,7 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (stream, preface) = preface::watched(stream);
-        let coalescing = Coalescing::new(stream);
+        let (stream, arrivals) = arrivals::watched(stream);
         let calls = OpenCalls::default();
         let open = calls.clone();
         let idle = open.idle(self.limits.clients.max_connection_idle);
@@ -76,27 +68,26 @@ impl Connections {
             peer: peer.into(),
             local: local.into(),
         });
-        let service = service_fn(move |request: Request<Incoming>| {
+        let respond = move |request| {
             let call = calls.begin();
-            let request = request.map(RequestBody::from);
             // Not an async block, which would hold the future twice.
             respond(Arc::clone(&bridge), web.clone(), Arc::clone(&ends), request)
-                .map(|response| Ok::<_, Infallible>(response.map(|body| body.counted(call))))
-        });
-        let http = self.http();
-        let turns = coalescing.share();
-        let http = http.serve_connection(TokioIo::new(coalescing), service);
-        let mut connection = Turns::new(http, turns);
+                .map(|response| response.map(|body| body.counted(call)))
+                .boxed()
+        };
+        let closing = CancellationToken::new();
+        let mut connection =
+            pin!(self.serve_calls(stream, arrivals.last_read, closing.clone(), respond));
         let grace = tokio::select! {
             result = &mut connection => return log(peer, result),
-            () = preface.overdue(HANDSHAKE_TIMEOUT) => {
+            () = arrivals.preface.overdue(HANDSHAKE_TIMEOUT) => {
                 return tracing::debug!(%peer, "timed out waiting for the HTTP preface");
             }
             () = self.draining.cancelled() => None,
             () = idle => None,
             () = self.max_age() => self.limits.clients.max_connection_age_grace,
         };
-        connection.inner().graceful_shutdown();
+        closing.cancel();
         match grace {
             None => log(peer, connection.await),
             Some(grace) => match timeout(grace, connection).await {
@@ -106,23 +97,32 @@ impl Connections {
         }
     }
 
-    fn http(&self) -> Builder<TokioExecutor> {
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(self.limits.clients.max_concurrent_streams)
-            .max_frame_size(MAX_FRAME_SIZE)
-            .max_header_list_size(self.limits.max_header_list_size)
-            .keep_alive_interval(self.limits.clients.keepalive_time)
-            .keep_alive_timeout(self.limits.clients.keepalive_timeout)
-            .auto_date_header(false);
-        builder.http1().timer(TokioTimer::new());
-        if self.web.is_some() {
-            builder
-        } else {
-            builder.http2_only()
+    /// HTTP/1.1 is for gRPC-Web only.
+    async fn serve_calls<S>(
+        &self,
+        stream: S,
+        last_read: LastRead,
+        closing: CancellationToken,
+        respond: impl Fn(Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>>,
+    ) -> Result<(), ConnectionError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        if self.web.is_none() {
+            http2::serve(stream, last_read, self.limits, closing, respond).await?;
+            return Ok(());
         }
+        let begin = arrivals::is_http2(stream);
+        let Some(begun) = closing.run_until_cancelled(begin).await else {
+            return Ok(());
+        };
+        let (is_http2, stream) = begun?;
+        if is_http2 {
+            http2::serve(stream, last_read, self.limits, closing, respond).await?;
+        } else {
+            http1::serve(stream, closing, respond).await?;
+        }
+        Ok(())
     }
 
     /// As in gRPC's servers, "a random jitter of +/-10% will be added to it to spread out connection storms".
@@ -150,8 +150,31 @@ fn respond(
     }
 }
 
-fn log(peer: SocketAddr, result: Result<(), Box<dyn Error + Send + Sync>>) {
-    if let Err(error) = result {
-        tracing::debug!(%peer, %error, "the connection broke");
+/// Why a connection broke.
+#[derive(Debug, thiserror::Error)]
+enum ConnectionError {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Http1(#[from] hyper::Error),
+    #[error(transparent)]
+    Http2(#[from] h2::Error),
+}
+
+impl ConnectionError {
+    /// Whether the proxy ended the connection because its client exceeds the limits of HTTP/2.
+    fn is_abuse(&self) -> bool {
+        matches!(self, Self::Http2(error)
+            if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM))
+    }
+}
+
+fn log(peer: SocketAddr, result: Result<(), ConnectionError>) {
+    match result {
+        Ok(()) => {}
+        Err(error) if error.is_abuse() => {
+            tracing::warn!(%peer, %error, "closed the connection of a client that exceeds the limits of HTTP/2");
+        }
+        Err(error) => tracing::debug!(%peer, %error, "the connection broke"),
     }
 }

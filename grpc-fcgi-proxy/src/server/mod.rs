@@ -1,9 +1,12 @@
 //! The gRPC listener: accepts connections up to the limit, spreads them over the threads, and drains them.
 
+mod arrivals;
 mod coalesce;
 mod connection;
+mod http1;
+mod http2;
 mod limits;
-mod preface;
+mod stream;
 mod threads;
 mod tls;
 mod web;
