@@ -39,6 +39,8 @@ pub(crate) struct CallLimits {
     pub(crate) metadata: usize,
     /// How long a unary or server-streaming request may stall.
     pub(crate) request_idle: Duration,
+    /// How long it may take in all.
+    pub(crate) request_time: Duration,
 }
 
 impl CallLimits {
@@ -48,6 +50,7 @@ impl CallLimits {
             send_message: config.max_send_message_size,
             metadata: config.max_metadata_size,
             request_idle: config.clients.max_request_idle,
+            request_time: config.clients.max_request_time,
         }
     }
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use grpc_wire::count::MessageCounter;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error::CallError;
 use super::received::Received;
@@ -94,9 +94,10 @@ fn broken(error: impl Error + Send + Sync + 'static) -> CallError {
 }
 
 impl RequestBody {
-    /// Fails if the client sends nothing for `limit` while the call waits for it.
-    pub(super) fn bounded(mut self, limit: Duration) -> Self {
-        self.stall = Some(StallTimer { limit, timer: None });
+    /// Fails if the client sends nothing for `idle` while the call waits for it, or has not sent everything by `end`.
+    pub(super) fn bounded(mut self, idle: Duration, end: Instant) -> Self {
+        let timer = None;
+        self.stall = Some(StallTimer { idle, end, timer });
         self
     }
 
@@ -110,15 +111,18 @@ impl RequestBody {
 
 #[derive(Debug)]
 struct StallTimer {
-    limit: Duration,
+    idle: Duration,
+    end: Instant,
     /// Runs only while the call waits: a request that the proxy does not read has not stalled.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl StallTimer {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<CallError> {
-        let limit = self.limit;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+        let (idle, end) = (self.idle, self.end);
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(sleep_until(end.min(Instant::now() + idle))));
         timer.as_mut().poll(cx).map(|()| CallError::RequestStalled)
     }
 }
@@ -157,6 +161,37 @@ impl Body for RequestBody {
             RequestContent::Http2(body) => body.is_ended(),
             RequestContent::Http1(body) => body.is_end_stream(),
             RequestContent::Web(body) => body.is_end_stream(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::{self, StreamExt};
+    use http_body_util::{BodyExt, StreamBody};
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// A client that sends a byte in each interval.
+    fn trickle(interval: Duration) -> RequestBody {
+        let bytes = stream::repeat(()).then(move |()| async move {
+            sleep(interval).await;
+            Ok::<_, tonic::Status>(Frame::data(Bytes::from_static(b"x")))
+        });
+        tonic::body::Body::new(StreamBody::new(bytes)).into()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_stalled_nor_an_endless_request_is_awaited() {
+        const IDLE: Duration = Duration::from_secs(30);
+        const ALL: Duration = Duration::from_secs(120);
+        for (interval, expected) in [(IDLE * 2, IDLE), (IDLE / 2, ALL)] {
+            let start = Instant::now();
+            let body = trickle(interval).bounded(IDLE, start + ALL);
+            let error = body.collect().await.unwrap_err();
+            assert!(matches!(error, CallError::RequestStalled), "{error}");
+            assert_eq!(start.elapsed(), expected);
         }
     }
 }

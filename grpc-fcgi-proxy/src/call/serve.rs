@@ -39,7 +39,10 @@ pub(crate) async fn serve(
         }
     };
     let body = match kind {
-        CallKind::Unary | CallKind::ServerStream => body.bounded(bridge.limits.request_idle),
+        CallKind::Unary | CallKind::ServerStream => {
+            let limits = &bridge.limits;
+            body.bounded(limits.request_idle, observed.start() + limits.request_time)
+        }
         // This client may pause between its messages.
         CallKind::ClientStream | CallKind::BidiStream => body,
     };

@@ -26,6 +26,10 @@ pub(crate) struct ClientFlags {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = period)]
     pub(crate) max_request_idle: Duration,
 
+    /// How long a unary or server-streaming request may take in all before its call fails with DEADLINE_EXCEEDED
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = period)]
+    pub(crate) max_request_time: Duration,
+
     /// How long a client may take to read a piece of 64 KiB of a response before its call is reset
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = period)]
     pub(crate) max_response_idle: Duration,

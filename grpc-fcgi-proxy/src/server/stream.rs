@@ -136,3 +136,60 @@ impl Sending {
 fn broken(_: h2::Error) -> Broken {
     Broken
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, future};
+    use http::Request;
+    use http_body_util::Full;
+    use tokio::io::duplex;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::call;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_of_which_the_client_takes_too_little_is_reset() {
+        const MAX_IDLE: Duration = Duration::from_secs(120);
+        let (near, far) = duplex(64 * 1024);
+        let server = async {
+            let mut connection = h2::server::handshake(near).await.unwrap();
+            let (request, reply) = connection.accept().await.unwrap().unwrap();
+            let (receiver, _received) = call::receive(request.into_body());
+            let body = tonic::body::Body::new(Full::new(Bytes::from(vec![b'x'; 1000])));
+            let response = Response::new(ResponseBody::from(body));
+            tokio::spawn(serve(
+                receiver,
+                future::ready(response).boxed(),
+                reply,
+                MAX_IDLE,
+            ));
+            while connection.accept().await.is_some() {}
+        };
+        let client = async {
+            let mut builder = h2::client::Builder::new();
+            builder.initial_window_size(1);
+            let (mut requests, connection) = builder.handshake::<_, Bytes>(far).await.unwrap();
+            tokio::spawn(connection);
+            let start = Instant::now();
+            let (response, _) = requests.send_request(Request::default(), true).unwrap();
+            let mut body = response.await.unwrap().into_body();
+            loop {
+                match body.data().await.unwrap() {
+                    Ok(byte) => {
+                        sleep(Duration::from_secs(1)).await;
+                        body.flow_control().release_capacity(byte.len()).unwrap();
+                    }
+                    Err(error) => break (error.reason(), start.elapsed()),
+                }
+            }
+        };
+        tokio::select! {
+            () = server => panic!("the server ended first"),
+            (reason, elapsed) = client => {
+                assert_eq!(reason, Some(Reason::ENHANCE_YOUR_CALM));
+                assert!(elapsed.abs_diff(MAX_IDLE) <= Duration::from_secs(1), "{elapsed:?}");
+            }
+        }
+    }
+}

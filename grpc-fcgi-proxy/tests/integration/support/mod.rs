@@ -2,7 +2,7 @@
 
 mod certificates;
 mod client;
-mod descriptors;
+pub(crate) mod descriptors;
 mod frame;
 mod frame_client;
 mod php_fpm;
@@ -18,7 +18,7 @@ use std::time::Duration;
 
 pub(crate) use certificates::{Authority, CertifiedKey};
 pub(crate) use client::{Client, Response, StreamingCall, message};
-pub(crate) use frame::{GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS};
+pub(crate) use frame::{DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS};
 pub(crate) use frame_client::FrameClient;
 pub(crate) use php_fpm::PhpFpm;
 pub(crate) use proxy::Proxy;
