@@ -3,7 +3,8 @@
 use tonic::Code;
 
 use crate::support::{
-    Client, DATA, FrameClient, GOAWAY, PhpFpm, Proxy, RST_STREAM, descriptors, message, php, serve,
+    Client, DATA, FrameClient, GOAWAY, HEADERS, PhpFpm, Proxy, RST_STREAM, descriptors, message,
+    php, serve,
 };
 
 /// Serves streams whose scripts do not read, and the service `other.Service`, which echoes.
@@ -90,16 +91,25 @@ async fn rapid_resets_end_their_connection() {
 #[tokio::test]
 async fn refusals_do_not_add_up_to_the_end_of_the_connection() {
     let flags = ["--max-receive-message-size", "100"];
-    let (_php_fpm, _proxy, client) = serve("echo.php", &flags).await;
-    let request = message(&[b'x'; 101]);
-    for _ in 0..3000 {
-        let mut call = client.stream("Method", &[]);
-        call.send_bytes(&request[..5]);
-        assert_eq!(call.status().await.0, Code::ResourceExhausted);
-        call.send_bytes(&request[5..]);
-        call.half_close();
+    let (_php_fpm, proxy, _client) = serve("echo.php", &flags).await;
+    let mut client = FrameClient::connect(proxy.address).await;
+    let (prefix, rest) = (&message(&[b'x'; 101])[..5], &[b'x'; 101]);
+    for _ in 0..30 {
+        let mut calls = Vec::new();
+        for _ in 0..100 {
+            calls.push(client.begin_call(prefix).await);
+        }
+        for _ in &calls {
+            // The refusal.
+            client.next_of(HEADERS).await;
+        }
+        for call in calls {
+            client.end_call(call, rest).await;
+        }
     }
-    assert_eq!(client.call(b"next", &[]).await.content(), b"next");
+    let next = client.call(b"next").await;
+    let answer = client.next_of(DATA).await;
+    assert_eq!((answer.stream, answer.payload), (next, message(b"next")));
 }
 
 #[tokio::test]

@@ -97,6 +97,20 @@ impl FrameClient {
         stream
     }
 
+    /// Begins a unary call, whose message is not complete yet.
+    pub(crate) async fn begin_call(&mut self, part: &[u8]) -> u32 {
+        let (stream, mut bytes) = self.begin();
+        bytes.extend(encode(DATA, 0, stream, part));
+        self.connection.write_all(&bytes).await.unwrap();
+        stream
+    }
+
+    /// Completes its message.
+    pub(crate) async fn end_call(&mut self, stream: u32, rest: &[u8]) {
+        let bytes = encode(DATA, END_STREAM, stream, rest);
+        self.connection.write_all(&bytes).await.unwrap();
+    }
+
     /// Begins calls and resets each at once. Stops when the server closes the connection.
     pub(crate) async fn reset_calls(&mut self, count: usize) {
         let mut bytes = Vec::new();
