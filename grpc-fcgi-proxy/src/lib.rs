@@ -24,12 +24,14 @@ pub mod fastcgi;
 mod metrics;
 mod php_fpm;
 mod server;
+mod share;
 mod telemetry;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
+use prometheus::IntGauge;
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_rustls::TlsAcceptor;
@@ -164,13 +166,18 @@ impl Parts {
         for (path, kind) in kinds.iter() {
             metrics.calls.declare(path, kind)?;
         }
+        let clients = config.clients;
+        let slots = |taken: &IntGauge| {
+            Slots::new(clients.max_calls, clients.connection_share, taken.clone())
+        };
         let bridge = Arc::new(Bridge {
             application: Application::new(pool, metrics.exchanges.clone()),
             routes: config.routes(),
             kinds,
             builtin,
             limits: CallLimits::new(config),
-            slots: Slots::new(config.clients.max_calls, metrics.clients.calls.clone()),
+            slots: slots(&metrics.clients.calls),
+            builtin_slots: slots(&metrics.clients.builtin_calls),
             metrics,
             stopping: CancellationToken::new(),
         });

@@ -116,7 +116,7 @@ programs_of_item() {
     --define "opcache.preload=$image/php/item/preload.php"
   write_start "$1" grpc-fcgi-proxy "$prefix$1" "$image/bin/grpc-fcgi-proxy" --address 127.0.0.1:9090 \
     --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 --max-exchanges 8 --max-streams 7 --max-stream-wait 1s \
-    --status-path /status --status-fastcgi tcp://127.0.0.1:9001 \
+    --connection-share 100 --status-path /status --status-fastcgi tcp://127.0.0.1:9001 \
     --aux-path "/healthz=$image/php/item/healthz.php" --descriptor-set "$image/php/generated/descriptor-set.binpb" \
     "$image/php/item/index.php"
 }

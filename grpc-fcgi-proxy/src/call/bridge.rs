@@ -13,6 +13,7 @@ use crate::builtin::Builtin;
 use crate::builtin::descriptors::MethodKinds;
 use crate::config::Config;
 use crate::metrics::registry::Metrics;
+use crate::share::Holdings;
 
 /// The parts that every call needs.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Bridge {
     pub(crate) builtin: Builtin,
     pub(crate) limits: CallLimits,
     pub(crate) slots: Slots,
+    /// For the calls that the proxy answers itself.
+    pub(crate) builtin_slots: Slots,
     pub(crate) metrics: Arc<Metrics>,
     /// Cancelled when the time to drain has expired, which aborts the remaining calls.
     pub(crate) stopping: CancellationToken,
@@ -55,11 +58,12 @@ impl CallLimits {
     }
 }
 
-/// Both ends of a client's connection.
+/// A client: both ends of its connection, and what that holds.
 #[derive(Debug)]
-pub(crate) struct Ends {
-    /// The client's.
+pub(crate) struct Client {
+    /// The client's end.
     pub(crate) peer: FormattedAddress,
-    /// The proxy's.
+    /// The proxy's end.
     pub(crate) local: FormattedAddress,
+    pub(crate) holdings: Holdings,
 }

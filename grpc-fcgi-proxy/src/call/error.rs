@@ -47,6 +47,9 @@ pub(crate) enum CallError {
     /// The proxy's limits: every slot is taken.
     #[error("too many concurrent calls")]
     TooManyCalls,
+    /// The client: its connection holds its share of the slots.
+    #[error("too many concurrent calls on one connection")]
+    TooManyCallsOfClient,
     /// The deadline.
     #[error("the deadline has expired")]
     DeadlineExceeded,
@@ -94,6 +97,10 @@ impl CallError {
                 "timed out waiting for the request message",
             ),
             Self::TooManyCalls => Status::new(Code::ResourceExhausted, "too many concurrent calls"),
+            Self::TooManyCallsOfClient => Status::new(
+                Code::ResourceExhausted,
+                "too many concurrent calls on this connection",
+            ),
             Self::DeadlineExceeded => deadline_expired(),
             Self::Stopping => Status::new(Code::Unavailable, "the proxy is shutting down"),
             Self::Application(error) => application_status(error),

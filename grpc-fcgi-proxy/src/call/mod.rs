@@ -20,7 +20,7 @@ mod slots;
 mod streaming;
 mod unary;
 
-pub(crate) use self::bridge::{Bridge, CallLimits, Ends};
+pub(crate) use self::bridge::{Bridge, CallLimits, Client};
 pub(crate) use self::open::OpenCalls;
 pub(crate) use self::received::{Receiver, receive};
 pub(crate) use self::request_body::RequestBody;

@@ -11,7 +11,7 @@ use http::{HeaderMap, header};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::bridge::{Bridge, Ends};
+use super::bridge::{Bridge, Client};
 use super::error::CallError;
 use crate::binding::variables::{Input, Variables};
 
@@ -22,13 +22,13 @@ pub(super) struct CallRequest<'a> {
     pub(super) deadline: Option<Instant>,
     method: Method<'a>,
     head: &'a Parts,
-    ends: &'a Ends,
+    client: &'a Client,
 }
 
 impl<'a> CallRequest<'a> {
     pub(super) fn read(
         bridge: &'a Arc<Bridge>,
-        ends: &'a Ends,
+        client: &'a Client,
         head: &'a Parts,
         kind: CallKind,
         start: Instant,
@@ -42,7 +42,7 @@ impl<'a> CallRequest<'a> {
             deadline: timeout.and_then(|timeout| start.checked_add(timeout)),
             method,
             head,
-            ends,
+            client,
         })
     }
 
@@ -74,8 +74,8 @@ impl<'a> CallRequest<'a> {
             headers: self.headers(),
             input,
             deadline: self.system_deadline(),
-            peer: &self.ends.peer,
-            local: &self.ends.local,
+            peer: &self.client.peer,
+            local: &self.client.local,
         }
     }
 

@@ -7,7 +7,7 @@ use grpc_wire::content_type;
 use grpc_wire::method::CallKind;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 
-use super::bridge::{Bridge, Ends};
+use super::bridge::{Bridge, Client};
 use super::observed::Observed;
 use super::request::CallRequest;
 use super::request_body::RequestBody;
@@ -18,20 +18,16 @@ use super::{builtin, streaming, unary};
 /// Serves one request.
 pub(crate) async fn serve(
     bridge: Arc<Bridge>,
-    ends: Arc<Ends>,
+    client: Arc<Client>,
     request: Request<RequestBody>,
 ) -> Response<ResponseBody> {
-    // PROTOCOL-HTTP2: "Method → ":method POST"".
-    if request.method() != Method::POST {
-        return method_not_allowed();
-    }
-    if !content_type::is_grpc(request.headers()) {
-        return refused(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    if let Some(response) = not_grpc(&request) {
+        return response;
     }
     let (head, body) = request.into_parts();
     let kind = bridge.kinds.of(head.uri.path());
     let mut observed = Observed::begin(&bridge.metrics, head.uri.path(), kind, &head.headers);
-    let call = match CallRequest::read(&bridge, &ends, &head, kind, observed.start()) {
+    let call = match CallRequest::read(&bridge, &client, &head, kind, observed.start()) {
         Ok(call) => call,
         Err(error) => {
             observed.fail(&error);
@@ -46,11 +42,18 @@ pub(crate) async fn serve(
         // This client may pause between its messages.
         CallKind::ClientStream | CallKind::BidiStream => body,
     };
-    if let Some(service) = bridge.builtin.service(head.uri.path()) {
-        let (deadline, request) = (call.deadline, Request::from_parts(head, body));
-        return Box::pin(builtin::run(service, observed, deadline, request)).await;
-    }
-    let slot = match bridge.slots.take() {
+    let taken = match bridge.builtin.service(head.uri.path()) {
+        Some(service) => match bridge.builtin_slots.take(&client.holdings.builtin_calls) {
+            Ok(slot) => {
+                let (deadline, request) = (call.deadline, Request::from_parts(head, body));
+                let response = Box::pin(builtin::run(service, observed, deadline, request)).await;
+                return response.map(|body| body.in_slot(slot));
+            }
+            Err(error) => Err(error),
+        },
+        None => bridge.slots.take(&client.holdings.calls),
+    };
+    let slot = match taken {
         Ok(slot) => slot,
         Err(error) => {
             observed.fail(&error);
@@ -79,14 +82,20 @@ pub(crate) async fn serve(
     response.map(|body| body.in_slot(slot))
 }
 
-fn method_not_allowed() -> Response<ResponseBody> {
-    let mut response = refused(StatusCode::METHOD_NOT_ALLOWED);
-    let allowed = HeaderValue::from_static("POST");
-    response.headers_mut().insert(header::ALLOW, allowed);
-    response
+/// The response to a request that is not gRPC.
+fn not_grpc(request: &Request<RequestBody>) -> Option<Response<ResponseBody>> {
+    // PROTOCOL-HTTP2: "Method → ":method POST"".
+    if request.method() != Method::POST {
+        let mut response = refused(StatusCode::METHOD_NOT_ALLOWED);
+        let allowed = HeaderValue::from_static("POST");
+        response.headers_mut().insert(header::ALLOW, allowed);
+        return Some(response);
+    }
+    let is_grpc = content_type::is_grpc(request.headers());
+    (!is_grpc).then(|| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
-/// A request that is not gRPC gets no gRPC status.
+/// Such a request gets no gRPC status.
 fn refused(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::default());
     *response.status_mut() = status;

@@ -1,40 +1,63 @@
-//! The limit on calls that the proxy holds at once. Calls that it answers itself need no slot.
+//! The limit on calls that the proxy holds at once, and the share of it that one connection may hold.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prometheus::IntGauge;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error::CallError;
-use crate::metrics::increment::Increment;
+use crate::share::{Held, Holding, Share};
 
 /// The slots.
 #[derive(Clone, Debug)]
-pub(crate) struct Slots {
-    free: Arc<Semaphore>,
+pub(crate) struct Slots(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    free: AtomicUsize,
+    share: Share,
     taken: IntGauge,
 }
 
 /// A slot, which is held until it is dropped.
 #[derive(Debug)]
-#[allow(dead_code, reason = "held until it is dropped")]
 pub(super) struct Slot {
-    permit: OwnedSemaphorePermit,
-    taken: Increment,
+    slots: Arc<Inner>,
+    _held: Holding,
 }
 
 impl Slots {
     /// `count` slots; the metric follows how many are taken.
-    pub(crate) fn new(count: usize, taken: IntGauge) -> Self {
-        let free = Arc::new(Semaphore::new(count));
-        Self { free, taken }
+    pub(crate) fn new(count: usize, share: Share, taken: IntGauge) -> Self {
+        let free = AtomicUsize::new(count);
+        Self(Arc::new(Inner { free, share, taken }))
     }
 
-    pub(super) fn take(&self) -> Result<Slot, CallError> {
-        let permit = Arc::clone(&self.free).try_acquire_owned();
-        Ok(Slot {
-            permit: permit.map_err(|_| CallError::TooManyCalls)?,
-            taken: Increment::new(&self.taken),
-        })
+    /// Takes a slot for a connection that holds `held`.
+    pub(super) fn take(&self, held: &Held) -> Result<Slot, CallError> {
+        let one_less = |free: usize| free.checked_sub(1);
+        let slots = &self.0;
+        let free = slots
+            .free
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
+            .map_err(|_| CallError::TooManyCalls)?;
+        let admitted = slots.share.admits(held.count(), free);
+        slots.taken.inc();
+        let slot = Slot {
+            slots: Arc::clone(slots),
+            _held: held.hold(),
+        };
+        if admitted {
+            Ok(slot)
+        } else {
+            Err(CallError::TooManyCallsOfClient)
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.slots.free.fetch_add(1, Ordering::Relaxed);
+        self.slots.taken.dec();
     }
 }

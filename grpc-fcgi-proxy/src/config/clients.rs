@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 
-use super::values::{count, period};
+use super::values::{count, period, share};
+use crate::share::Share;
 
 /// The limits on connections have the names and meanings of gRPC's own: gRFC A9, and keepalive.md.
 #[derive(Args, Clone, Copy, Debug)]
@@ -21,6 +22,12 @@ pub(crate) struct ClientFlags {
     /// response; a further call fails with RESOURCE_EXHAUSTED
     #[arg(long, value_name = "COUNT", default_value = "2048", value_parser = count(1, 1_000_000))]
     pub(crate) max_calls: usize,
+
+    /// How many percent of what no other connection holds one connection may hold of --max-calls, --max-waiting and
+    /// --max-streams, so that no client starves the others; 100 if all calls come from one client that is trusted, such as
+    /// Envoy in front
+    #[arg(long, value_name = "PERCENT", default_value = "90", value_parser = share)]
+    pub(crate) connection_share: Share,
 
     /// How long a unary or server-streaming request may stall before its call fails with DEADLINE_EXCEEDED
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = period)]

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::binding::route::ServicePattern;
 use crate::fastcgi::target::Target;
+use crate::share::Share;
 
 /// A number within limits.
 pub(super) fn count(min: u64, max: u64) -> impl Fn(&str) -> Result<usize, String> + Clone {
@@ -18,6 +19,11 @@ pub(super) fn count(min: u64, max: u64) -> impl Fn(&str) -> Result<usize, String
         }
         _ => Err(format!("expected a number from {min} to {max}")),
     }
+}
+
+/// A share in percent.
+pub(super) fn share(text: &str) -> Result<Share, String> {
+    count(1, 100)(text).map(Share)
 }
 
 /// Longer durations are mistakes, and would overflow the clock.

@@ -7,6 +7,7 @@ pub(crate) struct ClientMetrics {
     pub(crate) connections: IntGauge,
     pub(crate) refused: IntCounter,
     pub(crate) calls: IntGauge,
+    pub(crate) builtin_calls: IntGauge,
 }
 
 impl ClientMetrics {
@@ -21,10 +22,15 @@ impl ClientMetrics {
                 "grpc_server_calls",
                 "Calls from their header fields until the client has received the response.",
             )?,
+            builtin_calls: IntGauge::new(
+                "grpc_server_builtin_calls",
+                "The same for health and reflection, which the proxy answers itself.",
+            )?,
         };
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.refused.clone()))?;
         registry.register(Box::new(metrics.calls.clone()))?;
+        registry.register(Box::new(metrics.builtin_calls.clone()))?;
         Ok(metrics)
     }
 }

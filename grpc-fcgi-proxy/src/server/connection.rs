@@ -21,7 +21,8 @@ use super::arrivals::{self, LastRead};
 use super::limits::ServerLimits;
 use super::web::Web;
 use super::{http1, http2};
-use crate::call::{self, Bridge, Ends, OpenCalls, RequestBody, ResponseBody};
+use crate::call::{self, Bridge, Client, OpenCalls, RequestBody, ResponseBody};
+use crate::share::Holdings;
 
 /// How long a client may take for the TLS handshake, and then for the first bytes of HTTP.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,16 +65,22 @@ impl Connections {
         let open = calls.clone();
         let idle = open.idle(self.limits.clients.max_connection_idle);
         let (bridge, web) = (Arc::clone(&self.bridge), self.web.clone());
-        let ends = Arc::new(Ends {
+        let client = Arc::new(Client {
             peer: peer.into(),
             local: local.into(),
+            holdings: Holdings::default(),
         });
         let respond = move |request| {
             let call = calls.begin();
             // Not an async block, which would hold the future twice.
-            respond(Arc::clone(&bridge), web.clone(), Arc::clone(&ends), request)
-                .map(|response| response.map(|body| body.counted(call)))
-                .boxed()
+            respond(
+                Arc::clone(&bridge),
+                web.clone(),
+                Arc::clone(&client),
+                request,
+            )
+            .map(|response| response.map(|body| body.counted(call)))
+            .boxed()
         };
         let closing = CancellationToken::new();
         let mut connection =
@@ -138,15 +145,15 @@ impl Connections {
 fn respond(
     bridge: Arc<Bridge>,
     web: Option<Arc<Web>>,
-    ends: Arc<Ends>,
+    client: Arc<Client>,
     request: Request<RequestBody>,
 ) -> BoxFuture<'static, Response<ResponseBody>> {
     match web.filter(|web| web.is_for(&request)) {
         Some(web) => Box::pin(async move {
-            let call = |request| call::serve(Arc::clone(&bridge), Arc::clone(&ends), request);
+            let call = |request| call::serve(Arc::clone(&bridge), Arc::clone(&client), request);
             web.serve(request, call).await
         }),
-        None => Box::pin(call::serve(bridge, ends, request)),
+        None => Box::pin(call::serve(bridge, client, request)),
     }
 }
 

@@ -71,7 +71,8 @@ async fn messages_over_the_limit_are_refused_both_ways() {
 
 #[tokio::test]
 async fn a_call_with_an_incomplete_request_holds_a_slot() {
-    let (_php_fpm, proxy, client) = serve("echo.php", &["--max-calls", "2"]).await;
+    let flags = ["--max-calls", "2", "--connection-share", "100"];
+    let (_php_fpm, proxy, client) = serve("echo.php", &flags).await;
     let halves = [(); 2].map(|()| client.stream("Method", &[]));
     for half in &halves {
         half.send_bytes(&message(b"whole")[..7]);

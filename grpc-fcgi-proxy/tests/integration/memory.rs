@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tonic::Code;
 
-use crate::support::{message, serve, serve_streams};
+use crate::support::{Client, message, serve, serve_streams};
 
 /// Of the whole proxy, in KiB.
 const MEMORY_LIMIT: u64 = 64 * 1024;
@@ -65,6 +65,35 @@ async fn a_client_that_stops_reading_stops_php() {
     // Enough for PHP to finish, if nothing held it back.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(proxy.metric("fcgi_exchanges_running").await, 1.0);
+    assert!(
+        proxy.peak_memory() < MEMORY_LIMIT,
+        "{} KiB",
+        proxy.peak_memory()
+    );
+}
+
+#[tokio::test]
+async fn open_calls_of_builtin_services_need_little_memory() {
+    let (_php_fpm, proxy, _client) = serve("echo.php", &[]).await;
+    for _ in 0..3 {
+        let clients = [
+            Client::connect(proxy.address).await,
+            Client::connect(proxy.address).await,
+        ];
+        let mut watches = Vec::new();
+        for number in 0..1600 {
+            let client = &clients[number % clients.len()];
+            let mut watch = client.stream_at("/grpc.health.v1.Health/Watch", &[]);
+            watch.send(b"");
+            watch.half_close();
+            watches.push(watch);
+        }
+        for watch in &mut watches {
+            assert!(watch.next().await.is_some());
+        }
+        drop(watches);
+        proxy.metric_becomes("grpc_server_builtin_calls", 0.0).await;
+    }
     assert!(
         proxy.peak_memory() < MEMORY_LIMIT,
         "{} KiB",

@@ -125,3 +125,41 @@ async fn a_response_that_is_not_taken_is_reset() {
     proxy.metric_becomes("grpc_server_calls", 0.0).await;
     assert_eq!(client.call(b"other", &[]).await.content(), b"other");
 }
+
+#[tokio::test]
+async fn one_connection_cannot_hold_all_slots() {
+    let (_php_fpm, proxy, greedy) = serve("echo.php", &["--max-calls", "8"]).await;
+    let halves: Vec<_> = (0..8).map(|_| greedy.stream("Method", &[])).collect();
+    proxy.metric_becomes("grpc_server_calls", 7.0).await;
+    let refused = greedy.call(b"", &[]).await;
+    let text = "too many concurrent calls on this connection";
+    assert_eq!(refused.status(), (Code::ResourceExhausted, text));
+    let other = Client::connect(proxy.address).await;
+    assert_eq!(other.call(b"other", &[]).await.content(), b"other");
+    drop(halves);
+}
+
+#[tokio::test]
+async fn the_calls_of_builtin_services_are_bounded_for_each_connection() {
+    const WATCH: &str = "/grpc.health.v1.Health/Watch";
+    let (_php_fpm, proxy, greedy) = serve("echo.php", &["--max-calls", "8"]).await;
+    let mut streams = Vec::new();
+    for _ in 0..7 {
+        let mut stream = greedy.stream_at(WATCH, &[]);
+        stream.send(b"");
+        stream.half_close();
+        assert!(stream.next().await.is_some());
+        streams.push(stream);
+    }
+    let mut refused = greedy.stream_at(WATCH, &[]);
+    refused.send(b"");
+    refused.half_close();
+    assert_eq!(refused.status().await.0, Code::ResourceExhausted);
+    let other = Client::connect(proxy.address).await;
+    let check = other
+        .call_method("/grpc.health.v1.Health/Check", b"", &[])
+        .await;
+    assert_eq!(check.status().0, Code::Ok);
+    drop(streams);
+    proxy.metric_becomes("grpc_server_builtin_calls", 0.0).await;
+}
