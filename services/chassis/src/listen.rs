@@ -1,6 +1,6 @@
 //! Listeners: binding, accepting, and draining.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{error::Error, io, iter, net::SocketAddr, time::Duration};
 
 use axum::Router;
 use hyper_util::{
@@ -8,7 +8,6 @@ use hyper_util::{
     server::{conn::auto::Builder, graceful::GracefulShutdown},
     service::TowerToHyperService,
 };
-use thiserror::Error;
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -20,6 +19,16 @@ use tokio_util::sync::CancellationToken;
 const MAX_CONNECTIONS: usize = 4096;
 /// Concurrent calls on a connection: Envoy sends all of its calls on a few connections.
 const MAX_STREAMS: u32 = 1024;
+/// Bytes of a request that a client may send before its call takes them.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// A stream that is held back must not use up the window of the others.
+const CONNECTION_WINDOW: u32 = MAX_STREAMS * STREAM_WINDOW;
+/// Streams that a client may reset before their calls have begun. Callers with short deadlines do it whenever the service
+/// is slower; only an attack (CVE-2023-44487) does it this often at once.
+const MAX_EARLY_RESETS: usize = 1024;
+/// Streams of a connection that the service may have to reset for violations of HTTP/2. A frame that arrives just after
+/// the end of its stream counts, so a connection that carries all calls of an Envoy has some.
+const MAX_VIOLATIONS: usize = 16 * 1024;
 /// Bytes of headers in a request. Envoy's own limit is similar.
 const MAX_HEADERS: u32 = 64 * 1024;
 /// Together, these detect a client that vanished without closing its connection.
@@ -31,7 +40,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A port cannot be bound.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}: stop what listens there, or choose another address")]
 pub struct BindError {
     address: SocketAddr,
@@ -69,13 +78,17 @@ pub async fn serve(
     let server = builder(protocol);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    while let Some(stream) = accept(&listener, &mut connections, &stop).await {
+    while let Some((stream, peer)) = accept(&listener, &mut connections, &stop).await {
         let service = TowerToHyperService::new(router.clone());
         let connection = server.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection.into_owned());
         connections.spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended");
+            match connection.await {
+                Ok(()) => {}
+                Err(error) if is_abuse(&*error) => {
+                    tracing::warn!(%peer, %error, "closed a connection that exceeded the limits of HTTP/2");
+                }
+                Err(error) => tracing::debug!(%peer, %error, "connection ended"),
             }
         });
     }
@@ -93,7 +106,7 @@ async fn accept(
     listener: &TcpListener,
     connections: &mut JoinSet<()>,
     stop: &CancellationToken,
-) -> Option<TcpStream> {
+) -> Option<(TcpStream, SocketAddr)> {
     loop {
         let accepted = tokio::select! {
             biased;
@@ -101,8 +114,9 @@ async fn accept(
             Some(_) = connections.join_next() => continue,
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
         };
-        match accepted.and_then(|(stream, _)| stream.set_nodelay(true).map(|()| stream)) {
-            Ok(stream) => return Some(stream),
+        match accepted.and_then(|(stream, peer)| stream.set_nodelay(true).map(|()| (stream, peer)))
+        {
+            Ok(accepted) => return Some(accepted),
             Err(error) => {
                 tracing::warn!(%error, "accept failed");
                 sleep(ACCEPT_PAUSE).await;
@@ -129,8 +143,83 @@ fn builder(protocol: Protocol) -> Builder<TokioExecutor> {
                 .keep_alive_interval(KEEP_ALIVE_INTERVAL)
                 .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
                 .max_header_list_size(MAX_HEADERS)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .max_pending_accept_reset_streams(MAX_EARLY_RESETS)
+                .max_local_error_reset_streams(MAX_VIOLATIONS)
                 .max_concurrent_streams(MAX_STREAMS);
             builder.http2_only()
         }
+    }
+}
+
+/// Whether the connection was closed because its client exceeded the limits of HTTP/2.
+fn is_abuse(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = iter::successors(Some(error), |&error| error.source());
+    causes.any(|cause| {
+        cause.downcast_ref::<h2::Error>().is_some_and(|error| {
+            error.is_library() && error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const GOAWAY: u8 = 0x7;
+    const PING: u8 = 0x6;
+
+    /// The kind of the frame that answers a PING behind this many calls that are reset at once.
+    async fn answer_after_resets(resets: u32) -> u8 {
+        let listener = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let server = serve(
+            listener,
+            Protocol::Http2,
+            Router::new(),
+            stop.clone(),
+            Duration::ZERO,
+        );
+        let client = async {
+            let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+            for number in 0..resets {
+                let stream = (2 * number + 1).to_be_bytes();
+                // HEADERS with END_STREAM and END_HEADERS: POST, http, / and the authority "a"; then RST_STREAM, CANCEL.
+                bytes.extend([b"\0\0\x06\x01\x05", &stream[..], b"\x83\x86\x84\x41\x01a"].concat());
+                bytes.extend([b"\0\0\x04\x03\0", &stream[..], b"\0\0\0\x08"].concat());
+            }
+            bytes.extend(b"\0\0\x08\x06\0\0\0\0\0pingping");
+            let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
+            let send = async {
+                // The server may close the connection first.
+                let _ = write.write_all(&bytes).await;
+            };
+            let receive = async {
+                loop {
+                    let mut header = [0; 9];
+                    read.read_exact(&mut header).await.unwrap();
+                    let length = u32::from_be_bytes([0, header[0], header[1], header[2]]);
+                    let mut payload = vec![0; length as usize];
+                    read.read_exact(&mut payload).await.unwrap();
+                    if [PING, GOAWAY].contains(&header[3]) {
+                        return header[3];
+                    }
+                }
+            };
+            let ((), kind) = tokio::join!(send, receive);
+            stop.cancel();
+            kind
+        };
+        tokio::join!(server, client).1
+    }
+
+    #[tokio::test]
+    async fn early_resets_do_not_end_a_connection_and_a_rapid_reset_does() {
+        assert_eq!(answer_after_resets(500).await, PING);
+        assert_eq!(answer_after_resets(50_000).await, GOAWAY);
     }
 }
