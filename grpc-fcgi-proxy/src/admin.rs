@@ -38,7 +38,8 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Admin {
     pub(crate) pool: Arc<Pool>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) php_fpm: Scraper,
+    /// Absent without `--status-path`.
+    pub(crate) php_fpm: Option<Scraper>,
     /// Set when the proxy stops accepting calls.
     pub(crate) draining: AtomicBool,
 }
@@ -110,7 +111,11 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn render(admin: &Admin) -> prometheus::Result<String> {
-    Ok(admin.metrics.render()? + &admin.php_fpm.render().await?)
+    let mut text = admin.metrics.render()?;
+    if let Some(php_fpm) = &admin.php_fpm {
+        text += &php_fpm.render().await?;
+    }
+    Ok(text)
 }
 
 /// The proxy is healthy if it could serve a call: php-fpm accepts connections.
@@ -143,7 +148,8 @@ async fn forward(
     let params = (&variables).into();
     let exchange = async {
         let _permit = permits.acquire().await;
-        page::exchange(admin.pool.least_loaded(), params, body, PAGE_TIMEOUT).await
+        let target = admin.pool.least_loaded()?;
+        page::exchange(&target, params, body, PAGE_TIMEOUT).await
     };
     // The wait for a permit counts too.
     let result = timeout(PAGE_TIMEOUT, exchange).await;

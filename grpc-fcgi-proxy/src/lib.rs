@@ -45,6 +45,7 @@ use crate::call::{Bridge, CallLimits, Slots};
 pub use crate::check::run as check;
 pub use crate::config::{CommandLine, Config};
 use crate::fastcgi::pool::Pool;
+use crate::fastcgi::targets::Targets;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
@@ -106,7 +107,7 @@ impl Proxy {
     /// If the system refuses a thread, or a part cannot be built.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
         let threads = Threads::start(self.config.threads())?;
-        let parts = Parts::new(&self.config, self.descriptors)?;
+        let parts = Parts::new(&self.config, self.descriptors).await?;
         let draining = Arc::clone(&parts.admin);
         let (healthy, probe) = (parts.healthy, parts.probe);
         let shutdown = async move {
@@ -146,15 +147,16 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(config: &Config, descriptors: Descriptors) -> anyhow::Result<Self> {
+    async fn new(config: &Config, descriptors: Descriptors) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new()?);
-        let targets = config.fastcgi.targets.clone();
+        let targets = Targets::follow(&config.fastcgi.endpoints).await;
+        let php_fpm = scraper(config, &targets).await;
         let limits = config.fastcgi.limits();
         let pool = Pool::new(targets.clone(), limits, metrics.pool.clone());
         let admin = Arc::new(Admin {
             pool: Arc::clone(&pool),
             metrics: Arc::clone(&metrics),
-            php_fpm: Scraper::new(config.status.pages(&targets)),
+            php_fpm,
             draining: AtomicBool::new(false),
         });
         let probe = Probe {
@@ -188,4 +190,13 @@ impl Parts {
             healthy,
         })
     }
+}
+
+async fn scraper(config: &Config, targets: &Targets) -> Option<Scraper> {
+    let path = config.status.status_path.clone()?;
+    let targets = match config.status.status_fastcgi.as_slice() {
+        [] => targets.clone(),
+        endpoints => Targets::follow(endpoints).await,
+    };
+    Some(Scraper::new(targets, path))
 }

@@ -2,14 +2,14 @@
 
 use std::net::SocketAddr;
 
-use grpc_fcgi_proxy::fastcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Duration, Instant};
+
+use crate::load::connect;
 
 /// Of each direction of a connection.
 const BUFFER_SIZE: usize = 128 * 1024;
-const CONNECT_TIME: Duration = Duration::from_secs(5);
 
 /// Relays until the process ends.
 pub(crate) async fn run(listen: SocketAddr, application: &Address) -> anyhow::Result<()> {
@@ -24,7 +24,7 @@ pub(crate) async fn run(listen: SocketAddr, application: &Address) -> anyhow::Re
 
 async fn relay(mut client: TcpStream, application: &Address) -> anyhow::Result<()> {
     client.set_nodelay(true)?;
-    let mut application = application.connect(Instant::now() + CONNECT_TIME).await?;
+    let mut application = connect(application).await?;
     copy_bidirectional_with_sizes(&mut client, &mut application, BUFFER_SIZE, BUFFER_SIZE).await?;
     Ok(())
 }

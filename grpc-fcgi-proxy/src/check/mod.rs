@@ -10,10 +10,11 @@ mod scripts;
 mod settings;
 mod workers;
 
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use self::report::Report;
+use self::report::{Failures, Report};
 use crate::config::Config;
 use crate::fastcgi::target::Target;
 
@@ -24,19 +25,41 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn run(config: &Config) -> ExitCode {
     let mut report = Report::default();
     files::check(&mut report, config);
-    let targets = &config.fastcgi.targets;
-    for target in targets {
-        check_target(&mut report, config, target).await;
+    for endpoint in &config.fastcgi.endpoints {
+        match endpoint.look_up().await {
+            Ok(targets) => check_targets(&mut report, config, &targets).await,
+            Err(error) => report.error(format!("php-fpm at {endpoint}"), explain_lookup(&error)),
+        }
     }
-    pages::check_status(&mut report, &config.status.pages(targets)).await;
+    if let Some(path) = &config.status.status_path {
+        for endpoint in config.status.endpoints(&config.fastcgi.endpoints) {
+            pages::check_status(&mut report, endpoint, path).await;
+        }
+    }
     report.exit_code()
+}
+
+fn explain_lookup(error: &io::Error) -> String {
+    format!("the name has no address ({error}): use a name that this machine can look up")
+}
+
+async fn check_targets(report: &mut Report, config: &Config, targets: &[Target]) {
+    let mut failures = Failures::new(targets.len());
+    for target in targets {
+        let subject = format!("php-fpm at {target}");
+        match reach::check(target).await {
+            Ok(()) => {
+                report.ok(subject, "reachable, and speaks FastCGI");
+                check_target(report, config, target).await;
+            }
+            Err(words) => failures.add(subject, words),
+        }
+    }
+    failures.report(report);
 }
 
 /// All further checks need an answer from php-fpm.
 async fn check_target(report: &mut Report, config: &Config, target: &Target) {
-    if !reach::check(report, target).await {
-        return;
-    }
     if let Some(path) = &config.ping_path {
         pages::check_ping(report, target, path).await;
     }

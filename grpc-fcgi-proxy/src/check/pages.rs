@@ -1,8 +1,9 @@
 //! The pages that php-fpm answers itself.
 
-use super::ANSWER_TIMEOUT;
 use super::reach::explain_connect_error;
-use super::report::Report;
+use super::report::{Failures, Report};
+use super::{ANSWER_TIMEOUT, explain_lookup};
+use crate::fastcgi::endpoint::Endpoint;
 use crate::fastcgi::target::Target;
 use crate::php_fpm::page::PageError;
 use crate::php_fpm::ping::{self, PingError};
@@ -23,8 +24,18 @@ pub(super) async fn check_ping(report: &mut Report, target: &Target, path: &str)
     }
 }
 
-pub(super) async fn check_status(report: &mut Report, pages: &[StatusPage]) {
-    for page in pages {
+pub(super) async fn check_status(report: &mut Report, endpoint: &Endpoint, path: &str) {
+    let targets = match endpoint.look_up().await {
+        Ok(targets) => targets,
+        Err(error) => {
+            let subject = format!("status page {endpoint}{path}");
+            return report.error(subject, explain_lookup(&error));
+        }
+    };
+    let mut failures = Failures::new(targets.len());
+    for target in targets {
+        let path = path.to_owned();
+        let page = StatusPage { target, path };
         let subject = format!("status page {page}");
         match page.read(ANSWER_TIMEOUT).await {
             Ok(status) => report.ok(
@@ -35,9 +46,10 @@ pub(super) async fn check_status(report: &mut Report, pages: &[StatusPage]) {
                     status.total_processes
                 ),
             ),
-            Err(error) => report.error(subject, explain_status_error(&error, page)),
+            Err(error) => failures.add(subject, explain_status_error(&error, &page)),
         }
     }
+    failures.report(report);
 }
 
 fn explain_status_error(error: &StatusPageError, page: &StatusPage) -> String {

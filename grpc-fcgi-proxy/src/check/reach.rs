@@ -7,27 +7,16 @@ use fastcgi_client::{ClientError, Params};
 use tokio::time::Instant;
 
 use super::ANSWER_TIMEOUT;
-use super::report::Report;
 use crate::fastcgi::target::{ConnectError, Target};
 use crate::php_fpm::page::{self, PageError};
 
-/// Returns true if php-fpm answers.
-pub(super) async fn check(report: &mut Report, target: &Target) -> bool {
-    let subject = format!("php-fpm at {target}");
+/// Returns why php-fpm does not answer.
+pub(super) async fn check(target: &Target) -> Result<(), String> {
     if let Err(error) = target.connect(Instant::now()).await {
-        report.error(subject, explain_connect_error(&error, target));
-        return false;
+        return Err(explain_connect_error(&error, target));
     }
-    match request_nothing(target).await {
-        Ok(()) => {
-            report.ok(subject, "reachable, and speaks FastCGI");
-            true
-        }
-        Err(error) => {
-            report.error(subject, explain_page_error(&error));
-            false
-        }
-    }
+    let answer = request_nothing(target).await;
+    answer.map_err(|error| explain_page_error(&error))
 }
 
 /// Requests no script, so php-fpm answers with an error page and runs nothing.
@@ -40,7 +29,7 @@ pub(super) async fn request_nothing(target: &Target) -> Result<(), PageError> {
 pub(super) fn explain_connect_error(error: &ConnectError, target: &Target) -> String {
     match (error, target) {
         (ConnectError::Failed(error), Target::Unix(_)) => explain_socket_error(error),
-        (ConnectError::Failed(error), Target::Tcp(_)) => explain_address_error(error),
+        (ConnectError::Failed(error), _) => explain_address_error(error),
         (ConnectError::FullBacklog, _) => {
             format!("{error}: add workers (pm.max_children), or run check when some are free")
         }

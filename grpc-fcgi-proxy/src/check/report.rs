@@ -49,6 +49,37 @@ impl Report {
     }
 }
 
+/// The failures of targets that one name has.
+#[derive(Debug)]
+pub(super) struct Failures {
+    targets: usize,
+    failures: Vec<(String, String)>,
+}
+
+impl Failures {
+    pub(super) fn new(targets: usize) -> Self {
+        Self {
+            targets,
+            failures: Vec::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, subject: String, text: String) {
+        self.failures.push((subject, text));
+    }
+
+    /// Calls work as long as one target does.
+    pub(super) fn report(self, report: &mut Report) {
+        let level = match self.failures.len() == self.targets {
+            true => Level::Error,
+            false => Level::Warning,
+        };
+        for (subject, text) in self.failures {
+            report.add(level, subject, text);
+        }
+    }
+}
+
 impl Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {

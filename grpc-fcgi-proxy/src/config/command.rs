@@ -85,7 +85,7 @@ mod tests {
             panic!("{line:?}");
         };
         assert_eq!(config.entry_script, Path::new("/app/index.php"));
-        assert_eq!(config.fastcgi.targets[0].to_string(), "tcp://fpm:9000");
+        assert_eq!(config.fastcgi.endpoints[0].to_string(), "tcp://fpm:9000");
     }
 
     #[test]
@@ -108,7 +108,7 @@ mod tests {
         };
         for (id, expected) in [
             ("entry_script", "GRPC_FCGI_PROXY_ENTRY_SCRIPT"),
-            ("targets", "GRPC_FCGI_PROXY_FASTCGI"),
+            ("endpoints", "GRPC_FCGI_PROXY_FASTCGI"),
             (
                 "max_receive_message_size",
                 "GRPC_FCGI_PROXY_MAX_RECEIVE_MESSAGE_SIZE",

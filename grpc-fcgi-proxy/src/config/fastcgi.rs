@@ -6,14 +6,15 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{count, duration};
+use crate::fastcgi::endpoint::Endpoint;
 use crate::fastcgi::pool::PoolLimits;
-use crate::fastcgi::target::Target;
 
 /// The addresses of php-fpm, and the limits on its calls.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct FastcgiFlags {
     /// Address of php-fpm: tcp://HOST:PORT or unix:///PATH. Repeatable, or separated by commas: several php-fpms share the
-    /// calls, and one that is unreachable is out of rotation until it is reachable again
+    /// calls, and one that is unreachable is out of rotation until it is reachable again. Each address of a HOST is a
+    /// php-fpm; a name is looked up every 5 s
     #[arg(
         short = 'f',
         long = "fastcgi",
@@ -21,7 +22,7 @@ pub(crate) struct FastcgiFlags {
         value_delimiter = ',',
         default_value = "tcp://127.0.0.1:9000"
     )]
-    pub(crate) targets: Vec<Target>,
+    pub(crate) endpoints: Vec<Endpoint>,
 
     /// Maximum number of concurrent exchanges (calls) with each php-fpm; further calls wait in the queue. Set it to the
     /// number of php-fpm's workers: more exchanges would only wait in its backlog
@@ -76,7 +77,7 @@ impl FastcgiFlags {
 
 impl fmt::Display for FastcgiFlags {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let targets: Vec<_> = self.targets.iter().map(Target::to_string).collect();
-        f.write_str(&targets.join(" "))
+        let endpoints: Vec<_> = self.endpoints.iter().map(Endpoint::to_string).collect();
+        f.write_str(&endpoints.join(" "))
     }
 }

@@ -190,7 +190,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::fastcgi::target::Target;
+    use crate::fastcgi::endpoint::Endpoint;
 
     fn parse(arguments: &[&str]) -> Result<Config, clap::Error> {
         Config::try_parse_from([&["grpc-fcgi-proxy"], arguments].concat())
@@ -202,8 +202,8 @@ mod tests {
         assert_eq!(config.address.to_string(), "127.0.0.1:8080");
         assert_eq!(config.aux_address.to_string(), "127.0.0.1:7070");
         assert_eq!(
-            config.fastcgi.targets,
-            [Target::Tcp("127.0.0.1:9000".to_owned())]
+            config.fastcgi.endpoints,
+            [Endpoint::Tcp("127.0.0.1:9000".to_owned())]
         );
     }
 
@@ -242,8 +242,8 @@ mod tests {
         .unwrap();
         assert_eq!(short.address.to_string(), ":80");
         assert_eq!(
-            short.fastcgi.targets,
-            [Target::Unix("/run/fpm.sock".into())]
+            short.fastcgi.endpoints,
+            [Endpoint::Unix("/run/fpm.sock".into())]
         );
         assert_eq!(
             short.entry_script,

@@ -3,8 +3,7 @@
 use clap::Args;
 
 use super::values::page;
-use crate::fastcgi::target::Target;
-use crate::php_fpm::status_page::StatusPage;
+use crate::fastcgi::endpoint::Endpoint;
 
 /// The source of php-fpm's own metrics.
 #[derive(Args, Clone, Debug, Default)]
@@ -26,25 +25,15 @@ pub(crate) struct StatusFlags {
         value_delimiter = ',',
         requires = "status_path"
     )]
-    pub(crate) status_fastcgi: Vec<Target>,
+    pub(crate) status_fastcgi: Vec<Endpoint>,
 }
 
 impl StatusFlags {
-    /// The status pages of the pools at `fastcgi`.
-    pub(crate) fn pages(&self, fastcgi: &[Target]) -> Vec<StatusPage> {
-        let Some(path) = &self.status_path else {
-            return Vec::new();
-        };
-        let targets = match self.status_fastcgi.as_slice() {
+    /// The endpoints of the status pages, of pools at `fastcgi`.
+    pub(crate) fn endpoints<'a>(&'a self, fastcgi: &'a [Endpoint]) -> &'a [Endpoint] {
+        match self.status_fastcgi.as_slice() {
             [] => fastcgi,
             given => given,
-        };
-        targets
-            .iter()
-            .map(|target| StatusPage {
-                target: target.clone(),
-                path: path.clone(),
-            })
-            .collect()
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::binding::route::ServicePattern;
-use crate::fastcgi::target::Target;
+use crate::fastcgi::endpoint::Endpoint;
 use crate::share::Share;
 
 /// A number within limits.
@@ -128,7 +128,7 @@ impl std::fmt::Display for Address {
     }
 }
 
-impl FromStr for Target {
+impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {

@@ -3,11 +3,13 @@
 //! By default each exchange has a new connection: a kept one pins a php-fpm worker while idle, and loses a request that
 //! is sent at the moment when `pm.max_requests` ends the worker.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::select_ok;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::Connection;
@@ -15,6 +17,7 @@ use super::idle::IdleConnections;
 use super::open::Open;
 use super::queue::{Place, Purpose, Queue};
 use super::target::{ConnectError, Target};
+use super::targets::Targets;
 use crate::metrics::increment::Increment;
 use crate::metrics::pool::PoolMetrics;
 
@@ -55,7 +58,7 @@ pub(crate) enum PoolError {
 /// Hands out connections to php-fpm.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    targets: Vec<Target>,
+    targets: Targets,
     limits: PoolLimits,
     queue: Arc<Queue>,
     idle: Arc<IdleConnections>,
@@ -64,23 +67,26 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A pool without any connection yet.
-    pub(crate) fn new(targets: Vec<Target>, limits: PoolLimits, metrics: PoolMetrics) -> Arc<Self> {
-        let queue = Queue::new(
-            targets.len(),
-            limits.max_exchanges,
-            limits.max_streams,
-            metrics.clone(),
-        );
-        for target in &targets {
-            metrics.target_up(target).set(1);
-        }
-        Arc::new(Self {
-            queue,
-            idle: IdleConnections::new(targets.len(), limits.keep_alive),
+    pub(crate) fn new(targets: Targets, limits: PoolLimits, metrics: PoolMetrics) -> Arc<Self> {
+        let (exchanges, streams) = (limits.max_exchanges, limits.max_streams);
+        let pool = Arc::new(Self {
+            queue: Queue::new(exchanges, streams, metrics.clone()),
+            idle: IdleConnections::new(limits.keep_alive),
             targets,
             limits,
             metrics,
-        })
+        });
+        pool.set_targets(pool.targets.current());
+        let followed = Arc::downgrade(&pool);
+        pool.targets.each(move |targets| {
+            let pool = followed.upgrade();
+            pool.map(|pool| pool.set_targets(targets)).is_some()
+        });
+        pool
+    }
+
+    fn set_targets(&self, targets: Vec<Target>) {
+        self.idle.set_targets(self.queue.set_targets(targets));
     }
 
     /// Whether a connection may serve more than one exchange.
@@ -89,17 +95,16 @@ impl Pool {
     }
 
     /// The target with the lowest load, for exchanges that need no place.
-    pub(crate) fn least_loaded(&self) -> &Target {
-        &self.targets[self.queue.least_loaded()]
+    pub(crate) fn least_loaded(&self) -> Result<Arc<Target>, ConnectError> {
+        let target = self.queue.least_loaded();
+        target.ok_or_else(|| ConnectError::Failed(ErrorKind::AddrNotAvailable.into()))
     }
 
     /// Whether any target is reachable.
     pub(crate) async fn reach(&self) -> Result<(), ConnectError> {
         let now = Instant::now();
-        let tries = self
-            .targets
-            .iter()
-            .map(|target| target.connect(now).boxed());
+        let targets = self.targets.current();
+        let tries = targets.iter().map(|target| target.connect(now).boxed());
         select_ok(tries).await.map(|_| ())
     }
 
@@ -133,7 +138,7 @@ impl Pool {
         start: Instant,
         give_up: Instant,
     ) -> Result<Connection, PoolError> {
-        let mut tries = self.targets.len();
+        let mut tries = self.queue.targets().max(1);
         loop {
             let place = self.place(purpose, give_up).await?;
             tries -= 1;
@@ -187,56 +192,100 @@ impl Pool {
             // The worker that an idle connection pins may be the one that is needed.
             Purpose::Stream => self.idle.close_one(place.target()),
         }
-        let target = &self.targets[place.target()];
-        let connected = target.connect(give_up).await;
-        match &connected {
-            Err(error @ ConnectError::Failed(_)) => {
-                self.remove_from_rotation(place.target(), error)
-            }
-            // A target with a full backlog is reachable, but overloaded.
-            Ok(_) | Err(ConnectError::FullBacklog) => self.return_to_rotation(place.target()),
-        }
+        let mut attempt = Attempt {
+            pool: self,
+            target: place.target(),
+            ended: false,
+        };
+        let connected = place.target().connect(give_up).await;
+        attempt.ended = true;
+        self.record(place.target(), &connected);
         Ok(Open::new(connected?, &self.metrics))
     }
 
-    fn return_to_rotation(&self, target: usize) {
+    /// Takes the target out of rotation if it is unreachable, or else returns it.
+    fn record<T>(self: &Arc<Self>, target: &Arc<Target>, connected: &Result<T, ConnectError>) {
+        match connected {
+            Err(error @ ConnectError::Failed(_)) => self.remove_from_rotation(target, error),
+            // A target with a full backlog is reachable, but overloaded.
+            Ok(_) | Err(ConnectError::FullBacklog) => self.return_to_rotation(target),
+        }
+    }
+
+    fn return_to_rotation(&self, target: &Arc<Target>) {
         if self.queue.set_reachable(target, true) {
-            let target = &self.targets[target];
             tracing::info!(fastcgi = %target, "the application is reachable again");
-            self.metrics.target_up(target).set(1);
         }
     }
 
     /// Takes the target out of rotation until it is reachable.
-    fn remove_from_rotation(self: &Arc<Self>, target: usize, error: &ConnectError) {
+    fn remove_from_rotation(self: &Arc<Self>, target: &Arc<Target>, error: &ConnectError) {
+        self.targets.are_outdated();
         if !self.queue.set_reachable(target, false) {
             return;
         }
-        let fastcgi = &self.targets[target];
-        tracing::warn!(%fastcgi, %error, "the application is unreachable, and out of rotation");
-        self.metrics.target_up(&self.targets[target]).set(0);
-        let pool = Arc::downgrade(self);
+        tracing::warn!(fastcgi = %target, %error, "the application is unreachable, and out of rotation");
+        let (pool, target) = (Arc::downgrade(self), Arc::clone(target));
         tokio::spawn(async move {
             loop {
                 sleep(RECONNECT_INTERVAL).await;
-                let Some(pool) = pool.upgrade() else { return };
-                let connected = pool.targets[target].connect(Instant::now()).await;
-                if !matches!(connected, Err(ConnectError::Failed(_))) {
-                    return pool.return_to_rotation(target);
+                match pool.upgrade() {
+                    Some(pool) if pool.queue.is_down(&target) => {
+                        let connected = target.connect(Instant::now()).await;
+                        if !matches!(connected, Err(ConnectError::Failed(_))) {
+                            pool.return_to_rotation(&target);
+                        }
+                    }
+                    _ => return,
                 }
             }
         });
+    }
+
+    /// Finds out whether a target is reachable that has not answered a call in time.
+    fn examine(self: &Arc<Self>, target: &Arc<Target>) {
+        // Without a runtime the process is shutting down.
+        if let Ok(runtime) = Handle::try_current()
+            && self.queue.begin_examination(target)
+        {
+            let (pool, target) = (Arc::clone(self), Arc::clone(target));
+            runtime.spawn(async move {
+                let connected = target.connect(Instant::now()).await;
+                pool.queue.end_examination(&target);
+                pool.record(&target, &connected);
+            });
+        }
+    }
+}
+
+/// A call that connects. If it ends before it is connected, its target may be silent: calls with short deadlines would
+/// go there for ever.
+struct Attempt<'a> {
+    pool: &'a Arc<Pool>,
+    target: &'a Arc<Target>,
+    ended: bool,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.pool.examine(self.target);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::TcpListener;
+    use std::slice;
+
+    use tokio::net::{TcpListener, TcpSocket, TcpStream};
+    use tokio::time::timeout;
 
     use super::*;
+    use crate::fastcgi::endpoint::Endpoint;
     use crate::metrics::registry::Metrics;
 
-    fn pool(targets: Vec<Target>, max_waiting: usize, max_wait: Duration) -> Arc<Pool> {
+    async fn pool(targets: &[Endpoint], max_waiting: usize, max_wait: Duration) -> Arc<Pool> {
         let limits = PoolLimits {
             max_exchanges: 1,
             max_streams: 1,
@@ -246,23 +295,34 @@ mod tests {
             abandoned_timeout: Duration::from_secs(1),
             keep_alive: Duration::ZERO,
         };
+        let targets = Targets::follow(targets).await;
         Pool::new(targets, limits, Metrics::new().unwrap().pool)
     }
 
-    async fn listening() -> (TcpListener, Target) {
+    async fn listening() -> (TcpListener, Endpoint) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        (listener, Target::Tcp(address))
+        (listener, Endpoint::Tcp(address))
     }
 
-    fn missing() -> Target {
-        Target::Unix(tempfile::tempdir().unwrap().path().join("no.sock"))
+    /// An address that neither accepts nor refuses a connection: its backlog is full.
+    async fn silent() -> ((std::net::TcpListener, Vec<TcpStream>), Endpoint) {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let listener = socket.listen(0).unwrap().into_std().unwrap();
+        let address = listener.local_addr().unwrap();
+        let first = TcpStream::connect(address).await.unwrap();
+        ((listener, vec![first]), Endpoint::Tcp(address.to_string()))
+    }
+
+    fn missing() -> Endpoint {
+        Endpoint::Unix(tempfile::tempdir().unwrap().path().join("no.sock"))
     }
 
     /// In the predecessor four failed dials took its four places forever.
     #[tokio::test]
     async fn a_failed_dial_frees_its_place() {
-        let pool = pool(vec![missing()], 0, Duration::from_millis(10));
+        let pool = pool(&[missing()], 0, Duration::from_millis(10)).await;
         for _ in 0..5 {
             assert!(matches!(pool.acquire().await, Err(PoolError::Connect(_))));
         }
@@ -272,7 +332,7 @@ mod tests {
     #[tokio::test]
     async fn a_dropped_connection_frees_its_place() {
         let (_listener, target) = listening().await;
-        let pool = pool(vec![target], 1, Duration::from_secs(60));
+        let pool = pool(&[target], 1, Duration::from_secs(60)).await;
         let first = pool.acquire().await.unwrap();
         assert_eq!(pool.metrics.running.get(), 1);
         let mut second = std::pin::pin!(pool.acquire());
@@ -289,7 +349,7 @@ mod tests {
     #[tokio::test]
     async fn the_queue_and_the_wait_are_bounded() {
         let (_listener, target) = listening().await;
-        let pool = pool(vec![target], 1, Duration::from_millis(20));
+        let pool = pool(&[target], 1, Duration::from_millis(20)).await;
         let _running = pool.acquire().await.unwrap();
         let mut waiting = std::pin::pin!(pool.acquire());
         assert!(futures_util::poll!(&mut waiting).is_pending());
@@ -303,9 +363,35 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_goes_to_another_target_if_one_is_unreachable() {
-        let (_listener, target) = listening().await;
-        let pool = pool(vec![missing(), target], 0, Duration::ZERO);
+        let (listener, target) = listening().await;
+        let pool = pool(&[missing(), target], 0, Duration::ZERO).await;
         let _connection = pool.acquire().await.unwrap();
-        assert_eq!(pool.queue.least_loaded(), 1);
+        let reachable = Target::Tcp(listener.local_addr().unwrap());
+        assert_eq!(*pool.least_loaded().unwrap(), reachable);
+    }
+
+    #[tokio::test]
+    async fn calls_fail_at_once_while_a_name_has_no_address() {
+        let name = Endpoint::Tcp("no-such-name.invalid:9000".to_owned());
+        let pool = pool(&[name], 1, Duration::from_secs(60)).await;
+        assert!(matches!(pool.acquire().await, Err(PoolError::Connect(_))));
+    }
+
+    /// Their deadlines may all be shorter than the time that connecting may take.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_target_leaves_the_rotation_even_if_no_call_waits_for_it() {
+        let silent = silent().await;
+        let pool = pool(slice::from_ref(&silent.1), 1, Duration::from_secs(60)).await;
+        let target = pool.least_loaded().unwrap();
+        for _ in 0..3 {
+            let mut call = Box::pin(pool.acquire());
+            assert!(futures_util::poll!(&mut call).is_pending());
+        }
+        let is_down = async {
+            while !pool.queue.is_down(&target) {
+                sleep(RECONNECT_INTERVAL).await;
+            }
+        };
+        timeout(Duration::from_secs(60), is_down).await.unwrap();
     }
 }

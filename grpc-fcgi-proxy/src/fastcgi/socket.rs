@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use socket2::{Domain, SockAddr, SockRef, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 
 /// A socket to php-fpm.
 #[derive(Debug)]
@@ -37,15 +37,9 @@ enum Writes {
 }
 
 impl Socket {
-    pub(super) async fn tcp(address: &str) -> io::Result<Self> {
-        let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
-        for address in lookup_host(address).await? {
-            result = connect_tcp(address).await;
-            if result.is_ok() {
-                break;
-            }
-        }
-        result.map(|stream| Self::new(Stream::Tcp(stream)))
+    pub(super) async fn tcp(address: SocketAddr) -> io::Result<Self> {
+        let stream = connect_tcp(address).await?;
+        Ok(Self::new(Stream::Tcp(stream)))
     }
 
     /// Fails with `WouldBlock` if the backlog is full.
@@ -231,7 +225,7 @@ mod tests {
     async fn tcp_has_no_delay_from_the_second_write_on() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut socket = Socket::tcp(&address.to_string()).await.unwrap();
+        let mut socket = Socket::tcp(address).await.unwrap();
         let (mut far, _) = listener.accept().await.unwrap();
         for (write, nodelay) in [("one", false), ("two", true), ("three", true)] {
             socket.write_all(write.as_bytes()).await.unwrap();
@@ -251,9 +245,9 @@ mod tests {
         listener.bind(([127, 0, 0, 1], 0).into()).unwrap();
         // A backlog of one: the kernel drops the second connection's SYN, which is sent again after a second.
         let listener = listener.listen(0).unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let _first = Socket::tcp(&address).await.unwrap();
-        let mut second = Box::pin(Socket::tcp(&address));
+        let address = listener.local_addr().unwrap();
+        let _first = Socket::tcp(address).await.unwrap();
+        let mut second = Box::pin(Socket::tcp(address));
         assert!(futures_util::poll!(&mut second).is_pending());
         listener.accept().await.unwrap();
         let (second, accepted) = tokio::join!(second, listener.accept());
@@ -266,7 +260,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let error = Socket::tcp(&address.to_string()).await.unwrap_err();
+        let error = Socket::tcp(address).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         let error = Socket::unix(Path::new("/nowhere")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,10 +18,12 @@ const FULL_BACKLOG_PAUSE: Duration = Duration::from_millis(10);
 /// The address of a php-fpm.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// `host:port`.
-    Tcp(String),
+    /// An IP address and a port.
+    Tcp(SocketAddr),
     /// The path of a socket.
     Unix(PathBuf),
+    /// `host:port` with a name for which no address has been found yet.
+    Unresolved(String),
 }
 
 /// Why connecting failed. Nothing has been sent.
@@ -38,6 +41,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Unresolved(name) => write!(f, "tcp://{name}"),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
@@ -69,8 +73,12 @@ impl Target {
 
     async fn try_connect(&self) -> io::Result<Socket> {
         match self {
-            Self::Tcp(address) => Socket::tcp(address).await,
+            Self::Tcp(address) => Socket::tcp(*address).await,
             Self::Unix(path) => Socket::unix(path),
+            Self::Unresolved(_) => Err(io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                "no address is known for the name yet",
+            )),
         }
     }
 }

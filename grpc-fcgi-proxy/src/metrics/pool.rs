@@ -74,4 +74,10 @@ impl PoolMetrics {
     pub(crate) fn target_up(&self, target: &impl Display) -> IntGauge {
         self.targets.with_label_values(&[&target.to_string()])
     }
+
+    /// The addresses of a name change, and labels must not grow with them.
+    pub(crate) fn forget_target(&self, target: &impl Display) {
+        // It may have had none.
+        let _ = self.targets.remove_label_values(&[&target.to_string()]);
+    }
 }

@@ -3,32 +3,29 @@
 //! Names, types and labels are those of hipages/php-fpm_exporter, so that its dashboards work. Its metrics of single
 //! processes are omitted, since their number has no bound.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use super::status_page::{PoolStatus, StatusPage};
+use crate::fastcgi::targets::Targets;
 
 /// A page that takes longer counts as down in this scrape.
 const SCRAPE_TIMEOUT: Duration = Duration::from_secs(1);
 const LABELS: [&str; 2] = ["pool", "scrape_uri"];
 
-/// Scrapes the status pages.
+/// Scrapes the status pages of some targets.
 #[derive(Debug)]
 pub(crate) struct Scraper {
-    pages: Vec<ScrapedPage>,
+    targets: Targets,
+    path: String,
+    seen: Mutex<HashMap<String, Seen>>,
 }
 
-#[derive(Debug)]
-struct ScrapedPage {
-    page: StatusPage,
-    uri: String,
-    seen: Mutex<Seen>,
-}
-
-/// The state that one scrape passes to the next.
+/// The state of a page that one scrape passes to the next.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     /// The label of a page that is down, which cannot report its pool's name.
@@ -135,29 +132,32 @@ const FAMILIES: [PageFamily; 11] = [
 ];
 
 /// The result of scraping one page.
-struct Scrape<'a> {
-    uri: &'a str,
+struct Scrape {
+    uri: String,
     seen: Seen,
     status: Option<PoolStatus>,
 }
 
 impl Scraper {
-    /// Without pages, `render` returns no metrics.
-    pub(crate) fn new(pages: Vec<StatusPage>) -> Self {
-        let pages = pages.into_iter().map(|page| ScrapedPage {
-            uri: page.to_string(),
-            page,
-            seen: Mutex::default(),
-        });
+    pub(crate) fn new(targets: Targets, path: String) -> Self {
         Self {
-            pages: pages.collect(),
+            targets,
+            path,
+            seen: Mutex::default(),
         }
     }
 
     /// Scrapes all pages at once, and returns their metrics in Prometheus' text format. A page that does not answer is
     /// `phpfpm_up` 0, not an error.
     pub(crate) async fn render(&self) -> prometheus::Result<String> {
-        let scrapes = join_all(self.pages.iter().map(ScrapedPage::scrape)).await;
+        let pages = self.targets.current().into_iter().map(|target| StatusPage {
+            target,
+            path: self.path.clone(),
+        });
+        let scrapes = join_all(pages.map(|page| self.scrape(page))).await;
+        // The addresses of a name change.
+        let scraped = |uri: &String| scrapes.iter().any(|scrape| scrape.uri == *uri);
+        self.seen().retain(|uri, _| scraped(uri));
         let registry = Registry::new();
         register_reachability(&registry, &scrapes)?;
         for family in &FAMILIES {
@@ -165,37 +165,41 @@ impl Scraper {
         }
         TextEncoder::new().encode_to_string(&registry.gather())
     }
-}
 
-impl ScrapedPage {
-    async fn scrape(&self) -> Scrape<'_> {
-        let result = self.page.read(SCRAPE_TIMEOUT).await;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+    fn seen(&self) -> MutexGuard<'_, HashMap<String, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn scrape(&self, page: StatusPage) -> Scrape {
+        let uri = page.to_string();
+        let result = page.read(SCRAPE_TIMEOUT).await;
+        let mut all_seen = self.seen();
+        let seen = all_seen.entry(uri.clone()).or_default();
         let was_up = seen.up.replace(result.is_ok());
         match &result {
             Ok(status) => seen.pool.clone_from(&status.pool),
             Err(error) => {
                 seen.failures += 1;
                 if was_up != Some(false) {
-                    tracing::warn!(%error, page = self.uri, "php-fpm's status page does not answer");
+                    tracing::warn!(%error, page = uri, "php-fpm's status page does not answer");
                 }
             }
         }
         Scrape {
-            uri: &self.uri,
+            uri,
             seen: seen.clone(),
             status: result.ok(),
         }
     }
 }
 
-impl Scrape<'_> {
+impl Scrape {
     fn labels(&self) -> [&str; 2] {
-        [&self.seen.pool, self.uri]
+        [&self.seen.pool, &self.uri]
     }
 }
 
-fn register_reachability(registry: &Registry, scrapes: &[Scrape<'_>]) -> prometheus::Result<()> {
+fn register_reachability(registry: &Registry, scrapes: &[Scrape]) -> prometheus::Result<()> {
     let up = Opts::new("phpfpm_up", "Whether php-fpm's status page answers.");
     let up = IntGaugeVec::new(up, &LABELS)?;
     let failures = Opts::new(
@@ -216,7 +220,7 @@ fn register_reachability(registry: &Registry, scrapes: &[Scrape<'_>]) -> prometh
 }
 
 impl PageFamily {
-    fn register(&self, registry: &Registry, scrapes: &[Scrape<'_>]) -> prometheus::Result<()> {
+    fn register(&self, registry: &Registry, scrapes: &[Scrape]) -> prometheus::Result<()> {
         let opts = Opts::new(self.name, self.help);
         let values = scrapes.iter().filter_map(|scrape| {
             let status = scrape.status.as_ref()?;
@@ -238,15 +242,5 @@ impl PageFamily {
                 registry.register(Box::new(gauge))
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn without_pages_there_are_no_metrics() {
-        assert_eq!(Scraper::new(Vec::new()).render().await.unwrap(), "");
     }
 }

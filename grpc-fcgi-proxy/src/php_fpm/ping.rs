@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::page::{self, PageError};
 use crate::fastcgi::target::{ConnectError, Target};
+use crate::fastcgi::targets::Targets;
 
 /// The time between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
@@ -20,7 +21,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(5);
 /// Probes php-fpm, which is healthy if one of its targets is.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
-    pub(crate) targets: Vec<Target>,
+    pub(crate) targets: Targets,
     /// The pool's `ping.path`; without one, accepting a connection is healthy.
     pub(crate) ping_path: Option<String>,
 }
@@ -64,8 +65,8 @@ impl Probe {
 
     /// Probes all targets at once; the first healthy one decides.
     async fn probe(&self) -> Result<(), ProbeError> {
-        let probes = self
-            .targets
+        let targets = self.targets.current();
+        let probes = targets
             .iter()
             .map(|target| self.probe_target(target).boxed());
         select_ok(probes).await.map(|_| ())

@@ -70,7 +70,7 @@ impl StatusPage {
 impl fmt::Display for StatusPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = match self.target {
-            Target::Tcp(_) => "",
+            Target::Tcp(_) | Target::Unresolved(_) => "",
             Target::Unix(_) => ";",
         };
         write!(f, "{}{separator}{}", self.target, self.path)

@@ -1,5 +1,6 @@
 //! The command `check`, run against a real php-fpm that has each of the problems it reports.
 
+mod names;
 mod pool;
 
 use std::fs::{self, Permissions};

@@ -21,6 +21,7 @@ mod limits;
 mod log;
 mod memory;
 mod metadata;
+mod names;
 mod neighbours;
 mod oracle;
 mod overload;

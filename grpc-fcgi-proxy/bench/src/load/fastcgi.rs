@@ -10,9 +10,9 @@ use futures_util::stream::{self, Stream};
 use grpc_fcgi_proxy::application::encode_opening;
 use grpc_fcgi_proxy::binding::route::Script;
 use grpc_fcgi_proxy::binding::variables::{FormattedAddress, Input, Variables};
+use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, ExchangeError, Output, Progress};
 use grpc_fcgi_proxy::fastcgi::socket::Socket;
-use grpc_fcgi_proxy::fastcgi::target::Target as Address;
 use grpc_wire::message;
 use grpc_wire::method::{CallKind, Method};
 use http::{HeaderMap, HeaderValue, header};
@@ -27,8 +27,10 @@ const BLANK_LINE: &[u8] = b"\r\n\r\n";
 /// The backlog of a Unix socket is short: a connection may have to wait for room in it.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 
-async fn connect(address: &Address) -> anyhow::Result<Socket> {
-    Ok(address.connect(Instant::now() + CONNECT_TIME).await?)
+pub(crate) async fn connect(address: &Address) -> anyhow::Result<Socket> {
+    let targets = address.look_up().await?;
+    let target = targets.first().context("the name has no address")?;
+    Ok(target.connect(Instant::now() + CONNECT_TIME).await?)
 }
 
 /// BEGIN_REQUEST and the variables, as the proxy sends them.

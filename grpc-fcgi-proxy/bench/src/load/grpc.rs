@@ -3,7 +3,7 @@
 use anyhow::{Context, bail, ensure};
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::FutureExt;
-use grpc_fcgi_proxy::fastcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 use grpc_wire::message;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::call::{CheckedCall, LoadKind};
 pub(crate) use self::endpoint::{Endpoint, Protocol};
-pub(crate) use self::fastcgi::stream as fastcgi_stream;
+pub(crate) use self::fastcgi::{connect, stream as fastcgi_stream};
 pub(crate) use self::grpc::{Waiting, stream as grpc_stream};
 pub(crate) use self::shape::Shape;
 pub(crate) use self::tally::Tally;
@@ -91,7 +91,7 @@ mod tests {
     use std::net::{SocketAddr, TcpListener, TcpStream};
 
     use bytes::Bytes;
-    use grpc_fcgi_proxy::fastcgi::target::Target as Address;
+    use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
     use tonic::Code;
 
     use super::*;

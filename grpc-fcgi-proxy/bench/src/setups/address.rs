@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use grpc_fcgi_proxy::fastcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 
 /// A port that was free a moment ago: nginx, Envoy and php-fpm cannot report the port that they have bound.
 pub(super) fn free_address() -> anyhow::Result<Address> {

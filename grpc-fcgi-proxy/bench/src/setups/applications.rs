@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 
 use anyhow::Context;
-use grpc_fcgi_proxy::fastcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 
 use super::address::{accepts, free_address};
 use super::backend::{Backend, WORKERS};

@@ -3,7 +3,7 @@
 use std::fs;
 
 use anyhow::bail;
-use grpc_fcgi_proxy::fastcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 use serde_json::{Value, json};
 
 use super::address::{accepts, free_address};

@@ -1,6 +1,6 @@
 //! grpc-fcgi-proxy itself, started as by a user.
 
-use grpc_fcgi_proxy::fastcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 
 use super::address::{accepts, free_address};
 use super::backend::Backend;

@@ -1,7 +1,7 @@
 //! A setup that is running.
 
 use anyhow::Context;
-use grpc_fcgi_proxy::fastcgi::target::Target as Address;
+use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 
 use super::address::{free_address, free_path};
 use super::backend::{Backend, WORKERS};

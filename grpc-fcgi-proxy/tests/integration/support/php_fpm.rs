@@ -51,6 +51,12 @@ impl PhpFpm {
         Self::start_at(tempfile::tempdir().unwrap(), free.to_string(), pool).await
     }
 
+    /// On this address.
+    pub(crate) async fn start_on(address: &str) -> Self {
+        let pool = "pm.max_children = 2\n";
+        Self::start_at(tempfile::tempdir().unwrap(), address.to_owned(), pool).await
+    }
+
     async fn start_at(folder: TempDir, listen: String, pool: &str) -> Self {
         let config = folder.path().join("php-fpm.conf");
         let database = folder.path().join("item.sqlite");

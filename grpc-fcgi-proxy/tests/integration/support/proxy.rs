@@ -24,7 +24,18 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) async fn start(fastcgi: &str, script: &str, flags: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"))
+        let program = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
+        Self::start_by(program, fastcgi, script, flags).await
+    }
+
+    /// Starts it by a command that takes its arguments.
+    pub(crate) async fn start_by(
+        mut program: Command,
+        fastcgi: &str,
+        script: &str,
+        flags: &[&str],
+    ) -> Self {
+        let mut process = program
             .args([
                 "--address",
                 "127.0.0.1:0",
