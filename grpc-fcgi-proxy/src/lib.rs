@@ -151,7 +151,7 @@ impl Parts {
         let metrics = Arc::new(Metrics::new()?);
         let targets = Targets::follow(&config.fastcgi.endpoints).await;
         let php_fpm = scraper(config, &targets).await;
-        let limits = config.fastcgi.limits();
+        let limits = config.fastcgi.limits(config.clients.connection_share);
         let pool = Pool::new(targets.clone(), limits, metrics.pool.clone());
         let admin = Arc::new(Admin {
             pool: Arc::clone(&pool),

@@ -4,8 +4,8 @@ use std::error::Error;
 
 use crate::binding::head::HeadError;
 use crate::fastcgi::exchange::ExchangeError;
+use crate::fastcgi::limits::PoolError;
 use crate::fastcgi::pair::PairTooLong;
-use crate::fastcgi::pool::PoolError;
 use crate::fastcgi::record::RecordError;
 
 /// What the log says besides.

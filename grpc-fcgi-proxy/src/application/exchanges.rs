@@ -15,6 +15,7 @@ use crate::fastcgi::pair::{PairTooLong, ParamsEncoder};
 use crate::fastcgi::pool::Pool;
 use crate::fastcgi::record;
 use crate::metrics::exchanges::ExchangeMetrics;
+use crate::share::Holdings;
 use crate::telemetry::ApplicationLog;
 
 /// Holds BEGIN_REQUEST and the variables of a usual call, and a small message behind them, without growing.
@@ -33,11 +34,12 @@ impl Application {
     }
 
     /// Waits until the call may run, and starts its script. `requests` is the script's input, which is read only as fast
-    /// as the script takes it. Dropping the answers abandons the call.
+    /// as the script takes it; `client` is its connection. Dropping the answers abandons the call.
     pub(crate) async fn begin<R, E>(
         &self,
         variables: &Variables<'_>,
         requests: R,
+        client: &Holdings,
         log: ApplicationLog,
     ) -> Result<Answers<R>, ApplicationError>
     where
@@ -45,14 +47,14 @@ impl Application {
     {
         let exchange = match variables.input {
             Input::Message { .. } => {
-                let connection = self.pool.acquire().await?;
+                let connection = self.pool.acquire(client).await?;
                 // Encoded after the wait: thousands of waiting unary calls should hold little memory.
                 let opening = encode_opening(variables, self.pool.keeps_connections())?;
                 Exchange::new(connection, opening, requests)
             }
             Input::Stream => {
                 let opening = encode_opening(variables, false)?;
-                let connection = self.pool.acquire_stream().await?;
+                let connection = self.pool.acquire_stream(client).await?;
                 Exchange::new(connection, opening, requests).half_closing()
             }
         };

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::bridge::{Bridge, Client};
 use super::error::CallError;
 use crate::binding::variables::{Input, Variables};
+use crate::share::Holdings;
 
 /// A call's request, as far as its header fields describe it.
 pub(super) struct CallRequest<'a> {
@@ -48,6 +49,11 @@ impl<'a> CallRequest<'a> {
 
     pub(super) fn headers(&self) -> &'a HeaderMap {
         &self.head.headers
+    }
+
+    /// What the client's connection holds.
+    pub(super) fn holdings(&self) -> &'a Holdings {
+        &self.client.holdings
     }
 
     /// HTTP/2 has the authority in the URI, HTTP/1.1 in a header field.

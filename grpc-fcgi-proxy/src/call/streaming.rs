@@ -83,7 +83,9 @@ async fn begin(
     let requests = Requests::new(body, call.kind, call.headers(), limit, received);
     let variables = call.variables(Input::Stream);
     let (application, log) = (&call.bridge.application, observed.application_log());
-    Ok(application.begin(&variables, requests, log).await?)
+    Ok(application
+        .begin(&variables, requests, call.holdings(), log)
+        .await?)
 }
 
 /// The beginning of the response.

@@ -30,7 +30,9 @@ pub(super) async fn run(
     });
     let requests = stream::iter([Ok::<_, CallError>(message)]);
     let (application, log) = (&call.bridge.application, observed.application_log());
-    let mut answers = application.begin(&variables, requests, log).await?;
+    let mut answers = application
+        .begin(&variables, requests, call.holdings(), log)
+        .await?;
     let limit = call.bridge.limits.send_message;
     let result = collect(&mut answers, limit).await;
     answers.finish(&result);

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::values::{count, duration};
 use crate::fastcgi::endpoint::Endpoint;
-use crate::fastcgi::pool::PoolLimits;
+use crate::fastcgi::limits::PoolLimits;
+use crate::share::Share;
 
 /// The addresses of php-fpm, and the limits on its calls.
 #[derive(Clone, Debug, Args)]
@@ -59,8 +60,9 @@ pub(crate) struct FastcgiFlags {
 }
 
 impl FastcgiFlags {
-    pub(crate) fn limits(&self) -> PoolLimits {
+    pub(crate) fn limits(&self, share: Share) -> PoolLimits {
         PoolLimits {
+            share,
             max_exchanges: self.max_exchanges,
             max_streams: self
                 .max_streams

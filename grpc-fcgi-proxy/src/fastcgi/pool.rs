@@ -14,46 +14,17 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::connection::Connection;
 use super::idle::IdleConnections;
+use super::limits::{PoolError, PoolLimits};
 use super::open::Open;
 use super::queue::{Place, Purpose, Queue};
 use super::target::{ConnectError, Target};
 use super::targets::Targets;
 use crate::metrics::increment::Increment;
 use crate::metrics::pool::PoolMetrics;
+use crate::share::Holdings;
 
 /// Between two attempts to connect to a target that is out of rotation.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PoolLimits {
-    /// Concurrent exchanges with each target.
-    pub(crate) max_exchanges: usize,
-    /// Concurrent streaming calls among them.
-    pub(crate) max_streams: usize,
-    /// Calls in the queue.
-    pub(crate) max_waiting: usize,
-    /// How long a call may stay in the queue.
-    pub(crate) max_wait: Duration,
-    /// How long a streaming call waits for another one to end.
-    pub(crate) max_stream_wait: Duration,
-    /// How long an abandoned exchange keeps its place.
-    pub(crate) abandoned_timeout: Duration,
-    /// How long an idle connection is kept.
-    pub(crate) keep_alive: Duration,
-}
-
-/// Why a call has no connection. No script has received any part of the call.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PoolError {
-    #[error("too many concurrent streaming calls")]
-    TooManyStreams,
-    #[error("too many calls are waiting for the application")]
-    TooManyWaiting,
-    #[error("no application worker became free in time")]
-    WaitTooLong,
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-}
 
 /// Hands out connections to php-fpm.
 #[derive(Debug)]
@@ -70,7 +41,7 @@ impl Pool {
     pub(crate) fn new(targets: Targets, limits: PoolLimits, metrics: PoolMetrics) -> Arc<Self> {
         let (exchanges, streams) = (limits.max_exchanges, limits.max_streams);
         let pool = Arc::new(Self {
-            queue: Queue::new(exchanges, streams, metrics.clone()),
+            queue: Queue::new(exchanges, streams, limits.share, metrics.clone()),
             idle: IdleConnections::new(limits.keep_alive),
             targets,
             limits,
@@ -109,24 +80,35 @@ impl Pool {
     }
 
     /// Waits for a place for a unary call, and connects.
-    pub(crate) async fn acquire(self: &Arc<Self>) -> Result<Connection, PoolError> {
+    pub(crate) async fn acquire(
+        self: &Arc<Self>,
+        client: &Holdings,
+    ) -> Result<Connection, PoolError> {
         let start = Instant::now();
-        self.connected(Purpose::Unary, start, start + self.limits.max_wait)
+        self.connected(Purpose::Unary, client, start, start + self.limits.max_wait)
             .await
     }
 
     /// The same for a streaming call, which occupies its worker for long, and closes its connection after its input.
-    pub(crate) async fn acquire_stream(self: &Arc<Self>) -> Result<Connection, PoolError> {
+    pub(crate) async fn acquire_stream(
+        self: &Arc<Self>,
+        client: &Holdings,
+    ) -> Result<Connection, PoolError> {
         let start = Instant::now();
-        if self.queue.has_room_for_stream() {
+        if self.queue.has_room_for_stream(client) {
             let give_up = start + self.limits.max_wait;
-            return self.connected(Purpose::Stream, start, give_up).await;
+            return self
+                .connected(Purpose::Stream, client, start, give_up)
+                .await;
         }
         if self.limits.max_stream_wait.is_zero() {
             return Err(PoolError::TooManyStreams);
         }
         let give_up = start + self.limits.max_stream_wait;
-        match self.connected(Purpose::Stream, start, give_up).await {
+        match self
+            .connected(Purpose::Stream, client, start, give_up)
+            .await
+        {
             Err(PoolError::WaitTooLong) => Err(PoolError::TooManyStreams),
             result => result,
         }
@@ -135,12 +117,13 @@ impl Pool {
     async fn connected(
         self: &Arc<Self>,
         purpose: Purpose,
+        client: &Holdings,
         start: Instant,
         give_up: Instant,
     ) -> Result<Connection, PoolError> {
         let mut tries = self.queue.targets().max(1);
         loop {
-            let place = self.place(purpose, give_up).await?;
+            let place = self.place(purpose, client, give_up).await?;
             tries -= 1;
             match self.connect(purpose, &place, give_up).await {
                 Ok(open) => {
@@ -161,15 +144,22 @@ impl Pool {
         }
     }
 
-    async fn place(&self, purpose: Purpose, give_up: Instant) -> Result<Place, PoolError> {
-        if let Some(place) = self.queue.take(purpose) {
+    async fn place(
+        &self,
+        purpose: Purpose,
+        client: &Holdings,
+        give_up: Instant,
+    ) -> Result<Place, PoolError> {
+        if let Some(place) = self.queue.take(purpose, client) {
             return Ok(place);
         }
         let waiting = Increment::new(&self.metrics.waiting);
-        if usize::try_from(waiting.value()).unwrap_or(0) > self.limits.max_waiting {
+        let before = usize::try_from(waiting.value() - 1).unwrap_or(0);
+        let free = self.limits.max_waiting.saturating_sub(before);
+        if free == 0 || !self.limits.share.admits(client.waiting.count(), free) {
             return Err(PoolError::TooManyWaiting);
         }
-        let mut waiter = self.queue.join(purpose);
+        let mut waiter = self.queue.join(purpose, client);
         match timeout_at(give_up, waiter.place()).await {
             Ok(Some(place)) => Ok(place),
             // The queue holds the sender while `waiter` lives.
@@ -284,12 +274,14 @@ mod tests {
     use super::*;
     use crate::fastcgi::endpoint::Endpoint;
     use crate::metrics::registry::Metrics;
+    use crate::share::Share;
 
     async fn pool(targets: &[Endpoint], max_waiting: usize, max_wait: Duration) -> Arc<Pool> {
         let limits = PoolLimits {
             max_exchanges: 1,
             max_streams: 1,
             max_waiting,
+            share: Share(90),
             max_wait,
             max_stream_wait: Duration::ZERO,
             abandoned_timeout: Duration::from_secs(1),
@@ -324,7 +316,10 @@ mod tests {
     async fn a_failed_dial_frees_its_place() {
         let pool = pool(&[missing()], 0, Duration::from_millis(10)).await;
         for _ in 0..5 {
-            assert!(matches!(pool.acquire().await, Err(PoolError::Connect(_))));
+            assert!(matches!(
+                pool.acquire(&Holdings::default()).await,
+                Err(PoolError::Connect(_))
+            ));
         }
         assert_eq!(pool.metrics.running.get(), 0);
     }
@@ -333,9 +328,10 @@ mod tests {
     async fn a_dropped_connection_frees_its_place() {
         let (_listener, target) = listening().await;
         let pool = pool(&[target], 1, Duration::from_secs(60)).await;
-        let first = pool.acquire().await.unwrap();
+        let first = pool.acquire(&Holdings::default()).await.unwrap();
         assert_eq!(pool.metrics.running.get(), 1);
-        let mut second = std::pin::pin!(pool.acquire());
+        let client = Holdings::default();
+        let mut second = std::pin::pin!(pool.acquire(&client));
         assert!(futures_util::poll!(&mut second).is_pending());
         assert_eq!(pool.metrics.waiting.get(), 1);
         drop(first);
@@ -350,11 +346,12 @@ mod tests {
     async fn the_queue_and_the_wait_are_bounded() {
         let (_listener, target) = listening().await;
         let pool = pool(&[target], 1, Duration::from_millis(20)).await;
-        let _running = pool.acquire().await.unwrap();
-        let mut waiting = std::pin::pin!(pool.acquire());
+        let _running = pool.acquire(&Holdings::default()).await.unwrap();
+        let client = Holdings::default();
+        let mut waiting = std::pin::pin!(pool.acquire(&client));
         assert!(futures_util::poll!(&mut waiting).is_pending());
         assert!(matches!(
-            pool.acquire().await,
+            pool.acquire(&Holdings::default()).await,
             Err(PoolError::TooManyWaiting)
         ));
         assert!(matches!(waiting.await, Err(PoolError::WaitTooLong)));
@@ -365,7 +362,7 @@ mod tests {
     async fn a_call_goes_to_another_target_if_one_is_unreachable() {
         let (listener, target) = listening().await;
         let pool = pool(&[missing(), target], 0, Duration::ZERO).await;
-        let _connection = pool.acquire().await.unwrap();
+        let _connection = pool.acquire(&Holdings::default()).await.unwrap();
         let reachable = Target::Tcp(listener.local_addr().unwrap());
         assert_eq!(*pool.least_loaded().unwrap(), reachable);
     }
@@ -374,7 +371,10 @@ mod tests {
     async fn calls_fail_at_once_while_a_name_has_no_address() {
         let name = Endpoint::Tcp("no-such-name.invalid:9000".to_owned());
         let pool = pool(&[name], 1, Duration::from_secs(60)).await;
-        assert!(matches!(pool.acquire().await, Err(PoolError::Connect(_))));
+        assert!(matches!(
+            pool.acquire(&Holdings::default()).await,
+            Err(PoolError::Connect(_))
+        ));
     }
 
     /// Their deadlines may all be shorter than the time that connecting may take.
@@ -384,7 +384,8 @@ mod tests {
         let pool = pool(slice::from_ref(&silent.1), 1, Duration::from_secs(60)).await;
         let target = pool.least_loaded().unwrap();
         for _ in 0..3 {
-            let mut call = Box::pin(pool.acquire());
+            let client = Holdings::default();
+            let mut call = Box::pin(pool.acquire(&client));
             assert!(futures_util::poll!(&mut call).is_pending());
         }
         let is_down = async {

@@ -1,18 +1,19 @@
 //! Places bound how many exchanges each php-fpm runs at once; calls queue for them.
 //!
-//! A call is placed at the target with the lowest load ([`loads`](super::loads)). The queue is first in, first out, except
-//! that a streaming call which waits for one of the places that streams may use does not hold up the unary calls behind
-//! it.
+//! A call is placed at the target with the lowest load ([`loads`](super::loads)). Connections take turns
+//! ([`waiting`](super::waiting)), except that a streaming call which waits for one of the places that streams, or its
+//! connection, may use does not hold up the calls behind it.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
 use super::loads::Loads;
 use super::target::Target;
+use super::waiting::{Ticket, WaitingCalls};
 use crate::metrics::increment::Increment;
 use crate::metrics::pool::PoolMetrics;
+use crate::share::{Holding, Holdings, Share};
 
 /// The use of a place. Streaming calls may use only some of a target's places.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,29 +26,32 @@ pub(super) enum Purpose {
 #[derive(Debug)]
 pub(super) struct Queue {
     metrics: PoolMetrics,
+    /// Of the places for streams.
+    share: Share,
     state: Mutex<QueueState>,
 }
 
 #[derive(Debug)]
 struct QueueState {
     loads: Loads,
-    /// By ticket, so in the order of arrival.
-    unary: BTreeMap<u64, oneshot::Sender<Place>>,
-    streams: BTreeMap<u64, oneshot::Sender<Place>>,
-    next_ticket: u64,
+    waiting: WaitingCalls,
 }
 
 impl Queue {
     /// A queue without a target yet. Each has this number of places, for all exchanges and for streaming calls.
-    pub(super) fn new(exchanges: usize, streams: usize, metrics: PoolMetrics) -> Arc<Self> {
+    pub(super) fn new(
+        exchanges: usize,
+        streams: usize,
+        share: Share,
+        metrics: PoolMetrics,
+    ) -> Arc<Self> {
         let state = QueueState {
             loads: Loads::new(exchanges, streams, metrics.clone()),
-            unary: BTreeMap::new(),
-            streams: BTreeMap::new(),
-            next_ticket: 0,
+            waiting: WaitingCalls::default(),
         };
         Arc::new(Self {
             metrics,
+            share,
             state: Mutex::new(state),
         })
     }
@@ -68,18 +72,21 @@ impl Queue {
     }
 
     /// Takes a place if one is free; then no waiting call could have used it.
-    pub(super) fn take(self: &Arc<Self>, purpose: Purpose) -> Option<Place> {
-        let target = self.lock().loads.reserve(purpose)?;
-        Some(self.place(target, purpose))
+    pub(super) fn take(self: &Arc<Self>, purpose: Purpose, client: &Holdings) -> Option<Place> {
+        let mut state = self.lock();
+        if purpose == Purpose::Stream && !self.admits_stream(&state, client) {
+            return None;
+        }
+        let target = state.loads.reserve(purpose)?;
+        drop(state);
+        Some(self.place(target, purpose, client))
     }
 
     /// Joins the queue, and leaves it when the value is dropped.
-    pub(super) fn join(self: &Arc<Self>, purpose: Purpose) -> Waiter {
+    pub(super) fn join(self: &Arc<Self>, purpose: Purpose, client: &Holdings) -> Waiter {
         let (sender, place) = oneshot::channel();
         let mut state = self.lock();
-        let ticket = state.next_ticket;
-        state.next_ticket += 1;
-        state.waiting(purpose).insert(ticket, sender);
+        let ticket = state.waiting.join(purpose, client, sender);
         drop(state);
         let waiting = Waiter {
             queue: Arc::clone(self),
@@ -93,9 +100,15 @@ impl Queue {
     }
 
     /// Whether the limit on streaming calls admits another one, even if it must then wait for a place.
-    pub(super) fn has_room_for_stream(&self) -> bool {
+    pub(super) fn has_room_for_stream(&self, client: &Holdings) -> bool {
         let state = self.lock();
-        state.loads.room_for_streams() > state.streams.len()
+        state.loads.room_for_streams() > state.waiting.count(Purpose::Stream)
+            && self.admits_stream(&state, client)
+    }
+
+    fn admits_stream(&self, state: &QueueState, client: &Holdings) -> bool {
+        let free = state.loads.room_for_streams();
+        self.share.admits(client.streams.count(), free)
     }
 
     /// Records whether a target is reachable; returns true if that changed.
@@ -130,8 +143,9 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(self: &Arc<Self>, target: Arc<Target>, purpose: Purpose) -> Place {
+    fn place(self: &Arc<Self>, target: Arc<Target>, purpose: Purpose, client: &Holdings) -> Place {
         Place {
+            held: (purpose == Purpose::Stream).then(|| client.streams.hold()),
             queue: Arc::clone(self),
             target,
             purpose,
@@ -148,28 +162,19 @@ impl Queue {
 
     fn next_waiter(self: &Arc<Self>) -> Option<(oneshot::Sender<Place>, Place)> {
         let mut state = self.lock();
-        let mut order = [Purpose::Unary, Purpose::Stream];
-        if state.streams.keys().next() < state.unary.keys().next() {
-            order.reverse();
-        }
-        for purpose in order {
-            if !state.waiting(purpose).is_empty()
+        for purpose in state.waiting.order() {
+            let admits = |client: &Holdings| match purpose {
+                Purpose::Unary => true,
+                Purpose::Stream => self.admits_stream(&state, client),
+            };
+            if let Some(ticket) = state.waiting.first(purpose, admits)
                 && let Some(target) = state.loads.reserve(purpose)
             {
-                let (_, waiter) = state.waiting(purpose).pop_first()?;
-                return Some((waiter, self.place(target, purpose)));
+                let call = state.waiting.serve(purpose, ticket)?;
+                return Some((call.sender, self.place(target, purpose, &call.client)));
             }
         }
         None
-    }
-}
-
-impl QueueState {
-    fn waiting(&mut self, purpose: Purpose) -> &mut BTreeMap<u64, oneshot::Sender<Place>> {
-        match purpose {
-            Purpose::Unary => &mut self.unary,
-            Purpose::Stream => &mut self.streams,
-        }
     }
 }
 
@@ -180,6 +185,7 @@ pub(super) struct Place {
     target: Arc<Target>,
     purpose: Purpose,
     _running: Increment,
+    held: Option<Holding>,
 }
 
 impl Place {
@@ -193,6 +199,8 @@ impl Drop for Place {
         let mut state = self.queue.lock();
         state.loads.release(&self.target, self.purpose);
         drop(state);
+        // The next one may be of the same connection.
+        self.held = None;
         self.queue.hand_out();
     }
 }
@@ -202,7 +210,7 @@ impl Drop for Place {
 pub(super) struct Waiter {
     queue: Arc<Queue>,
     purpose: Purpose,
-    ticket: u64,
+    ticket: Ticket,
     place: oneshot::Receiver<Place>,
 }
 
@@ -215,13 +223,16 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let waiter = self.queue.lock().waiting(self.purpose).remove(&self.ticket);
-        drop(waiter);
+        let waiting = self.queue.lock().waiting.leave(self.purpose, self.ticket);
+        // A place may be in it, which needs the lock.
+        drop(waiting);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
     use crate::metrics::registry::Metrics;
 
@@ -230,7 +241,7 @@ mod tests {
     }
 
     fn queue(targets: usize, exchanges: usize, streams: usize) -> Arc<Queue> {
-        let queue = Queue::new(exchanges, streams, Metrics::new().unwrap().pool);
+        let queue = Queue::new(exchanges, streams, Share(90), Metrics::new().unwrap().pool);
         queue.set_targets((0..targets).map(target).collect());
         queue
     }
@@ -244,10 +255,10 @@ mod tests {
     #[tokio::test]
     async fn a_waiting_stream_does_not_hold_up_unary_calls() {
         let queue = queue(1, 2, 1);
-        let running = queue.take(Purpose::Stream).unwrap();
-        let unary = queue.take(Purpose::Unary).unwrap();
-        let mut stream = queue.join(Purpose::Stream);
-        let mut second = queue.join(Purpose::Unary);
+        let running = queue.take(Purpose::Stream, &Holdings::default()).unwrap();
+        let unary = queue.take(Purpose::Unary, &Holdings::default()).unwrap();
+        let mut stream = queue.join(Purpose::Stream, &Holdings::default());
+        let mut second = queue.join(Purpose::Unary, &Holdings::default());
         drop(unary);
         second.place().await.unwrap();
         drop(running);
@@ -257,23 +268,23 @@ mod tests {
     #[tokio::test]
     async fn a_place_whose_call_has_gone_goes_to_the_next() {
         let queue = queue(1, 1, 1);
-        let running = queue.take(Purpose::Unary).unwrap();
-        let first = queue.join(Purpose::Unary);
-        let mut second = queue.join(Purpose::Unary);
+        let running = queue.take(Purpose::Unary, &Holdings::default()).unwrap();
+        let first = queue.join(Purpose::Unary, &Holdings::default());
+        let mut second = queue.join(Purpose::Unary, &Holdings::default());
         drop(running);
         // The place was sent to `first`, which has not received it yet.
         drop(first);
         second.place().await.unwrap();
         assert_eq!(queue.metrics.running.get(), 0);
-        assert!(queue.lock().unary.is_empty());
+        assert_eq!(queue.lock().waiting.count(Purpose::Unary), 0);
     }
 
     #[tokio::test]
     async fn a_target_that_comes_back_serves_waiting_calls() {
         let queue = queue(2, 1, 1);
         set_reachable(&queue, 1, false);
-        let _running = queue.take(Purpose::Unary).unwrap();
-        let mut waiting = queue.join(Purpose::Unary);
+        let _running = queue.take(Purpose::Unary, &Holdings::default()).unwrap();
+        let mut waiting = queue.join(Purpose::Unary, &Holdings::default());
         set_reachable(&queue, 1, true);
         assert_eq!(**waiting.place().await.unwrap().target(), target(1));
     }
@@ -281,18 +292,64 @@ mod tests {
     #[test]
     fn waiting_streams_count_towards_the_limit_on_streams() {
         let queue = queue(1, 4, 2);
-        assert!(queue.has_room_for_stream());
-        let _first = queue.take(Purpose::Stream).unwrap();
-        let _second = queue.take(Purpose::Stream).unwrap();
-        assert!(!queue.has_room_for_stream());
+        assert!(queue.has_room_for_stream(&Holdings::default()));
+        let _first = queue.take(Purpose::Stream, &Holdings::default()).unwrap();
+        let _second = queue.take(Purpose::Stream, &Holdings::default()).unwrap();
+        assert!(!queue.has_room_for_stream(&Holdings::default()));
     }
 
     #[tokio::test]
     async fn a_new_target_serves_waiting_calls() {
         let queue = queue(1, 1, 1);
-        let _running = queue.take(Purpose::Unary).unwrap();
-        let mut waiting = queue.join(Purpose::Unary);
+        let _running = queue.take(Purpose::Unary, &Holdings::default()).unwrap();
+        let mut waiting = queue.join(Purpose::Unary, &Holdings::default());
         queue.set_targets(vec![target(0), target(1)]);
         assert_eq!(**waiting.place().await.unwrap().target(), target(1));
+    }
+
+    #[tokio::test]
+    async fn connections_take_turns() {
+        let queue = queue(1, 1, 1);
+        let (greedy, other) = (Holdings::default(), Holdings::default());
+        let running = queue.take(Purpose::Unary, &greedy);
+        let mut first = queue.join(Purpose::Unary, &greedy);
+        let mut second = queue.join(Purpose::Unary, &greedy);
+        let mut theirs = queue.join(Purpose::Unary, &other);
+        drop(running);
+        drop(first.place().await);
+        let place = theirs.place().await;
+        assert!(futures_util::poll!(pin!(second.place())).is_pending());
+        drop(place);
+        second.place().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_calls_have_left_the_queue_joins_the_next_turn() {
+        let queue = queue(1, 1, 1);
+        let (greedy, other) = (Holdings::default(), Holdings::default());
+        let running = queue.take(Purpose::Unary, &greedy);
+        drop([(); 9].map(|()| queue.join(Purpose::Unary, &greedy)));
+        let mut first = queue.join(Purpose::Unary, &greedy);
+        let _theirs = queue.join(Purpose::Unary, &other);
+        drop(running);
+        first.place().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn one_connection_cannot_hold_all_streams() {
+        let queue = queue(1, 8, 4);
+        let (greedy, other) = (Holdings::default(), Holdings::default());
+        let mut taken: Vec<_> = (0..4)
+            .filter_map(|_| queue.take(Purpose::Stream, &greedy))
+            .collect();
+        assert_eq!(taken.len(), 3);
+        assert!(!queue.has_room_for_stream(&greedy));
+        let mut waiting = queue.join(Purpose::Stream, &greedy);
+        assert!(futures_util::poll!(pin!(waiting.place())).is_pending());
+        let theirs = queue.take(Purpose::Stream, &other).unwrap();
+        taken.pop();
+        assert!(futures_util::poll!(pin!(waiting.place())).is_pending());
+        drop(theirs);
+        waiting.place().await.unwrap();
     }
 }
