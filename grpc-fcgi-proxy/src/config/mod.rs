@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_invalid_flag_is_refused_with_an_example_of_a_valid_one() {
-        let table: [(&[&str], &str); 27] = [
+        let table: [(&[&str], &str); 28] = [
             (&["-a", "8080"], "expected HOST:PORT"),
             (&["-a", "::1:8080"], "expected HOST:PORT"),
             (&["-a", "localhost:99999"], "expected HOST:PORT"),
@@ -289,6 +289,7 @@ mod tests {
             (&["--max-connections", "0"], "from 1 to 65536"),
             (&["--max-concurrent-streams", "0"], "1..=65536"),
             (&["--max-calls", "0"], "from 1 to 1000000"),
+            (&["--connection-share", "101"], "from 1 to 100"),
             (
                 &["--max-connection-age-grace", "1s"],
                 "--max-connection-age <TIME>",
