@@ -23,6 +23,7 @@ use crate::fastcgi::pool::Pool;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::page::{self, Page, PageError};
+use crate::telemetry::FOR_EACH_CALL;
 
 /// The largest request body of an auxiliary path in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -176,6 +177,6 @@ fn log(path: &str, stderr: &[u8]) {
         .filter(|line| !line.is_empty())
     {
         let text = String::from_utf8_lossy(line);
-        tracing::warn!(target: "application", path, "{text}");
+        tracing::warn!(name: FOR_EACH_CALL, target: "application", path, "{text}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::FOR_EACH_CALL;
 use super::call_id::CallId;
 
 /// How many bytes of one call's STDERR are logged. The rest is only counted.
@@ -51,7 +52,7 @@ impl ApplicationLog {
         if !line.is_empty() {
             let text = String::from_utf8_lossy(line);
             let (request_id, trace_id) = (self.id.request(), self.id.trace());
-            tracing::warn!(target: "application", path = &*self.path, request_id, trace_id, "{text}");
+            tracing::warn!(name: FOR_EACH_CALL, target: "application", path = &*self.path, request_id, trace_id, "{text}");
         }
         self.line.clear();
     }
@@ -63,7 +64,7 @@ impl Drop for ApplicationLog {
         if self.dropped > 0 {
             let (path, bytes) = (&*self.path, self.dropped);
             let (request_id, trace_id) = (self.id.request(), self.id.trace());
-            tracing::warn!(target: "application", path, request_id, trace_id, bytes, "dropped the rest of the script's output to STDERR");
+            tracing::warn!(name: FOR_EACH_CALL, target: "application", path, request_id, trace_id, bytes, "dropped the rest of the script's output to STDERR");
         }
     }
 }
