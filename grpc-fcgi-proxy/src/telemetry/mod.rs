@@ -3,6 +3,7 @@
 mod application_log;
 mod call_id;
 mod repeats;
+mod script_messages;
 mod writer;
 
 use std::env;
@@ -15,7 +16,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub(crate) use self::application_log::ApplicationLog;
+pub(crate) use self::application_log::{ApplicationLog, log_page};
 pub(crate) use self::call_id::CallId;
 pub(crate) use self::repeats::FOR_EACH_CALL;
 use self::repeats::{RepeatLimit, RepeatReports};

@@ -1,12 +1,12 @@
-//! The log: PHP's lines, and calls.
+//! The log: PHP's messages, calls, and what repeats.
 
 use tonic::Code;
 
 use crate::support::{Frame, FrameClient, PING, ending_with, serve};
 
 #[tokio::test]
-async fn each_line_of_stderr_is_logged_with_the_ids_of_the_call() {
-    let (_php_fpm, mut proxy, client) = serve("stderr.php", &[]).await;
+async fn each_message_of_php_is_logged_with_its_level_and_the_ids_of_the_call() {
+    let (_php_fpm, mut proxy, client) = serve("messages.php", &[]).await;
     let response = client
         .call(
             b"body",
@@ -16,15 +16,21 @@ async fn each_line_of_stderr_is_logged_with_the_ids_of_the_call() {
             ],
         )
         .await;
-    assert_eq!(response.content(), b"body");
-    // php-fpm joins the messages of a request, and keeps the line ends in them.
-    let first = "PHP message: a line with \"quotes\" and \\backslashes\\; PHP message: another line; \
-                 PHP message: text";
-    for text in [first, "of three", "lines"] {
+    assert_eq!(response.status().0, Code::Unknown);
+    for (level, text) in [
+        ("WARN", "a line with \"quotes\" and \\backslashes\\"),
+        ("WARN", "another line"),
+        ("WARN", "text\nof three\nlines"),
+        ("INFO", "PHP Notice:  a notice in"),
+        ("WARN", "PHP Warning:  Undefined variable $undefined in"),
+        ("ERROR", "PHP Fatal error:  Uncaught Exception: the end in"),
+    ] {
         let record = proxy
             .logged(|record| record["target"] == "application")
             .await;
-        assert_eq!(record["message"], text);
+        let message = record["message"].as_str().unwrap();
+        assert!(message.starts_with(text), "{message}");
+        assert_eq!(record["level"], level, "{message}");
         assert_eq!(record["request_id"], "id-\"quoted\"");
         assert_eq!(record["trace_id"], "trace");
         assert_eq!(record["path"], "/test.Service/Method");
