@@ -127,7 +127,8 @@ impl Connections {
         if is_http2 {
             http2::serve(stream, last_read, self.limits, closing, respond).await?;
         } else {
-            http1::serve(stream, closing, respond).await?;
+            // Boxed, since most connections are HTTP/2.
+            Box::pin(http1::serve(stream, closing, respond)).await?;
         }
         Ok(())
     }
