@@ -23,6 +23,7 @@ use crate::fastcgi::pool::Pool;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::page::{self, Page, PageError};
+use crate::telemetry::log_page;
 
 /// The largest request body of an auxiliary path in bytes.
 const MAX_BODY: usize = 1024 * 1024;
@@ -155,7 +156,7 @@ async fn forward(
     let result = timeout(PAGE_TIMEOUT, exchange).await;
     match result.unwrap_or(Err(PageError::Timeout)) {
         Ok(Page { answer, stderr }) => {
-            log(path, &stderr);
+            log_page(path, &stderr);
             answer.map(Body::from)
         }
         Err(error) => {
@@ -167,15 +168,5 @@ async fn forward(
             };
             (code, "no answer from php-fpm\n").into_response()
         }
-    }
-}
-
-fn log(path: &str, stderr: &[u8]) {
-    for line in stderr
-        .split(|byte| *byte == b'\n')
-        .filter(|line| !line.is_empty())
-    {
-        let text = String::from_utf8_lossy(line);
-        tracing::warn!(target: "application", path, "{text}");
     }
 }

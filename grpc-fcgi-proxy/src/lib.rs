@@ -27,14 +27,15 @@ mod server;
 mod share;
 mod telemetry;
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use anyhow::Context;
 use prometheus::IntGauge;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::Admin;
@@ -49,7 +50,7 @@ use crate::fastcgi::targets::Targets;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
-use crate::server::{Server, ServerLimits, Threads, Web};
+use crate::server::{Renewal, Server, ServerLimits, Threads, Tls, Web};
 pub use crate::telemetry::init as begin_log;
 
 /// A proxy that listens, and is ready to serve.
@@ -60,7 +61,7 @@ pub use crate::telemetry::init as begin_log;
 pub struct Proxy {
     config: Config,
     descriptors: Descriptors,
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Tls>>,
     grpc: TcpListener,
     aux: TcpListener,
 }
@@ -78,7 +79,7 @@ impl Proxy {
                 .check_imports()
                 .context("cannot serve reflection; --no-reflection turns it off")?;
         }
-        let tls = server::acceptor(&config.tls, config.web.grpc_web)?;
+        let tls = Tls::read(&config.tls, config.web.grpc_web)?;
         let grpc = config.address.bind().await;
         let grpc = grpc.with_context(|| format!("cannot listen on {}", config.address))?;
         let aux = config.aux_address.bind().await;
@@ -91,29 +92,51 @@ impl Proxy {
             entry_script = %config.entry_script.display(),
             "serving"
         );
+        // Not refused: the clock may be wrong, and some clients check less.
+        if let Some(Err(error)) = tls
+            .as_ref()
+            .map(|tls| tls.validity().check(SystemTime::now()))
+        {
+            tracing::warn!(%error, "clients will refuse the certificate");
+        }
         Ok(Self {
             config,
             descriptors,
-            tls,
+            tls: tls.map(Arc::new),
             grpc,
             aux,
         })
     }
 
-    /// Serves until `shutdown`, then drains.
+    /// Serves until `shutdown`, then drains. `reload` asks to read the files of TLS again.
     ///
     /// # Errors
     ///
     /// If the system refuses a thread, or a part cannot be built.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) -> anyhow::Result<()> {
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()>,
+        reload: &Notify,
+    ) -> anyhow::Result<()> {
         let threads = Threads::start(self.config.threads())?;
         let parts = Parts::new(&self.config, self.descriptors).await?;
         let draining = Arc::clone(&parts.admin);
         let (healthy, probe) = (parts.healthy, parts.probe);
+        let renewal = match &self.tls {
+            Some(tls) => Some(Renewal::new(Arc::clone(tls), draining.metrics.tls()?)),
+            None => None,
+        };
+        let renewed = async {
+            match renewal {
+                Some(renewal) => renewal.follow(reload).await,
+                None => pending().await,
+            }
+        };
         let shutdown = async move {
             tokio::select! {
                 () = shutdown => {}
                 never = probe.follow(&healthy) => match never {},
+                never = renewed => match never {},
             }
             draining.draining.store(true, Ordering::Relaxed);
             healthy.send_replace(false);

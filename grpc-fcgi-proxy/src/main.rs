@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use grpc_fcgi_proxy::{CommandLine, Config, Proxy, begin_log, check};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -41,15 +41,16 @@ async fn serve(config: Config) -> ExitCode {
 
 async fn run(config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
+    let reload = Notify::new();
     let proxy = Proxy::bind(config).await?;
     let (drain, drained) = oneshot::channel();
     let second = async {
-        signals.stop().await;
+        signals.stop(&reload).await;
         let _ = drain.send(());
-        signals.stop().await;
+        signals.stop(&reload).await;
     };
     tokio::select! {
-        result = proxy.run(async { drained.await.unwrap_or_default() }) => result,
+        result = proxy.run(async { drained.await.unwrap_or_default() }, &reload) => result,
         () = second => anyhow::bail!("ended by a second signal, before the calls had drained"),
     }
 }
@@ -58,7 +59,8 @@ async fn run(config: Config) -> anyhow::Result<()> {
 struct Signals {
     /// SIGQUIT is what images made from php-fpm's are stopped with.
     stop: [Signal; 3],
-    _ignored: [Signal; 3],
+    hangup: Signal,
+    _ignored: [Signal; 2],
 }
 
 impl Signals {
@@ -69,21 +71,24 @@ impl Signals {
                 signal(SignalKind::interrupt())?,
                 signal(SignalKind::quit())?,
             ],
+            hangup: signal(SignalKind::hangup())?,
             _ignored: [
-                signal(SignalKind::hangup())?,
                 signal(SignalKind::user_defined1())?,
                 signal(SignalKind::user_defined2())?,
             ],
         })
     }
 
-    /// Waits for the next signal that stops the proxy.
-    async fn stop(&mut self) {
+    /// Waits for the next signal that stops the proxy. Meanwhile SIGHUP asks to `reload`.
+    async fn stop(&mut self, reload: &Notify) {
         let [terminate, interrupt, quit] = &mut self.stop;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = quit.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = interrupt.recv() => return,
+                _ = quit.recv() => return,
+                _ = self.hangup.recv() => reload.notify_one(),
+            }
         }
     }
 }

@@ -27,11 +27,17 @@ need_root() {
   [ "$(id -u)" -eq 0 ] || die "$1 needs root. Run: sudo $0 ${*:2}"
 }
 
+# is_installed NAME: whether a Debian package can be used. While another apt runs, triggers of an installed package may be
+# pending. A name has a line for each of its architectures.
+is_installed() {
+  dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | grep -xE 'installed|triggers-(awaited|pending)' >/dev/null
+}
+
 # need_packages NAME...: Debian packages.
 need_packages() {
   local missing=() name
   for name in "$@"; do
-    [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || missing+=("$name")
+    is_installed "$name" || missing+=("$name")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
   command -v apt-get >/dev/null || die "needs the programs of the Debian packages ${missing[*]}, and has no apt-get to install them"
@@ -39,7 +45,7 @@ need_packages() {
   say "installing the Debian packages ${missing[*]}"
   local log
   log=$(mktemp)
-  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+  if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 20 "$log" >&2
     die "apt-get could not install ${missing[*]}; the whole log is in $log"
   fi

@@ -15,7 +15,7 @@ fn logged_by_php() -> String {
                 fs::read_to_string(state(&format!("pods/{pod}/grpc-fcgi-proxy.log"))).unwrap();
             log.lines().map(str::to_owned).collect::<Vec<_>>()
         })
-        .filter(|line| line.contains("PHP message") && line.contains(TRACE))
+        .filter(|line| line.contains(r#""target":"application""#) && line.contains(TRACE))
         .collect()
 }
 

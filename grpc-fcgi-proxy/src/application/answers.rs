@@ -68,7 +68,10 @@ where
         loop {
             let failed = |error| ApplicationError::from(error).into();
             match self.exchange.next(failed).await? {
-                Some(Output::Stdout(piece)) => return Ok(Some(piece)),
+                Some(Output::Stdout(piece)) => {
+                    self.log.end_php_message();
+                    return Ok(Some(piece));
+                }
                 Some(Output::Stderr(piece)) => self.log.push(&piece),
                 None => return Ok(None),
             }

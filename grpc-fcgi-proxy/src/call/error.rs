@@ -73,6 +73,20 @@ pub(crate) enum CallError {
 pub(crate) struct Aborted;
 
 impl CallError {
+    /// Whether the call may have failed without a script that ran for it.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Stopping | Self::EndedEarly | Self::Answer(_) => false,
+            Self::Application(error) => !matches!(
+                error,
+                ApplicationError::NoAnswer(_)
+                    | ApplicationError::CutShort(_)
+                    | ApplicationError::Malformed(_)
+            ),
+            _ => true,
+        }
+    }
+
     /// The status that the client receives.
     pub(crate) fn status(&self) -> Status {
         match self {

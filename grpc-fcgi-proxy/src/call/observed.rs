@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::error::CallError;
 use crate::metrics::calls::CallCounts;
 use crate::metrics::registry::Metrics;
-use crate::telemetry::{ApplicationLog, CallId};
+use crate::telemetry::{ApplicationLog, CallId, FOR_EACH_CALL};
 
 /// A running call. If it is dropped before its end, the client has cancelled it.
 #[derive(Debug)]
@@ -97,10 +97,16 @@ impl Observed {
         let path = method.map_or("unknown", |method| method.path);
         let (request_id, trace_id) = (self.id.request(), self.id.trace());
         match error {
-            Some(error) => {
+            // A client can repeat these at little cost, so the log has not each of them.
+            Some(error) if error.is_refusal() => {
                 tracing::warn!(path, request_id, trace_id, grpc_code, duration_ms, %error, "call failed");
             }
-            None => tracing::info!(path, request_id, trace_id, grpc_code, duration_ms, "call"),
+            Some(error) => {
+                tracing::warn!(name: FOR_EACH_CALL, path, request_id, trace_id, grpc_code, duration_ms, %error, "call failed");
+            }
+            None => {
+                tracing::info!(name: FOR_EACH_CALL, path, request_id, trace_id, grpc_code, duration_ms, "call")
+            }
         }
     }
 

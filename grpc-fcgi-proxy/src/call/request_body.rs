@@ -10,10 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use grpc_wire::count::MessageCounter;
 use http_body::{Body, Frame};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error::CallError;
+use super::http1_body::Http1Body;
 use super::received::Received;
 
 /// The body of a request. Its error is the failure of the call.
@@ -34,7 +34,8 @@ struct Counted {
 #[derive(Debug)]
 enum RequestContent {
     Http2(Received),
-    Http1(Incoming),
+    /// Boxed, since only gRPC-Web uses it.
+    Http1(Box<Http1Body>),
     /// Translated from gRPC-Web.
     Web(tonic::body::Body),
 }
@@ -45,9 +46,9 @@ impl From<Received> for RequestBody {
     }
 }
 
-impl From<Incoming> for RequestBody {
-    fn from(body: Incoming) -> Self {
-        RequestContent::Http1(body).into()
+impl From<Http1Body> for RequestBody {
+    fn from(body: Http1Body) -> Self {
+        RequestContent::Http1(Box::new(body)).into()
     }
 }
 
@@ -78,7 +79,7 @@ impl RequestContent {
                 Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data).map_err(broken)))
             }
             Self::Http1(body) => {
-                let frame = ready!(Pin::new(body).poll_frame(cx));
+                let frame = ready!(body.poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(broken)))
             }
             Self::Web(body) => {
@@ -159,7 +160,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             RequestContent::Http2(body) => body.is_ended(),
-            RequestContent::Http1(body) => body.is_end_stream(),
+            RequestContent::Http1(body) => body.is_ended(),
             RequestContent::Web(body) => body.is_end_stream(),
         }
     }

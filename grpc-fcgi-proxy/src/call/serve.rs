@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use grpc_wire::content_type;
 use grpc_wire::method::CallKind;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 
 use super::bridge::{Bridge, Client};
 use super::observed::Observed;
@@ -21,7 +21,7 @@ pub(crate) async fn serve(
     client: Arc<Client>,
     request: Request<RequestBody>,
 ) -> Response<ResponseBody> {
-    if let Some(response) = not_grpc(&request) {
+    if let Some(response) = refusal(&request, content_type::is_grpc) {
         return response;
     }
     let (head, body) = request.into_parts();
@@ -83,7 +83,10 @@ pub(crate) async fn serve(
 }
 
 /// The response to a request that is not gRPC.
-fn not_grpc(request: &Request<RequestBody>) -> Option<Response<ResponseBody>> {
+pub(crate) fn refusal<B>(
+    request: &Request<B>,
+    is_content_type: impl Fn(&HeaderMap) -> bool,
+) -> Option<Response<ResponseBody>> {
     // PROTOCOL-HTTP2: "Method → ":method POST"".
     if request.method() != Method::POST {
         let mut response = refused(StatusCode::METHOD_NOT_ALLOWED);
@@ -91,8 +94,8 @@ fn not_grpc(request: &Request<RequestBody>) -> Option<Response<ResponseBody>> {
         response.headers_mut().insert(header::ALLOW, allowed);
         return Some(response);
     }
-    let is_grpc = content_type::is_grpc(request.headers());
-    (!is_grpc).then(|| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+    let is_ours = is_content_type(request.headers());
+    (!is_ours).then(|| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
 /// Such a request gets no gRPC status.

@@ -1,11 +1,12 @@
 //! The files that the proxy itself reads.
 
 use std::slice::from_ref;
+use std::time::SystemTime;
 
 use super::report::Report;
 use crate::builtin::descriptors::Descriptors;
 use crate::config::Config;
-use crate::server;
+use crate::server::Tls;
 
 pub(super) fn check(report: &mut Report, config: &Config) {
     check_descriptor_sets(report, config);
@@ -46,8 +47,15 @@ fn check_tls(report: &mut Report, config: &Config) {
         return;
     };
     let subject = format!("TLS certificate {}", certificate.display());
-    match server::acceptor(&config.tls, config.web.grpc_web) {
-        Ok(_) => report.ok(subject, "usable with its private key"),
+    match Tls::read(&config.tls, config.web.grpc_web) {
+        Ok(Some(tls)) => match tls.validity().check(SystemTime::now()) {
+            Ok(()) => report.ok(
+                subject,
+                format_args!("usable with its private key until {}", tls.validity()),
+            ),
+            Err(error) => report.error(subject, error),
+        },
+        Ok(None) => {}
         Err(error) => report.error(subject, format_args!("{error:#}")),
     }
 }

@@ -7,7 +7,7 @@ use clap::Args;
 /// TLS on the gRPC listener.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct TlsFlags {
-    /// Serve gRPC over TLS: PEM file of the certificate and its intermediate certificates; read at startup only
+    /// Serve gRPC over TLS: PEM file of the certificate and its intermediate certificates; changed files are taken up, and at once after SIGHUP
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,
 

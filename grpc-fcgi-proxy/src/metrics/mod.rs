@@ -7,3 +7,4 @@ mod histogram;
 pub(crate) mod increment;
 pub(crate) mod pool;
 pub(crate) mod registry;
+pub(crate) mod tls;

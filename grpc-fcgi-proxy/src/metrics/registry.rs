@@ -6,6 +6,7 @@ use super::calls::CallMetrics;
 use super::clients::ClientMetrics;
 use super::exchanges::ExchangeMetrics;
 use super::pool::PoolMetrics;
+use super::tls::TlsMetrics;
 
 /// The registry, and the metrics in it.
 #[derive(Debug)]
@@ -27,6 +28,11 @@ impl Metrics {
             pool: PoolMetrics::register(&registry)?,
             registry,
         })
+    }
+
+    /// Those of TLS, if it is served.
+    pub(crate) fn tls(&self) -> prometheus::Result<TlsMetrics> {
+        TlsMetrics::register(&self.registry)
     }
 
     /// Everything in Prometheus' text format.

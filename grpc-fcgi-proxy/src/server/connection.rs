@@ -14,11 +14,11 @@ use http::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::arrivals::{self, LastRead};
 use super::limits::ServerLimits;
+use super::tls::Tls;
 use super::web::Web;
 use super::{http1, http2};
 use crate::call::{self, Bridge, Client, OpenCalls, RequestBody, ResponseBody};
@@ -29,7 +29,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The parts that all connections share.
 pub(super) struct Connections {
     pub(super) bridge: Arc<Bridge>,
-    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) web: Option<Arc<Web>>,
     pub(super) limits: ServerLimits,
     /// Cancelled when the server drains: each connection closes when its calls have ended.
@@ -47,7 +47,7 @@ impl Connections {
         let Some(tls) = &self.tls else {
             return self.serve_http(stream, peer, local).await;
         };
-        let handshake = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+        let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream));
         match self.draining.run_until_cancelled(handshake).await {
             Some(Ok(Ok(stream))) => self.serve_http(stream, peer, local).await,
             Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "TLS handshake failed"),
@@ -127,7 +127,8 @@ impl Connections {
         if is_http2 {
             http2::serve(stream, last_read, self.limits, closing, respond).await?;
         } else {
-            http1::serve(stream, closing, respond).await?;
+            // Boxed, since most connections are HTTP/2.
+            Box::pin(http1::serve(stream, closing, respond)).await?;
         }
         Ok(())
     }

@@ -18,13 +18,12 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connections;
 pub(crate) use self::limits::ServerLimits;
 pub(crate) use self::threads::Threads;
-pub(crate) use self::tls::acceptor;
+pub(crate) use self::tls::{Renewal, Tls};
 pub(crate) use self::web::Web;
 use crate::call::Bridge;
 use crate::metrics::increment::Increment;
@@ -46,7 +45,7 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(
         bridge: Arc<Bridge>,
-        tls: Option<TlsAcceptor>,
+        tls: Option<Arc<Tls>>,
         web: Option<Web>,
         threads: Threads,
         limits: ServerLimits,

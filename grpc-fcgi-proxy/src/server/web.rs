@@ -7,14 +7,21 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use grpc_wire::status::{GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS};
-use http::{HeaderName, Method, Request, Response, Version, header};
+use http::{HeaderMap, HeaderName, Method, Request, Response, Version, header};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::call::{RequestBody, ResponseBody};
+use crate::call::{self, RequestBody, ResponseBody};
 use crate::config::WebFlags;
 
+/// The content types that are gRPC-Web.
+const CONTENT_TYPES: [&[u8]; 4] = [
+    b"application/grpc-web",
+    b"application/grpc-web+proto",
+    b"application/grpc-web-text",
+    b"application/grpc-web-text+proto",
+];
 /// How long a browser may cache the result of a preflight request; Chromium's maximum.
 const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 /// Exposes every header field to scripts, in browsers that support it; the names beside it are for the others.
@@ -68,10 +75,20 @@ impl Web {
         let call = service_fn(async |request: Request<tonic::body::Body>| {
             Ok::<_, Infallible>(call(request.map(RequestBody::from)).await)
         });
-        let web = self.cors.layer(GrpcWebLayer::new().layer(call));
-        match web.oneshot(request).await {
-            Ok(response) => response.map(ResponseBody::from),
+        let web = GrpcWebLayer::new().layer(call);
+        // tonic-web itself answers 400 to what is not gRPC-Web.
+        let checked = service_fn(async |request| match call::refusal(&request, is_grpc_web) {
+            Some(refused) => Ok(refused),
+            None => Ok::<_, Infallible>(web.clone().oneshot(request).await?.map(Into::into)),
+        });
+        match self.cors.layer(checked).oneshot(request).await {
+            Ok(response) => response,
             Err(never) => match never {},
         }
     }
+}
+
+fn is_grpc_web(fields: &HeaderMap) -> bool {
+    let content_type = fields.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| CONTENT_TYPES.contains(&value.as_bytes()))
 }

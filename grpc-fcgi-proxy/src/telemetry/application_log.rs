@@ -1,71 +1,103 @@
 //! Logs the scripts' output to STDERR.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
+use tracing::Level;
+
+use super::FOR_EACH_CALL;
 use super::call_id::CallId;
+use super::script_messages::ScriptMessages;
 
 /// How many bytes of one call's STDERR are logged. The rest is only counted.
 const MAX_LOGGED: usize = 64 * 1024;
-/// A longer line is split.
-const MAX_LINE: usize = 8 * 1024;
 
-/// Logs the lines that one script writes to STDERR. FastCGI records do not align with lines.
+/// Logs a script's message in its level: the level of a record is constant where it is written.
+macro_rules! log {
+    ($level:expr, $($fields:tt)*) => {
+        match $level {
+            Level::ERROR => tracing::error!(name: FOR_EACH_CALL, target: "application", $($fields)*),
+            Level::WARN => tracing::warn!(name: FOR_EACH_CALL, target: "application", $($fields)*),
+            _ => tracing::info!(name: FOR_EACH_CALL, target: "application", $($fields)*),
+        }
+    };
+}
+
+/// Logs the messages that the script of one call writes to STDERR.
 #[derive(Debug)]
 pub(crate) struct ApplicationLog {
+    names: Names,
+    messages: ScriptMessages,
+    /// How many bytes the script has written.
+    written: usize,
+}
+
+/// What names the call in each record.
+#[derive(Debug)]
+struct Names {
     path: Arc<str>,
     id: CallId,
-    line: Vec<u8>,
-    logged: usize,
-    dropped: usize,
 }
 
 impl ApplicationLog {
     pub(crate) fn new(path: Arc<str>, id: CallId) -> Self {
         Self {
-            path,
-            id,
-            line: Vec::new(),
-            logged: 0,
-            dropped: 0,
+            names: Names { path, id },
+            messages: ScriptMessages::default(),
+            written: 0,
         }
     }
 
     /// Adds the content of a STDERR record.
     pub(crate) fn push(&mut self, content: &[u8]) {
-        let room = MAX_LOGGED - self.logged;
-        let (content, rest) = content.split_at(content.len().min(room));
-        self.logged += content.len();
-        self.dropped += rest.len();
-        for byte in content {
-            if *byte != b'\n' {
-                self.line.push(*byte);
-            }
-            if *byte == b'\n' || self.line.len() == MAX_LINE {
-                self.write_line();
-            }
-        }
+        let room = MAX_LOGGED.saturating_sub(self.written);
+        self.written += content.len();
+        let names = &self.names;
+        self.messages
+            .push(&content[..content.len().min(room)], |level, text| {
+                names.log(level, &text);
+            });
     }
 
-    fn write_line(&mut self) {
-        let line = self.line.trim_ascii_end();
-        if !line.is_empty() {
-            let text = String::from_utf8_lossy(line);
-            let (request_id, trace_id) = (self.id.request(), self.id.trace());
-            tracing::warn!(target: "application", path = &*self.path, request_id, trace_id, "{text}");
-        }
-        self.line.clear();
+    fn dropped(&self) -> usize {
+        self.written.saturating_sub(MAX_LOGGED)
+    }
+
+    /// The script has written something else.
+    pub(crate) fn end_php_message(&mut self) {
+        let names = &self.names;
+        self.messages
+            .end_php_message(|level, text| names.log(level, &text));
+    }
+}
+
+impl Names {
+    fn log(&self, level: Level, text: &str) {
+        let path = &*self.path;
+        let (request_id, trace_id) = (self.id.request(), self.id.trace());
+        log!(level, path, request_id, trace_id, "{text}");
     }
 }
 
 impl Drop for ApplicationLog {
     fn drop(&mut self) {
-        self.write_line();
-        if self.dropped > 0 {
-            let (path, bytes) = (&*self.path, self.dropped);
-            let (request_id, trace_id) = (self.id.request(), self.id.trace());
-            tracing::warn!(target: "application", path, request_id, trace_id, bytes, "dropped the rest of the script's output to STDERR");
+        let names = &self.names;
+        self.messages.end(|level, text| names.log(level, &text));
+        let bytes = self.dropped();
+        if bytes > 0 {
+            let path = &*names.path;
+            let (request_id, trace_id) = (names.id.request(), names.id.trace());
+            tracing::warn!(name: FOR_EACH_CALL, target: "application", path, request_id, trace_id, bytes, "dropped the rest of the script's output to STDERR");
         }
     }
+}
+
+/// Logs the STDERR of the script that answers an auxiliary path.
+pub(crate) fn log_page(path: &str, stderr: &[u8]) {
+    let log = |level, text: Cow<'_, str>| log!(level, path, "{text}");
+    let mut messages = ScriptMessages::default();
+    messages.push(stderr, log);
+    messages.end(log);
 }
 
 #[cfg(test)]
@@ -75,18 +107,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_assembled_across_records_and_bounded() {
+    fn what_is_logged_of_a_call_is_bounded() {
         let id = CallId::of(&HeaderMap::new());
         let mut log = ApplicationLog::new("/a.B/C".into(), id);
         log.push(b"first\nsec");
-        assert_eq!(log.line, b"sec");
-        log.push(b"ond\n");
-        assert!(log.line.is_empty());
+        assert_eq!(log.dropped(), 0);
         log.push(&vec![b'x'; 2 * MAX_LOGGED]);
-        assert_eq!(
-            (log.logged, log.dropped),
-            (MAX_LOGGED, 2 * MAX_LOGGED - (MAX_LOGGED - 13))
-        );
-        assert!(log.line.len() < MAX_LINE);
+        assert_eq!(log.dropped(), MAX_LOGGED + 9);
+        log.push(b"more");
+        assert_eq!(log.dropped(), MAX_LOGGED + 13);
     }
 }

@@ -2,6 +2,8 @@
 
 mod application_log;
 mod call_id;
+mod repeats;
+mod script_messages;
 mod writer;
 
 use std::env;
@@ -14,25 +16,39 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub(crate) use self::application_log::ApplicationLog;
+pub(crate) use self::application_log::{ApplicationLog, log_page};
 pub(crate) use self::call_id::CallId;
+pub(crate) use self::repeats::FOR_EACH_CALL;
+use self::repeats::{RepeatLimit, RepeatReports};
 use self::writer::LogGuard;
 
-/// Starts the log. `RUST_LOG` filters it by level and target, as in `info,h2=debug`; the default is `info`. Dropping the
-/// guard flushes the log.
+/// The log. Dropping it flushes it.
+#[derive(Debug)]
+pub struct Log {
+    // Dropped first, since it logs.
+    _repeats: RepeatReports,
+    _writer: LogGuard<Stderr>,
+}
+
+/// Starts the log. `RUST_LOG` filters it by level and target, as in `info,h2=debug`; the default is `info`.
 ///
 /// # Errors
 ///
 /// If `RUST_LOG` is invalid, or the system refuses a thread.
-pub fn init() -> io::Result<LogGuard<Stderr>> {
+pub fn init() -> io::Result<Log> {
     let filter = filter(env::var("RUST_LOG").ok().as_deref())?;
     let (writer, guard) = writer::begin(io::stderr())?;
     let records = fmt::layer().json().flatten_event(true).with_writer(writer);
+    let repeats = RepeatLimit::default();
     tracing_subscriber::registry()
         .with(filter)
+        .with(repeats.clone())
         .with(records)
         .init();
-    Ok(guard)
+    Ok(Log {
+        _repeats: repeats.report()?,
+        _writer: guard,
+    })
 }
 
 /// Not EnvFilter, which also filters by fields: its regular expressions are a tenth of the program's size.

@@ -24,7 +24,7 @@ pub(super) struct LogWriter<W>(Arc<SharedLog<W>>);
 
 /// Flushes the log when it is dropped.
 #[derive(Debug)]
-pub struct LogGuard<W: Write> {
+pub(super) struct LogGuard<W: Write> {
     shared: Arc<SharedLog<W>>,
     thread: Option<JoinHandle<()>>,
 }

@@ -129,6 +129,12 @@ async fn unusable_files_are_reported() {
         "is not a FileDescriptorSet",
     );
     findings.expect("error", "TLS certificate", "contains no private key");
+    let authority = Authority::new();
+    let expired = authority.sign_with("expired", |params| {
+        params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    });
+    let findings = check_fixture(&php_fpm, &expired.flags(), "http_status.php").await;
+    findings.expect("error", "TLS certificate", "expired on 2020-01-01");
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
-//! The log: PHP's lines, and calls.
+//! The log: PHP's messages, calls, and what repeats.
 
 use tonic::Code;
 
-use crate::support::{ending_with, serve};
+use crate::support::{Frame, FrameClient, PING, ending_with, serve};
 
 #[tokio::test]
-async fn each_line_of_stderr_is_logged_with_the_ids_of_the_call() {
-    let (_php_fpm, mut proxy, client) = serve("stderr.php", &[]).await;
+async fn each_message_of_php_is_logged_with_its_level_and_the_ids_of_the_call() {
+    let (_php_fpm, mut proxy, client) = serve("messages.php", &[]).await;
     let response = client
         .call(
             b"body",
@@ -16,15 +16,21 @@ async fn each_line_of_stderr_is_logged_with_the_ids_of_the_call() {
             ],
         )
         .await;
-    assert_eq!(response.content(), b"body");
-    // php-fpm joins the messages of a request, and keeps the line ends in them.
-    let first = "PHP message: a line with \"quotes\" and \\backslashes\\; PHP message: another line; \
-                 PHP message: text";
-    for text in [first, "of three", "lines"] {
+    assert_eq!(response.status().0, Code::Unknown);
+    for (level, text) in [
+        ("WARN", "a line with \"quotes\" and \\backslashes\\"),
+        ("WARN", "another line"),
+        ("WARN", "text\nof three\nlines"),
+        ("INFO", "PHP Notice:  a notice in"),
+        ("WARN", "PHP Warning:  Undefined variable $undefined in"),
+        ("ERROR", "PHP Fatal error:  Uncaught Exception: the end in"),
+    ] {
         let record = proxy
             .logged(|record| record["target"] == "application")
             .await;
-        assert_eq!(record["message"], text);
+        let message = record["message"].as_str().unwrap();
+        assert!(message.starts_with(text), "{message}");
+        assert_eq!(record["level"], level, "{message}");
         assert_eq!(record["request_id"], "id-\"quoted\"");
         assert_eq!(record["trace_id"], "trace");
         assert_eq!(record["path"], "/test.Service/Method");
@@ -55,4 +61,48 @@ async fn a_call_is_logged() {
         assert_eq!(record[field], value, "{record}");
     }
     assert!(record["duration_ms"].as_f64().unwrap() > 0.0);
+}
+
+/// h2 itself warns about each.
+#[tokio::test]
+async fn what_a_client_repeats_is_logged_at_a_bounded_rate() {
+    let (_php_fpm, mut proxy, _client) = serve("echo.php", &[]).await;
+    let mut client = FrameClient::connect(proxy.address).await;
+    let never_sent = Frame {
+        kind: PING,
+        flags: 1,
+        stream: 0,
+        payload: vec![0; 8],
+    };
+    for _ in 0..1000 {
+        client.acknowledge(&never_sent).await;
+    }
+    let mut logged = 0;
+    let report = proxy
+        .logged(|record| {
+            logged += u32::from(record["target"] == "h2::proto::ping_pong");
+            record["left_out"].is_u64()
+        })
+        .await;
+    assert!((1..100).contains(&logged), "{logged} warnings");
+    assert_eq!(report["of"], "h2::proto::ping_pong");
+    assert!(report["example"].as_str().unwrap().contains("PING"));
+}
+
+#[tokio::test]
+async fn calls_refused_without_a_script_are_logged_at_a_bounded_rate() {
+    let (_php_fpm, mut proxy, client) = serve("echo.php", &[]).await;
+    for _ in 0..200 {
+        let response = client.call(b"", &[("grpc-timeout", "never")]).await;
+        assert_eq!(response.status().0, Code::Internal);
+    }
+    let mut logged = 0;
+    let report = proxy
+        .logged(|record| {
+            logged += u32::from(record["message"] == "call failed");
+            record["left_out"].is_u64()
+        })
+        .await;
+    assert!((1..200).contains(&logged), "{logged} warnings");
+    assert_eq!(report["example"], "call failed");
 }

@@ -16,6 +16,7 @@ mod check;
 mod connections;
 mod drain;
 mod faults;
+mod http1;
 mod keep_alive;
 mod limits;
 mod log;

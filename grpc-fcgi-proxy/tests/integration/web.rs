@@ -217,13 +217,17 @@ async fn http1_requests_other_than_grpc_web_are_refused() {
     let (_php_fpm, proxy, _client) = serve("echo.php", &["--grpc-web"]).await;
     let mut web = WebClient::connect(proxy.address).await;
     for (method, content_type, status) in [
-        ("POST", "application/grpc", 400),
-        ("POST", "application/json", 400),
+        ("POST", "application/grpc", 415),
+        ("POST", "application/json", 415),
+        ("POST", "application/grpc-web+json", 415),
         ("GET", BINARY, 405),
+        ("GET", "application/json", 405),
     ] {
         let headers = [("content-type", content_type)];
         let response = web.send(method, PATH, vec![], &headers).await;
         assert_eq!(response.status(), status, "{method} {content_type}");
+        let allowed = if status == 405 { "POST" } else { "" };
+        assert_eq!(field(&response, "allow"), allowed);
     }
 }
 

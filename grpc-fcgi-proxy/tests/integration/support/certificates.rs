@@ -47,8 +47,17 @@ impl Authority {
     }
 
     pub(crate) fn sign(&self, name: &str) -> CertifiedKey {
+        self.sign_with(name, |_| {})
+    }
+
+    pub(crate) fn sign_with(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> CertifiedKey {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let write = |kind: &str, text: String| {
             let file = self.folder.path().join(format!("{name}.{kind}.pem"));

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 pub(crate) use certificates::{Authority, CertifiedKey};
 pub(crate) use client::{Client, Response, StreamingCall, message};
-pub(crate) use frame::{DATA, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS};
+pub(crate) use frame::{DATA, Frame, GOAWAY, HEADERS, PING, RST_STREAM, SETTINGS};
 pub(crate) use frame_client::FrameClient;
 pub(crate) use hosts::Hosts;
 pub(crate) use php_fpm::PhpFpm;

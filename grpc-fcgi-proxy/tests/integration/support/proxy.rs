@@ -76,7 +76,7 @@ impl Proxy {
     }
 
     /// The next log record that matches.
-    pub(crate) async fn logged(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn logged(&mut self, mut wanted: impl FnMut(&Value) -> bool) -> Value {
         let found = async {
             loop {
                 let record = self
