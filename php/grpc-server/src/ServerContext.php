@@ -91,7 +91,7 @@ final class ServerContext
         if ($encoding !== null) {
             $this->setCompression($encoding);
         }
-        Metadata::check($initialMetadata);
+        Metadata::checkInitial($initialMetadata);
         $this->initialMetadata = $initialMetadata;
     }
 
@@ -107,7 +107,7 @@ final class ServerContext
      */
     public function setTrailingMetadata(array $trailingMetadata): void
     {
-        Metadata::check($trailingMetadata);
+        Metadata::checkTrailing($trailingMetadata);
         $this->trailingMetadata = $trailingMetadata;
     }
 
@@ -144,7 +144,7 @@ final class ServerContext
             throw new InvalidArgumentException('a status must have an integer code and string details');
         }
         if (isset($status['metadata'])) {
-            Metadata::check($status['metadata']);
+            Metadata::checkTrailing($status['metadata']);
         }
         $this->status = $status;
     }
