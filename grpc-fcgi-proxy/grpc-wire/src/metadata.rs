@@ -59,16 +59,28 @@ fn is_binary(name: &str) -> bool {
     name.ends_with("-bin")
 }
 
+/// The size of a header list as HTTP/2 counts it (RFC 9113, section 10.5.1): name, value and 32 for each field.
+#[must_use]
+pub fn list_size(headers: &HeaderMap) -> usize {
+    let fields = headers.iter();
+    fields
+        .map(|(name, value)| field_size(name, value.len()))
+        .sum()
+}
+
+/// The size of one field in a header list.
+#[must_use]
+pub fn field_size(name: &HeaderName, value_length: usize) -> usize {
+    name.as_str().len() + value_length + 32
+}
+
 /// Refuses header fields of more than `limit` bytes.
 ///
 /// # Errors
 ///
-/// If they exceed the limit, counted as in HTTP/2 (RFC 9113, section 10.5.1): name, value and 32 for each.
+/// If they exceed the limit, counted as in HTTP/2.
 pub fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), MetadataTooLarge> {
-    let length = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 32)
-        .sum();
+    let length = list_size(headers);
     if length > limit {
         Err(MetadataTooLarge { length, limit })
     } else {

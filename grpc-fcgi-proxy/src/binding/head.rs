@@ -8,6 +8,8 @@ use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::metadata;
 use grpc_wire::status::{self, Code, Status};
 
+use super::dropped::DroppedFields;
+
 /// The limit on the header fields in bytes, and on a trailers frame.
 pub const MAX_HEAD_LENGTH: usize = 64 * 1024;
 /// Marks trailing metadata among the header fields.
@@ -41,8 +43,8 @@ pub struct Head {
     pub metadata: HeaderMap,
     /// Trailing metadata, without the status.
     pub trailers: HeaderMap,
-    /// The number of fields that gRPC cannot carry.
-    pub dropped: usize,
+    /// Fields that gRPC cannot carry.
+    pub dropped: DroppedFields,
 }
 
 /// The decoded trailers frame.
@@ -52,8 +54,8 @@ pub struct Trailers {
     pub status: Status,
     /// Trailing metadata.
     pub metadata: HeaderMap,
-    /// The number of fields that gRPC cannot carry.
-    pub dropped: usize,
+    /// Fields that gRPC cannot carry.
+    pub dropped: DroppedFields,
 }
 
 pub(super) fn parse(head: &[u8]) -> Result<Head, HeadError> {
@@ -71,7 +73,7 @@ struct Fields {
     encoding: Option<Encoding>,
     metadata: HeaderMap,
     trailers: HeaderMap,
-    dropped: usize,
+    dropped: DroppedFields,
 }
 
 impl Fields {
@@ -99,7 +101,7 @@ impl Fields {
             "grpc-message" => self.message = status::decode_message(value),
             "grpc-status-details-bin" => match metadata::normalize_base64(value) {
                 Ok(details) => self.details = Some(details),
-                Err(_) => self.dropped += 1,
+                Err(_) => self.dropped.add(&name),
             },
             // PHP sends these with every answer. They describe the CGI answer, not the call.
             "content-type" | "content-length" => {}
@@ -108,7 +110,9 @@ impl Fields {
                     Some(key) => metadata::append(&mut self.trailers, key, value),
                     None => metadata::append(&mut self.metadata, &name, value),
                 };
-                self.dropped += usize::from(added.is_err());
+                if added.is_err() {
+                    self.dropped.add(&name);
+                }
             }
         }
         Ok(())
@@ -242,10 +246,8 @@ mod tests {
             ["1", "2"]
         );
         assert_eq!(head.trailers["x-b-bin"], "q6s");
-        assert_eq!(
-            (head.metadata.len(), head.trailers.len(), head.dropped),
-            (2, 1, 2)
-        );
+        assert_eq!((head.metadata.len(), head.trailers.len()), (2, 1));
+        assert_eq!(head.dropped.to_string(), "x-bad, grpc-odd");
     }
 
     #[test]

@@ -29,6 +29,11 @@ impl Outcome {
             ..Self::default()
         }
     }
+
+    /// Whether the response is one header block that ends the stream: "Trailers-Only".
+    pub(super) fn is_trailers_only(&self) -> bool {
+        self.message.is_none() && self.trailers.is_empty()
+    }
 }
 
 /// The response to a call that failed before it had an answer.
@@ -38,6 +43,7 @@ pub(super) fn failed(error: &CallError) -> Response<ResponseBody> {
 
 /// The response to a call that has ended.
 pub(super) fn whole(outcome: Outcome) -> Response<ResponseBody> {
+    let trailers_only = outcome.is_trailers_only();
     let Outcome {
         status,
         metadata,
@@ -46,8 +52,7 @@ pub(super) fn whole(outcome: Outcome) -> Response<ResponseBody> {
         encoding,
     } = outcome;
     let mut response = head(metadata, encoding);
-    if message.is_none() && trailers.is_empty() {
-        // "Trailers-Only": one HEADERS block that ends the stream.
+    if trailers_only {
         status.write(response.headers_mut());
     } else {
         status.write(&mut trailers);

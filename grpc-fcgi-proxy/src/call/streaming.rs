@@ -16,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::bounds;
+use super::bridge::CallLimits;
 use super::error::CallError;
 use super::observed::Observed;
 use super::request::{CallRequest, aborted};
@@ -55,7 +57,7 @@ pub(super) async fn run(
         observed,
         received,
         request_headers: call.headers().clone(),
-        send_limit: call.bridge.limits.send_message,
+        limits: call.bridge.limits,
         deadline: call.deadline,
         stopping: call.bridge.stopping.clone(),
     };
@@ -127,7 +129,7 @@ struct Task {
     /// Messages from the client.
     received: Arc<AtomicU64>,
     request_headers: HeaderMap,
-    send_limit: usize,
+    limits: CallLimits,
     deadline: Option<Instant>,
     stopping: CancellationToken,
 }
@@ -175,18 +177,20 @@ impl Task {
             // The header fields are the whole answer; an error page follows.
             self.observed.set_method_known();
             self.rest().await;
-            return Ok(Outcome {
+            let outcome = Outcome {
                 status,
                 metadata: head.metadata,
                 trailers: head.trailers,
                 ..Outcome::default()
-            });
+            };
+            return outcome.bounded(self.limits.response_metadata, &self.observed);
         }
         let encoding = head
             .encoding
             .filter(|encoding| encoding.is_accepted(&self.request_headers));
+        bounds::check(&head.metadata, self.limits.response_metadata)?;
         client.begin(Opening::Stream(head.metadata, encoding));
-        let mut decoder = AnswerDecoder::new(self.send_limit, encoding);
+        let mut decoder = AnswerDecoder::new(self.limits.send_message, encoding);
         decoder.push(body)?;
         loop {
             while let Some(part) = decoder.decode()? {
@@ -201,11 +205,12 @@ impl Task {
                         self.observed.set_method_known();
                         self.observed.add_dropped(trailers.dropped);
                         self.rest().await;
-                        return Ok(Outcome {
+                        let outcome = Outcome {
                             status: trailers.status,
                             trailers: trailers.metadata,
                             ..Outcome::default()
-                        });
+                        };
+                        return outcome.bounded(self.limits.response_metadata, &self.observed);
                     }
                 }
             }

@@ -151,6 +151,12 @@ pub struct Config {
     #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "16384", value_parser = count(MIN_METADATA, MAX_METADATA))]
     pub(crate) max_metadata_size: usize,
 
+    /// Maximum size of what the application puts into a response's header fields, and into its trailers, in bytes, counted as
+    /// HTTP/2 does. A longer status message is cut, and what else exceeds the limit is dropped; a call that would succeed
+    /// fails with RESOURCE_EXHAUSTED
+    #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "8192", value_parser = count(MIN_METADATA, MAX_METADATA))]
+    pub(crate) max_response_metadata_size: usize,
+
     /// Limits on clients.
     #[command(flatten, next_help_heading = LIMITS)]
     pub(crate) clients: ClientFlags,
@@ -253,7 +259,7 @@ mod tests {
 
     #[test]
     fn an_invalid_flag_is_refused_with_an_example_of_a_valid_one() {
-        let table: [(&[&str], &str); 27] = [
+        let table: [(&[&str], &str); 28] = [
             (&["-a", "8080"], "expected HOST:PORT"),
             (&["-a", "::1:8080"], "expected HOST:PORT"),
             (&["-a", "localhost:99999"], "expected HOST:PORT"),
@@ -277,6 +283,7 @@ mod tests {
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),
+            (&["--max-response-metadata-size", "0"], "from 1024 to 61440"),
             (&["--grpc-web-origin", "https://a.example"], "--grpc-web"),
             (
                 &["--grpc-web", "--grpc-web-origin", "a.example"],
