@@ -70,6 +70,7 @@ struct Fields {
     code: Option<Code>,
     message: String,
     details: Option<HeaderValue>,
+    retry_pushback: Option<HeaderValue>,
     encoding: Option<Encoding>,
     metadata: HeaderMap,
     trailers: HeaderMap,
@@ -103,6 +104,12 @@ impl Fields {
                 Ok(details) => self.details = Some(details),
                 Err(_) => self.dropped.add(&name),
             },
+            "grpc-retry-pushback-ms" | "grpc-trailer-grpc-retry-pushback-ms" => {
+                match metadata::ascii(value) {
+                    Ok(value) => self.retry_pushback = Some(value),
+                    Err(_) => self.dropped.add(&name),
+                }
+            }
             // PHP sends these with every answer. They describe the CGI answer, not the call.
             "content-type" | "content-length" => {}
             _ => {
@@ -118,7 +125,10 @@ impl Fields {
         Ok(())
     }
 
-    fn into_head(self) -> Head {
+    fn into_head(mut self) -> Head {
+        if let Some(value) = self.retry_pushback {
+            self.trailers.insert(metadata::RETRY_PUSHBACK, value);
+        }
         let status = match (self.code, self.http_status) {
             (Some(code), _) => Some(Status {
                 code,
@@ -159,6 +169,9 @@ pub fn parse_trailers(block: &[u8]) -> Result<Trailers, HeadError> {
     let mut fields = Fields::default();
     fields.add_lines(block)?;
     let code = fields.code.ok_or(HeadError::NoStatus)?;
+    if let Some(value) = fields.retry_pushback {
+        fields.metadata.insert(metadata::RETRY_PUSHBACK, value);
+    }
     let status = Status {
         code,
         message: fields.message.into(),
@@ -274,6 +287,21 @@ mod tests {
             parse_trailers(b"x-a: 1\r\n").unwrap_err(),
             HeadError::NoStatus
         );
+    }
+
+    #[test]
+    fn a_retry_pushback_belongs_to_the_trailers_however_the_script_names_it() {
+        for answer in [
+            &b"Grpc-Retry-Pushback-Ms: 100\r\n\r\n"[..],
+            b"Grpc-Trailer-Grpc-Retry-Pushback-Ms: 100\r\n\r\n",
+        ] {
+            let head = head(answer);
+            assert_eq!(head.trailers["grpc-retry-pushback-ms"], "100");
+            assert!(head.metadata.is_empty() && head.dropped.is_empty());
+        }
+        let trailers =
+            parse_trailers(b"grpc-status: 14\r\ngrpc-retry-pushback-ms: -1\r\n").unwrap();
+        assert_eq!(trailers.metadata["grpc-retry-pushback-ms"], "-1");
     }
 
     #[test]

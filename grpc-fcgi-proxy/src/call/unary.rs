@@ -118,6 +118,7 @@ fn outcome(
         message,
         encoding,
     };
+    let outcome = outcome.in_one_block();
     let outcome = outcome.bounded(call.bridge.limits.response_metadata, observed)?;
     observed.set_messages(1, u64::from(outcome.message.is_some()));
     Ok(outcome)

@@ -28,6 +28,7 @@ mod overload;
 mod php_fpm_metrics;
 mod predecessor;
 mod response_metadata;
+mod retry;
 mod rules;
 mod start;
 mod status;
