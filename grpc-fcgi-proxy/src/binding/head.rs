@@ -43,6 +43,8 @@ pub struct Head {
     pub metadata: HeaderMap,
     /// Trailing metadata, without the status.
     pub trailers: HeaderMap,
+    /// Whether the connection must not be kept: the worker stays busy after the answer.
+    pub close: bool,
     /// Fields that gRPC cannot carry.
     pub dropped: DroppedFields,
 }
@@ -74,6 +76,7 @@ struct Fields {
     encoding: Option<Encoding>,
     metadata: HeaderMap,
     trailers: HeaderMap,
+    close: bool,
     dropped: DroppedFields,
 }
 
@@ -104,6 +107,7 @@ impl Fields {
                 Ok(details) => self.details = Some(details),
                 Err(_) => self.dropped.add(&name),
             },
+            "connection" if value.eq_ignore_ascii_case(b"close") => self.close = true,
             "grpc-retry-pushback-ms" | "grpc-trailer-grpc-retry-pushback-ms" => {
                 match metadata::ascii(value) {
                     Ok(value) => self.retry_pushback = Some(value),
@@ -143,6 +147,7 @@ impl Fields {
             encoding: self.encoding,
             metadata: self.metadata,
             trailers: self.trailers,
+            close: self.close,
             dropped: self.dropped,
         }
     }
@@ -302,6 +307,15 @@ mod tests {
         let trailers =
             parse_trailers(b"grpc-status: 14\r\ngrpc-retry-pushback-ms: -1\r\n").unwrap();
         assert_eq!(trailers.metadata["grpc-retry-pushback-ms"], "-1");
+    }
+
+    #[test]
+    fn a_script_says_that_its_connection_must_not_be_kept() {
+        assert!(!head(b"Grpc-Status: 0\r\n\r\n").close);
+        let close = head(b"Connection: Close\r\n\r\n");
+        assert!(close.close && close.metadata.is_empty() && close.dropped.is_empty());
+        let other = head(b"Connection: keep-alive\r\n\r\n");
+        assert!(!other.close && !other.dropped.is_empty());
     }
 
     #[test]

@@ -252,7 +252,7 @@ class Output
     /** @return list<string> */
     private static function initialFields(ServerContext $context): array
     {
-        $fields = [];
+        $fields = $context->worksOn() ? ['connection: close'] : [];
         if ($context->compression() !== 'identity') {
             $fields[] = 'grpc-encoding: ' . $context->compression();
         }

@@ -28,6 +28,8 @@ final class ServerContext
 
     private string $compression = 'identity';
 
+    private bool $worksOn = false;
+
     /** @param Output|null $output null in the tests of a service */
     public function __construct(private readonly IncomingCall $call, private readonly ?Output $output = null)
     {
@@ -127,6 +129,20 @@ final class ServerContext
             throw new InvalidArgumentException("unknown encoding $encoding, not one of " . implode(', ', self::ENCODINGS));
         }
         $this->compression = $encoding;
+    }
+
+    /**
+     * Tells the proxy that this worker works on after the answer to a unary call, as after fastcgi_finish_request(): with
+     * --fastcgi-keep-alive, the next call would wait for it.
+     */
+    public function setWorksOn(): void
+    {
+        $this->worksOn = true;
+    }
+
+    public function worksOn(): bool
+    {
+        return $this->worksOn;
     }
 
     public function compression(): string

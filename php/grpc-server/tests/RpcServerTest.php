@@ -168,6 +168,15 @@ final class RpcServerTest extends TestCase
         self::assertSame(['grpc-encoding: zstd', 'grpc-status: 0'], $call->output->fields);
     }
 
+    public function test_a_service_announces_that_it_works_on_after_the_answer(): void
+    {
+        $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
+            $context->setWorksOn();
+            return $request;
+        });
+        self::assertSame(['connection: close', 'grpc-status: 0'], $call->output->fields);
+    }
+
     public function test_logs_a_method_that_is_registered_twice(): void
     {
         $server = new RpcServer();
