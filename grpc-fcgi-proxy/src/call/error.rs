@@ -159,6 +159,9 @@ fn application_status(error: &ApplicationError) -> Status {
         ApplicationError::Unreachable(_) => {
             Status::new(Code::Unavailable, "the application is unreachable")
         }
+        ApplicationError::Unresolved(_) => {
+            Status::new(Code::Unavailable, "the application's script does not exist")
+        }
         ApplicationError::VariablesTooLong(_) => metadata_too_large(),
         ApplicationError::NoAnswer(_) => Status::new(
             Code::Unavailable,

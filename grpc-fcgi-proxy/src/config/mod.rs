@@ -9,7 +9,7 @@ mod values;
 mod web;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
@@ -125,6 +125,11 @@ pub struct Config {
     )]
     pub(crate) route: Vec<Route>,
 
+    /// Resolve the symbolic links in a script's path for each call, so that a call runs the release that a link names at that
+    /// moment. php-fpm must see the files under the same paths as the proxy does
+    #[arg(long, help_heading = SERVICES)]
+    pub(crate) resolve_symlinks: bool,
+
     /// FileDescriptorSet of the services, as written by protoc --descriptor_set_out. It determines which methods stream; a
     /// method in no set is unary. Repeatable, or separated by commas
     #[arg(
@@ -182,19 +187,28 @@ impl Config {
         !self.no_reflection && !self.descriptor_set.is_empty()
     }
 
+    /// The script at a configured path.
+    pub(crate) fn script(&self, path: &Path) -> Script {
+        Script::new(path).resolving(self.resolve_symlinks)
+    }
+
+    /// The auxiliary paths and their scripts.
+    pub(crate) fn aux_scripts(&self) -> impl Iterator<Item = (&str, Script)> {
+        let paths = self.aux_path.iter();
+        paths.map(|aux| (aux.path.as_str(), self.script(&aux.file)))
+    }
+
     pub(crate) fn routes(&self) -> Routes {
         let routes = self
             .route
             .iter()
-            .map(|route| (route.pattern.clone(), Script::new(&route.file)));
-        Routes::new(Script::new(&self.entry_script), routes.collect())
+            .map(|route| (route.pattern.clone(), self.script(&route.file)));
+        Routes::new(self.script(&self.entry_script), routes.collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::fastcgi::endpoint::Endpoint;
 

@@ -27,6 +27,7 @@ mod oracle;
 mod overload;
 mod php_fpm_metrics;
 mod predecessor;
+mod releases;
 mod response_metadata;
 mod retry;
 mod rules;
