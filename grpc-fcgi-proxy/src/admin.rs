@@ -1,5 +1,6 @@
 //! The auxiliary HTTP server: `/healthz`, `/metrics`, and the paths that scripts answer.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,6 @@ use tokio::time::timeout;
 
 use crate::binding::route::Script;
 use crate::binding::variables::PageVariables;
-use crate::config::AuxPath;
 use crate::fastcgi::pool::Pool;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
@@ -49,7 +49,7 @@ pub(crate) struct Admin {
 pub(crate) async fn run(
     listener: TcpListener,
     admin: Arc<Admin>,
-    paths: &[AuxPath],
+    paths: Vec<(&str, Script)>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
     let (stop, stopped) = tokio::sync::oneshot::channel();
@@ -67,14 +67,14 @@ pub(crate) async fn run(
     }
 }
 
-fn router(admin: Arc<Admin>, paths: &[AuxPath]) -> Router {
+fn router(admin: Arc<Admin>, paths: Vec<(&str, Script)>) -> Router {
     let permits = Arc::new(Semaphore::new(MAX_EXCHANGES));
     let mut router = Router::new().route("/metrics", get(metrics));
-    if !paths.iter().any(|path| path.path == "/healthz") {
+    if !paths.iter().any(|(path, _)| *path == "/healthz") {
         router = router.route("/healthz", get(healthz));
     }
-    for AuxPath { path, file } in paths {
-        let (script, permits) = (Script::new(file), Arc::clone(&permits));
+    for (path, script) in paths {
+        let permits = Arc::clone(&permits);
         let handler = move |State(admin): State<Arc<Admin>>, parts: Parts, body: Bytes| async move {
             forward(&admin, &permits, &script, parts, body).await
         };
@@ -138,8 +138,10 @@ async fn forward(
     body: Bytes,
 ) -> Response {
     let path = parts.uri.path();
+    // Without such a file, php-fpm answers the path itself (a status page), or with 404.
+    let script = script.current().unwrap_or(Cow::Borrowed(script));
     let variables = PageVariables {
-        script,
+        script: &script,
         method: parts.method.as_str(),
         path,
         query: parts.uri.query().unwrap_or_default(),

@@ -79,6 +79,11 @@ impl Proxy {
                 .check_imports()
                 .context("cannot serve reflection; --no-reflection turns it off")?;
         }
+        for script in config.routes().scripts() {
+            script
+                .current()
+                .context("--resolve-symlinks requires the files of php-fpm under the same paths")?;
+        }
         let tls = Tls::read(&config.tls, config.web.grpc_web)?;
         let grpc = config.address.bind().await;
         let grpc = grpc.with_context(|| format!("cannot listen on {}", config.address))?;
@@ -152,7 +157,8 @@ impl Proxy {
             server.run(self.grpc, shutdown).await;
             drop(stop);
         };
-        let auxiliary = admin::run(self.aux, parts.admin, &self.config.aux_path, async {
+        let paths: Vec<_> = self.config.aux_scripts().collect();
+        let auxiliary = admin::run(self.aux, parts.admin, paths, async {
             let _ = stopped.await;
         });
         tokio::join!(calls, auxiliary);

@@ -1,6 +1,6 @@
 //! Metadata in an application's answer.
 
-use grpc_wire::metadata::{append, normalize_base64};
+use grpc_wire::metadata::{RETRY_PUSHBACK, append, normalize_base64};
 use http::HeaderMap;
 
 const PROTOCOL: [&str; 11] = [
@@ -48,10 +48,10 @@ pub fn check(input: &[u8]) {
     check_all(&metadata);
 }
 
-/// All of it is PROTOCOL-HTTP2's Custom-Metadata.
+/// All of it is PROTOCOL-HTTP2's Custom-Metadata, or the pushback of gRFC A6.
 pub(super) fn check_all(metadata: &HeaderMap) {
     for (name, value) in metadata {
-        assert!(is_key(name.as_str()), "{name}");
+        assert!(is_key(name.as_str()) || *name == RETRY_PUSHBACK, "{name}");
         if name.as_str().ends_with("-bin") {
             // "Implementations … should emit un-padded values."
             assert_eq!(normalize_base64(value.as_bytes()).as_ref(), Ok(value));

@@ -15,6 +15,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// How a server delays or forbids a retry, in the trailers (gRFC A6). The one reserved key that an application sets itself.
+pub const RETRY_PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+/// The retries before a call (gRFC A6). The one reserved key that an application reads itself.
+const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+
 /// The metadata exceeds the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the metadata has {length} bytes, over the limit of {limit}")]
@@ -33,6 +38,12 @@ pub fn is_metadata(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'z' | b'_' | b'.' | b'-'))
+}
+
+/// Whether a header field of a request is for the application.
+#[must_use]
+pub fn is_request_metadata(name: &str) -> bool {
+    is_metadata(name) || name == PREVIOUS_ATTEMPTS
 }
 
 /// Header fields of HTTP itself.
@@ -59,16 +70,28 @@ fn is_binary(name: &str) -> bool {
     name.ends_with("-bin")
 }
 
+/// The size of a header list as HTTP/2 counts it (RFC 9113, section 10.5.1): name, value and 32 for each field.
+#[must_use]
+pub fn list_size(headers: &HeaderMap) -> usize {
+    let fields = headers.iter();
+    fields
+        .map(|(name, value)| field_size(name, value.len()))
+        .sum()
+}
+
+/// The size of one field in a header list.
+#[must_use]
+pub fn field_size(name: &HeaderName, value_length: usize) -> usize {
+    name.as_str().len() + value_length + 32
+}
+
 /// Refuses header fields of more than `limit` bytes.
 ///
 /// # Errors
 ///
-/// If they exceed the limit, counted as in HTTP/2 (RFC 9113, section 10.5.1): name, value and 32 for each.
+/// If they exceed the limit, counted as in HTTP/2.
 pub fn check_size(headers: &HeaderMap, limit: usize) -> Result<(), MetadataTooLarge> {
-    let length = headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + 32)
-        .sum();
+    let length = list_size(headers);
     if length > limit {
         Err(MetadataTooLarge { length, limit })
     } else {
@@ -115,7 +138,11 @@ pub fn append(metadata: &mut HeaderMap, name: &str, value: &[u8]) -> Result<(), 
 pub struct InvalidMetadata;
 
 /// "ASCII-Value → 1*( %x20-%x7E )".
-fn ascii(value: &[u8]) -> Result<HeaderValue, InvalidMetadata> {
+///
+/// # Errors
+///
+/// If it contains another byte.
+pub fn ascii(value: &[u8]) -> Result<HeaderValue, InvalidMetadata> {
     if !value.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
         return Err(InvalidMetadata);
     }
@@ -158,7 +185,9 @@ mod tests {
             "X-Upper",
         ] {
             assert!(!is_metadata(name), "{name}");
+            assert!(!is_request_metadata(name), "{name}");
         }
+        assert!(is_request_metadata("grpc-previous-rpc-attempts"));
     }
 
     #[test]

@@ -18,6 +18,9 @@ pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status
 /// "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )"; other bytes are always encoded.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
+/// Ends a message that was cut.
+const CUT: &str = " [truncated]";
+
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
@@ -65,6 +68,41 @@ impl Status {
             headers.insert(GRPC_STATUS_DETAILS, details.clone());
         }
     }
+
+    /// The length of the message as it is sent, percent-encoded.
+    #[must_use]
+    pub fn message_length(&self) -> usize {
+        self.message.chars().map(encoded_length).sum()
+    }
+
+    /// Cuts the message at a character if it is longer than `limit` bytes as it is sent. Returns whether it was cut.
+    pub fn cut_message(&mut self, limit: usize) -> bool {
+        if self.message_length() <= limit {
+            return false;
+        }
+        self.message = match limit.checked_sub(CUT.len()) {
+            Some(room) => format!("{}{CUT}", beginning(&self.message, room)).into(),
+            None => Cow::Borrowed(""),
+        };
+        true
+    }
+}
+
+/// The longest beginning of a text that has at most `room` bytes when it is percent-encoded.
+fn beginning(text: &str, mut room: usize) -> &str {
+    for (at, c) in text.char_indices() {
+        match room.checked_sub(encoded_length(c)) {
+            Some(left) => room = left,
+            None => return &text[..at],
+        }
+    }
+    text
+}
+
+/// The length of a character in a percent-encoded message.
+fn encoded_length(c: char) -> usize {
+    let plain = matches!(c, ' '..='$' | '&'..='~');
+    c.len_utf8() * if plain { 1 } else { 3 }
 }
 
 fn encode_message(message: &str) -> HeaderValue {
@@ -143,6 +181,30 @@ mod tests {
         for (text, encoded) in table {
             assert_eq!(encode_message(text), encoded);
             assert_eq!(decode_message(encoded.as_bytes()), text);
+        }
+    }
+
+    #[test]
+    fn a_message_is_cut_at_a_character_of_its_encoded_form() {
+        let table = [
+            ("plain", 5, "plain"),
+            ("plain text of many words", 23, "plain text  [truncated]"),
+            // Each of these characters is 9 bytes on the wire, and a sign 3.
+            ("☺☺☺", 27, "%E2%98%BA%E2%98%BA%E2%98%BA"),
+            ("☺☺☺", 26, "%E2%98%BA [truncated]"),
+            ("☺☺☺", 20, " [truncated]"),
+            ("%%%%%%%", 20, "%25%25 [truncated]"),
+            ("no room for the mark", 11, ""),
+        ];
+        for (text, limit, sent) in table {
+            let mut status = Status::new(Code::NotFound, text);
+            let cut = status.cut_message(limit);
+            assert_eq!(encode_message(&status.message), sent);
+            assert_eq!(
+                (cut, status.message_length()),
+                (status.message != text, sent.len())
+            );
+            assert!(sent.len() <= limit, "{text}");
         }
     }
 

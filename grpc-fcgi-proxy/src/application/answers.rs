@@ -25,6 +25,8 @@ pub(crate) struct Answers<R> {
     exchange: Exchange<Connection, R>,
     log: ApplicationLog,
     counted: CountedExchange,
+    /// Whether the worker may stay busy after the answer.
+    close: bool,
 }
 
 impl<R> Answers<R> {
@@ -41,6 +43,7 @@ impl<R> Answers<R> {
                 start: Instant::now(),
                 end: ExchangeEnd::Abandoned,
             },
+            close: false,
         }
     }
 }
@@ -57,6 +60,7 @@ where
             let piece = self.next().await?;
             let piece = piece.ok_or(ApplicationError::from(HeadError::NoEndOfHead))?;
             if let Some(head) = decoder.push(&piece).map_err(ApplicationError::from)? {
+                self.close = head.0.close;
                 return Ok(head);
             }
         }
@@ -105,7 +109,7 @@ where
             Err(_) => ExchangeEnd::Failed,
         };
         let (connection, progress) = self.exchange.into_connection();
-        connection.release(progress);
+        connection.release(progress, self.close);
     }
 }
 

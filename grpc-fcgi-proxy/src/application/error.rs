@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::binding::head::HeadError;
+use crate::binding::route::Unresolved;
 use crate::fastcgi::exchange::ExchangeError;
 use crate::fastcgi::limits::PoolError;
 use crate::fastcgi::pair::PairTooLong;
@@ -14,7 +15,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// A call that the application did not answer, or not with valid header fields.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplicationError {
-    /// No script has seen anything of the call. Nor in the next four cases.
+    /// No script has seen anything of the call. Nor in the next five cases.
     #[error("the deadline has expired")]
     DeadlineExpired,
     #[error("too many concurrent streaming calls")]
@@ -25,6 +26,8 @@ pub(crate) enum ApplicationError {
     WaitTooLong,
     #[error("{0}")]
     Unreachable(#[source] Cause),
+    #[error(transparent)]
+    Unresolved(#[from] Unresolved),
     /// The client's metadata, or a configured path, is too long.
     #[error("{0}")]
     VariablesTooLong(#[source] Cause),

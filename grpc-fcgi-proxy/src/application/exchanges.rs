@@ -49,11 +49,11 @@ impl Application {
             Input::Message { .. } => {
                 let connection = self.pool.acquire(client).await?;
                 // Encoded after the wait: thousands of waiting unary calls should hold little memory.
-                let opening = encode_opening(variables, self.pool.keeps_connections())?;
+                let opening = opening(variables, self.pool.keeps_connections())?;
                 Exchange::new(connection, opening, requests)
             }
             Input::Stream => {
-                let opening = encode_opening(variables, false)?;
+                let opening = opening(variables, false)?;
                 let connection = self.pool.acquire_stream(client).await?;
                 Exchange::new(connection, opening, requests).half_closing()
             }
@@ -64,6 +64,16 @@ impl Application {
         }
         Ok(Answers::new(exchange, self.metrics.clone(), log))
     }
+}
+
+/// Encodes the opening for the script as its path resolves now.
+fn opening(variables: &Variables<'_>, keep_connection: bool) -> Result<Vec<u8>, ApplicationError> {
+    let script = variables.script.current()?;
+    let variables = Variables {
+        script: &script,
+        ..*variables
+    };
+    Ok(encode_opening(&variables, keep_connection)?)
 }
 
 impl Sink for ParamsEncoder {

@@ -25,6 +25,8 @@ pub(crate) struct AnswerDecoder {
 pub(crate) enum AnswerPart {
     /// Bytes of messages, ready for the client.
     Messages(Bytes),
+    /// Nothing, but the header fields are to be sent.
+    Noop,
     /// They end the answer.
     Trailers(Trailers),
 }
@@ -60,7 +62,7 @@ impl AnswerDecoder {
 
     /// The next part of the pushed bytes; `None` if more bytes are needed.
     pub(crate) fn decode(&mut self) -> Result<Option<AnswerPart>, AnswerError> {
-        while let Some(piece) = self.pieces.pop_front() {
+        if let Some(piece) = self.pieces.pop_front() {
             match piece {
                 Piece::Plain(bytes) => return Ok(Some(AnswerPart::Messages(bytes))),
                 Piece::Flagged(COMPRESSED, content) => {
@@ -69,7 +71,7 @@ impl AnswerDecoder {
                 Piece::Flagged(TRAILERS, block) => {
                     return Ok(Some(AnswerPart::Trailers(head::parse_trailers(&block)?)));
                 }
-                Piece::Flagged(NOOP, _) => {}
+                Piece::Flagged(NOOP, _) => return Ok(Some(AnswerPart::Noop)),
                 Piece::Flagged(flags, _) => return Err(MessageError::Flags(flags).into()),
             }
         }

@@ -12,7 +12,7 @@ pub(super) fn metadata_list(headers: &HeaderMap) -> Vec<u8> {
     let mut list = Vec::with_capacity(256);
     for (name, value) in headers
         .iter()
-        .filter(|(name, _)| metadata::is_metadata(name.as_str()))
+        .filter(|(name, _)| metadata::is_request_metadata(name.as_str()))
     {
         for part in metadata::values(name.as_str(), value.as_bytes()) {
             list.extend_from_slice(name.as_str().as_bytes());

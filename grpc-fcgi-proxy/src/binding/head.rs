@@ -8,6 +8,8 @@ use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::metadata;
 use grpc_wire::status::{self, Code, Status};
 
+use super::dropped::DroppedFields;
+
 /// The limit on the header fields in bytes, and on a trailers frame.
 pub const MAX_HEAD_LENGTH: usize = 64 * 1024;
 /// Marks trailing metadata among the header fields.
@@ -41,8 +43,10 @@ pub struct Head {
     pub metadata: HeaderMap,
     /// Trailing metadata, without the status.
     pub trailers: HeaderMap,
-    /// The number of fields that gRPC cannot carry.
-    pub dropped: usize,
+    /// Whether the connection must not be kept: the worker stays busy after the answer.
+    pub close: bool,
+    /// Fields that gRPC cannot carry.
+    pub dropped: DroppedFields,
 }
 
 /// The decoded trailers frame.
@@ -52,8 +56,8 @@ pub struct Trailers {
     pub status: Status,
     /// Trailing metadata.
     pub metadata: HeaderMap,
-    /// The number of fields that gRPC cannot carry.
-    pub dropped: usize,
+    /// Fields that gRPC cannot carry.
+    pub dropped: DroppedFields,
 }
 
 pub(super) fn parse(head: &[u8]) -> Result<Head, HeadError> {
@@ -68,10 +72,12 @@ struct Fields {
     code: Option<Code>,
     message: String,
     details: Option<HeaderValue>,
+    retry_pushback: Option<HeaderValue>,
     encoding: Option<Encoding>,
     metadata: HeaderMap,
     trailers: HeaderMap,
-    dropped: usize,
+    close: bool,
+    dropped: DroppedFields,
 }
 
 impl Fields {
@@ -99,8 +105,15 @@ impl Fields {
             "grpc-message" => self.message = status::decode_message(value),
             "grpc-status-details-bin" => match metadata::normalize_base64(value) {
                 Ok(details) => self.details = Some(details),
-                Err(_) => self.dropped += 1,
+                Err(_) => self.dropped.add(&name),
             },
+            "connection" if value.eq_ignore_ascii_case(b"close") => self.close = true,
+            "grpc-retry-pushback-ms" | "grpc-trailer-grpc-retry-pushback-ms" => {
+                match metadata::ascii(value) {
+                    Ok(value) => self.retry_pushback = Some(value),
+                    Err(_) => self.dropped.add(&name),
+                }
+            }
             // PHP sends these with every answer. They describe the CGI answer, not the call.
             "content-type" | "content-length" => {}
             _ => {
@@ -108,13 +121,18 @@ impl Fields {
                     Some(key) => metadata::append(&mut self.trailers, key, value),
                     None => metadata::append(&mut self.metadata, &name, value),
                 };
-                self.dropped += usize::from(added.is_err());
+                if added.is_err() {
+                    self.dropped.add(&name);
+                }
             }
         }
         Ok(())
     }
 
-    fn into_head(self) -> Head {
+    fn into_head(mut self) -> Head {
+        if let Some(value) = self.retry_pushback {
+            self.trailers.insert(metadata::RETRY_PUSHBACK, value);
+        }
         let status = match (self.code, self.http_status) {
             (Some(code), _) => Some(Status {
                 code,
@@ -129,6 +147,7 @@ impl Fields {
             encoding: self.encoding,
             metadata: self.metadata,
             trailers: self.trailers,
+            close: self.close,
             dropped: self.dropped,
         }
     }
@@ -155,6 +174,9 @@ pub fn parse_trailers(block: &[u8]) -> Result<Trailers, HeadError> {
     let mut fields = Fields::default();
     fields.add_lines(block)?;
     let code = fields.code.ok_or(HeadError::NoStatus)?;
+    if let Some(value) = fields.retry_pushback {
+        fields.metadata.insert(metadata::RETRY_PUSHBACK, value);
+    }
     let status = Status {
         code,
         message: fields.message.into(),
@@ -242,10 +264,8 @@ mod tests {
             ["1", "2"]
         );
         assert_eq!(head.trailers["x-b-bin"], "q6s");
-        assert_eq!(
-            (head.metadata.len(), head.trailers.len(), head.dropped),
-            (2, 1, 2)
-        );
+        assert_eq!((head.metadata.len(), head.trailers.len()), (2, 1));
+        assert_eq!(head.dropped.to_string(), "x-bad, grpc-odd");
     }
 
     #[test]
@@ -272,6 +292,30 @@ mod tests {
             parse_trailers(b"x-a: 1\r\n").unwrap_err(),
             HeadError::NoStatus
         );
+    }
+
+    #[test]
+    fn a_retry_pushback_belongs_to_the_trailers_however_the_script_names_it() {
+        for answer in [
+            &b"Grpc-Retry-Pushback-Ms: 100\r\n\r\n"[..],
+            b"Grpc-Trailer-Grpc-Retry-Pushback-Ms: 100\r\n\r\n",
+        ] {
+            let head = head(answer);
+            assert_eq!(head.trailers["grpc-retry-pushback-ms"], "100");
+            assert!(head.metadata.is_empty() && head.dropped.is_empty());
+        }
+        let trailers =
+            parse_trailers(b"grpc-status: 14\r\ngrpc-retry-pushback-ms: -1\r\n").unwrap();
+        assert_eq!(trailers.metadata["grpc-retry-pushback-ms"], "-1");
+    }
+
+    #[test]
+    fn a_script_says_that_its_connection_must_not_be_kept() {
+        assert!(!head(b"Grpc-Status: 0\r\n\r\n").close);
+        let close = head(b"Connection: Close\r\n\r\n");
+        assert!(close.close && close.metadata.is_empty() && close.dropped.is_empty());
+        let other = head(b"Connection: keep-alive\r\n\r\n");
+        assert!(!other.close && !other.dropped.is_empty());
     }
 
     #[test]

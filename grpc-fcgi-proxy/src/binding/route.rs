@@ -1,5 +1,8 @@
 //! Which script runs the methods of a service.
 
+use std::borrow::Cow;
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -10,6 +13,17 @@ use grpc_wire::method::is_service;
 pub struct Script {
     pub(super) filename: String,
     pub(super) document_root: String,
+    /// Whether its path is resolved for each call.
+    resolve: bool,
+}
+
+/// The path of a script cannot be resolved.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot resolve {filename}: {error}")]
+pub(crate) struct Unresolved {
+    filename: String,
+    #[source]
+    error: io::Error,
 }
 
 impl Script {
@@ -20,6 +34,26 @@ impl Script {
         Self {
             filename: path.to_string_lossy().into_owned(),
             document_root: document_root.to_string_lossy().into_owned(),
+            resolve: false,
+        }
+    }
+
+    /// Resolves symbolic links in its path for each call, if `resolve` is true.
+    pub(crate) fn resolving(self, resolve: bool) -> Self {
+        Self { resolve, ..self }
+    }
+
+    /// The script to run now. Its path may lead to another release than it did before.
+    pub(crate) fn current(&self) -> Result<Cow<'_, Self>, Unresolved> {
+        if !self.resolve {
+            return Ok(Cow::Borrowed(self));
+        }
+        match fs::canonicalize(&self.filename) {
+            Ok(path) => Ok(Cow::Owned(Self::new(&path))),
+            Err(error) => Err(Unresolved {
+                filename: self.filename.clone(),
+                error,
+            }),
         }
     }
 }
@@ -78,6 +112,12 @@ impl Routes {
         Self { entry, routes }
     }
 
+    /// All scripts.
+    pub(crate) fn scripts(&self) -> impl Iterator<Item = &Script> {
+        let routes = self.routes.iter().map(|(_, script)| script);
+        std::iter::once(&self.entry).chain(routes)
+    }
+
     pub(crate) fn script(&self, service: &str) -> &Script {
         let route = self
             .routes
@@ -89,7 +129,32 @@ impl Routes {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
+
+    #[test]
+    fn a_path_is_resolved_for_each_call() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let link = folder.join("current");
+        let script = Script::new(&link.join("index.php"));
+        let resolving = script.clone().resolving(true);
+        let error = resolving.current().unwrap_err().to_string();
+        assert!(error.contains("current/index.php: No such file"), "{error}");
+        for release in ["1", "2"] {
+            let root = folder.join(release);
+            fs::create_dir(&root).unwrap();
+            fs::write(root.join("index.php"), "").unwrap();
+            let next = folder.join("next");
+            symlink(&root, &next).unwrap();
+            fs::rename(&next, &link).unwrap();
+            let current = resolving.current().unwrap();
+            assert_eq!(*current, Script::new(&root.join("index.php")));
+            assert_eq!(current.document_root, root.to_str().unwrap());
+            assert_eq!(*script.current().unwrap(), script);
+        }
+    }
 
     #[test]
     fn the_first_matching_route_wins() {

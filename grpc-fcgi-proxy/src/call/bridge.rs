@@ -40,6 +40,8 @@ pub(crate) struct CallLimits {
     pub(crate) send_message: usize,
     /// All header fields of a request.
     pub(crate) metadata: usize,
+    /// The application's part of a response's header fields, and of its trailers.
+    pub(crate) response_metadata: usize,
     /// How long a unary or server-streaming request may stall.
     pub(crate) request_idle: Duration,
     /// How long it may take in all.
@@ -52,6 +54,7 @@ impl CallLimits {
             receive_message: config.max_receive_message_size,
             send_message: config.max_send_message_size,
             metadata: config.max_metadata_size,
+            response_metadata: config.max_response_metadata_size,
             request_idle: config.clients.max_request_idle,
             request_time: config.clients.max_request_time,
         }

@@ -13,6 +13,7 @@ use grpc_wire::timeout::InvalidTimeout;
 
 use crate::application::ApplicationError;
 use crate::binding::answers::AnswerError;
+use crate::binding::dropped::DroppedFields;
 
 /// A call without a status from the application. Each variant names who failed.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +63,9 @@ pub(crate) enum CallError {
     /// The application: its script ended without trailers.
     #[error("the script ended before it had sent the trailers")]
     EndedEarly,
+    /// The application: too much metadata.
+    #[error("the application's metadata exceeds the size limit: {0}")]
+    ResponseMetadataTooLarge(DroppedFields),
     /// The application: its frames violate the binding.
     #[error(transparent)]
     Answer(#[from] AnswerError),
@@ -121,6 +125,10 @@ impl CallError {
             Self::EndedEarly => {
                 Status::new(Code::Unknown, "the application ended before the call did")
             }
+            Self::ResponseMetadataTooLarge(_) => Status::new(
+                Code::ResourceExhausted,
+                "the application's metadata exceeds the size limit",
+            ),
             Self::Answer(AnswerError::Message(MessageError::TooLarge { .. })) => Status::new(
                 Code::ResourceExhausted,
                 "the application's answer exceeds the size limit",
@@ -164,6 +172,9 @@ fn application_status(error: &ApplicationError) -> Status {
         ),
         ApplicationError::Unreachable(_) => {
             Status::new(Code::Unavailable, "the application is unreachable")
+        }
+        ApplicationError::Unresolved(_) => {
+            Status::new(Code::Unavailable, "the application's script does not exist")
         }
         ApplicationError::VariablesTooLong(_) => metadata_too_large(),
         ApplicationError::NoAnswer(_) => Status::new(

@@ -3,6 +3,7 @@
 //! A unary call runs inside the task of its HTTP/2 stream. A streaming call has a task of its own, since both directions
 //! must progress while the client reads nothing. When the client has gone, the former is dropped and the latter ends, and the script is abandoned.
 
+mod bounds;
 mod bridge;
 mod builtin;
 mod builtin_body;

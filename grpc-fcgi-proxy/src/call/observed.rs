@@ -8,6 +8,7 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::error::CallError;
+use crate::binding::dropped::DroppedFields;
 use crate::metrics::calls::CallCounts;
 use crate::metrics::registry::Metrics;
 use crate::telemetry::{ApplicationLog, CallId, FOR_EACH_CALL};
@@ -22,7 +23,7 @@ pub(super) struct Observed {
     /// Whether the call has shown that its method exists.
     method_known: bool,
     /// Header fields of the answer that gRPC cannot carry.
-    dropped: usize,
+    dropped: DroppedFields,
     ended: bool,
 }
 
@@ -39,7 +40,7 @@ impl Observed {
             id: CallId::of(headers),
             counts: metrics.calls.begin(path, kind),
             method_known: false,
-            dropped: 0,
+            dropped: DroppedFields::default(),
             ended: false,
         }
     }
@@ -72,8 +73,19 @@ impl Observed {
     }
 
     /// Records header fields of the answer that gRPC cannot carry.
-    pub(super) fn add_dropped(&mut self, fields: usize) {
-        self.dropped += fields;
+    pub(super) fn add_dropped(&mut self, fields: DroppedFields) {
+        self.dropped.append(fields);
+    }
+
+    /// Reports fields that the client does not get, or not whole, because of `--max-response-metadata-size`.
+    pub(super) fn report_shortened(&self, fields: &DroppedFields) {
+        tracing::warn!(
+            path = &*self.path,
+            request_id = self.id.request(),
+            trace_id = self.id.trace(),
+            %fields,
+            "dropped or shortened header fields of the application that exceed the size limit"
+        );
     }
 
     /// Records the end of a call that the proxy did not have to fail.
@@ -111,12 +123,12 @@ impl Observed {
     }
 
     fn report_dropped(&self) {
-        if self.dropped > 0 {
+        if !self.dropped.is_empty() {
             tracing::warn!(
                 path = &*self.path,
                 request_id = self.id.request(),
                 trace_id = self.id.trace(),
-                fields = self.dropped,
+                fields = %self.dropped,
                 "dropped header fields of the application that gRPC cannot carry"
             );
         }

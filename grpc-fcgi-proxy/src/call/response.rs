@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use grpc_wire::content_type;
 use grpc_wire::encoding::{ACCEPTED, Encoding, GRPC_ACCEPT_ENCODING, GRPC_ENCODING};
-use grpc_wire::status::Status;
+use grpc_wire::metadata::RETRY_PUSHBACK;
+use grpc_wire::status::{Code, Status};
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Frame;
 use tokio::sync::mpsc;
@@ -29,6 +30,28 @@ impl Outcome {
             ..Self::default()
         }
     }
+
+    /// Whether a client may retry the call: it failed without a message, and without header fields before the trailers
+    /// (gRFC A6). A retry pushback outweighs the order of initial metadata and status.
+    pub(super) fn may_be_retried(&self) -> bool {
+        let failed = self.status.code != Code::Ok && self.message.is_none();
+        failed && (self.metadata.is_empty() || self.trailers.contains_key(RETRY_PUSHBACK))
+    }
+
+    /// Makes the response to such a call Trailers-Only.
+    pub(super) fn in_one_block(mut self) -> Self {
+        if self.may_be_retried() {
+            for (name, value) in &std::mem::take(&mut self.trailers) {
+                self.metadata.append(name, value.clone());
+            }
+        }
+        self
+    }
+
+    /// Whether the response is one header block that ends the stream: "Trailers-Only".
+    pub(super) fn is_trailers_only(&self) -> bool {
+        self.message.is_none() && self.trailers.is_empty()
+    }
 }
 
 /// The response to a call that failed before it had an answer.
@@ -38,6 +61,7 @@ pub(super) fn failed(error: &CallError) -> Response<ResponseBody> {
 
 /// The response to a call that has ended.
 pub(super) fn whole(outcome: Outcome) -> Response<ResponseBody> {
+    let trailers_only = outcome.is_trailers_only();
     let Outcome {
         status,
         metadata,
@@ -46,8 +70,7 @@ pub(super) fn whole(outcome: Outcome) -> Response<ResponseBody> {
         encoding,
     } = outcome;
     let mut response = head(metadata, encoding);
-    if message.is_none() && trailers.is_empty() {
-        // "Trailers-Only": one HEADERS block that ends the stream.
+    if trailers_only {
         status.write(response.headers_mut());
     } else {
         status.write(&mut trailers);
@@ -81,7 +104,7 @@ fn head(metadata: HeaderMap, encoding: Option<Encoding>) -> Response<ResponseBod
 
 #[cfg(test)]
 mod tests {
-    use grpc_wire::status::{Code, GRPC_STATUS};
+    use grpc_wire::status::GRPC_STATUS;
     use http_body::Body;
 
     use super::*;

@@ -4,6 +4,7 @@
 //! that is being read, and `PIECES` pieces on their way to the client. A compressed message is held whole as well; its
 //! size has its own limit.
 
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,6 +17,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::bounds;
+use super::bridge::CallLimits;
 use super::error::CallError;
 use super::observed::Observed;
 use super::request::{CallRequest, aborted};
@@ -55,7 +58,7 @@ pub(super) async fn run(
         observed,
         received,
         request_headers: call.headers().clone(),
-        send_limit: call.bridge.limits.send_message,
+        limits: call.bridge.limits,
         deadline: call.deadline,
         stopping: call.bridge.stopping.clone(),
     };
@@ -111,6 +114,21 @@ impl Client {
         }
     }
 
+    fn open(&mut self, initial: &mut Option<HeaderMap>, encoding: Option<Encoding>) {
+        if let Some(metadata) = initial.take() {
+            self.begin(Opening::Stream(metadata, encoding));
+        }
+    }
+
+    /// Begins the response to a call without messages, unless the trailers are to be the whole response.
+    fn begin_or_end(&mut self, mut outcome: Outcome, encoding: Option<Encoding>) -> Outcome {
+        if outcome.may_be_retried() {
+            return outcome.in_one_block();
+        }
+        self.begin(Opening::Stream(mem::take(&mut outcome.metadata), encoding));
+        outcome
+    }
+
     async fn end(mut self, outcome: Outcome) {
         if self.head.is_some() {
             self.begin(Opening::Whole(Box::new(outcome)));
@@ -129,7 +147,7 @@ struct Task {
     /// Messages from the client.
     received: Arc<AtomicU64>,
     request_headers: HeaderMap,
-    send_limit: usize,
+    limits: CallLimits,
     deadline: Option<Instant>,
     stopping: CancellationToken,
 }
@@ -177,24 +195,29 @@ impl Task {
             // The header fields are the whole answer; an error page follows.
             self.observed.set_method_known();
             self.rest().await;
-            return Ok(Outcome {
+            let outcome = Outcome {
                 status,
                 metadata: head.metadata,
                 trailers: head.trailers,
                 ..Outcome::default()
-            });
+            };
+            return outcome.bounded(self.limits.response_metadata, &self.observed);
         }
         let encoding = head
             .encoding
             .filter(|encoding| encoding.is_accepted(&self.request_headers));
-        client.begin(Opening::Stream(head.metadata, encoding));
-        let mut decoder = AnswerDecoder::new(self.send_limit, encoding);
+        bounds::check(&head.metadata, self.limits.response_metadata)?;
+        // With the first frame: without a message, the trailers may have to be the whole response.
+        let mut initial = Some(head.metadata);
+        let mut decoder = AnswerDecoder::new(self.limits.send_message, encoding);
         decoder.push(body)?;
         loop {
             while let Some(part) = decoder.decode()? {
                 self.observed.set_sent(decoder.messages());
                 match part {
+                    AnswerPart::Noop => client.open(&mut initial, encoding),
                     AnswerPart::Messages(bytes) => {
+                        client.open(&mut initial, encoding);
                         let send = client.frames.send(Frame::data(bytes));
                         // The task notices if the client has gone.
                         let _ = self.answers.paused(send).await?;
@@ -203,11 +226,16 @@ impl Task {
                         self.observed.set_method_known();
                         self.observed.add_dropped(trailers.dropped);
                         self.rest().await;
-                        return Ok(Outcome {
+                        let mut outcome = Outcome {
                             status: trailers.status,
                             trailers: trailers.metadata,
                             ..Outcome::default()
-                        });
+                        };
+                        if let Some(metadata) = initial {
+                            outcome.metadata = metadata;
+                            outcome = client.begin_or_end(outcome, encoding);
+                        }
+                        return outcome.bounded(self.limits.response_metadata, &self.observed);
                     }
                 }
             }

@@ -113,12 +113,15 @@ fn outcome(
         ),
         _ => None,
     };
-    observed.set_messages(1, u64::from(message.is_some()));
-    Ok(Outcome {
+    let outcome = Outcome {
         status,
         metadata,
         trailers,
         message,
         encoding,
-    })
+    };
+    let outcome = outcome.in_one_block();
+    let outcome = outcome.bounded(call.bridge.limits.response_metadata, observed)?;
+    observed.set_messages(1, u64::from(outcome.message.is_some()));
+    Ok(outcome)
 }

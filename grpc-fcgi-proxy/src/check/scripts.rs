@@ -1,5 +1,6 @@
 //! Runs the scripts, and explains why one fails.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use grpc_wire::status::{self, Code};
 use http::{HeaderMap, Response, StatusCode};
 
 use super::report::{Level, Report};
-use crate::binding::route::Script;
+use crate::binding::route::{Script, Unresolved};
 use crate::binding::variables::{FormattedAddress, Input, Variables};
 use crate::config::{AuxPath, Config};
 use crate::fastcgi::target::Target;
@@ -41,18 +42,23 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
         }
     }
     for file in files {
-        let answer = page::exchange(
-            target,
-            call(&Script::new(file)),
-            Bytes::new(),
-            SCRIPT_TIMEOUT,
-        )
-        .await;
+        let subject = format!("script {}", file.display());
+        let script = config.script(file);
+        let script = match script.current() {
+            Ok(script) => script,
+            Err(error) => {
+                report.error(subject, explain_unresolved(&error));
+                continue;
+            }
+        };
+        let answer = page::exchange(target, call(&script), Bytes::new(), SCRIPT_TIMEOUT).await;
         let (level, text) = judge(answer, judge_call);
-        report.add(level, format_args!("script {}", file.display()), text);
+        report.add(level, subject, text);
     }
     for AuxPath { path, file } in &config.aux_path {
-        let answer = page::get(target, &Script::new(file), path, "", SCRIPT_TIMEOUT).await;
+        let script = config.script(file);
+        let script = script.current().unwrap_or(Cow::Borrowed(&script));
+        let answer = page::get(target, &script, path, "", SCRIPT_TIMEOUT).await;
         let (level, text) = judge(answer, judge_page);
         let subject = format!("auxiliary path {path}, script {}", file.display());
         report.add(level, subject, text);
@@ -101,6 +107,13 @@ fn judge(
         ),
         _ => judge_answer(&answer),
     }
+}
+
+fn explain_unresolved(error: &Unresolved) -> String {
+    format!(
+        "{error}: --resolve-symlinks requires the files of php-fpm under the same paths, so without them, or with a \
+         chroot in the pool, omit the flag"
+    )
 }
 
 fn explain_failure(error: &PageError) -> String {

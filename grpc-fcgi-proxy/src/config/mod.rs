@@ -9,7 +9,7 @@ mod values;
 mod web;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::thread;
 use std::time::Duration;
@@ -125,6 +125,11 @@ pub struct Config {
     )]
     pub(crate) route: Vec<Route>,
 
+    /// Resolve the symbolic links in a script's path for each call, so that a call runs the release that a link names at that
+    /// moment. php-fpm must see the files under the same paths as the proxy does
+    #[arg(long, help_heading = SERVICES)]
+    pub(crate) resolve_symlinks: bool,
+
     /// FileDescriptorSet of the services, as written by protoc --descriptor_set_out. It determines which methods stream; a
     /// method in no set is unary. Repeatable, or separated by commas
     #[arg(
@@ -151,6 +156,12 @@ pub struct Config {
     #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "16384", value_parser = count(MIN_METADATA, MAX_METADATA))]
     pub(crate) max_metadata_size: usize,
 
+    /// Maximum size of what the application puts into a response's header fields, and into its trailers, in bytes, counted as
+    /// HTTP/2 does. A longer status message is cut, and what else exceeds the limit is dropped; a call that would succeed
+    /// fails with RESOURCE_EXHAUSTED
+    #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "8192", value_parser = count(MIN_METADATA, MAX_METADATA))]
+    pub(crate) max_response_metadata_size: usize,
+
     /// Limits on clients.
     #[command(flatten, next_help_heading = LIMITS)]
     pub(crate) clients: ClientFlags,
@@ -176,19 +187,28 @@ impl Config {
         !self.no_reflection && !self.descriptor_set.is_empty()
     }
 
+    /// The script at a configured path.
+    pub(crate) fn script(&self, path: &Path) -> Script {
+        Script::new(path).resolving(self.resolve_symlinks)
+    }
+
+    /// The auxiliary paths and their scripts.
+    pub(crate) fn aux_scripts(&self) -> impl Iterator<Item = (&str, Script)> {
+        let paths = self.aux_path.iter();
+        paths.map(|aux| (aux.path.as_str(), self.script(&aux.file)))
+    }
+
     pub(crate) fn routes(&self) -> Routes {
         let routes = self
             .route
             .iter()
-            .map(|route| (route.pattern.clone(), Script::new(&route.file)));
-        Routes::new(Script::new(&self.entry_script), routes.collect())
+            .map(|route| (route.pattern.clone(), self.script(&route.file)));
+        Routes::new(self.script(&self.entry_script), routes.collect())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::fastcgi::endpoint::Endpoint;
 
@@ -253,7 +273,7 @@ mod tests {
 
     #[test]
     fn an_invalid_flag_is_refused_with_an_example_of_a_valid_one() {
-        let table: [(&[&str], &str); 28] = [
+        let table: [(&[&str], &str); 29] = [
             (&["-a", "8080"], "expected HOST:PORT"),
             (&["-a", "::1:8080"], "expected HOST:PORT"),
             (&["-a", "localhost:99999"], "expected HOST:PORT"),
@@ -277,6 +297,7 @@ mod tests {
             (&["--max-exchanges", "0"], "from 1 to 65536"),
             (&["--max-wait", "soon"], "--max-wait"),
             (&["--max-metadata-size", "100"], "from 1024 to 61440"),
+            (&["--max-response-metadata-size", "0"], "from 1024 to 61440"),
             (&["--grpc-web-origin", "https://a.example"], "--grpc-web"),
             (
                 &["--grpc-web", "--grpc-web-origin", "a.example"],

@@ -2,7 +2,8 @@
 //!
 //! A connection whose exchange ended is released: closed, or kept for the next exchange. If the exchange did not end, a
 //! worker may still be busy with it, and php-fpm cannot report that: so the place stays taken until the worker closes
-//! the connection, or writes to it. Then the connection is closed, so that the script's next write fails.
+//! the connection, or writes to it. Then the connection is closed, so that the script's next write fails. The same applies to
+//! a worker that goes on after END_REQUEST (`fastcgi_finish_request()`), if its script says so.
 
 use std::io;
 use std::pin::Pin;
@@ -52,8 +53,11 @@ impl Connection {
     }
 
     /// Closes or keeps the connection if its exchange ended; else the exchange is abandoned.
-    pub(crate) fn release(mut self, progress: Progress) {
-        if progress == Progress::Unfinished {
+    ///
+    /// With `close`, the worker may stay busy after END_REQUEST. If it keeps the connection, it closes it when it is done.
+    pub(crate) fn release(mut self, progress: Progress, close: bool) {
+        let kept = progress == Progress::Reusable && self.idle.keeps();
+        if progress == Progress::Unfinished || (kept && close) {
             return;
         }
         if let Some((open, place)) = self.inner.take() {

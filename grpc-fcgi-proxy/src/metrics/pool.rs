@@ -57,7 +57,7 @@ impl PoolMetrics {
             )?,
             abandoned: gauge(
                 "fcgi_exchanges_abandoned",
-                "Exchanges whose client has gone while a php-fpm worker is still busy with them.",
+                "Exchanges that have ended for the client while a php-fpm worker is still busy with them.",
             )?,
             connections: gauge(
                 "fcgi_connections_open",

@@ -1,5 +1,6 @@
 //! Kept connections to php-fpm.
 
+use tokio::net::UnixListener;
 use tonic::Code;
 
 use crate::support::serve;
@@ -41,6 +42,26 @@ async fn a_kept_connection_that_has_ended_is_not_used() {
         php_fpm.stop().await;
         php_fpm.start_again().await;
     }
+}
+
+/// php-fpm would read the next request only after the work behind `fastcgi_finish_request()`.
+#[tokio::test]
+async fn a_worker_that_goes_on_after_its_answer_gets_no_other_call() {
+    let (_php_fpm, proxy, client) = serve("finished.php", &["--fastcgi-keep-alive", "60s"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let metadata = [("x-socket", socket.to_str().unwrap())];
+    assert_eq!(client.call(b"first", &metadata).await.content(), b"first");
+    let (working, _) = listener.accept().await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.call(b"next", &[]).await.content(), b"next");
+    }
+    // Its place is taken until it is done.
+    assert_eq!(proxy.metric("fcgi_exchanges_abandoned").await, 1.0);
+    assert_eq!(proxy.metric("fcgi_exchanges_running").await, 1.0);
+    drop(working);
+    proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
 }
 
 #[tokio::test]

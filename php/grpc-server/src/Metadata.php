@@ -12,6 +12,12 @@ final class Metadata
     /** The key of a serialized google.rpc.Status in trailing metadata. */
     public const STATUS_DETAILS = 'grpc-status-details-bin';
 
+    /** The key by which a server delays or forbids a retry (gRFC A6), in trailing metadata. */
+    private const RETRY_PUSHBACK = 'grpc-retry-pushback-ms';
+
+    /** The proxy refuses an answer with more than 64 KiB of header fields: not even its code would arrive. */
+    private const MAX_BYTES = 16_384;
+
     /** Names of header fields that belong to the CGI answer or to a connection. */
     private const RESERVED_KEYS = [
         'status', 'location', 'content-type', 'content-length', 'content-encoding', 'connection', 'host', 'keep-alive',
@@ -59,10 +65,38 @@ final class Metadata
      * @param array<mixed> $metadata
      * @throws InvalidArgumentException if the proxy would drop or change an entry
      */
-    public static function check(array $metadata): void
+    public static function checkInitial(array $metadata): void
+    {
+        self::check($metadata, []);
+    }
+
+    /**
+     * @param array<mixed> $metadata
+     * @throws InvalidArgumentException if the proxy would drop or change an entry
+     */
+    public static function checkTrailing(array $metadata): void
+    {
+        self::check($metadata, [self::STATUS_DETAILS, self::RETRY_PUSHBACK]);
+    }
+
+    /** @param array<string, list<string>> $metadata */
+    public static function tooLarge(array $metadata): bool
+    {
+        $bytes = 0;
+        foreach (self::encode($metadata) as [$key, $value]) {
+            $bytes += strlen($key) + strlen($value) + 4;
+        }
+        return $bytes > self::MAX_BYTES;
+    }
+
+    /**
+     * @param array<mixed> $metadata
+     * @param list<string> $allowed reserved keys
+     */
+    private static function check(array $metadata, array $allowed): void
     {
         foreach ($metadata as $key => $values) {
-            self::checkKey((string) $key);
+            self::checkKey((string) $key, $allowed);
             if (!is_array($values)) {
                 throw new InvalidArgumentException("metadata $key: the values must be a list");
             }
@@ -76,14 +110,18 @@ final class Metadata
                 }
             }
         }
+        if (self::tooLarge($metadata)) {
+            throw new InvalidArgumentException('the metadata has more than ' . self::MAX_BYTES . ' bytes');
+        }
     }
 
-    private static function checkKey(string $key): void
+    /** @param list<string> $allowed */
+    private static function checkKey(string $key, array $allowed): void
     {
         if ($key === '' || strspn($key, self::KEY_CHARACTERS) !== strlen($key)) {
             throw new InvalidArgumentException("the metadata key \"$key\" must consist of 0-9 a-z _ - .");
         }
-        $reserved = str_starts_with($key, 'grpc-') && $key !== self::STATUS_DETAILS;
+        $reserved = str_starts_with($key, 'grpc-') && !in_array($key, $allowed, true);
         if ($reserved || in_array($key, self::RESERVED_KEYS, true)) {
             throw new InvalidArgumentException("the metadata key $key is reserved");
         }

@@ -13,13 +13,24 @@ use Closure;
 class Output
 {
     private const PROBE_NANOSECONDS = 50_000_000;
-    private const STRAY_BYTES = 4096;
     private const STRAY_BYTES_LOGGED = 1000;
+
+    /** More would keep a service in a loop that removes buffers until none is left. */
+    private const MAX_RECAPTURES = 10;
 
     private bool $streaming = false;
     private int $probed = 0;
     private int $strayBytesLeft = self::STRAY_BYTES_LOGGED;
+    private bool $ended = false;
+    private bool $releasing = false;
+    private int $recaptures = 0;
     private ?Closure $captured = null;
+    private ?Closure $removed = null;
+
+    /** @var list<string> */
+    private array $fields = [];
+    private bool $fieldsSent = false;
+    private bool $printedLogged = false;
     private bool $unremovableLogged = false;
 
     /** Stays true if the script dies within a write. */
@@ -50,10 +61,12 @@ class Output
         foreach (Trailers::of($context) as [$key, $value]) {
             $fields[] = str_starts_with($key, 'grpc-') ? "$key: $value" : "grpc-trailer-$key: $value";
         }
-        if ($this->release()) {
+        if ($this->release() && !$this->printed()) {
             $this->sendFields($fields);
+            $this->fieldsSent = true;
             $this->send($message, '');
         }
+        $this->ended = true;
         $this->capture();
     }
 
@@ -61,7 +74,10 @@ class Output
     public function start(ServerContext $context): void
     {
         $this->streaming = true;
-        $this->sendFields(self::initialFields($context));
+        if (!$this->printed()) {
+            $this->sendFields(self::initialFields($context));
+            $this->fieldsSent = true;
+        }
     }
 
     /** @throws CallCancelled */
@@ -87,6 +103,7 @@ class Output
         foreach (Trailers::of($context) as [$key, $value]) {
             $lines .= "$key: $value\r\n";
         }
+        $this->ended = true;
         $this->frame(FrameFlags::TRAILERS, $lines, true);
     }
 
@@ -126,12 +143,26 @@ class Output
         return true;
     }
 
+    /** Where the service has printed past the output buffer, so that PHP has sent the header fields without an answer. */
+    protected function printedAt(): ?string
+    {
+        return headers_sent($file, $line) ? "$file:$line" : null;
+    }
+
     /** @param list<string> $fields replace all that PHP (X-Powered-By) or a library has set */
     protected function sendFields(array $fields): void
     {
+        $this->fields = $fields;
+        $this->setFields();
+        // PHP sends them with the first output. Without any, a shutdown function or a destructor could still set others.
+        header_register_callback($this->setFields(...));
+    }
+
+    private function setFields(): void
+    {
         header_remove();
         header('Content-Type: application/grpc');
-        foreach ($fields as $field) {
+        foreach ($this->fields as $field) {
             header($field, false);
         }
         // header() changes the HTTP status for some names: WWW-Authenticate makes it 401.
@@ -156,14 +187,34 @@ class Output
     /** Captures what PHP prints until the next release(), or until the script ends. */
     protected function capture(): void
     {
-        $this->captured ??= function (string $text, int $phase): string {
-            // Skips what release() has logged, and what the service has discarded.
-            if (($phase & PHP_OUTPUT_HANDLER_CLEAN) === 0) {
-                $this->logStray($text);
-            }
-            return '';
-        };
-        ob_start($this->captured, self::STRAY_BYTES);
+        $this->captured ??= $this->logStray(...);
+        $this->removed ??= $this->recapture(...);
+        Capture::start($this->captured, $this->removed);
+    }
+
+    /** Starts another buffer in place of one that a service has removed. */
+    private function recapture(): void
+    {
+        if ($this->releasing) {
+            return;
+        }
+        if ($this->recaptures < self::MAX_RECAPTURES) {
+            $this->recaptures++;
+            $this->capture();
+        } elseif (!$this->ended) {
+            error_log('the service removes all output buffers: what it prints before its next message breaks the call');
+        }
+    }
+
+    /** Whether an answer is impossible, because the service has printed past the output buffer. */
+    private function printed(): bool
+    {
+        $at = $this->fieldsSent ? null : $this->printedAt();
+        if ($at !== null && !$this->printedLogged) {
+            $this->printedLogged = true;
+            error_log("no answer is possible: the service removed all output buffers, and printed at $at");
+        }
+        return $at !== null;
     }
 
     /**
@@ -173,12 +224,15 @@ class Output
      */
     protected function release(): bool
     {
-        while (ob_get_level() > 0) {
-            if ((ob_get_status()['flags'] & PHP_OUTPUT_HANDLER_REMOVABLE) === 0) {
-                $this->failUnremovable();
-                return false;
-            }
+        $this->recaptures = 0;
+        $this->releasing = true;
+        while (ob_get_level() > 0 && (ob_get_status()['flags'] & PHP_OUTPUT_HANDLER_REMOVABLE) !== 0) {
             $this->logStray((string) ob_get_clean());
+        }
+        $this->releasing = false;
+        if (ob_get_level() > 0) {
+            $this->failUnremovable();
+            return false;
         }
         return true;
     }
@@ -198,7 +252,7 @@ class Output
     /** @return list<string> */
     private static function initialFields(ServerContext $context): array
     {
-        $fields = [];
+        $fields = $context->worksOn() ? ['connection: close'] : [];
         if ($context->compression() !== 'identity') {
             $fields[] = 'grpc-encoding: ' . $context->compression();
         }

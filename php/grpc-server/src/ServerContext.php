@@ -28,6 +28,8 @@ final class ServerContext
 
     private string $compression = 'identity';
 
+    private bool $worksOn = false;
+
     /** @param Output|null $output null in the tests of a service */
     public function __construct(private readonly IncomingCall $call, private readonly ?Output $output = null)
     {
@@ -91,7 +93,7 @@ final class ServerContext
         if ($encoding !== null) {
             $this->setCompression($encoding);
         }
-        Metadata::check($initialMetadata);
+        Metadata::checkInitial($initialMetadata);
         $this->initialMetadata = $initialMetadata;
     }
 
@@ -107,7 +109,7 @@ final class ServerContext
      */
     public function setTrailingMetadata(array $trailingMetadata): void
     {
-        Metadata::check($trailingMetadata);
+        Metadata::checkTrailing($trailingMetadata);
         $this->trailingMetadata = $trailingMetadata;
     }
 
@@ -129,6 +131,20 @@ final class ServerContext
         $this->compression = $encoding;
     }
 
+    /**
+     * Tells the proxy that this worker works on after the answer to a unary call, as after fastcgi_finish_request(): with
+     * --fastcgi-keep-alive, the next call would wait for it.
+     */
+    public function setWorksOn(): void
+    {
+        $this->worksOn = true;
+    }
+
+    public function worksOn(): bool
+    {
+        return $this->worksOn;
+    }
+
     public function compression(): string
     {
         return $this->compression;
@@ -144,7 +160,7 @@ final class ServerContext
             throw new InvalidArgumentException('a status must have an integer code and string details');
         }
         if (isset($status['metadata'])) {
-            Metadata::check($status['metadata']);
+            Metadata::checkTrailing($status['metadata']);
         }
         $this->status = $status;
     }

@@ -27,7 +27,7 @@ final class StatusException extends RuntimeException
         if ($code === STATUS_OK) {
             throw new InvalidArgumentException('OK is not an error');
         }
-        Metadata::check($trailingMetadata);
+        Metadata::checkTrailing($trailingMetadata);
         parent::__construct($message, $code, $previous);
     }
 
@@ -36,7 +36,12 @@ final class StatusException extends RuntimeException
     {
         $metadata = $this->trailingMetadata;
         if ($this->details !== []) {
-            $metadata[Metadata::STATUS_DETAILS] = [$this->serializedDetails()];
+            $withDetails = [Metadata::STATUS_DETAILS => [$this->serializedDetails()]] + $metadata;
+            if (Metadata::tooLarge($withDetails)) {
+                error_log('dropped the details of a status: they are too large');
+            } else {
+                $metadata = $withDetails;
+            }
         }
         return Status::status($this->code, $this->message, $metadata);
     }
@@ -44,7 +49,7 @@ final class StatusException extends RuntimeException
     /** A google.rpc.Status, encoded by hand: the protobuf runtime has the class Any, but not Status. */
     private function serializedDetails(): string
     {
-        $bytes = "\x08" . self::varint($this->code) . "\x12" . self::prefixed($this->message);
+        $bytes = "\x08" . self::varint($this->code) . "\x12" . self::prefixed(Trailers::cut($this->message));
         foreach ($this->details as $detail) {
             $bytes .= "\x1a" . self::prefixed(self::any($detail)->serializeToString());
         }

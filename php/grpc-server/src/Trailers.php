@@ -10,13 +10,18 @@ final class Trailers
     /** The gRPC protocol for grpc-message: "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )". */
     private const ENCODED = '/[^\x20-\x24\x26-\x7E]/';
 
+    /** The longest grpc-message, percent-encoded. Clients limit all fields together, many of them to 8 KiB. */
+    private const MESSAGE_BYTES = 4096;
+
+    private const CUT = ' [truncated]';
+
     /** @return list<array{string, string}> */
     public static function of(ServerContext $context): array
     {
         $status = $context->status();
         $entries = [['grpc-status', (string) $context->statusCode()]];
         if ($context->statusCode() !== STATUS_OK) {
-            $entries[] = ['grpc-message', self::percentEncode($status['details'])];
+            $entries[] = ['grpc-message', self::percentEncode(self::cut($status['details']))];
         }
         foreach ([$context->trailingMetadata(), $status['metadata'] ?? []] as $metadata) {
             if ($metadata !== []) {
@@ -24,6 +29,20 @@ final class Trailers
             }
         }
         return $entries;
+    }
+
+    /** Cuts a message at a character if it is too long on the wire. */
+    public static function cut(string $text): string
+    {
+        // No byte becomes shorter on the wire.
+        $encoded = self::percentEncode(substr($text, 0, self::MESSAGE_BYTES + 1));
+        if (strlen($encoded) <= self::MESSAGE_BYTES) {
+            return $text;
+        }
+        $encoded = substr($encoded, 0, self::MESSAGE_BYTES - strlen(self::CUT));
+        $whole = rawurldecode(preg_replace('/%.?\z/', '', $encoded));
+        // The last character may be incomplete.
+        return preg_replace('/[\xC0-\xFF][\x80-\xBF]*\z/', '', $whole) . self::CUT;
     }
 
     private static function percentEncode(string $text): string

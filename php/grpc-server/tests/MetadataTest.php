@@ -26,7 +26,7 @@ final class MetadataTest extends TestCase
     public function test_encodes_binary_values(): void
     {
         $metadata = ['x-some-bin' => ["\0\r\n\xff", ''], 'x-text' => ['a', 'b'], 12 => ['n']];
-        Metadata::check($metadata);
+        Metadata::checkInitial($metadata);
         self::assertSame(
             [['x-some-bin', 'AA0K/w=='], ['x-some-bin', ''], ['x-text', 'a'], ['x-text', 'b'], ['12', 'n']],
             Metadata::encode($metadata),
@@ -40,7 +40,15 @@ final class MetadataTest extends TestCase
     public function test_refuses_metadata_that_would_not_reach_the_client(array $metadata): void
     {
         $this->expectException(InvalidArgumentException::class);
-        Metadata::check($metadata);
+        Metadata::checkTrailing($metadata);
+    }
+
+    public function test_the_reserved_keys_of_a_status_are_trailing_metadata(): void
+    {
+        $metadata = ['grpc-retry-pushback-ms' => ['-1'], 'grpc-status-details-bin' => ["\x08\x05"]];
+        Metadata::checkTrailing($metadata);
+        $this->expectExceptionMessage('the metadata key grpc-retry-pushback-ms is reserved');
+        Metadata::checkInitial($metadata);
     }
 
     /** @return array<string, array{array<mixed>}> */
@@ -58,6 +66,7 @@ final class MetadataTest extends TestCase
             'CR LF in a value' => [['x-a' => ["a\r\nset-cookie: b"]]],
             'NUL' => [['x-a' => ["\0"]]],
             'not ASCII' => [['x-a' => ['é']]],
+            'larger than the proxy accepts' => [['x-a' => [str_repeat('v', 9000)], 'x-a-bin' => [str_repeat('v', 6000)]]],
             'tab' => [['x-a' => ["\t"]]],
             'value without a list' => [['x-a' => 'a']],
             'value that is not a string' => [['x-a' => [1]]],

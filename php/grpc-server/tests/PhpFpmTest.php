@@ -102,6 +102,7 @@ final class PhpFpmTest extends TestCase
             ['print', 'discarded output: printed'],
             ['warn', 'Undefined variable $undefined'],
             ['buffer', 'discarded output: buffered'],
+            ['end', 'discarded output: unguarded'],
             ['unbuffer', 'printed after the answer'],
             ['nothing', 'printed after the answer'],
         ];
@@ -133,6 +134,26 @@ final class PhpFpmTest extends TestCase
         $call->send(Call::messages('lock'));
         $call->endInput();
         self::assertContains('grpc-status: 13', $call->fields());
+    }
+
+    public function test_output_after_the_service_has_removed_all_buffers_fails_the_call(): void
+    {
+        [$fields, , $log] = self::unary('end all');
+        self::assertContains('grpc-status: 2', $fields);
+        self::assertMatchesRegularExpression('/no answer is possible: .* printed at .*application.php:\d+/', $log);
+
+        $call = self::bidi();
+        $call->send(Call::messages('end all'));
+        $call->endInput();
+        self::assertContains('grpc-status: 2', $call->fields());
+    }
+
+    public function test_a_shutdown_function_does_not_change_the_status_of_an_empty_answer(): void
+    {
+        [$fields, $body] = self::unary('override');
+        self::assertContains('grpc-status: 0', $fields);
+        self::assertNotContains('grpc-status: 3', $fields);
+        self::assertSame('', $body);
     }
 
     public function test_header_fields_set_by_the_script_are_dropped(): void

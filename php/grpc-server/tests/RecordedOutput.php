@@ -46,6 +46,11 @@ final class RecordedOutput extends Output
         return false;
     }
 
+    protected function printedAt(): ?string
+    {
+        return null;
+    }
+
     protected function sendFields(array $fields): void
     {
         $this->fields = $fields;

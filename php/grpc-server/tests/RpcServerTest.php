@@ -132,6 +132,33 @@ final class RpcServerTest extends TestCase
         self::assertSame('', $call->output->bytes);
     }
 
+    /** @dataProvider longMessages */
+    public function test_a_long_message_is_cut_at_a_character(string $text, string $sent): void
+    {
+        $call = $this->call(static fn () => throw new StatusException(STATUS_PERMISSION_DENIED, $text));
+        self::assertSame(['grpc-status: 7', "grpc-message: $sent"], $call->output->fields);
+    }
+
+    /** @return array<string, array{string, string}> */
+    public static function longMessages(): array
+    {
+        $cut = ' [truncated]';
+        return [
+            'the longest' => [str_repeat('x', 4096), str_repeat('x', 4096)],
+            'one more' => [str_repeat('x', 4097), str_repeat('x', 4084) . $cut],
+            // 9 bytes each on the wire.
+            'characters' => [str_repeat('☺', 20_000), str_repeat('%E2%98%BA', 453) . $cut],
+            'escapes' => [str_repeat('%', 20_000), str_repeat('%25', 1361) . $cut],
+        ];
+    }
+
+    public function test_a_status_delays_a_retry(): void
+    {
+        $call = $this->call(static fn ()
+            => throw new StatusException(STATUS_PERMISSION_DENIED, '', [], ['grpc-retry-pushback-ms' => ['1500']]));
+        self::assertContains('grpc-retry-pushback-ms: 1500', $call->output->fields);
+    }
+
     public function test_a_service_requests_compression(): void
     {
         $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
@@ -139,6 +166,15 @@ final class RpcServerTest extends TestCase
             return $request;
         }, '', ['GRPC_MESSAGE_COMPRESSED' => '1']);
         self::assertSame(['grpc-encoding: zstd', 'grpc-status: 0'], $call->output->fields);
+    }
+
+    public function test_a_service_announces_that_it_works_on_after_the_answer(): void
+    {
+        $call = $this->call(static function (StringValue $request, ServerContext $context): StringValue {
+            $context->setWorksOn();
+            return $request;
+        });
+        self::assertSame(['connection: close', 'grpc-status: 0'], $call->output->fields);
     }
 
     public function test_logs_a_method_that_is_registered_twice(): void

@@ -18,6 +18,8 @@ use const Grpc\STATUS_OK;
 
 final class StatusExceptionTest extends TestCase
 {
+    use CapturedLog;
+
     public function test_it_returns_its_status(): void
     {
         $status = (new StatusException(STATUS_NOT_FOUND, 'none', [], ['x-a' => ['b']]))->status();
@@ -44,6 +46,21 @@ final class StatusExceptionTest extends TestCase
         $bytes = static fn (Message $detail): array
             => (new StatusException(STATUS_NOT_FOUND, '', [$detail]))->status()['metadata']['grpc-status-details-bin'];
         self::assertSame($bytes($detail), $bytes($packed));
+    }
+
+    public function test_details_that_are_too_large_are_dropped_and_the_code_stays(): void
+    {
+        $error = new StatusException(STATUS_NOT_FOUND, 'none', [new StringValue(['value' => str_repeat('v', 13_000)])]);
+        self::assertSame(['code' => STATUS_NOT_FOUND, 'details' => 'none'], $error->status());
+        self::assertStringContainsString('dropped the details of a status', $this->log());
+    }
+
+    public function test_a_long_message_is_cut_in_the_details_too(): void
+    {
+        $error = new StatusException(STATUS_NOT_FOUND, str_repeat('m', 60_000), [new Duration()]);
+        $details = $error->status()['metadata']['grpc-status-details-bin'][0];
+        self::assertStringContainsString('m [truncated]', $details);
+        self::assertLessThan(5000, strlen($details));
     }
 
     public function test_ok_is_refused(): void

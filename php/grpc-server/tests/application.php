@@ -26,13 +26,24 @@ function execute(string $command): StringValue
         'buffer' => [ob_start(), print('buffered')],
         'lock' => [ob_start(null, 0, 0), print('locked')],
         'unbuffer' => [ob_end_clean(), ob_start()],
+        'end' => [ob_end_clean(), print('unguarded')],
+        'end all' => [endAll(), print('unguarded')],
+        'override' => register_shutdown_function(header(...), 'Grpc-Status: 3'),
         'exit' => exit,
         'exhaust' => [ini_set('memory_limit', '16M'), str_repeat('x', 1 << 26)],
         'headers' => [header('X-Powered-By: me'), header('Location: /elsewhere')],
         'throw' => throw new LogicException('secret'),
         default => null,
     };
-    return new StringValue(['value' => $command]);
+    // The answer to this command is empty, so that PHP does not send its header fields at once.
+    return new StringValue(['value' => $command === 'override' ? '' : $command]);
+}
+
+function endAll(): void
+{
+    while (ob_get_level() > 0) {
+        ob_end_clean();
+    }
 }
 
 $destroyed = new class {

@@ -16,8 +16,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 /// Fields that are not the application's metadata.
-const PROTOCOL: [&str; 6] = [
+const PROTOCOL: [&str; 7] = [
     "content-type",
+    "date",
     "grpc-accept-encoding",
     "grpc-message",
     "grpc-status",
@@ -43,19 +44,25 @@ pub(super) struct Ended {
 impl Ended {
     /// As a client of the proxy sees it.
     pub(super) fn of_call(response: Response) -> Self {
-        let status = tonic::Status::from_header_map(&response.trailers).unwrap();
+        let nothing = HeaderMap::new();
+        let (initial, trailers) = match response.trailers.is_empty() {
+            // Trailers-Only.
+            true => (&nothing, &response.headers),
+            false => (&response.headers, &response.trailers),
+        };
+        let status = tonic::Status::from_header_map(trailers).unwrap();
         let content = (!response.body.is_empty()).then(|| {
             let content = response.body[5..].to_vec();
             assert_eq!(message(&content), response.body);
             content
         });
-        let mut trailing = metadata(&response.trailers);
+        let mut trailing = metadata(trailers);
         Self {
             code: status.code(),
             text: status.message().to_owned(),
             details: status.details().to_vec(),
             content,
-            initial: metadata(&response.headers),
+            initial: metadata(initial),
             seen: seen(&mut trailing),
             trailing,
         }
