@@ -41,7 +41,7 @@ use crate::admin::Admin;
 use crate::application::Application;
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::Descriptors;
-use crate::call::{Bridge, CallLimits, Slots};
+use crate::call::{Bridge, CallLimits, Compression, Slots};
 pub use crate::check::run as check;
 pub use crate::config::{CommandLine, Config};
 use crate::fastcgi::pool::Pool;
@@ -180,6 +180,7 @@ impl Parts {
             limits: CallLimits::new(config),
             slots: slots(&metrics.clients.calls),
             builtin_slots: slots(&metrics.clients.builtin_calls),
+            compression: Compression::new(config.threads()),
             metrics,
             stopping: CancellationToken::new(),
         });

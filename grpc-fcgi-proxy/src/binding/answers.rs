@@ -25,6 +25,8 @@ pub(crate) struct AnswerDecoder {
 pub(crate) enum AnswerPart {
     /// Bytes of messages, ready for the client.
     Messages(Bytes),
+    /// The content of a message, to be compressed.
+    Uncompressed(Encoding, Bytes),
     /// They end the answer.
     Trailers(Trailers),
 }
@@ -64,7 +66,10 @@ impl AnswerDecoder {
             match piece {
                 Piece::Plain(bytes) => return Ok(Some(AnswerPart::Messages(bytes))),
                 Piece::Flagged(COMPRESSED, content) => {
-                    return Ok(Some(AnswerPart::Messages(self.compress(&content)?)));
+                    return Ok(Some(match self.encoding {
+                        Some(encoding) => AnswerPart::Uncompressed(encoding, content),
+                        None => AnswerPart::Messages(message::encode(0, &content)),
+                    }));
                 }
                 Piece::Flagged(TRAILERS, block) => {
                     return Ok(Some(AnswerPart::Trailers(head::parse_trailers(&block)?)));
@@ -74,13 +79,5 @@ impl AnswerDecoder {
             }
         }
         Ok(None)
-    }
-
-    fn compress(&self, content: &[u8]) -> Result<Bytes, AnswerError> {
-        let Some(encoding) = self.encoding else {
-            return Ok(message::encode(0, content));
-        };
-        let compressed = encoding.compress(content)?;
-        Ok(message::encode(COMPRESSED, &compressed))
     }
 }

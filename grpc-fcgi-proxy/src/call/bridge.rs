@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::compression::Compression;
 use super::slots::Slots;
 use crate::application::Application;
 use crate::binding::route::Routes;
@@ -26,6 +27,7 @@ pub(crate) struct Bridge {
     pub(crate) slots: Slots,
     /// For the calls that the proxy answers itself.
     pub(crate) builtin_slots: Slots,
+    pub(crate) compression: Compression,
     pub(crate) metrics: Arc<Metrics>,
     /// Cancelled when the time to drain has expired, which aborts the remaining calls.
     pub(crate) stopping: CancellationToken,

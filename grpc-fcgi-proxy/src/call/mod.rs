@@ -6,6 +6,7 @@
 mod bridge;
 mod builtin;
 mod builtin_body;
+mod compression;
 mod error;
 mod observed;
 mod open;
@@ -21,6 +22,7 @@ mod streaming;
 mod unary;
 
 pub(crate) use self::bridge::{Bridge, CallLimits, Client};
+pub(crate) use self::compression::Compression;
 pub(crate) use self::open::OpenCalls;
 pub(crate) use self::received::{Receiver, receive};
 pub(crate) use self::request_body::RequestBody;

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::compression::Compression;
 use super::error::CallError;
 use super::observed::Observed;
 use super::request::{CallRequest, aborted};
@@ -24,7 +25,7 @@ use super::requests::Requests;
 use super::response::{self, Outcome};
 use super::response_body::ResponseBody;
 use crate::application::Answers;
-use crate::binding::answers::{AnswerDecoder, AnswerPart};
+use crate::binding::answers::{AnswerDecoder, AnswerError, AnswerPart};
 use crate::binding::variables::Input;
 
 /// Pieces of messages on their way to the client.
@@ -56,6 +57,7 @@ pub(super) async fn run(
         received,
         request_headers: call.headers().clone(),
         send_limit: call.bridge.limits.send_message,
+        compression: call.bridge.compression.clone(),
         deadline: call.deadline,
         stopping: call.bridge.stopping.clone(),
     };
@@ -79,8 +81,7 @@ async fn begin(
     body: RequestBody,
     received: Arc<AtomicU64>,
 ) -> Result<Answers<Requests>, CallError> {
-    let limit = call.bridge.limits.receive_message;
-    let requests = Requests::new(body, call.kind, call.headers(), limit, received);
+    let requests = Requests::new(body, call, received);
     let variables = call.variables(Input::Stream);
     let (application, log) = (&call.bridge.application, observed.application_log());
     Ok(application.begin(&variables, requests, log).await?)
@@ -128,6 +129,7 @@ struct Task {
     received: Arc<AtomicU64>,
     request_headers: HeaderMap,
     send_limit: usize,
+    compression: Compression,
     deadline: Option<Instant>,
     stopping: CancellationToken,
 }
@@ -192,10 +194,12 @@ impl Task {
             while let Some(part) = decoder.decode()? {
                 self.observed.set_sent(decoder.messages());
                 match part {
-                    AnswerPart::Messages(bytes) => {
-                        let send = client.frames.send(Frame::data(bytes));
-                        // The task notices if the client has gone.
-                        let _ = self.answers.paused(send).await?;
+                    AnswerPart::Messages(bytes) => self.send(client, bytes).await?,
+                    AnswerPart::Uncompressed(encoding, content) => {
+                        let compress = self.compression.compress(encoding, content);
+                        let message = self.answers.paused(compress).await?;
+                        let message = message.map_err(AnswerError::from)?;
+                        self.send(client, message).await?;
                     }
                     AnswerPart::Trailers(trailers) => {
                         self.observed.set_method_known();
@@ -212,6 +216,13 @@ impl Task {
             let bytes = self.answers.next().await?.ok_or(CallError::EndedEarly)?;
             decoder.push(bytes)?;
         }
+    }
+
+    async fn send(&mut self, client: &Client, bytes: Bytes) -> Result<(), CallError> {
+        let send = client.frames.send(Frame::data(bytes));
+        // The task notices if the client has gone.
+        let _ = self.answers.paused(send).await?;
+        Ok(())
     }
 
     /// Waits for the script to end after its last answer; briefly, since the client waits too.

@@ -1,12 +1,13 @@
 //! A unary call: one whole message in, one whole answer out.
 
 use bytes::Bytes;
-use futures_util::stream;
-use grpc_wire::encoding::NamedEncoding;
+use futures_util::{FutureExt, stream};
+use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::message::{Decoder, Encoder};
 use grpc_wire::status::Code;
 use http_body_util::BodyExt;
 
+use super::compression::Compression;
 use super::error::CallError;
 use super::observed::Observed;
 use super::request::CallRequest;
@@ -23,20 +24,28 @@ pub(super) async fn run(
     observed: &mut Observed,
     body: RequestBody,
 ) -> Result<Outcome, CallError> {
-    let (message, compressed) = receive(call, observed, body).await?;
-    let variables = call.variables(Input::Message {
-        length: message.len(),
-        compressed,
-    });
-    let requests = stream::iter([Ok::<_, CallError>(message)]);
-    let (application, log) = (&call.bridge.application, observed.application_log());
-    let mut answers = application.begin(&variables, requests, log).await?;
-    let limit = call.bridge.limits.send_message;
-    let result = collect(&mut answers, limit).await;
-    answers.finish(&result);
-    let (head, message) = result?;
-    observed.set_method_known();
-    outcome(call, observed, head, message)
+    // In a block, so that nothing of this is held while the message is compressed.
+    let compressing = {
+        let (message, compressed) = receive(call, observed, body).await?;
+        let variables = call.variables(Input::Message {
+            length: message.len(),
+            compressed,
+        });
+        let requests = stream::iter([Ok::<_, CallError>(message)]);
+        let (application, log) = (&call.bridge.application, observed.application_log());
+        let mut answers = application.begin(&variables, requests, log).await?;
+        let limit = call.bridge.limits.send_message;
+        let result = collect(&mut answers, limit).await;
+        answers.finish(&result);
+        let (head, message) = result?;
+        observed.set_method_known();
+        let outcome = outcome(call, observed, head, message);
+        match outcome.encoding {
+            None => return Ok(outcome),
+            Some(encoding) => compress(call.bridge.compression.clone(), encoding, outcome).boxed(),
+        }
+    };
+    compressing.await
 }
 
 /// Reads the request to its end: a unary call has exactly one message. Also returns whether it was compressed.
@@ -63,7 +72,11 @@ async fn receive(
     decoder.finish().map_err(CallError::RequestMessage)?;
     let message = only.ok_or(CallError::MessageCount)?;
     let content = if message.compressed {
-        NamedEncoding::of(call.headers()).decompress(&message.content, limit)?
+        let encoding = NamedEncoding::of(call.headers());
+        let compression = &call.bridge.compression;
+        compression
+            .decompress(encoding, message.content, limit)
+            .await?
     } else {
         message.content
     };
@@ -84,12 +97,13 @@ where
     Ok((head, message))
 }
 
+/// The end of the call, with its message as it was received: not yet compressed, and then without its prefix.
 fn outcome(
     call: &CallRequest<'_>,
     observed: &mut Observed,
     head: Head,
     message: Encoder,
-) -> Result<Outcome, CallError> {
+) -> Outcome {
     observed.add_dropped(head.dropped);
     let Head {
         status,
@@ -104,19 +118,27 @@ fn outcome(
     // A failed call has no message: the body is an error page.
     let message = match (status.code, encoding) {
         (Code::Ok, None) => Some(message.finish()),
-        (Code::Ok, Some(encoding)) => Some(
-            message
-                .finish_compressed(encoding)
-                .map_err(AnswerError::from)?,
-        ),
+        (Code::Ok, Some(_)) => Some(message.into_content()),
         _ => None,
     };
     observed.set_messages(1, u64::from(message.is_some()));
-    Ok(Outcome {
+    Outcome {
         status,
         metadata,
         trailers,
         message,
         encoding,
-    })
+    }
+}
+
+async fn compress(
+    compression: Compression,
+    encoding: Encoding,
+    mut outcome: Outcome,
+) -> Result<Outcome, CallError> {
+    if let Some(content) = outcome.message.take() {
+        let message = compression.compress(encoding, content).await;
+        outcome.message = Some(message.map_err(AnswerError::from)?);
+    }
+    Ok(outcome)
 }

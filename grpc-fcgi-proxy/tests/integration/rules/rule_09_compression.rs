@@ -1,10 +1,11 @@
 //! Compression is per message; without an encoding or with an unknown one it is rejected; limits apply to the uncompressed message.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-
+use serde_json::json;
 use tonic::Code;
 
 use crate::support::{serve, serve_streams};
@@ -21,6 +22,26 @@ const HELLO: &[u8] = &[
 fn compressed(content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
     [&[1], &length[..], content].concat()
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(content).unwrap();
+    gzip.finish().unwrap()
+}
+
+fn gunzip(compressed: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    GzDecoder::new(compressed)
+        .read_to_end(&mut content)
+        .unwrap();
+    content
+}
+
+/// Random bytes, which are not compressed in place.
+fn large() -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..200_000).map(|_| random.u8(..)).collect()
 }
 
 #[tokio::test]
@@ -50,9 +71,7 @@ async fn a_compressed_message_is_plain_for_php() {
 async fn limits_hold_for_the_plain_message() {
     let limit = ["--max-receive-message-size", "30"];
     let refused = "the request message exceeds the size limit";
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(&[b'x'; 31]).unwrap();
-    let large = compressed(&gzip.finish().unwrap());
+    let large = compressed(&gzip(&[b'x'; 31]));
     assert!(large.len() < 30);
     let (_php_fpm, _proxy, client) = serve("echo.php", &limit).await;
     let send = async |body| client.send("/a.B/C", body, &[GRPC, GZIP]).await.unwrap();
@@ -128,4 +147,41 @@ async fn messages_are_compressed_one_by_one_if_the_client_accepts_it() {
         call.half_close();
         assert_eq!(call.status().await.0, Code::Ok);
     }
+}
+
+#[tokio::test]
+async fn a_large_message_is_compressed_both_ways() {
+    let (_php_fpm, _proxy, client) = serve("told.php", &[]).await;
+    let answer = json!({"http_status": 200, "fields": [["Grpc-Encoding", "Z3ppcA=="]]}).to_string();
+    let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+    let request = gzip(&[&length, answer.as_bytes(), &large()].concat());
+    let accepts = ("grpc-accept-encoding", "gzip");
+    let response = client
+        .send("/a.B/C", compressed(&request), &[GRPC, GZIP, accepts])
+        .await
+        .unwrap();
+    assert_eq!(response.status(), (Code::Ok, ""));
+    assert_eq!(response.headers["grpc-encoding"], "gzip");
+    let (prefix, content) = response.body.split_at(5);
+    assert_eq!(prefix, &compressed(content)[..5]);
+    assert!(gunzip(content) == large());
+}
+
+/// A large message takes longer than the small ones behind it, and is compressed on another thread.
+#[tokio::test]
+async fn a_stream_of_large_and_small_messages_keeps_its_order() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let accepts = ("grpc-accept-encoding", "gzip");
+    let mut call = client.stream("BidiStream", &[GZIP, ("x-encoding", "gzip"), accepts]);
+    let (large, small) = (large(), b"small".to_vec());
+    let contents = [&large, &small, &large, &large, &small, &small, &large];
+    let requests = contents.map(|content| compressed(&gzip(content)));
+    call.send_bytes(&requests.concat());
+    for content in contents {
+        let (flags, compressed) = call.next_flagged().await.unwrap();
+        assert_eq!(flags, 1);
+        assert!(gunzip(&compressed) == *content);
+    }
+    call.half_close();
+    assert_eq!(call.status().await.0, Code::Ok);
 }
