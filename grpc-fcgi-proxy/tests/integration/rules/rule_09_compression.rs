@@ -117,6 +117,33 @@ async fn messages_that_cannot_be_decompressed_are_refused() {
     }
 }
 
+/// The client may compress only what the server has said that it accepts.
+#[tokio::test]
+async fn an_unsupported_encoding_is_refused_from_the_header_fields() {
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let unknown = [("grpc-encoding", "foo")];
+    let refused = (Code::Unimplemented, "grpc-encoding is not supported".into());
+    for path in [
+        "/test.Service/Unary",
+        "/test.Service/ClientStream",
+        "/test.Service/ServerStream",
+        "/test.Service/BidiStream",
+        "/grpc.health.v1.Health/Check",
+    ] {
+        let mut call = client.stream_at(path, &unknown);
+        // Neither a message nor a half-close is needed.
+        assert_eq!(call.status().await, refused, "{path}");
+        assert_eq!(
+            call.headers().await["grpc-accept-encoding"],
+            "identity,gzip,zstd"
+        );
+    }
+    for outcome in ["complete", "failed", "abandoned"] {
+        let exchanges = format!("fcgi_exchanges_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(proxy.metric(&exchanges).await, 0.0);
+    }
+}
+
 #[tokio::test]
 async fn a_stream_may_mix_compressed_and_plain_messages() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
