@@ -8,6 +8,8 @@ use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::metadata;
 use grpc_wire::status::{self, Code, Status};
 
+use super::body::BodyFields;
+
 /// The limit on the header fields in bytes, and on a trailers frame.
 pub const MAX_HEAD_LENGTH: usize = 64 * 1024;
 /// Marks trailing metadata among the header fields.
@@ -25,6 +27,12 @@ pub enum HeadError {
     /// The trailers frame has no grpc-status.
     #[error("the application's trailers have no grpc-status")]
     NoStatus,
+    /// The body is not what the script has printed, although it should be a message.
+    #[error(
+        "the application's answer has Content-Encoding, Transfer-Encoding or Content-Range, so its body is not the \
+         message: zlib.output_compression or ob_gzhandler may be on"
+    )]
+    Transformed,
     /// A line has no colon, or the Status is not a number.
     #[error("the application's answer has a malformed header field")]
     Malformed,
@@ -43,6 +51,8 @@ pub struct Head {
     pub trailers: HeaderMap,
     /// The number of fields that gRPC cannot carry.
     pub dropped: usize,
+    /// The fields that describe the body.
+    pub body: BodyFields,
 }
 
 /// The decoded trailers frame.
@@ -59,7 +69,13 @@ pub struct Trailers {
 pub(super) fn parse(head: &[u8]) -> Result<Head, HeadError> {
     let mut fields = Fields::default();
     fields.add_lines(head)?;
-    Ok(fields.into_head())
+    let head = fields.into_head();
+    // An error page is discarded, whatever its form.
+    let code = head.status.as_ref().map_or(Code::Ok, |status| status.code);
+    if head.body.is_transformed && code == Code::Ok {
+        return Err(HeadError::Transformed);
+    }
+    Ok(head)
 }
 
 #[derive(Default)]
@@ -72,6 +88,7 @@ struct Fields {
     metadata: HeaderMap,
     trailers: HeaderMap,
     dropped: usize,
+    body: BodyFields,
 }
 
 impl Fields {
@@ -101,8 +118,7 @@ impl Fields {
                 Ok(details) => self.details = Some(details),
                 Err(_) => self.dropped += 1,
             },
-            // PHP sends these with every answer. They describe the CGI answer, not the call.
-            "content-type" | "content-length" => {}
+            name if self.body.add(name, value) => {}
             _ => {
                 let added = match name.strip_prefix(TRAILER_PREFIX) {
                     Some(key) => metadata::append(&mut self.trailers, key, value),
@@ -130,6 +146,7 @@ impl Fields {
             metadata: self.metadata,
             trailers: self.trailers,
             dropped: self.dropped,
+            body: self.body,
         }
     }
 }
@@ -246,6 +263,32 @@ mod tests {
             (head.metadata.len(), head.trailers.len(), head.dropped),
             (2, 1, 2)
         );
+    }
+
+    #[test]
+    fn fields_that_describe_the_body_are_not_metadata() {
+        let described = head(b"Content-Type: application/grpc+proto\r\nContent-Length: 12\r\n\r\n");
+        assert!(described.metadata.is_empty() && described.body.is_grpc);
+        assert_eq!(described.body.length, Some(12));
+        let described = head(b"Content-Type: text/html\r\nContent-Length: none\r\n\r\n");
+        assert!(!described.body.is_grpc && described.body.length.is_none());
+        let head = head(b"Content-Encoding: identity\r\n\r\n");
+        assert!(head.metadata.is_empty());
+    }
+
+    #[test]
+    fn a_body_that_is_not_what_the_script_printed_is_refused() {
+        for answer in [
+            &b"Content-Encoding: gzip\r\n\r\n"[..],
+            b"Content-Encoding: br\r\nGrpc-Status: 0\r\n\r\n",
+            b"Transfer-Encoding: chunked\r\n\r\n",
+            b"Content-Range: bytes 0-9/20\r\n\r\n",
+        ] {
+            assert_eq!(decode(answer).unwrap_err(), HeadError::Transformed);
+        }
+        let failed = head(b"Content-Encoding: gzip\r\nGrpc-Status: 5\r\n\r\n");
+        assert_eq!(failed.status, Some(Status::new(Code::NotFound, "")));
+        assert!(failed.metadata.is_empty());
     }
 
     #[test]

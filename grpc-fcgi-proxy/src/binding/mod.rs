@@ -2,6 +2,7 @@
 //! meaning of its answer.
 
 pub(crate) mod answers;
+pub mod body;
 mod fields;
 pub mod frame;
 pub mod head;

@@ -3,12 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use bytes::Bytes;
 use fastcgi_client::Params;
 use grpc_wire::method::{CallKind, Method};
 use grpc_wire::status::{self, Code};
 use http::{HeaderMap, Response, StatusCode};
 
+use super::compression;
 use super::report::{Level, Report};
 use crate::binding::route::Script;
 use crate::binding::variables::{FormattedAddress, Input, Variables};
@@ -41,15 +41,24 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
         }
     }
     for file in files {
-        let answer = page::exchange(
-            target,
-            call(&Script::new(file)),
-            Bytes::new(),
-            SCRIPT_TIMEOUT,
-        )
-        .await;
+        let call = call(&Script::new(file));
+        let answer = compression::exchange(target, call, SCRIPT_TIMEOUT).await;
+        let (answer, compressed) = match answer {
+            Ok((page, compressed)) => (Ok(page), compressed),
+            Err(error) => (Err(error), false),
+        };
+        let habits = match &answer {
+            Ok(_) => find_habits(compressed),
+            Err(_) => Vec::new(),
+        };
+        let subject = format!("script {}", file.display());
         let (level, text) = judge(answer, judge_call);
-        report.add(level, format_args!("script {}", file.display()), text);
+        report.add(level, &subject, text);
+        if level != Level::Error {
+            for (level, text) in habits {
+                report.add(level, &subject, text);
+            }
+        }
     }
     for AuxPath { path, file } in &config.aux_path {
         let answer = page::get(target, &Script::new(file), path, "", SCRIPT_TIMEOUT).await;
@@ -161,6 +170,19 @@ fn judge_call(answer: &Response<Vec<u8>>) -> Finding {
             ),
         ),
     }
+}
+
+/// What a script does in each call, and should not.
+fn find_habits(compressed: bool) -> Vec<Finding> {
+    let mut habits = Vec::new();
+    if compressed {
+        let text = format!(
+            "compresses its output, and a compressed answer fails its call: use no ob_gzhandler; {}",
+            compression::REMEDY
+        );
+        habits.push((Level::Warning, text));
+    }
+    habits
 }
 
 fn judge_page(answer: &Response<Vec<u8>>) -> Finding {

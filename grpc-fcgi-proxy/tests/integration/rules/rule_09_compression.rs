@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 use tonic::Code;
 
-use crate::support::{serve, serve_streams};
+use crate::support::{Client, PhpFpm, Proxy, php, serve, serve_streams};
 
 const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
@@ -211,4 +211,44 @@ async fn a_stream_of_large_and_small_messages_keeps_its_order() {
     }
     call.half_close();
     assert_eq!(call.status().await.0, Code::Ok);
+}
+
+/// PHP compresses a page for a browser; a message is no page.
+#[tokio::test]
+async fn php_does_not_compress_its_output() {
+    let pool = "pm.max_children = 2\nphp_admin_flag[zlib.output_compression] = on\n";
+    let php_fpm = PhpFpm::start_with(pool).await;
+    let script = php("fixtures/echo.php");
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
+    let client = Client::connect(proxy.address).await;
+    let accepts = ("accept-encoding", "gzip, deflate, br");
+    let response = client.call(b"hello", &[accepts]).await;
+    assert_eq!(response.content(), b"hello");
+    assert!(!response.headers.contains_key("content-encoding"));
+}
+
+/// The client would take the compressed bytes for the message.
+#[tokio::test]
+async fn compressed_output_is_refused() {
+    let (_php_fpm, mut proxy, client) = serve("told.php", &[]).await;
+    for (fields, status) in [
+        (
+            json!([]),
+            (Code::Internal, "the application's answer is malformed"),
+        ),
+        // An error page, which is discarded.
+        (json!([["Grpc-Status", "NQ=="]]), (Code::NotFound, "")),
+    ] {
+        let mut fields = fields.as_array().unwrap().clone();
+        fields.push(json!(["Content-Encoding", "Z3ppcA=="]));
+        let answer = json!({"http_status": 200, "fields": fields}).to_string();
+        let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+        let message = [&length, answer.as_bytes(), &gzip(b"hello")].concat();
+        let response = client.call(&message, &[]).await;
+        assert_eq!(response.status(), status);
+        assert!(!response.headers.contains_key("content-encoding"));
+    }
+    let logged = proxy.logged(|record| record["error"].is_string()).await;
+    let error = logged["error"].as_str().unwrap();
+    assert!(error.contains("Content-Encoding"), "{error}");
 }
