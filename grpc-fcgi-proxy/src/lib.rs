@@ -41,7 +41,7 @@ use crate::admin::Admin;
 use crate::application::Application;
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::Descriptors;
-use crate::call::{Bridge, CallLimits, Compression, Slots};
+use crate::call::{Bridge, CallLimits, Compression, NoStatusWarnings, Slots};
 pub use crate::check::run as check;
 pub use crate::config::{CommandLine, Config};
 use crate::fastcgi::pool::Pool;
@@ -181,6 +181,8 @@ impl Parts {
             slots: slots(&metrics.clients.calls),
             builtin_slots: slots(&metrics.clients.builtin_calls),
             compression: Compression::new(config.threads()),
+            require_status: config.require_status,
+            no_status_warnings: NoStatusWarnings::default(),
             metrics,
             stopping: CancellationToken::new(),
         });

@@ -158,7 +158,7 @@ impl Encoder {
     ///
     /// If the message exceeds the limit.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), MessageError> {
-        let length = self.out.len() - PREFIX_LENGTH + piece.len();
+        let length = self.content_length() + piece.len();
         if length > self.limit {
             return Err(MessageError::TooLarge {
                 length,
@@ -167,6 +167,12 @@ impl Encoder {
         }
         self.out.extend_from_slice(piece);
         Ok(())
+    }
+
+    /// The length of the content.
+    #[must_use]
+    pub fn content_length(&self) -> usize {
+        self.out.len() - PREFIX_LENGTH
     }
 
     /// Returns the content alone.
@@ -178,7 +184,7 @@ impl Encoder {
     /// Returns the message with its content plain.
     #[must_use]
     pub fn finish(mut self) -> Bytes {
-        let length = u32::try_from(self.out.len() - PREFIX_LENGTH).unwrap_or(u32::MAX);
+        let length = u32::try_from(self.content_length()).unwrap_or(u32::MAX);
         self.out[1..PREFIX_LENGTH].copy_from_slice(&length.to_be_bytes());
         self.out.freeze()
     }

@@ -38,6 +38,10 @@ pub(crate) enum AnswerError {
     Message(#[from] MessageError),
     #[error(transparent)]
     Trailers(#[from] HeadError),
+    #[error("the answer's Content-Length is {declared}, but its body has {length} bytes")]
+    Length { declared: u64, length: usize },
+    #[error("PHP logged a fatal error, and the answer has no Grpc-Status")]
+    FatalError,
     #[error("cannot compress the answer: {0}")]
     Compress(#[from] io::Error),
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod answers;
 pub mod body;
+pub(crate) mod fatal;
 mod fields;
 pub mod frame;
 pub mod head;

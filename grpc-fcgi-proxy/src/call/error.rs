@@ -62,7 +62,10 @@ pub(crate) enum CallError {
     /// The application: its script ended without trailers.
     #[error("the script ended before it had sent the trailers")]
     EndedEarly,
-    /// The application: its frames violate the binding.
+    /// The application: its answer has no status, although one is required.
+    #[error("the answer has no Grpc-Status (--require-status)")]
+    NoStatus,
+    /// The application: its answer violates the binding.
     #[error(transparent)]
     Answer(#[from] AnswerError),
 }
@@ -106,6 +109,10 @@ impl CallError {
             Self::Application(error) => application_status(error),
             Self::EndedEarly => {
                 Status::new(Code::Unknown, "the application ended before the call did")
+            }
+            Self::NoStatus => Status::new(Code::Unknown, "the application sent no status"),
+            Self::Answer(AnswerError::FatalError) => {
+                Status::new(Code::Internal, "the application failed during its answer")
             }
             Self::Answer(AnswerError::Message(MessageError::TooLarge { .. })) => Status::new(
                 Code::ResourceExhausted,

@@ -8,6 +8,7 @@ mod builtin;
 mod builtin_body;
 mod compression;
 mod error;
+mod no_status;
 mod observed;
 mod open;
 mod received;
@@ -23,6 +24,7 @@ mod unary;
 
 pub(crate) use self::bridge::{Bridge, CallLimits, Client};
 pub(crate) use self::compression::Compression;
+pub(crate) use self::no_status::NoStatusWarnings;
 pub(crate) use self::open::OpenCalls;
 pub(crate) use self::received::{Receiver, receive};
 pub(crate) use self::request_body::RequestBody;

@@ -34,8 +34,7 @@ pub(super) async fn run(
         let requests = stream::iter([Ok::<_, CallError>(message)]);
         let (application, log) = (&call.bridge.application, observed.application_log());
         let mut answers = application.begin(&variables, requests, log).await?;
-        let limit = call.bridge.limits.send_message;
-        let result = collect(&mut answers, limit).await;
+        let result = collect(call, &mut answers).await;
         answers.finish(&result);
         let (head, message) = result?;
         observed.set_method_known();
@@ -84,17 +83,47 @@ async fn receive(
 }
 
 /// Reads the answer to its end: only then is it known to be complete.
-async fn collect<R>(answers: &mut Answers<R>, limit: usize) -> Result<(Head, Encoder), CallError>
+async fn collect<R>(
+    call: &CallRequest<'_>,
+    answers: &mut Answers<R>,
+) -> Result<(Head, Encoder), CallError>
 where
     R: stream::Stream<Item = Result<Bytes, CallError>> + Unpin,
 {
-    let mut message = Encoder::new(limit);
+    let mut message = Encoder::new(call.bridge.limits.send_message);
     let (head, first) = answers.head().await?;
     message.push(&first).map_err(AnswerError::Message)?;
     while let Some(piece) = answers.next().await? {
         message.push(&piece).map_err(AnswerError::Message)?;
     }
+    if head.status.is_none() {
+        check_unstated(call, answers.has_fatal_error())?;
+    }
+    check_length(&head, &message)?;
     Ok((head, message))
+}
+
+/// An answer without a status is OK by the predecessor's contract, unless something shows that it is not.
+fn check_unstated(call: &CallRequest<'_>, has_fatal_error: bool) -> Result<(), CallError> {
+    if has_fatal_error {
+        return Err(AnswerError::FatalError.into());
+    }
+    if call.bridge.require_status {
+        return Err(CallError::NoStatus);
+    }
+    Ok(())
+}
+
+/// A script that has failed in the middle of its message has printed less than it declared.
+fn check_length(head: &Head, message: &Encoder) -> Result<(), CallError> {
+    let code = head.status.as_ref().map_or(Code::Ok, |status| status.code);
+    let length = message.content_length();
+    match head.body.length {
+        Some(declared) if code == Code::Ok && declared != length as u64 => {
+            Err(AnswerError::Length { declared, length }.into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The end of the call, with its message as it was received: not yet compressed, and then without its prefix.
@@ -110,9 +139,12 @@ fn outcome(
         metadata,
         trailers,
         encoding,
+        body,
         ..
     } = head;
-    // The predecessor's contract: a script that sends no status has succeeded.
+    if status.is_none() && !body.is_grpc {
+        call.bridge.no_status_warnings.add(observed);
+    }
     let status = status.unwrap_or_default();
     let encoding = encoding.filter(|encoding| encoding.is_accepted(call.headers()));
     // A failed call has no message: the body is an error page.

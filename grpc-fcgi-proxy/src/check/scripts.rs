@@ -48,7 +48,7 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
             Err(error) => (Err(error), false),
         };
         let habits = match &answer {
-            Ok(_) => find_habits(compressed),
+            Ok(page) => find_habits(&page.answer, compressed, config.require_status),
             Err(_) => Vec::new(),
         };
         let subject = format!("script {}", file.display());
@@ -173,8 +173,31 @@ fn judge_call(answer: &Response<Vec<u8>>) -> Finding {
 }
 
 /// What a script does in each call, and should not.
-fn find_habits(compressed: bool) -> Vec<Finding> {
+fn find_habits(answer: &Response<Vec<u8>>, compressed: bool, require_status: bool) -> Vec<Finding> {
     let mut habits = Vec::new();
+    let has_status = answer.headers().contains_key("grpc-status");
+    if !has_status && answer.status() == StatusCode::OK {
+        habits.push(if require_status {
+            let text = "sends no Grpc-Status, which --require-status demands";
+            (Level::Error, text.to_owned())
+        } else {
+            let text = "sends no Grpc-Status, so a call is OK even after exit or die() and with text before <?php: let it \
+                        send Grpc-Status, and then set --require-status";
+            (Level::Warning, text.to_owned())
+        });
+    }
+    // A message may begin so, but an answer with another status than OK has none.
+    let body = answer.body();
+    let failed = answer
+        .headers()
+        .get("grpc-status")
+        .is_some_and(|code| code != "0");
+    let stray =
+        body.starts_with(b"\xef\xbb\xbf") || body.first().is_some_and(u8::is_ascii_whitespace);
+    if failed && stray {
+        let text = "prints a byte order mark or white space before its message: remove it, from before <?php or after ?>";
+        habits.push((Level::Warning, text.to_owned()));
+    }
     if compressed {
         let text = format!(
             "compresses its output, and a compressed answer fails its call: use no ob_gzhandler; {}",

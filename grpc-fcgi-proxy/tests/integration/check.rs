@@ -302,6 +302,30 @@ async fn scripts_that_fail_or_ignore_the_method_are_reported() {
 }
 
 #[tokio::test]
+async fn scripts_whose_failure_would_pass_for_ok_are_reported() {
+    let php_fpm = PhpFpm::start().await;
+    let subject = format!("script {}", php("fixtures/echo.php").display());
+    let findings = check_fixture(&php_fpm, &[], "echo.php").await;
+    findings.expect("warning", &subject, "sends no Grpc-Status");
+    assert!(findings.passed);
+    let findings = check_fixture(&php_fpm, &["--require-status"], "echo.php").await;
+    findings.expect("error", &subject, "which --require-status demands");
+}
+
+#[tokio::test]
+async fn output_in_front_of_a_message_is_reported() {
+    let lines = "pm.max_children = 2\nphp_admin_value[output_buffering] = 4096\n";
+    let php_fpm = PhpFpm::start_with(lines).await;
+    let folder = open_folder();
+    let script = folder.path().join("script.php");
+    for output in ["\u{feff}", "\n"] {
+        fs::write(&script, format!("{output}<?php header('Grpc-Status: 12');")).unwrap();
+        let findings = check(&php_fpm.url(), &[], &script).await;
+        findings.expect("warning", "script", "a byte order mark or white space");
+    }
+}
+
+#[tokio::test]
 async fn display_errors_is_detected_under_any_other_settings() {
     let findings = check_pool("php_admin_flag[display_errors] = off").await;
     findings.expect("ok", "display_errors", "off");
