@@ -4,6 +4,7 @@
 use tonic::Code;
 
 use super::{check_recovery, serve_fixture};
+use crate::support::{Client, PhpFpm, Proxy, php};
 
 const FAILED: (Code, &str) = (Code::Internal, "the application failed during its answer");
 const MALFORMED: (Code, &str) = (Code::Internal, "the application's answer is malformed");
@@ -61,6 +62,21 @@ async fn an_exit_is_ok_unless_a_status_is_required() {
     );
     let (_php_fpm, _proxy, client) = serve_fixture("dies.php", &["--require-status"]).await;
     assert_eq!(client.call(b"", &exit).await.status(), NO_STATUS);
+}
+
+/// grpc-server can send no status after it; the call was OK, with the newline as its message.
+#[tokio::test]
+async fn a_newline_in_front_of_an_answer_of_grpc_server_is_an_error() {
+    let lines = "pm.max_children = 2\nphp_admin_value[output_buffering] = 0\n";
+    let php_fpm = PhpFpm::start_with(lines).await;
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("index.php");
+    let index = php("item/index.php");
+    std::fs::write(&script, format!("\n<?php require '{}';", index.display())).unwrap();
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
+    let client = Client::connect(proxy.address).await;
+    let path = "/item.ItemService/ListItems";
+    assert_eq!(client.call_method(path, b"", &[]).await.status(), FAILED);
 }
 
 #[tokio::test]
