@@ -42,7 +42,7 @@ use crate::admin::Admin;
 use crate::application::Application;
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::Descriptors;
-use crate::call::{Bridge, CallLimits, Slots};
+use crate::call::{Bridge, CallLimits, Compression, NoStatusWarnings, Slots};
 pub use crate::check::run as check;
 pub use crate::config::{CommandLine, Config};
 use crate::fastcgi::pool::Pool;
@@ -209,6 +209,9 @@ impl Parts {
             limits: CallLimits::new(config),
             slots: slots(&metrics.clients.calls),
             builtin_slots: slots(&metrics.clients.builtin_calls),
+            compression: Compression::new(config.threads()),
+            require_status: config.require_status,
+            no_status_warnings: NoStatusWarnings::default(),
             metrics,
             stopping: CancellationToken::new(),
         });

@@ -123,6 +123,19 @@ pub fn encode(flags: u8, content: &[u8]) -> Bytes {
     out.freeze()
 }
 
+/// Encodes a message: prefix and compressed content.
+///
+/// # Errors
+///
+/// Only if the encoder fails.
+pub fn encode_compressed(encoding: Encoding, content: &[u8]) -> io::Result<Bytes> {
+    let mut out = encoding.compress(content, vec![0; PREFIX_LENGTH])?;
+    let length = u32::try_from(out.len() - PREFIX_LENGTH).unwrap_or(u32::MAX);
+    out[0] = COMPRESSED;
+    out[1..PREFIX_LENGTH].copy_from_slice(&length.to_be_bytes());
+    Ok(out.into())
+}
+
 /// Assembles a message behind its own prefix, so that it is sent without another copy.
 #[derive(Debug)]
 pub struct Encoder {
@@ -145,7 +158,7 @@ impl Encoder {
     ///
     /// If the message exceeds the limit.
     pub fn push(&mut self, piece: &[u8]) -> Result<(), MessageError> {
-        let length = self.out.len() - PREFIX_LENGTH + piece.len();
+        let length = self.content_length() + piece.len();
         if length > self.limit {
             return Err(MessageError::TooLarge {
                 length,
@@ -156,20 +169,22 @@ impl Encoder {
         Ok(())
     }
 
-    /// Returns the message with its content compressed.
-    ///
-    /// # Errors
-    ///
-    /// Only if the encoder fails.
-    pub fn finish_compressed(self, encoding: Encoding) -> io::Result<Bytes> {
-        let content = encoding.compress(&self.out[PREFIX_LENGTH..])?;
-        Ok(encode(COMPRESSED, &content))
+    /// The length of the content.
+    #[must_use]
+    pub fn content_length(&self) -> usize {
+        self.out.len() - PREFIX_LENGTH
+    }
+
+    /// Returns the content alone.
+    #[must_use]
+    pub fn into_content(mut self) -> Bytes {
+        self.out.split_off(PREFIX_LENGTH).freeze()
     }
 
     /// Returns the message with its content plain.
     #[must_use]
     pub fn finish(mut self) -> Bytes {
-        let length = u32::try_from(self.out.len() - PREFIX_LENGTH).unwrap_or(u32::MAX);
+        let length = u32::try_from(self.content_length()).unwrap_or(u32::MAX);
         self.out[1..PREFIX_LENGTH].copy_from_slice(&length.to_be_bytes());
         self.out.freeze()
     }
@@ -248,8 +263,13 @@ mod tests {
                 limit: 5
             })
         );
-        let mut decoder = Decoder::new(5);
+        let mut decoder = Decoder::new(100);
         decoder.push(encoder.finish());
         assert_eq!(decoder.decode(), Ok(Some(message(b"hello"))));
+        decoder.push(encode_compressed(Encoding::Gzip, b"hello").unwrap());
+        let compressed = decoder.decode().unwrap().unwrap();
+        assert!(compressed.compressed);
+        let content = Encoding::Gzip.decompress(&compressed.content, 5);
+        assert_eq!(content.unwrap(), "hello");
     }
 }

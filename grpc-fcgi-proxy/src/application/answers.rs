@@ -10,6 +10,7 @@ use grpc_wire::message;
 use tokio::time::Instant;
 
 use super::error::ApplicationError;
+use crate::binding::fatal::FatalErrors;
 use crate::binding::frame::CANCELLED;
 use crate::binding::head::{Head, HeadError};
 use crate::binding::head_decoder::HeadDecoder;
@@ -24,6 +25,7 @@ use crate::telemetry::ApplicationLog;
 pub(crate) struct Answers<R> {
     exchange: Exchange<Connection, R>,
     log: ApplicationLog,
+    fatal_errors: FatalErrors,
     counted: CountedExchange,
     /// Whether the worker may stay busy after the answer.
     close: bool,
@@ -38,6 +40,7 @@ impl<R> Answers<R> {
         Self {
             exchange,
             log,
+            fatal_errors: FatalErrors::default(),
             counted: CountedExchange {
                 metrics,
                 start: Instant::now(),
@@ -76,10 +79,18 @@ where
                     self.log.end_php_message();
                     return Ok(Some(piece));
                 }
-                Some(Output::Stderr(piece)) => self.log.push(&piece),
+                Some(Output::Stderr(piece)) => {
+                    self.fatal_errors.push(&piece);
+                    self.log.push(&piece);
+                }
                 None => return Ok(None),
             }
         }
+    }
+
+    /// Whether PHP's log so far contains an error that ended the script.
+    pub(crate) fn has_fatal_error(&self) -> bool {
+        self.fatal_errors.found()
     }
 
     /// Waits for `other` without reading answers, which is the backpressure on the script.

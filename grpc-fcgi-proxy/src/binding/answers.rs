@@ -27,6 +27,8 @@ pub(crate) enum AnswerPart {
     Messages(Bytes),
     /// Nothing, but the header fields are to be sent.
     Noop,
+    /// The content of a message, to be compressed.
+    Uncompressed(Encoding, Bytes),
     /// They end the answer.
     Trailers(Trailers),
 }
@@ -38,6 +40,10 @@ pub(crate) enum AnswerError {
     Message(#[from] MessageError),
     #[error(transparent)]
     Trailers(#[from] HeadError),
+    #[error("the answer's Content-Length is {declared}, but its body has {length} bytes")]
+    Length { declared: u64, length: usize },
+    #[error("PHP logged a fatal error, and the answer has no Grpc-Status")]
+    FatalError,
     #[error("cannot compress the answer: {0}")]
     Compress(#[from] io::Error),
 }
@@ -66,7 +72,10 @@ impl AnswerDecoder {
             match piece {
                 Piece::Plain(bytes) => return Ok(Some(AnswerPart::Messages(bytes))),
                 Piece::Flagged(COMPRESSED, content) => {
-                    return Ok(Some(AnswerPart::Messages(self.compress(&content)?)));
+                    return Ok(Some(match self.encoding {
+                        Some(encoding) => AnswerPart::Uncompressed(encoding, content),
+                        None => AnswerPart::Messages(message::encode(0, &content)),
+                    }));
                 }
                 Piece::Flagged(TRAILERS, block) => {
                     return Ok(Some(AnswerPart::Trailers(head::parse_trailers(&block)?)));
@@ -76,13 +85,5 @@ impl AnswerDecoder {
             }
         }
         Ok(None)
-    }
-
-    fn compress(&self, content: &[u8]) -> Result<Bytes, AnswerError> {
-        let Some(encoding) = self.encoding else {
-            return Ok(message::encode(0, content));
-        };
-        let compressed = encoding.compress(content)?;
-        Ok(message::encode(COMPRESSED, &compressed))
     }
 }

@@ -25,7 +25,11 @@ pub(super) fn metadata_list(headers: &HeaderMap) -> Vec<u8> {
 }
 
 /// RFC 3875, section 4.1.18. Several values of a key are joined, as in RFC 9110, section 5.3.
-pub(super) fn write_fields<S: Sink>(headers: &HeaderMap, sink: &mut S) -> Result<(), S::Error> {
+pub(super) fn write_fields<S: Sink>(
+    headers: &HeaderMap,
+    except: &[HeaderName],
+    sink: &mut S,
+) -> Result<(), S::Error> {
     let mut variable = Vec::with_capacity(64);
     // The values of a key are adjacent.
     let mut fields = headers.iter().peekable();
@@ -36,7 +40,7 @@ pub(super) fn write_fields<S: Sink>(headers: &HeaderMap, sink: &mut S) -> Result
             joined.extend_from_slice(separator(name));
             joined.extend_from_slice(next.as_bytes());
         }
-        if becomes_variable(name) {
+        if becomes_variable(name) && !except.contains(name) {
             write_name(name, &mut variable);
             sink.push(&variable, &value)?;
         }

@@ -8,6 +8,7 @@ use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::metadata;
 use grpc_wire::status::{self, Code, Status};
 
+use super::body::BodyFields;
 use super::dropped::DroppedFields;
 
 /// The limit on the header fields in bytes, and on a trailers frame.
@@ -27,6 +28,12 @@ pub enum HeadError {
     /// The trailers frame has no grpc-status.
     #[error("the application's trailers have no grpc-status")]
     NoStatus,
+    /// The body is not what the script has printed, although it should be a message.
+    #[error(
+        "the application's answer has Content-Encoding, Transfer-Encoding or Content-Range, so its body is not the \
+         message: zlib.output_compression or ob_gzhandler may be on"
+    )]
+    Transformed,
     /// A line has no colon, or the Status is not a number.
     #[error("the application's answer has a malformed header field")]
     Malformed,
@@ -47,6 +54,8 @@ pub struct Head {
     pub close: bool,
     /// Fields that gRPC cannot carry.
     pub dropped: DroppedFields,
+    /// The fields that describe the body.
+    pub body: BodyFields,
 }
 
 /// The decoded trailers frame.
@@ -63,7 +72,13 @@ pub struct Trailers {
 pub(super) fn parse(head: &[u8]) -> Result<Head, HeadError> {
     let mut fields = Fields::default();
     fields.add_lines(head)?;
-    Ok(fields.into_head())
+    let head = fields.into_head();
+    // An error page is discarded, whatever its form.
+    let code = head.status.as_ref().map_or(Code::Ok, |status| status.code);
+    if head.body.is_transformed && code == Code::Ok {
+        return Err(HeadError::Transformed);
+    }
+    Ok(head)
 }
 
 #[derive(Default)]
@@ -78,6 +93,7 @@ struct Fields {
     trailers: HeaderMap,
     close: bool,
     dropped: DroppedFields,
+    body: BodyFields,
 }
 
 impl Fields {
@@ -114,8 +130,7 @@ impl Fields {
                     Err(_) => self.dropped.add(&name),
                 }
             }
-            // PHP sends these with every answer. They describe the CGI answer, not the call.
-            "content-type" | "content-length" => {}
+            name if self.body.add(name, value) => {}
             _ => {
                 let added = match name.strip_prefix(TRAILER_PREFIX) {
                     Some(key) => metadata::append(&mut self.trailers, key, value),
@@ -149,6 +164,7 @@ impl Fields {
             trailers: self.trailers,
             close: self.close,
             dropped: self.dropped,
+            body: self.body,
         }
     }
 }
@@ -266,6 +282,32 @@ mod tests {
         assert_eq!(head.trailers["x-b-bin"], "q6s");
         assert_eq!((head.metadata.len(), head.trailers.len()), (2, 1));
         assert_eq!(head.dropped.to_string(), "x-bad, grpc-odd");
+    }
+
+    #[test]
+    fn fields_that_describe_the_body_are_not_metadata() {
+        let described = head(b"Content-Type: application/grpc+proto\r\nContent-Length: 12\r\n\r\n");
+        assert!(described.metadata.is_empty() && described.body.is_grpc);
+        assert_eq!(described.body.length, Some(12));
+        let described = head(b"Content-Type: text/html\r\nContent-Length: none\r\n\r\n");
+        assert!(!described.body.is_grpc && described.body.length.is_none());
+        let head = head(b"Content-Encoding: identity\r\n\r\n");
+        assert!(head.metadata.is_empty());
+    }
+
+    #[test]
+    fn a_body_that_is_not_what_the_script_printed_is_refused() {
+        for answer in [
+            &b"Content-Encoding: gzip\r\n\r\n"[..],
+            b"Content-Encoding: br\r\nGrpc-Status: 0\r\n\r\n",
+            b"Transfer-Encoding: chunked\r\n\r\n",
+            b"Content-Range: bytes 0-9/20\r\n\r\n",
+        ] {
+            assert_eq!(decode(answer).unwrap_err(), HeadError::Transformed);
+        }
+        let failed = head(b"Content-Encoding: gzip\r\nGrpc-Status: 5\r\n\r\n");
+        assert_eq!(failed.status, Some(Status::new(Code::NotFound, "")));
+        assert!(failed.metadata.is_empty());
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! meaning of its answer.
 
 pub(crate) mod answers;
+pub mod body;
 pub mod dropped;
+pub(crate) mod fatal;
 mod fields;
 pub mod frame;
 pub mod head;

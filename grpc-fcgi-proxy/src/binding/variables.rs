@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use grpc_wire::method::{CallKind, Method};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 use super::fields::{metadata_list, write_fields};
 use super::route::Script;
@@ -15,6 +15,10 @@ use super::sink::Sink;
 
 /// Stands for an unknown length: php-fpm lets a script read no more than CONTENT_LENGTH bytes.
 const UNKNOWN_LENGTH: u64 = i64::MAX as u64;
+
+/// PHP compresses its output where it sees this field (zlib.output_compression, ob_gzhandler). The output of a call is a
+/// message, not a page.
+const INVITATIONS: [HeaderName; 1] = [header::ACCEPT_ENCODING];
 
 const SOFTWARE: &str = concat!("grpc-fcgi-proxy/", env!("CARGO_PKG_VERSION"));
 
@@ -117,7 +121,7 @@ impl Variables<'_> {
         self.write_ends(sink)?;
         self.write_call(sink)?;
         sink.push(b"HTTP_HOST", self.authority.as_bytes())?;
-        write_fields(self.headers, sink)
+        write_fields(self.headers, &INVITATIONS, sink)
     }
 
     fn write_ends<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
@@ -168,7 +172,7 @@ impl PageVariables<'_> {
         if let Some(host) = self.headers.get(header::HOST) {
             sink.push(b"HTTP_HOST", host.as_bytes())?;
         }
-        write_fields(self.headers, sink)
+        write_fields(self.headers, &[], sink)
     }
 }
 
@@ -217,8 +221,6 @@ fn host(authority: &str) -> &str {
 mod tests {
     use std::convert::Infallible;
     use std::path::Path;
-
-    use http::HeaderName;
 
     use super::*;
 
@@ -318,8 +320,21 @@ mod tests {
     }
 
     #[test]
+    fn the_output_of_a_call_is_not_to_be_compressed() {
+        let headers = headers(&[("accept-encoding", "gzip"), ("accept", "text/html")]);
+        let text = encoded(&headers);
+        assert!(!text.contains("HTTP_ACCEPT_ENCODING") && text.contains("HTTP_ACCEPT=text/html"));
+        assert!(text.contains("accept-encoding: gzip\n"));
+    }
+
+    #[test]
     fn the_header_fields_of_a_page_pass_the_same_filter() {
-        let headers = headers(&[("proxy", "evil"), ("x_a", "forged"), ("x-a", "true")]);
+        let headers = headers(&[
+            ("accept-encoding", "gzip"),
+            ("proxy", "evil"),
+            ("x_a", "forged"),
+            ("x-a", "true"),
+        ]);
         let variables = PageVariables {
             script: &Script::new(Path::new("/app/status.php")),
             method: "GET",
@@ -336,6 +351,7 @@ mod tests {
             "SCRIPT_NAME=/status",
             "DOCUMENT_URI=/status",
             "QUERY_STRING=json",
+            "HTTP_ACCEPT_ENCODING=gzip",
             "HTTP_X_A=true",
         ] {
             assert!(text.contains(pair), "{pair} is not in {text:?}");

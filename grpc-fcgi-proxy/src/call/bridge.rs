@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::compression::Compression;
+use super::no_status::NoStatusWarnings;
 use super::slots::Slots;
 use crate::application::Application;
 use crate::binding::route::Routes;
@@ -23,9 +25,13 @@ pub(crate) struct Bridge {
     pub(crate) kinds: MethodKinds,
     pub(crate) builtin: Builtin,
     pub(crate) limits: CallLimits,
+    /// Whether a unary answer without a status fails its call.
+    pub(crate) require_status: bool,
+    pub(crate) no_status_warnings: NoStatusWarnings,
     pub(crate) slots: Slots,
     /// For the calls that the proxy answers itself.
     pub(crate) builtin_slots: Slots,
+    pub(crate) compression: Compression,
     pub(crate) metrics: Arc<Metrics>,
     /// Cancelled when the time to drain has expired, which aborts the remaining calls.
     pub(crate) stopping: CancellationToken,

@@ -66,7 +66,10 @@ pub(crate) enum CallError {
     /// The application: too much metadata.
     #[error("the application's metadata exceeds the size limit: {0}")]
     ResponseMetadataTooLarge(DroppedFields),
-    /// The application: its frames violate the binding.
+    /// The application: its answer has no status, although one is required.
+    #[error("the answer has no Grpc-Status (--require-status)")]
+    NoStatus,
+    /// The application: its answer violates the binding.
     #[error(transparent)]
     Answer(#[from] AnswerError),
 }
@@ -129,6 +132,10 @@ impl CallError {
                 Code::ResourceExhausted,
                 "the application's metadata exceeds the size limit",
             ),
+            Self::NoStatus => Status::new(Code::Unknown, "the application sent no status"),
+            Self::Answer(AnswerError::FatalError) => {
+                Status::new(Code::Internal, "the application failed during its answer")
+            }
             Self::Answer(AnswerError::Message(MessageError::TooLarge { .. })) => Status::new(
                 Code::ResourceExhausted,
                 "the application's answer exceeds the size limit",

@@ -88,6 +88,18 @@ impl Observed {
         );
     }
 
+    /// `calls` have ended so since the last warning.
+    pub(super) fn warn_of_no_status(&self, calls: u64) {
+        tracing::warn!(
+            path = &*self.path,
+            request_id = self.id.request(),
+            trace_id = self.id.trace(),
+            calls,
+            "an answer without Grpc-Status counts as OK, but its Content-Type is not application/grpc: its script may \
+             have failed; --require-status refuses such answers"
+        );
+    }
+
     /// Records the end of a call that the proxy did not have to fail.
     pub(super) fn end(&mut self, code: Code) {
         self.report(code, None);

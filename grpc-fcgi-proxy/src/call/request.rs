@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use grpc_wire::encoding::{EncodingError, NamedEncoding};
 use grpc_wire::method::{CallKind, Method};
 use grpc_wire::{metadata, timeout};
 use http::request::Parts;
@@ -37,6 +38,10 @@ impl<'a> CallRequest<'a> {
         let method = Method::parse(head.uri.path())?;
         metadata::check_size(&head.headers, bridge.limits.metadata)?;
         let timeout = timeout::requested(&head.headers)?;
+        // As in grpc-go, even if no message turns out to be compressed.
+        if NamedEncoding::of(&head.headers) == NamedEncoding::Unsupported {
+            return Err(EncodingError::Unsupported.into());
+        }
         Ok(Self {
             bridge,
             kind,

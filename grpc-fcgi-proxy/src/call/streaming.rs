@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::bounds;
 use super::bridge::CallLimits;
+use super::compression::Compression;
 use super::error::CallError;
 use super::observed::Observed;
 use super::request::{CallRequest, aborted};
@@ -27,7 +28,7 @@ use super::requests::Requests;
 use super::response::{self, Outcome};
 use super::response_body::ResponseBody;
 use crate::application::Answers;
-use crate::binding::answers::{AnswerDecoder, AnswerPart};
+use crate::binding::answers::{AnswerDecoder, AnswerError, AnswerPart};
 use crate::binding::variables::Input;
 
 /// Pieces of messages on their way to the client.
@@ -59,6 +60,7 @@ pub(super) async fn run(
         received,
         request_headers: call.headers().clone(),
         limits: call.bridge.limits,
+        compression: call.bridge.compression.clone(),
         deadline: call.deadline,
         stopping: call.bridge.stopping.clone(),
     };
@@ -82,8 +84,7 @@ async fn begin(
     body: RequestBody,
     received: Arc<AtomicU64>,
 ) -> Result<Answers<Requests>, CallError> {
-    let limit = call.bridge.limits.receive_message;
-    let requests = Requests::new(body, call.kind, call.headers(), limit, received);
+    let requests = Requests::new(body, call, received);
     let variables = call.variables(Input::Stream);
     let (application, log) = (&call.bridge.application, observed.application_log());
     Ok(application
@@ -148,6 +149,7 @@ struct Task {
     received: Arc<AtomicU64>,
     request_headers: HeaderMap,
     limits: CallLimits,
+    compression: Compression,
     deadline: Option<Instant>,
     stopping: CancellationToken,
 }
@@ -218,9 +220,14 @@ impl Task {
                     AnswerPart::Noop => client.open(&mut initial, encoding),
                     AnswerPart::Messages(bytes) => {
                         client.open(&mut initial, encoding);
-                        let send = client.frames.send(Frame::data(bytes));
-                        // The task notices if the client has gone.
-                        let _ = self.answers.paused(send).await?;
+                        self.send(client, bytes).await?;
+                    }
+                    AnswerPart::Uncompressed(encoding, content) => {
+                        client.open(&mut initial, Some(encoding));
+                        let compress = self.compression.compress(encoding, content);
+                        let message = self.answers.paused(compress).await?;
+                        let message = message.map_err(AnswerError::from)?;
+                        self.send(client, message).await?;
                     }
                     AnswerPart::Trailers(trailers) => {
                         self.observed.set_method_known();
@@ -242,6 +249,13 @@ impl Task {
             let bytes = self.answers.next().await?.ok_or(CallError::EndedEarly)?;
             decoder.push(bytes)?;
         }
+    }
+
+    async fn send(&mut self, client: &Client, bytes: Bytes) -> Result<(), CallError> {
+        let send = client.frames.send(Frame::data(bytes));
+        // The task notices if the client has gone.
+        let _ = self.answers.paused(send).await?;
+        Ok(())
     }
 
     /// Waits for the script to end after its last answer; briefly, since the client waits too.

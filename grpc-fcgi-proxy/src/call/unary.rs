@@ -1,12 +1,13 @@
 //! A unary call: one whole message in, one whole answer out.
 
 use bytes::Bytes;
-use futures_util::stream;
-use grpc_wire::encoding::NamedEncoding;
+use futures_util::{FutureExt, stream};
+use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::message::{Decoder, Encoder};
 use grpc_wire::status::Code;
 use http_body_util::BodyExt;
 
+use super::compression::Compression;
 use super::error::CallError;
 use super::observed::Observed;
 use super::request::CallRequest;
@@ -23,22 +24,29 @@ pub(super) async fn run(
     observed: &mut Observed,
     body: RequestBody,
 ) -> Result<Outcome, CallError> {
-    let (message, compressed) = receive(call, observed, body).await?;
-    let variables = call.variables(Input::Message {
-        length: message.len(),
-        compressed,
-    });
-    let requests = stream::iter([Ok::<_, CallError>(message)]);
-    let (application, log) = (&call.bridge.application, observed.application_log());
-    let mut answers = application
-        .begin(&variables, requests, call.holdings(), log)
-        .await?;
-    let limit = call.bridge.limits.send_message;
-    let result = collect(&mut answers, limit).await;
-    answers.finish(&result);
-    let (head, message) = result?;
-    observed.set_method_known();
-    outcome(call, observed, head, message)
+    // In a block, so that nothing of this is held while the message is compressed.
+    let compressing = {
+        let (message, compressed) = receive(call, observed, body).await?;
+        let variables = call.variables(Input::Message {
+            length: message.len(),
+            compressed,
+        });
+        let requests = stream::iter([Ok::<_, CallError>(message)]);
+        let (application, log) = (&call.bridge.application, observed.application_log());
+        let mut answers = application
+            .begin(&variables, requests, call.holdings(), log)
+            .await?;
+        let result = collect(call, &mut answers).await;
+        answers.finish(&result);
+        let (head, message) = result?;
+        observed.set_method_known();
+        let outcome = outcome(call, observed, head, message)?;
+        match outcome.encoding {
+            None => return Ok(outcome),
+            Some(encoding) => compress(call.bridge.compression.clone(), encoding, outcome).boxed(),
+        }
+    };
+    compressing.await
 }
 
 /// Reads the request to its end: a unary call has exactly one message. Also returns whether it was compressed.
@@ -65,7 +73,11 @@ async fn receive(
     decoder.finish().map_err(CallError::RequestMessage)?;
     let message = only.ok_or(CallError::MessageCount)?;
     let content = if message.compressed {
-        NamedEncoding::of(call.headers()).decompress(&message.content, limit)?
+        let encoding = NamedEncoding::of(call.headers());
+        let compression = &call.bridge.compression;
+        compression
+            .decompress(encoding, message.content, limit)
+            .await?
     } else {
         message.content
     };
@@ -73,19 +85,50 @@ async fn receive(
 }
 
 /// Reads the answer to its end: only then is it known to be complete.
-async fn collect<R>(answers: &mut Answers<R>, limit: usize) -> Result<(Head, Encoder), CallError>
+async fn collect<R>(
+    call: &CallRequest<'_>,
+    answers: &mut Answers<R>,
+) -> Result<(Head, Encoder), CallError>
 where
     R: stream::Stream<Item = Result<Bytes, CallError>> + Unpin,
 {
-    let mut message = Encoder::new(limit);
+    let mut message = Encoder::new(call.bridge.limits.send_message);
     let (head, first) = answers.head().await?;
     message.push(&first).map_err(AnswerError::Message)?;
     while let Some(piece) = answers.next().await? {
         message.push(&piece).map_err(AnswerError::Message)?;
     }
+    if head.status.is_none() {
+        check_unstated(call, answers.has_fatal_error())?;
+    }
+    check_length(&head, &message)?;
     Ok((head, message))
 }
 
+/// An answer without a status is OK by the predecessor's contract, unless something shows that it is not.
+fn check_unstated(call: &CallRequest<'_>, has_fatal_error: bool) -> Result<(), CallError> {
+    if has_fatal_error {
+        return Err(AnswerError::FatalError.into());
+    }
+    if call.bridge.require_status {
+        return Err(CallError::NoStatus);
+    }
+    Ok(())
+}
+
+/// A script that has failed in the middle of its message has printed less than it declared.
+fn check_length(head: &Head, message: &Encoder) -> Result<(), CallError> {
+    let code = head.status.as_ref().map_or(Code::Ok, |status| status.code);
+    let length = message.content_length();
+    match head.body.length {
+        Some(declared) if code == Code::Ok && declared != length as u64 => {
+            Err(AnswerError::Length { declared, length }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The end of the call, with its message as it was received: not yet compressed, and then without its prefix.
 fn outcome(
     call: &CallRequest<'_>,
     observed: &mut Observed,
@@ -98,19 +141,18 @@ fn outcome(
         metadata,
         trailers,
         encoding,
+        body,
         ..
     } = head;
-    // The predecessor's contract: a script that sends no status has succeeded.
+    if status.is_none() && !body.is_grpc {
+        call.bridge.no_status_warnings.add(observed);
+    }
     let status = status.unwrap_or_default();
     let encoding = encoding.filter(|encoding| encoding.is_accepted(call.headers()));
     // A failed call has no message: the body is an error page.
     let message = match (status.code, encoding) {
         (Code::Ok, None) => Some(message.finish()),
-        (Code::Ok, Some(encoding)) => Some(
-            message
-                .finish_compressed(encoding)
-                .map_err(AnswerError::from)?,
-        ),
+        (Code::Ok, Some(_)) => Some(message.into_content()),
         _ => None,
     };
     let outcome = Outcome {
@@ -123,5 +165,17 @@ fn outcome(
     let outcome = outcome.in_one_block();
     let outcome = outcome.bounded(call.bridge.limits.response_metadata, observed)?;
     observed.set_messages(1, u64::from(outcome.message.is_some()));
+    Ok(outcome)
+}
+
+async fn compress(
+    compression: Compression,
+    encoding: Encoding,
+    mut outcome: Outcome,
+) -> Result<Outcome, CallError> {
+    if let Some(content) = outcome.message.take() {
+        let message = compression.compress(encoding, content).await;
+        outcome.message = Some(message.map_err(AnswerError::from)?);
+    }
     Ok(outcome)
 }

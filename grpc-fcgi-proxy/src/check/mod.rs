@@ -2,6 +2,7 @@
 //!
 //! It needs no help from php-fpm's side: it infers a pool's settings from php-fpm's answers.
 
+mod compression;
 mod files;
 mod pages;
 mod reach;

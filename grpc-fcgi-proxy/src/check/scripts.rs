@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use bytes::Bytes;
 use fastcgi_client::Params;
 use grpc_wire::method::{CallKind, Method};
 use grpc_wire::status::{self, Code};
 use http::{HeaderMap, Response, StatusCode};
 
+use super::compression;
 use super::report::{Level, Report};
 use crate::binding::route::{Script, Unresolved};
 use crate::binding::variables::{FormattedAddress, Input, Variables};
@@ -51,9 +51,22 @@ pub(super) async fn check(report: &mut Report, config: &Config, target: &Target)
                 continue;
             }
         };
-        let answer = page::exchange(target, call(&script), Bytes::new(), SCRIPT_TIMEOUT).await;
+        let answer = compression::exchange(target, call(&script), SCRIPT_TIMEOUT).await;
+        let (answer, compressed) = match answer {
+            Ok((page, compressed)) => (Ok(page), compressed),
+            Err(error) => (Err(error), false),
+        };
+        let habits = match &answer {
+            Ok(page) => find_habits(&page.answer, compressed, config.require_status),
+            Err(_) => Vec::new(),
+        };
         let (level, text) = judge(answer, judge_call);
-        report.add(level, subject, text);
+        report.add(level, &subject, text);
+        if level != Level::Error {
+            for (level, text) in habits {
+                report.add(level, &subject, text);
+            }
+        }
     }
     for AuxPath { path, file } in &config.aux_path {
         let script = config.script(file);
@@ -174,6 +187,42 @@ fn judge_call(answer: &Response<Vec<u8>>) -> Finding {
             ),
         ),
     }
+}
+
+/// What a script does in each call, and should not.
+fn find_habits(answer: &Response<Vec<u8>>, compressed: bool, require_status: bool) -> Vec<Finding> {
+    let mut habits = Vec::new();
+    let has_status = answer.headers().contains_key("grpc-status");
+    if !has_status && answer.status() == StatusCode::OK {
+        habits.push(if require_status {
+            let text = "sends no Grpc-Status, which --require-status demands";
+            (Level::Error, text.to_owned())
+        } else {
+            let text = "sends no Grpc-Status, so a call is OK even after exit or die() and with text before <?php: let it \
+                        send Grpc-Status, and then set --require-status";
+            (Level::Warning, text.to_owned())
+        });
+    }
+    // A message may begin so, but an answer with another status than OK has none.
+    let body = answer.body();
+    let failed = answer
+        .headers()
+        .get("grpc-status")
+        .is_some_and(|code| code != "0");
+    let stray =
+        body.starts_with(b"\xef\xbb\xbf") || body.first().is_some_and(u8::is_ascii_whitespace);
+    if failed && stray {
+        let text = "prints a byte order mark or white space before its message: remove it, from before <?php or after ?>";
+        habits.push((Level::Warning, text.to_owned()));
+    }
+    if compressed {
+        let text = format!(
+            "compresses its output, and a compressed answer fails its call: use no ob_gzhandler; {}",
+            compression::REMEDY
+        );
+        habits.push((Level::Warning, text));
+    }
+    habits
 }
 
 fn judge_page(answer: &Response<Vec<u8>>) -> Finding {

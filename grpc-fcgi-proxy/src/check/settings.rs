@@ -1,15 +1,14 @@
-//! PHP's settings that calls depend on: display_errors, the log, post_max_size.
+//! PHP's settings that calls depend on: display_errors, the log, post_max_size, zlib.output_compression.
 //!
 //! They are inferred from PHP's warnings about a request with too many variables and too long a body, which PHP logs
-//! before it opens the script. The script does not exist, so nothing runs.
+//! before it opens the script, and from the form of its answer. The script does not exist, so nothing runs.
 
-use bytes::Bytes;
 use fastcgi_client::Params;
 
-use super::ANSWER_TIMEOUT;
 use super::report::Report;
+use super::{ANSWER_TIMEOUT, compression};
 use crate::fastcgi::target::Target;
-use crate::php_fpm::page::{self, Page};
+use crate::php_fpm::page::Page;
 
 /// More than max_input_nesting_level, which is 64 by default.
 const NESTING: usize = 8000;
@@ -34,9 +33,9 @@ struct Settings {
 }
 
 pub(super) async fn check(report: &mut Report, target: &Target, max_message: usize) {
-    let answer = page::exchange(target, params(), Bytes::new(), ANSWER_TIMEOUT).await;
-    let (page, log) = match answer {
-        Ok(Page { answer, stderr }) => (answer, stderr),
+    let answer = compression::exchange(target, params(), ANSWER_TIMEOUT).await;
+    let (page, log, compressed) = match answer {
+        Ok((Page { answer, stderr }, compressed)) => (answer, stderr, compressed),
         Err(error) => return report.error("PHP's settings", error),
     };
     let (shown, log) = (
@@ -47,6 +46,7 @@ pub(super) async fn check(report: &mut Report, target: &Target, max_message: usi
     settings.report_log(report);
     settings.report_display_errors(report);
     settings.report_post_max_size(report, max_message);
+    compression::report(report, compressed);
 }
 
 fn params() -> Params<'static> {

@@ -144,6 +144,11 @@ pub struct Config {
     #[arg(long, help_heading = SERVICES)]
     pub(crate) no_reflection: bool,
 
+    /// Fail a unary call with UNKNOWN if its script sends neither Grpc-Status nor an HTTP status other than 200. Without this
+    /// flag the call is OK, even after exit or die() and with text before <?php
+    #[arg(long, help_heading = SERVICES)]
+    pub(crate) require_status: bool,
+
     /// Maximum size of a request message in bytes, uncompressed
     #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "4194304", value_parser = count(0, u32::MAX.into()))]
     pub(crate) max_receive_message_size: usize,

@@ -42,9 +42,9 @@ impl Findings {
     /// Requires a line of this level about `subject` that contains `words`.
     fn expect(&self, level: &str, subject: &str, words: &str) {
         let begin = format!("{level:<8} {subject}");
-        let line = self.text.lines().find(|line| line.starts_with(&begin));
-        let line = line.unwrap_or_else(|| panic!("no {begin} in\n{}", self.text));
-        assert!(line.contains(words), "no {words} in {line}");
+        let mut lines = self.text.lines().filter(|line| line.starts_with(&begin));
+        let found = lines.any(|line| line.contains(words));
+        assert!(found, "no {begin} with {words} in\n{}", self.text);
     }
 }
 
@@ -96,6 +96,7 @@ async fn without_problems_every_line_is_ok() {
     findings.expect("ok", "PHP's log", "reaches the proxy");
     findings.expect("ok", "display_errors", "off");
     findings.expect("ok", "post_max_size", "8388608 bytes");
+    findings.expect("ok", "zlib.output_compression", "off");
     findings.expect(
         "ok",
         "script /",
@@ -304,6 +305,30 @@ async fn scripts_that_fail_or_ignore_the_method_are_reported() {
         &subject,
         "let it compare GRPC_SERVICE and GRPC_METHOD",
     );
+}
+
+#[tokio::test]
+async fn scripts_whose_failure_would_pass_for_ok_are_reported() {
+    let php_fpm = PhpFpm::start().await;
+    let subject = format!("script {}", php("fixtures/echo.php").display());
+    let findings = check_fixture(&php_fpm, &[], "echo.php").await;
+    findings.expect("warning", &subject, "sends no Grpc-Status");
+    assert!(findings.passed);
+    let findings = check_fixture(&php_fpm, &["--require-status"], "echo.php").await;
+    findings.expect("error", &subject, "which --require-status demands");
+}
+
+#[tokio::test]
+async fn output_in_front_of_a_message_is_reported() {
+    let lines = "pm.max_children = 2\nphp_admin_value[output_buffering] = 4096\n";
+    let php_fpm = PhpFpm::start_with(lines).await;
+    let folder = open_folder();
+    let script = folder.path().join("script.php");
+    for output in ["\u{feff}", "\n"] {
+        fs::write(&script, format!("{output}<?php header('Grpc-Status: 12');")).unwrap();
+        let findings = check(&php_fpm.url(), &[], &script).await;
+        findings.expect("warning", "script", "a byte order mark or white space");
+    }
 }
 
 #[tokio::test]

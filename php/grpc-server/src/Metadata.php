@@ -20,8 +20,8 @@ final class Metadata
 
     /** Names of header fields that belong to the CGI answer or to a connection. */
     private const RESERVED_KEYS = [
-        'status', 'location', 'content-type', 'content-length', 'content-encoding', 'connection', 'host', 'keep-alive',
-        'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
+        'status', 'location', 'content-type', 'content-length', 'content-encoding', 'content-range', 'connection', 'host',
+        'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade',
     ];
 
     private const KEY_CHARACTERS = 'abcdefghijklmnopqrstuvwxyz0123456789-_.';

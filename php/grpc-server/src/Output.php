@@ -137,8 +137,9 @@ class Output
         if (!headers_sent($file, $line)) {
             return false;
         }
-        error_log("no answer is possible: output began at $file:$line, before the call");
-        // Without a status the call would be OK, with the output as its message; this byte makes that message invalid.
+        // Without a status the call would be OK, with the output as its message. The proxy fails it after a fatal error.
+        error_log("PHP Fatal error:  no answer is possible: output began at $file:$line, before the call");
+        // Where PHP's log does not reach the proxy, this byte makes the message invalid.
         $this->send("\xff", '');
         return true;
     }

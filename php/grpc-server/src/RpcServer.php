@@ -10,6 +10,8 @@ use Throwable;
 /** Serves one call, that of the current php-fpm request, with the services made from generated server stubs. */
 final class RpcServer
 {
+    private const FATAL_ERRORS = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
+
     /** @var array<string, MethodDescriptor> */
     private array $methods = [];
 
@@ -43,6 +45,19 @@ final class RpcServer
         if (!$output->begin()) {
             return STATUS_UNKNOWN;
         }
+        $returned = false;
+        $output->onShutdown(static function () use (&$returned, $call): void {
+            if (!$returned) {
+                self::logExit($call);
+            }
+        });
+        $status = $this->statusOf($call, $output);
+        $returned = true;
+        return $status;
+    }
+
+    private function statusOf(IncomingCall $call, Output $output): int
+    {
         $unary = $call->kind === MethodDescriptor::UNARY_CALL;
         $context = new ServerContext($call, $output);
         try {
@@ -51,6 +66,14 @@ final class RpcServer
             return STATUS_CANCELLED;
         }
         return $context->statusCode();
+    }
+
+    /** PHP logs a fatal error itself, but nothing else tells why the call ended. */
+    private static function logExit(IncomingCall $call): void
+    {
+        if (((error_get_last()['type'] ?? 0) & self::FATAL_ERRORS) === 0) {
+            error_log("$call->method called exit, so the call fails: return, or throw a StatusException");
+        }
     }
 
     private function serveUnary(IncomingCall $call, ServerContext $context, Output $output): void

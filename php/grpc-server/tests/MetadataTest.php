@@ -63,6 +63,7 @@ final class MetadataTest extends TestCase
             'pseudo-header' => [[':path' => ['a']]],
             'reserved' => [['grpc-status' => ['0']]],
             'header field of CGI' => [['status' => ['404']]],
+            'header field that describes the body' => [['content-range' => ['bytes 0-1/2']]],
             'CR LF in a value' => [['x-a' => ["a\r\nset-cookie: b"]]],
             'NUL' => [['x-a' => ["\0"]]],
             'not ASCII' => [['x-a' => ['é']]],

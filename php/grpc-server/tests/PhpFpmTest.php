@@ -120,7 +120,8 @@ final class PhpFpmTest extends TestCase
     {
         [, $body, $log] = self::unary('a', ['PRINT_BEFORE' => "\n", 'FLUSH_BEFORE' => '1']);
         self::assertSame("\n\xff", $body);
-        self::assertStringContainsString('no answer is possible: output began at', $log);
+        // The proxy fails the call because of this line.
+        self::assertStringContainsString('PHP message: PHP Fatal error:  no answer is possible: output began at', $log);
     }
 
     /** Removing such a buffer again and again kept the worker busy for ever. */
@@ -178,6 +179,21 @@ final class PhpFpmTest extends TestCase
             }
             // Although the client has not half-closed.
             self::assertSame([FrameFlags::TRAILERS, "grpc-status: 2\r\ngrpc-message: the script ended early\r\n"], $call->frame());
+        }
+    }
+
+    public function test_exit_is_logged_but_no_other_end(): void
+    {
+        $logged = ' called exit, so the call fails';
+        self::assertStringContainsString("/test.Scripted/Unary$logged", self::unary('exit')[2]);
+        $call = self::bidi();
+        $call->send(Call::messages('exit'));
+        $call->endInput();
+        $call->fields();
+        $call->rest();
+        self::assertStringContainsString("/test.Scripted/BidiStream$logged", $call->log);
+        foreach (['exhaust', 'throw', 'nothing'] as $command) {
+            self::assertStringNotContainsString($logged, self::unary($command)[2]);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tokio::process::Command;
 
-use super::{Findings, check_fixture, check_pool, open_folder};
+use super::{Findings, check, check_fixture, check_pool, open_folder};
 use crate::support::{Client, PhpFpm, Proxy, php};
 
 #[tokio::test]
@@ -53,6 +53,29 @@ async fn post_max_size_is_reported_and_limits_no_message() {
         let findings = check_pool(lines).await;
         findings.expect("ok", "post_max_size", "PHP does not apply it");
     }
+}
+
+#[tokio::test]
+async fn compressed_output_is_reported() {
+    let lines = "pm.max_children = 2\nphp_admin_flag[zlib.output_compression] = on\n";
+    let php_fpm = PhpFpm::start_with(lines).await;
+    let findings = check_fixture(&php_fpm, &[], "echo.php").await;
+    let remedy = "php_admin_flag[zlib.output_compression] = off";
+    findings.expect("warning", "zlib.output_compression", remedy);
+    findings.expect("warning", "script", "compresses its output");
+    // The other checks read the compressed answers too.
+    findings.expect("ok", "display_errors", "off");
+    let findings = check_fixture(&php_fpm, &[], "none.php").await;
+    findings.expect("error", "script", "php-fpm does not find the file");
+
+    let php_fpm = PhpFpm::start().await;
+    let folder = open_folder();
+    let script = folder.path().join("script.php");
+    let text = "<?php ob_start('ob_gzhandler'); header('Grpc-Status: 12');";
+    std::fs::write(&script, text).unwrap();
+    let findings = check(&php_fpm.url(), &[], &script).await;
+    findings.expect("warning", "script", "use no ob_gzhandler");
+    findings.expect("ok", "zlib.output_compression", "off");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! An application or a client that fails during a call. Afterwards the proxy must have recovered.
 
 mod aborted;
+mod cut_short;
 mod down;
 mod killed;
 mod output;

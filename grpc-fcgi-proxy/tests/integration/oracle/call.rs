@@ -112,6 +112,7 @@ fn known() -> impl Strategy<Value = (String, String)> {
         "traceparent",
         "cookie",
         "accept",
+        "accept-encoding",
         "proxy",
     ];
     (
@@ -241,7 +242,7 @@ impl RandomCall {
     pub(super) fn header_variables(&self) -> BTreeMap<String, String> {
         let mut variables = BTreeMap::<String, String>::new();
         for (key, value) in &self.metadata {
-            if key == "proxy" || key.contains(['_', '.']) {
+            if matches!(key.as_str(), "accept-encoding" | "proxy") || key.contains(['_', '.']) {
                 continue;
             }
             let separator = if key == "cookie" { "; " } else { ", " };

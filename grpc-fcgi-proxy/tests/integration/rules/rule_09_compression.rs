@@ -1,13 +1,14 @@
 //! Compression is per message; without an encoding or with an unknown one it is rejected; limits apply to the uncompressed message.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-
+use serde_json::json;
 use tonic::Code;
 
-use crate::support::{serve, serve_streams};
+use crate::support::{Client, PhpFpm, Proxy, php, serve, serve_streams};
 
 const GZIP: (&str, &str) = ("grpc-encoding", "gzip");
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
@@ -21,6 +22,26 @@ const HELLO: &[u8] = &[
 fn compressed(content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
     [&[1], &length[..], content].concat()
+}
+
+fn gzip(content: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(content).unwrap();
+    gzip.finish().unwrap()
+}
+
+fn gunzip(compressed: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    GzDecoder::new(compressed)
+        .read_to_end(&mut content)
+        .unwrap();
+    content
+}
+
+/// Random bytes, which are not compressed in place.
+fn large() -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..200_000).map(|_| random.u8(..)).collect()
 }
 
 #[tokio::test]
@@ -50,9 +71,7 @@ async fn a_compressed_message_is_plain_for_php() {
 async fn limits_hold_for_the_plain_message() {
     let limit = ["--max-receive-message-size", "30"];
     let refused = "the request message exceeds the size limit";
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(&[b'x'; 31]).unwrap();
-    let large = compressed(&gzip.finish().unwrap());
+    let large = compressed(&gzip(&[b'x'; 31]));
     assert!(large.len() < 30);
     let (_php_fpm, _proxy, client) = serve("echo.php", &limit).await;
     let send = async |body| client.send("/a.B/C", body, &[GRPC, GZIP]).await.unwrap();
@@ -98,6 +117,33 @@ async fn messages_that_cannot_be_decompressed_are_refused() {
     }
 }
 
+/// The client may compress only what the server has said that it accepts.
+#[tokio::test]
+async fn an_unsupported_encoding_is_refused_from_the_header_fields() {
+    let (_php_fpm, proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let unknown = [("grpc-encoding", "foo")];
+    let refused = (Code::Unimplemented, "grpc-encoding is not supported".into());
+    for path in [
+        "/test.Service/Unary",
+        "/test.Service/ClientStream",
+        "/test.Service/ServerStream",
+        "/test.Service/BidiStream",
+        "/grpc.health.v1.Health/Check",
+    ] {
+        let mut call = client.stream_at(path, &unknown);
+        // Neither a message nor a half-close is needed.
+        assert_eq!(call.status().await, refused, "{path}");
+        assert_eq!(
+            call.headers().await["grpc-accept-encoding"],
+            "identity,gzip,zstd"
+        );
+    }
+    for outcome in ["complete", "failed", "abandoned"] {
+        let exchanges = format!("fcgi_exchanges_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(proxy.metric(&exchanges).await, 0.0);
+    }
+}
+
 #[tokio::test]
 async fn a_stream_may_mix_compressed_and_plain_messages() {
     let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
@@ -128,4 +174,81 @@ async fn messages_are_compressed_one_by_one_if_the_client_accepts_it() {
         call.half_close();
         assert_eq!(call.status().await.0, Code::Ok);
     }
+}
+
+#[tokio::test]
+async fn a_large_message_is_compressed_both_ways() {
+    let (_php_fpm, _proxy, client) = serve("told.php", &[]).await;
+    let answer = json!({"http_status": 200, "fields": [["Grpc-Encoding", "Z3ppcA=="]]}).to_string();
+    let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+    let request = gzip(&[&length, answer.as_bytes(), &large()].concat());
+    let accepts = ("grpc-accept-encoding", "gzip");
+    let response = client
+        .send("/a.B/C", compressed(&request), &[GRPC, GZIP, accepts])
+        .await
+        .unwrap();
+    assert_eq!(response.status(), (Code::Ok, ""));
+    assert_eq!(response.headers["grpc-encoding"], "gzip");
+    let (prefix, content) = response.body.split_at(5);
+    assert_eq!(prefix, &compressed(content)[..5]);
+    assert!(gunzip(content) == large());
+}
+
+/// A large message takes longer than the small ones behind it, and is compressed on another thread.
+#[tokio::test]
+async fn a_stream_of_large_and_small_messages_keeps_its_order() {
+    let (_php_fpm, _proxy, client) = serve_streams("stream_echo.php", &[]).await;
+    let accepts = ("grpc-accept-encoding", "gzip");
+    let mut call = client.stream("BidiStream", &[GZIP, ("x-encoding", "gzip"), accepts]);
+    let (large, small) = (large(), b"small".to_vec());
+    let contents = [&large, &small, &large, &large, &small, &small, &large];
+    let requests = contents.map(|content| compressed(&gzip(content)));
+    call.send_bytes(&requests.concat());
+    for content in contents {
+        let (flags, compressed) = call.next_flagged().await.unwrap();
+        assert_eq!(flags, 1);
+        assert!(gunzip(&compressed) == *content);
+    }
+    call.half_close();
+    assert_eq!(call.status().await.0, Code::Ok);
+}
+
+/// PHP compresses a page for a browser; a message is no page.
+#[tokio::test]
+async fn php_does_not_compress_its_output() {
+    let pool = "pm.max_children = 2\nphp_admin_flag[zlib.output_compression] = on\n";
+    let php_fpm = PhpFpm::start_with(pool).await;
+    let script = php("fixtures/echo.php");
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
+    let client = Client::connect(proxy.address).await;
+    let accepts = ("accept-encoding", "gzip, deflate, br");
+    let response = client.call(b"hello", &[accepts]).await;
+    assert_eq!(response.content(), b"hello");
+    assert!(!response.headers.contains_key("content-encoding"));
+}
+
+/// The client would take the compressed bytes for the message.
+#[tokio::test]
+async fn compressed_output_is_refused() {
+    let (_php_fpm, mut proxy, client) = serve("told.php", &[]).await;
+    for (fields, status) in [
+        (
+            json!([]),
+            (Code::Internal, "the application's answer is malformed"),
+        ),
+        // An error page, which is discarded.
+        (json!([["Grpc-Status", "NQ=="]]), (Code::NotFound, "")),
+    ] {
+        let mut fields = fields.as_array().unwrap().clone();
+        fields.push(json!(["Content-Encoding", "Z3ppcA=="]));
+        let answer = json!({"http_status": 200, "fields": fields}).to_string();
+        let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+        let message = [&length, answer.as_bytes(), &gzip(b"hello")].concat();
+        let response = client.call(&message, &[]).await;
+        assert_eq!(response.status(), status);
+        assert!(!response.headers.contains_key("content-encoding"));
+    }
+    let logged = proxy.logged(|record| record["error"].is_string()).await;
+    let error = logged["error"].as_str().unwrap();
+    assert!(error.contains("Content-Encoding"), "{error}");
 }
