@@ -4,7 +4,7 @@
 //! the part is of what no other connection holds: something always stays free for a further connection.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A part in percent.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +29,6 @@ pub(crate) struct Holdings {
     pub(crate) waiting: Held,
     /// Places of streaming calls.
     pub(crate) streams: Held,
-    /// The turn of its last call in the queue.
-    pub(crate) turn: Arc<AtomicU64>,
 }
 
 /// A count of things held.

@@ -233,6 +233,7 @@ impl Drop for Waiter {
 mod tests {
     use std::pin::pin;
 
+    use super::super::waiting::CALLS_IN_TURN;
     use super::*;
     use crate::metrics::registry::Metrics;
 
@@ -312,27 +313,15 @@ mod tests {
         let queue = queue(1, 1, 1);
         let (greedy, other) = (Holdings::default(), Holdings::default());
         let running = queue.take(Purpose::Unary, &greedy);
-        let mut first = queue.join(Purpose::Unary, &greedy);
-        let mut second = queue.join(Purpose::Unary, &greedy);
+        let join = |_| queue.join(Purpose::Unary, &greedy);
+        let mut greedy: Vec<_> = (0..=CALLS_IN_TURN).map(join).collect();
         let mut theirs = queue.join(Purpose::Unary, &other);
-        drop(running);
-        drop(first.place().await);
+        let mut last = greedy.pop().unwrap();
+        drop((greedy, running));
         let place = theirs.place().await;
-        assert!(futures_util::poll!(pin!(second.place())).is_pending());
+        assert!(futures_util::poll!(pin!(last.place())).is_pending());
         drop(place);
-        second.place().await.unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_connection_whose_calls_have_left_the_queue_joins_the_next_turn() {
-        let queue = queue(1, 1, 1);
-        let (greedy, other) = (Holdings::default(), Holdings::default());
-        let running = queue.take(Purpose::Unary, &greedy);
-        drop([(); 9].map(|()| queue.join(Purpose::Unary, &greedy)));
-        let mut first = queue.join(Purpose::Unary, &greedy);
-        let _theirs = queue.join(Purpose::Unary, &other);
-        drop(running);
-        first.place().await.unwrap();
+        last.place().await.unwrap();
     }
 
     #[tokio::test]

@@ -1,20 +1,22 @@
 //! The calls that wait for a place, in their order.
 //!
-//! Connections take turns: first the first calls of all connections, in the order of arrival, then their second ones, and so
-//! on. So a connection with a thousand waiting calls delays another one's call by one place.
+//! Connections take turns, each of several calls: first the first calls of all connections, in the order of arrival, then
+//! their next ones, and so on. So a connection with a thousand waiting calls delays another one's call by one turn.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::oneshot;
 
 use super::queue::{Place, Purpose};
 use crate::share::{Holding, Holdings};
 
+/// The calls of one connection stay together as far as is fair: they share a thread, and the writes of one turn of it.
+pub(super) const CALLS_IN_TURN: usize = 16;
+
 /// The place of a call in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket {
-    turn: u64,
+    turn: usize,
     number: u64,
 }
 
@@ -32,7 +34,7 @@ pub(super) struct WaitingCalls {
     unary: BTreeMap<Ticket, WaitingCall>,
     streams: BTreeMap<Ticket, WaitingCall>,
     /// The turn of the last call that got a place.
-    turn: u64,
+    turn: usize,
     next_number: u64,
 }
 
@@ -53,14 +55,8 @@ impl WaitingCalls {
         ticket
     }
 
-    /// A connection without a waiting call joins this turn, and another one the turn after its last.
     fn ticket(&mut self, client: &Holdings) -> Ticket {
-        let last = match client.waiting.count() {
-            0 => self.turn,
-            _ => self.turn.max(client.turn.load(Ordering::Relaxed)),
-        };
-        let turn = last + 1;
-        client.turn.store(turn, Ordering::Relaxed);
+        let turn = self.turn + 1 + client.waiting.count() / CALLS_IN_TURN;
         let number = self.next_number;
         self.next_number += 1;
         Ticket { turn, number }
