@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context;
-use prometheus::IntGauge;
+use prometheus::{IntCounter, IntGauge};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +51,7 @@ use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
 use crate::server::{Renewal, Server, ServerLimits, Threads, Tls, Web};
-pub use crate::telemetry::init as begin_log;
+pub use crate::telemetry::{Log, init as begin_log};
 
 /// A proxy that listens, and is ready to serve.
 #[allow(
@@ -64,6 +64,7 @@ pub struct Proxy {
     tls: Option<Arc<Tls>>,
     grpc: TcpListener,
     aux: TcpListener,
+    log_records_dropped: IntCounter,
 }
 
 impl Proxy {
@@ -72,7 +73,7 @@ impl Proxy {
     /// # Errors
     ///
     /// If a file is invalid, or a port is not available. No port is bound before every file has been read.
-    pub async fn bind(config: Config) -> anyhow::Result<Self> {
+    pub async fn bind(config: Config, log: &Log) -> anyhow::Result<Self> {
         let descriptors = Descriptors::read(&config.descriptor_set)?;
         if config.reflection() {
             descriptors
@@ -110,6 +111,7 @@ impl Proxy {
             tls: tls.map(Arc::new),
             grpc,
             aux,
+            log_records_dropped: log.dropped(),
         })
     }
 
@@ -125,6 +127,7 @@ impl Proxy {
     ) -> anyhow::Result<()> {
         let threads = Threads::start(self.config.threads())?;
         let parts = Parts::new(&self.config, self.descriptors).await?;
+        parts.admin.metrics.register(self.log_records_dropped)?;
         let draining = Arc::clone(&parts.admin);
         let (healthy, probe) = (parts.healthy, parts.probe);
         let renewal = match &self.tls {
