@@ -4,13 +4,16 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use grpc_fcgi_proxy::{CommandLine, Config, Log, Proxy, begin_log, check};
+use grpc_fcgi_proxy::{CommandLine, Config, Log, Proxy, begin_log, check, prepare_system_limits};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
 fn main() -> ExitCode {
     let line = CommandLine::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    if let Err(error) = prepare_system_limits(&line) {
+        return refuse(&error.to_string());
+    }
     match line {
         CommandLine::Serve(config) => serve(*config),
         CommandLine::Check(config) => match runtime() {

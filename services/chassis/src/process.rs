@@ -3,6 +3,7 @@
 use std::{error::Error, fmt::Display, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ where
     E: Display,
 {
     let config = config::parse::<C>(service);
+    raise_file_limit();
     // Flushed when all else has ended.
     let _log = match telemetry::init() {
         Ok(log) => log,
@@ -42,6 +44,15 @@ where
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
+    }
+}
+
+/// Connections need more file descriptors than the usual soft limit allows. A limit that cannot be raised may suffice.
+fn raise_file_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 
