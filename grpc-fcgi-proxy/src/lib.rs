@@ -13,6 +13,7 @@
     reason = "the overview names every module"
 )]
 
+mod accept;
 mod admin;
 pub mod application;
 pub mod binding;
@@ -21,10 +22,12 @@ mod call;
 mod check;
 mod config;
 pub mod fastcgi;
+mod lookup;
 mod metrics;
 mod php_fpm;
 mod server;
 mod share;
+mod system_limits;
 mod telemetry;
 
 use std::future::pending;
@@ -33,7 +36,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context;
-use prometheus::IntGauge;
+use prometheus::{IntCounter, IntGauge};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -51,7 +54,9 @@ use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
 use crate::server::{Renewal, Server, ServerLimits, Threads, Tls, Web};
-pub use crate::telemetry::init as begin_log;
+use crate::system_limits::OpenFiles;
+pub use crate::system_limits::prepare as prepare_system_limits;
+pub use crate::telemetry::{Log, init as begin_log};
 
 /// A proxy that listens, and is ready to serve.
 #[allow(
@@ -62,8 +67,10 @@ pub struct Proxy {
     config: Config,
     descriptors: Descriptors,
     tls: Option<Arc<Tls>>,
+    threads: Threads,
     grpc: TcpListener,
     aux: TcpListener,
+    log_records_dropped: IntCounter,
 }
 
 impl Proxy {
@@ -71,8 +78,8 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// If a file is invalid, or a port is not available. No port is bound before every file has been read.
-    pub async fn bind(config: Config) -> anyhow::Result<Self> {
+    /// If a file is invalid, a port is not available, or the system refuses a thread. No port is bound before every file has been read.
+    pub async fn bind(config: Config, log: &Log) -> anyhow::Result<Self> {
         let descriptors = Descriptors::read(&config.descriptor_set)?;
         if config.reflection() {
             descriptors
@@ -85,6 +92,8 @@ impl Proxy {
                 .context("--resolve-symlinks requires the files of php-fpm under the same paths")?;
         }
         let tls = Tls::read(&config.tls, config.web.grpc_web)?;
+        let threads = Threads::start(config.threads())
+            .with_context(|| format!("cannot start {} serving threads", config.threads()))?;
         let grpc = config.address.bind().await;
         let grpc = grpc.with_context(|| format!("cannot listen on {}", config.address))?;
         let aux = config.aux_address.bind().await;
@@ -108,8 +117,10 @@ impl Proxy {
             config,
             descriptors,
             tls: tls.map(Arc::new),
+            threads,
             grpc,
             aux,
+            log_records_dropped: log.dropped(),
         })
     }
 
@@ -117,14 +128,24 @@ impl Proxy {
     ///
     /// # Errors
     ///
-    /// If the system refuses a thread, or a part cannot be built.
+    /// If a part cannot be built.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()>,
         reload: &Notify,
     ) -> anyhow::Result<()> {
-        let threads = Threads::start(self.config.threads())?;
         let parts = Parts::new(&self.config, self.descriptors).await?;
+        parts.admin.metrics.register(self.log_records_dropped)?;
+        let files = OpenFiles::new(&self.config, parts.probe.targets.current().len());
+        let max_connections = files.connections();
+        if files.limit < files.needed() {
+            tracing::warn!(
+                limit = files.limit,
+                needed = files.needed(),
+                max_connections,
+                "the limit on file descriptors is lower than the flags need, so fewer connections are accepted"
+            );
+        }
         let draining = Arc::clone(&parts.admin);
         let (healthy, probe) = (parts.healthy, parts.probe);
         let renewal = match &self.tls {
@@ -149,8 +170,8 @@ impl Proxy {
             drop(healthy);
         };
         let web = Web::new(&self.config.web);
-        let limits = ServerLimits::new(&self.config);
-        let server = Server::new(parts.bridge, self.tls, web, threads, limits);
+        let limits = ServerLimits::new(&self.config, max_connections);
+        let server = Server::new(parts.bridge, self.tls, web, self.threads, limits);
         // The auxiliary server outlives the last call, so that the drain can be watched.
         let (stop, stopped) = oneshot::channel::<()>();
         let calls = async {

@@ -3,46 +3,62 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use grpc_fcgi_proxy::{CommandLine, Config, Proxy, begin_log, check};
+use anyhow::Context;
+use grpc_fcgi_proxy::{CommandLine, Config, Log, Proxy, begin_log, check, prepare_system_limits};
+use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let line = CommandLine::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    if let Err(error) = prepare_system_limits(&line) {
+        return refuse(&error.to_string());
+    }
     match line {
-        CommandLine::Serve(config) => serve(*config).await,
-        CommandLine::Check(config) => check(&config).await,
+        CommandLine::Serve(config) => serve(*config),
+        CommandLine::Check(config) => match runtime() {
+            Ok(runtime) => runtime.block_on(check(&config)),
+            Err(error) => refuse(&format!("{error:#}")),
+        },
     }
 }
 
-async fn serve(config: Config) -> ExitCode {
+fn serve(config: Config) -> ExitCode {
     let log = match begin_log() {
         Ok(log) => log,
-        Err(error) => {
-            // No log exists that could report this.
-            let _ = writeln!(
-                io::stderr(),
-                "grpc-fcgi-proxy: cannot start the log: {error}"
-            );
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refuse(&format!("cannot start the log: {error}")),
     };
-    let code = match run(config).await {
+    let result = runtime().and_then(|runtime| {
+        let result = runtime.block_on(run(config, &log));
+        // A lookup that hangs must not delay the exit.
+        runtime.shutdown_background();
+        result
+    });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
             ExitCode::FAILURE
         }
-    };
-    drop(log);
-    code
+    }
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
+/// While no log exists that could report it.
+fn refuse(error: &str) -> ExitCode {
+    let _ = writeln!(io::stderr(), "grpc-fcgi-proxy: {error}");
+    ExitCode::FAILURE
+}
+
+/// Fails if the system is out of file descriptors or memory.
+fn runtime() -> anyhow::Result<Runtime> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    runtime.context("cannot start the runtime")
+}
+
+async fn run(config: Config, log: &Log) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let reload = Notify::new();
-    let proxy = Proxy::bind(config).await?;
+    let proxy = Proxy::bind(config, log).await?;
     let (drain, drained) = oneshot::channel();
     let second = async {
         signals.stop(&reload).await;

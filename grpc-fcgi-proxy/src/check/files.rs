@@ -7,6 +7,28 @@ use super::report::Report;
 use crate::builtin::descriptors::Descriptors;
 use crate::config::Config;
 use crate::server::Tls;
+use crate::system_limits::OpenFiles;
+
+/// The number of file descriptors that the flags need, compared with the limit of this process.
+pub(super) fn check_limit(report: &mut Report, config: &Config, targets: usize) {
+    let files = OpenFiles::new(config, targets);
+    let (needed, limit) = (files.needed(), files.limit);
+    let subject = "file descriptors";
+    if needed <= limit {
+        return report.ok(
+            subject,
+            format_args!("the flags need up to {needed}, and the limit is {limit}"),
+        );
+    }
+    report.warning(
+        subject,
+        format_args!(
+            "the flags need up to {needed}, but the limit is {limit}, so only {} client connections are accepted: raise \
+             the hard limit (ulimit -Hn, LimitNOFILE), or lower --max-connections or --max-exchanges",
+            files.connections()
+        ),
+    );
+}
 
 pub(super) fn check(report: &mut Report, config: &Config) {
     check_descriptor_sets(report, config);

@@ -26,9 +26,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 pub async fn run(config: &Config) -> ExitCode {
     let mut report = Report::default();
     files::check(&mut report, config);
+    let mut count = 0;
     for endpoint in &config.fastcgi.endpoints {
         match endpoint.look_up().await {
-            Ok(targets) => check_targets(&mut report, config, &targets).await,
+            Ok(targets) => {
+                count += targets.len();
+                check_targets(&mut report, config, &targets).await;
+            }
             Err(error) => report.error(format!("php-fpm at {endpoint}"), explain_lookup(&error)),
         }
     }
@@ -37,6 +41,7 @@ pub async fn run(config: &Config) -> ExitCode {
             pages::check_status(&mut report, endpoint, path).await;
         }
     }
+    files::check_limit(&mut report, config, count);
     report.exit_code()
 }
 

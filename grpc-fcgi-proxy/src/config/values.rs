@@ -1,6 +1,6 @@
 //! The values of flags: addresses, files, routes. An invalid value is refused with an example of a valid one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::binding::route::ServicePattern;
 use crate::fastcgi::endpoint::Endpoint;
+use crate::lookup::lookup;
 use crate::share::Share;
 
 /// A number within limits.
@@ -106,7 +107,11 @@ impl FromStr for Address {
 impl Address {
     pub(crate) async fn bind(&self) -> std::io::Result<TcpListener> {
         if !self.host.is_empty() {
-            return TcpListener::bind((self.host.as_str(), self.port)).await;
+            let addresses = match self.host.parse::<IpAddr>() {
+                Ok(address) => vec![SocketAddr::new(address, self.port)],
+                Err(_) => lookup(self.to_string()).await?,
+            };
+            return TcpListener::bind(addresses.as_slice()).await;
         }
         // All addresses, including IPv6 where the machine has it.
         match TcpListener::bind(SocketAddr::from(([0u16; 8], self.port))).await {

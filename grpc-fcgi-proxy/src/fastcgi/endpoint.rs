@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::lookup::lookup;
 use super::target::Target;
+use crate::lookup::lookup;
 
 /// One or more targets by a name.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,6 @@ pub mod exchange;
 mod idle;
 pub(crate) mod limits;
 mod loads;
-pub(crate) mod lookup;
 mod open;
 pub mod pair;
 pub(crate) mod pool;

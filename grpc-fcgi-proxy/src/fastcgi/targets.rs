@@ -10,8 +10,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::endpoint::Endpoint;
-use super::lookup::lookup;
 use super::target::Target;
+use crate::lookup::lookup;
 
 /// Between two lookups of a name.
 const PERIOD: Duration = Duration::from_secs(5);

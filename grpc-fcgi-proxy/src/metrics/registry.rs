@@ -1,6 +1,6 @@
 //! All metrics of the proxy itself.
 
-use prometheus::{Registry, TextEncoder};
+use prometheus::{IntCounter, Registry, TextEncoder};
 
 use super::calls::CallMetrics;
 use super::clients::ClientMetrics;
@@ -33,6 +33,11 @@ impl Metrics {
     /// Those of TLS, if it is served.
     pub(crate) fn tls(&self) -> prometheus::Result<TlsMetrics> {
         TlsMetrics::register(&self.registry)
+    }
+
+    /// Adds a counter that exists already.
+    pub(crate) fn register(&self, counter: IntCounter) -> prometheus::Result<()> {
+        self.registry.register(Box::new(counter))
     }
 
     /// Everything in Prometheus' text format.

@@ -18,10 +18,14 @@ pub(crate) struct ServerLimits {
 }
 
 impl ServerLimits {
-    pub(crate) fn new(config: &Config) -> Self {
+    /// `--max-connections` may be more than there are file descriptors for.
+    pub(crate) fn new(config: &Config, max_connections: usize) -> Self {
         let header_list = config.max_metadata_size + HEADER_LIST_MARGIN;
         Self {
-            clients: config.clients,
+            clients: ClientFlags {
+                max_connections,
+                ..config.clients
+            },
             max_header_list_size: u32::try_from(header_list).unwrap_or(u32::MAX),
             drain_timeout: config.drain_timeout,
         }

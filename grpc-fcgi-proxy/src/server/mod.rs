@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connections;
@@ -25,11 +25,10 @@ pub(crate) use self::limits::ServerLimits;
 pub(crate) use self::threads::Threads;
 pub(crate) use self::tls::{Renewal, Tls};
 pub(crate) use self::web::Web;
+use crate::accept::Listener;
 use crate::call::Bridge;
 use crate::metrics::increment::Increment;
 
-/// If the system has no file descriptor left, accepting again at once would only waste CPU time.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long aborted calls may take to send their status.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -67,22 +66,16 @@ impl Server {
     /// Serves until `shutdown`, then drains.
     pub(crate) async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) {
         tokio::select! {
-            () = self.accept(&listener) => {}
+            () = self.accept(listener) => {}
             () = shutdown => {}
         }
-        drop(listener);
         self.drain().await;
     }
 
-    async fn accept(&self, listener: &TcpListener) {
+    async fn accept(&self, listener: TcpListener) {
+        let mut listener = Listener::new(listener);
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => self.begin(stream),
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a connection");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
+            self.begin(listener.accept().await);
         }
     }
 

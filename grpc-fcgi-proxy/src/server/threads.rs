@@ -9,6 +9,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Handle};
@@ -79,14 +80,22 @@ impl Drop for Threads {
 }
 
 impl ServingThread {
+    /// The runtime is made and dropped in its thread: where no thread starts, none may be dropped.
     fn start(stop: CancellationToken) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
+        let (sender, started) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("serve".to_owned())
-            .spawn(move || runtime.block_on(stop.cancelled()))?;
+            .spawn(move || {
+                let runtime = Builder::new_current_thread().enable_all().build();
+                let handle = runtime.as_ref().map(|runtime| runtime.handle().clone());
+                // The receiver waits.
+                let _ = sender.send(handle.map_err(|error| io::Error::from(error.kind())));
+                if let Ok(runtime) = runtime {
+                    runtime.block_on(stop.cancelled());
+                }
+            })?;
         Ok(Self {
-            runtime: handle,
+            runtime: started.recv().map_err(io::Error::other)??,
             load: Arc::default(),
             thread: Some(thread),
         })
@@ -111,14 +120,14 @@ impl Drop for CountedTask {
 
 #[cfg(test)]
 mod tests {
-    use tokio::sync::mpsc;
+    use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
 
     #[tokio::test]
     async fn tasks_go_to_the_thread_with_the_lowest_load() {
         let threads = Threads::start(3).unwrap();
-        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let (sender, mut receiver) = unbounded_channel();
         let release = CancellationToken::new();
         for _ in 0..6 {
             let (sender, release) = (sender.clone(), release.clone());

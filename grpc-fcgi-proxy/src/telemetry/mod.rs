@@ -4,12 +4,13 @@ mod application_log;
 mod call_id;
 mod repeats;
 mod script_messages;
-mod writer;
 
 use std::env;
 use std::fmt::Display;
-use std::io::{self, Stderr};
+use std::io;
 
+use log_writer::LogGuard;
+use prometheus::IntCounter;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
@@ -20,14 +21,20 @@ pub(crate) use self::application_log::{ApplicationLog, log_page};
 pub(crate) use self::call_id::CallId;
 pub(crate) use self::repeats::FOR_EACH_CALL;
 use self::repeats::{RepeatLimit, RepeatReports};
-use self::writer::LogGuard;
 
-/// The log. Dropping it flushes it.
+/// The log. Dropping it flushes it, if the log's reader takes it within a second.
 #[derive(Debug)]
 pub struct Log {
     // Dropped first, since it logs.
     _repeats: RepeatReports,
-    _writer: LogGuard<Stderr>,
+    writer: LogGuard,
+}
+
+impl Log {
+    /// Counts the records that the log's reader was too slow for.
+    pub fn dropped(&self) -> IntCounter {
+        self.writer.dropped()
+    }
 }
 
 /// Starts the log. `RUST_LOG` filters it by level and target, as in `info,h2=debug`; the default is `info`.
@@ -37,7 +44,7 @@ pub struct Log {
 /// If `RUST_LOG` is invalid, or the system refuses a thread.
 pub fn init() -> io::Result<Log> {
     let filter = filter(env::var("RUST_LOG").ok().as_deref())?;
-    let (writer, guard) = writer::begin(io::stderr())?;
+    let (writer, guard) = log_writer::begin(io::stderr())?;
     let records = fmt::layer().json().flatten_event(true).with_writer(writer);
     let repeats = RepeatLimit::default();
     tracing_subscriber::registry()
@@ -45,9 +52,10 @@ pub fn init() -> io::Result<Log> {
         .with(repeats.clone())
         .with(records)
         .init();
+    log_writer::log_panics();
     Ok(Log {
         _repeats: repeats.report()?,
-        _writer: guard,
+        writer: guard,
     })
 }
 

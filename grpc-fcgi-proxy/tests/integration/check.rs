@@ -105,6 +105,20 @@ async fn without_problems_every_line_is_ok() {
     findings.expect("ok", "auxiliary path /healthz", "HTTP status 200");
     findings.expect("ok", "workers", "enough for --max-exchanges (2)");
     findings.expect("ok", "status page unix:///", "pool test has 2 workers now");
+    findings.expect("ok", "file descriptors", "the flags need up to ");
+}
+
+#[tokio::test]
+async fn too_few_file_descriptors_are_reported() {
+    let php_fpm = PhpFpm::start().await;
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 1024 && exec \"$0\" \"$@\""]);
+    command.arg(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
+    command.args(["check", "--fastcgi", &php_fpm.url(), "--max-exchanges", "2"]);
+    command.arg(php("fixtures/http_status.php"));
+    let findings = Findings::of(command).await;
+    let words = "but the limit is 1024, so only ";
+    findings.expect("warning", "file descriptors", words);
 }
 
 #[tokio::test]
@@ -149,7 +163,7 @@ async fn an_unreachable_php_fpm_is_reported() {
         &format!("php-fpm at {url}"),
         "nothing listens on the address",
     );
-    assert_eq!(findings.text.lines().count(), 1, "{}", findings.text);
+    assert_eq!(findings.text.lines().count(), 2, "{}", findings.text);
 
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("fpm.sock");

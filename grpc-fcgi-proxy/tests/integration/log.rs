@@ -1,8 +1,12 @@
 //! The log: PHP's messages, calls, and what repeats.
 
+use futures_util::future::join_all;
+use tokio::time::timeout;
 use tonic::Code;
 
-use crate::support::{Frame, FrameClient, PING, ending_with, serve};
+use crate::support::{Client, Frame, FrameClient, PING, Proxy, TEST_TIMEOUT, ending_with, serve};
+
+const DROPPED: &str = "log_records_dropped_total";
 
 #[tokio::test]
 async fn each_message_of_php_is_logged_with_its_level_and_the_ids_of_the_call() {
@@ -105,4 +109,47 @@ async fn calls_refused_without_a_script_are_logged_at_a_bounded_rate() {
         .await;
     assert!((1..200).contains(&logged), "{logged} warnings");
     assert_eq!(report["example"], "call failed");
+}
+
+/// PHP logs until the proxy has more to log than it keeps.
+async fn exceed_the_log(proxy: &Proxy, client: &Client) {
+    while proxy.metric(DROPPED).await == 0.0 {
+        let calls = (0..10).map(|_| client.call(b"", &[("x-size", "65536")]));
+        for response in join_all(calls).await {
+            assert_eq!(response.status().0, Code::Ok);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_read_holds_up_neither_calls_nor_the_exit() {
+    let (_php_fpm, mut proxy, client) = serve("stderr_flood.php", &[]).await;
+    proxy.hold_log(true);
+    exceed_the_log(&proxy, &client).await;
+    assert_eq!(
+        client.call(b"", &[("x-size", "0")]).await.status().0,
+        Code::Ok
+    );
+    assert!(proxy.get("/healthz").await.0.starts_with("HTTP/1.1 200"));
+    proxy.terminate();
+    let exit = timeout(TEST_TIMEOUT, proxy.wait()).await;
+    assert!(exit.expect("the proxy does not end").success());
+}
+
+#[tokio::test]
+async fn the_log_reports_what_it_lacks() {
+    let (_php_fpm, mut proxy, client) = serve("stderr_flood.php", &[]).await;
+    proxy.hold_log(true);
+    exceed_the_log(&proxy, &client).await;
+    let dropped = proxy.metric(DROPPED).await;
+    proxy.hold_log(false);
+    let record = proxy
+        .logged(|record| record["message"] == "the log lacks records: its reader was too slow")
+        .await;
+    assert_eq!(record["records"].as_f64(), Some(dropped), "{record}");
+    assert_eq!(record["level"], "WARN");
+    client
+        .call(b"", &[("x-size", "0"), ("x-request-id", "again")])
+        .await;
+    proxy.logged(|record| record["request_id"] == "again").await;
 }

@@ -24,6 +24,7 @@ mod memory;
 mod metadata;
 mod names;
 mod neighbours;
+mod open_files;
 mod oracle;
 mod overload;
 mod php_fpm_metrics;

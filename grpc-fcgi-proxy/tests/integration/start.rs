@@ -136,3 +136,42 @@ async fn an_unknown_log_level_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert!(log.contains("use a level such as info"), "{log}");
 }
+
+#[tokio::test]
+async fn a_limit_of_the_system_that_is_too_low_is_named() {
+    let refused = [
+        (
+            "ulimit -n 8",
+            "1",
+            "the limit on file descriptors is 8, but 1 serving threads need at least 20",
+        ),
+        (
+            "ulimit -n 1024",
+            "1024",
+            "the limit on file descriptors is 1024, but 1024 serving threads need",
+        ),
+        (
+            "ulimit -v 200000",
+            "1024",
+            "the limit on virtual memory is 204800000 bytes",
+        ),
+        // Enough for some of them.
+        (
+            "ulimit -v 262144",
+            "64",
+            "cannot start 64 serving threads: Resource temporarily unavailable",
+        ),
+    ];
+    for (limit, threads, expected) in refused {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{limit} && exec \"$0\" \"$@\"")]);
+        shell.arg(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
+        shell.args(["--address", "127.0.0.1:0", "--aux-address", "127.0.0.1:0"]);
+        shell.args(["--threads", threads, "/app/index.php"]);
+        let output = shell.output().await.unwrap();
+        let log = String::from_utf8(output.stderr).unwrap();
+        assert!(log.contains(expected), "{limit}: {log}");
+        assert!(!log.contains("panicked"), "{limit}: {log}");
+        assert_eq!(output.status.code(), Some(1), "{limit}: {log}");
+    }
+}

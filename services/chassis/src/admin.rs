@@ -11,10 +11,12 @@ use axum::{
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder, process_collector::ProcessCollector};
 use tokio::time::timeout;
 
+use crate::telemetry;
+
 /// A slower check fails: the prober would time out anyway.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Returns a registry with the metrics of the process.
+/// Returns a registry with the metrics of the process and of its log.
 ///
 /// # Errors
 ///
@@ -22,6 +24,9 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 pub fn registry() -> Result<Registry, prometheus::Error> {
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
+    if let Some(dropped) = telemetry::dropped() {
+        registry.register(Box::new(dropped))?;
+    }
     Ok(registry)
 }
 

@@ -3,6 +3,7 @@
 use std::{error::Error, fmt::Display, process::ExitCode};
 
 use clap::{CommandFactory, FromArgMatches};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -19,21 +20,39 @@ where
     E: Display,
 {
     let config = config::parse::<C>(service);
-    if let Err(error) = telemetry::init() {
-        eprintln!("error: RUST_LOG: {error}: set a level such as info, or TARGET=LEVEL,...");
-        return ExitCode::from(2);
-    }
+    raise_file_limit();
+    // Flushed when all else has ended.
+    let _log = match telemetry::init() {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };
     let done = runtime.block_on(async {
-        let stop = stop_signal().map_err(|error| error.to_string())?;
-        run(config, stop).await.map_err(|error| error.to_string())
+        let signals = signals().map_err(|error| error.to_string())?;
+        tokio::select! {
+            done = run(config, signals.stop) => done.map_err(|error| error.to_string()),
+            () = signals.end.cancelled() => Err("ended by a second signal".to_owned()),
+        }
     });
+    runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
+    }
+}
+
+/// Connections need more file descriptors than the usual soft limit allows. A limit that cannot be raised may suffice.
+fn raise_file_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
 }
 
@@ -42,25 +61,35 @@ fn failed(error: &dyn Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Returns a token that the first SIGTERM or SIGINT cancels. A second signal ends the process immediately.
-fn stop_signal() -> Result<CancellationToken, Box<dyn Error>> {
-    let stop = CancellationToken::new();
+/// What signals have asked for.
+struct Signals {
+    /// Cancelled by the first SIGTERM or SIGINT.
+    stop: CancellationToken,
+    /// Cancelled by the second.
+    end: CancellationToken,
+}
+
+fn signals() -> Result<Signals, Box<dyn Error>> {
+    let (stop, end) = (CancellationToken::new(), CancellationToken::new());
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let token = stop.clone();
+    let signals = Signals {
+        stop: stop.clone(),
+        end: end.clone(),
+    };
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-            if token.is_cancelled() {
+            if stop.is_cancelled() {
                 tracing::warn!("second signal: stopping without a drain");
-                std::process::exit(1);
+                return end.cancel();
             }
             tracing::info!("stopping: draining calls");
-            token.cancel();
+            stop.cancel();
         }
     });
-    Ok(stop)
+    Ok(signals)
 }

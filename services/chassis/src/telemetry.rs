@@ -1,8 +1,10 @@
 //! The log: one JSON object per line, on stderr. `RUST_LOG` sets its level. The fields of a call are the same in every
 //! program here: `request_id`, `trace_id`, `method`, `path`, `status`, `grpc_code`, `duration_ms`.
 
-use std::{env, time::Duration};
+use std::{env, io, sync::OnceLock, time::Duration};
 
+use log_writer::LogGuard;
+use prometheus::IntCounter;
 use tracing_subscriber::{
     EnvFilter,
     filter::{LevelFilter, ParseError},
@@ -20,18 +22,39 @@ pub(crate) enum FilterError {
     Parse(#[from] ParseError),
 }
 
-pub(crate) fn init() -> Result<(), FilterError> {
+/// Counts the records that the log's reader was too slow for.
+static DROPPED: OnceLock<IntCounter> = OnceLock::new();
+
+/// The log cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error("RUST_LOG: {0}: set a level such as info, or TARGET=LEVEL,...")]
+    Filter(#[from] FilterError),
+    #[error("cannot start the log: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Dropping the guard flushes the log.
+pub(crate) fn init() -> Result<LogGuard, LogError> {
     let levels = env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = filter(&levels)?;
+    let (writer, guard) = log_writer::begin(io::stderr())?;
     let subscriber = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_env_filter(filter)
         .finish();
     // Only a second call fails, and then the log is already set up.
     let _ = tracing::subscriber::set_global_default(subscriber);
-    Ok(())
+    log_writer::log_panics();
+    let _ = DROPPED.set(guard.dropped());
+    Ok(guard)
+}
+
+/// The counter of dropped records, once the log has begun.
+pub(crate) fn dropped() -> Option<IntCounter> {
+    DROPPED.get().cloned()
 }
 
 /// A misspelt level would be the name of a target, and silence everything else.

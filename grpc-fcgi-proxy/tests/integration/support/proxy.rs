@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::TEST_TIMEOUT;
@@ -20,6 +20,7 @@ pub(crate) struct Proxy {
     pub(crate) aux_address: SocketAddr,
     process: Child,
     log: mpsc::UnboundedReceiver<Result<Value, String>>,
+    log_is_held: watch::Sender<bool>,
 }
 
 impl Proxy {
@@ -55,8 +56,11 @@ impl Proxy {
             .unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let (records, log) = mpsc::unbounded_channel();
+        let (log_is_held, mut is_held) = watch::channel(false);
         tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
+            while is_held.wait_for(|held| !held).await.is_ok()
+                && let Ok(Some(line)) = lines.next_line().await
+            {
                 let record = serde_json::from_str(&line).map(|Record(record)| record);
                 // The test may have ended.
                 let _ = records.send(record.map_err(|error| format!("{error}: {line}")));
@@ -68,11 +72,17 @@ impl Proxy {
             aux_address: unknown,
             process,
             log,
+            log_is_held,
         };
         let serving = proxy.logged(|record| record["message"] == "serving").await;
         proxy.address = serving["address"].as_str().unwrap().parse().unwrap();
         proxy.aux_address = serving["aux_address"].as_str().unwrap().parse().unwrap();
         proxy
+    }
+
+    /// Stops reading its log, or goes on.
+    pub(crate) fn hold_log(&self, hold: bool) {
+        self.log_is_held.send_replace(hold);
     }
 
     /// The next log record that matches.

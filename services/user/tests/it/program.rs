@@ -1,8 +1,12 @@
 //! The program: its exit codes, signals and output.
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
     process::{Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 use chassis::testing::TestDatabase;
@@ -11,6 +15,10 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::Value;
+use tokio::time::Instant;
+
+/// The longest that a test waits for anything.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_user"));
@@ -78,4 +86,42 @@ fn sigterm_ends_the_program_successfully() {
     kill(pid, Signal::SIGTERM).unwrap();
     assert!(lines.any(|line| line["message"] == "stopped"));
     assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_neither_start_nor_end() {
+    let database = TestDatabase::sqlite();
+    let (_unread, mut full) = std::io::pipe().unwrap();
+    // What a pipe holds.
+    full.write_all(&[b'x'; 64 * 1024]).unwrap();
+    let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let [address, aux_address] = [free(), free()].map(Result::unwrap);
+    let mut child = program()
+        .args(["--address", &address.to_string()])
+        .args(["--aux-address", &aux_address.to_string()])
+        .args(["--database-url", &database.url])
+        .stderr(full)
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    let mut stream = loop {
+        match TcpStream::connect(aux_address) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+        }
+    };
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = b"GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    kill(pid, Signal::SIGTERM).unwrap();
+    let (sender, ended) = mpsc::channel();
+    thread::spawn(move || sender.send(child.wait()));
+    let exit = ended
+        .recv_timeout(PATIENCE)
+        .expect("the program does not end");
+    assert!(exit.unwrap().success());
 }

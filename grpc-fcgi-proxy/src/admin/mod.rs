@@ -1,5 +1,7 @@
 //! The auxiliary HTTP server: `/healthz`, `/metrics`, and the paths that scripts answer.
 
+mod serve;
+
 use std::borrow::Cow;
 use std::future::Future;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+pub(crate) use self::serve::MAX_CONNECTIONS as MAX_AUX_CONNECTIONS;
 use crate::binding::route::Script;
 use crate::binding::variables::PageVariables;
 use crate::fastcgi::pool::Pool;
@@ -28,11 +31,9 @@ use crate::telemetry::log_page;
 /// The largest request body of an auxiliary path in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 /// Concurrent auxiliary exchanges: they must not take the workers away from calls.
-const MAX_EXCHANGES: usize = 2;
+pub(crate) const MAX_AUX_EXCHANGES: usize = 2;
 /// How long an auxiliary path may take.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long open requests may take after the calls have drained.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The state that the handlers share.
 #[derive(Debug)]
@@ -50,25 +51,13 @@ pub(crate) async fn run(
     listener: TcpListener,
     admin: Arc<Admin>,
     paths: Vec<(&str, Script)>,
-    shutdown: impl Future<Output = ()> + Send + 'static,
+    shutdown: impl Future<Output = ()>,
 ) {
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let served = axum::serve(listener, router(admin, paths)).with_graceful_shutdown(async move {
-        shutdown.await;
-        let _ = stop.send(());
-    });
-    let overdue = async {
-        let _ = stopped.await;
-        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
-    };
-    tokio::select! {
-        _ = served => {}
-        () = overdue => {}
-    }
+    serve::serve(listener, router(admin, paths), shutdown).await;
 }
 
 fn router(admin: Arc<Admin>, paths: Vec<(&str, Script)>) -> Router {
-    let permits = Arc::new(Semaphore::new(MAX_EXCHANGES));
+    let permits = Arc::new(Semaphore::new(MAX_AUX_EXCHANGES));
     let mut router = Router::new().route("/metrics", get(metrics));
     if !paths.iter().any(|(path, _)| *path == "/healthz") {
         router = router.route("/healthz", get(healthz));
