@@ -128,7 +128,7 @@ impl Connections {
             http2::serve(stream, last_read, self.limits, closing, respond).await?;
         } else {
             // Boxed, since most connections are HTTP/2.
-            Box::pin(http1::serve(stream, closing, respond)).await?;
+            Box::pin(http1::serve(stream, self.limits, closing, respond)).await?;
         }
         Ok(())
     }

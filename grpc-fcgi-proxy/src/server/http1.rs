@@ -25,8 +25,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
+use super::limits::ServerLimits;
 use crate::call::{Http1Body, RequestBody, ResponseBody, Unread};
 
 /// How much of a request is read away after its call has ended: several times the largest message by default. Whatever
@@ -41,6 +43,7 @@ const BUFFER: usize = 16 * 1024;
 /// Serves the connection until it ends; after `closing`, until the running call has ended.
 pub(super) async fn serve<S, F>(
     stream: S,
+    limits: ServerLimits,
     closing: CancellationToken,
     respond: impl Fn(Request<RequestBody>) -> F,
 ) -> hyper::Result<()>
@@ -58,6 +61,10 @@ where
         let response = async move { finish(response.await, unread, may_drain, closing).await };
         response.map(Ok::<_, Infallible>).boxed()
     });
+    // hyper polls a response only while the client takes it, so its body cannot notice a client that does not.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(limits.clients.max_response_idle));
+    let stream = Box::pin(stream);
     let mut builder = Builder::new();
     builder.timer(TokioTimer::new());
     let mut connection = builder.serve_connection(TokioIo::new(stream), service);

@@ -212,3 +212,23 @@ async fn the_connection_stays_after_a_refused_content_type() {
     assert!(response.status.starts_with("HTTP/1.1 415"));
     client.call().await;
 }
+
+#[tokio::test]
+async fn a_response_that_is_not_taken_ends_the_connection() {
+    let flags = ["--grpc-web", "--max-response-idle", "300ms"];
+    let (_php_fpm, proxy, client) = serve("large.php", &flags).await;
+    let mut unread = RawClient::connect(proxy.address).await;
+    let content = message(b"");
+    let length = content.len().to_string();
+    let fields = [
+        ("content-type", BINARY),
+        ("content-length", &length),
+        ("x-size", "16000000"),
+    ];
+    unread.begin(UNARY, &fields).await;
+    unread.write(&content).await;
+    unread.head().await;
+    proxy.metric_becomes("grpc_server_calls", 0.0).await;
+    let response = client.call(b"", &[("x-size", "1")]).await;
+    assert_eq!(response.content().len(), 1);
+}
