@@ -11,7 +11,7 @@ use hyper_util::{
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -38,6 +38,8 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 /// accept fails when the process is out of file descriptors; an immediate retry would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Between two records about it.
+const ACCEPT_LOG_PERIOD: Duration = Duration::from_secs(10);
 
 /// A port cannot be bound.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +80,8 @@ pub async fn serve(
     let server = builder(protocol);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    while let Some((stream, peer)) = accept(&listener, &mut connections, &stop).await {
+    let mut errors = AcceptErrors::default();
+    while let Some((stream, peer)) = accept(&listener, &mut connections, &mut errors, &stop).await {
         let service = TowerToHyperService::new(router.clone());
         let connection = server.serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection.into_owned());
@@ -105,6 +108,7 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     connections: &mut JoinSet<()>,
+    errors: &mut AcceptErrors,
     stop: &CancellationToken,
 ) -> Option<(TcpStream, SocketAddr)> {
     loop {
@@ -118,10 +122,33 @@ async fn accept(
         {
             Ok(accepted) => return Some(accepted),
             Err(error) => {
-                tracing::warn!(%error, "accept failed");
+                errors.add(&error);
                 sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+}
+
+/// The errors of accept since the last one that was logged.
+#[derive(Debug, Default)]
+struct AcceptErrors {
+    count: u64,
+    logged: Option<Instant>,
+}
+
+impl AcceptErrors {
+    /// Logs the error unless another one was logged shortly before. Returns true if it did.
+    fn add(&mut self, error: &io::Error) -> bool {
+        self.count += 1;
+        let is_due = self
+            .logged
+            .is_none_or(|at| at.elapsed() >= ACCEPT_LOG_PERIOD);
+        if is_due {
+            tracing::warn!(%error, times = self.count, "accept failed");
+            self.count = 0;
+            self.logged = Some(Instant::now());
+        }
+        is_due
     }
 }
 
@@ -221,5 +248,18 @@ mod tests {
     async fn early_resets_do_not_end_a_connection_and_a_rapid_reset_does() {
         assert_eq!(answer_after_resets(500).await, PING);
         assert_eq!(answer_after_resets(50_000).await, GOAWAY);
+    }
+
+    /// As many as there are while the process has no file descriptor left.
+    #[tokio::test(start_paused = true)]
+    async fn errors_of_accept_are_logged_at_a_bounded_rate() {
+        let mut errors = AcceptErrors::default();
+        let error = io::ErrorKind::Other.into();
+        let mut logged = 0;
+        for _ in 0..500 {
+            logged += usize::from(errors.add(&error));
+            sleep(ACCEPT_PAUSE).await;
+        }
+        assert_eq!(logged, 5);
     }
 }
