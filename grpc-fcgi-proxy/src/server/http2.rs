@@ -29,9 +29,9 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const MAX_WINDOW: u32 = (1 << 31) - 1;
 /// How many bytes of a response HTTP/2 holds for one call.
 const MAX_SEND_BUFFER: usize = 128 * 1024;
-/// What h2 calls the overhead of small DATA frames that nobody has read, in bytes. The stream's task reads them in the
-/// same turn, so only a turn's worth adds up.
-const DATA_FRAME_BUDGET: usize = 128 * 1024 * 1024;
+/// What h2 calls the overhead of small DATA frames, in bytes: up to 256 each. That of frames which the stream's task reads is
+/// given back in the same turn; that of frames on streams which were reset is not, so an old connection has some.
+const DATA_FRAME_BUDGET: usize = 1 << 30;
 /// The fewest streams that a client may reset before their calls have begun, which is what CVE-2023-44487 does without
 /// end. Clients with short deadlines do it too whenever the proxy is slower.
 const MIN_EARLY_RESETS: usize = 1024;
