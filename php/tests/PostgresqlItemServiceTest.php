@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Tests;
 
 use PDO;
+use Shop\Database;
 
 /** Requires ITEM_TEST_PG_DSN, a database in which the tests may create schemas; each test uses its own. */
 final class PostgresqlItemServiceTest extends ItemServiceTestCase
@@ -30,6 +31,15 @@ final class PostgresqlItemServiceTest extends ItemServiceTestCase
     {
         // Without a notice for each dropped object.
         $this->admin?->exec("SET client_min_messages = warning; DROP SCHEMA $this->schema CASCADE");
+    }
+
+    public function test_a_connection_that_the_server_has_closed_is_opened_anew(): void
+    {
+        $pid = fn (): int => Database::open($this->dsn())->query('SELECT pg_backend_pid()')->fetchColumn();
+        $first = $pid();
+        self::assertSame($first, $pid());
+        $this->admin->exec("SELECT pg_terminate_backend($first, 5000)");
+        self::assertNotSame($first, $pid());
     }
 
     protected function dsn(): string

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use PDO;
 use Shop\Database;
 use Shop\ItemStore;
 
@@ -17,6 +18,18 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
         chmod("$this->folder/item.sqlite", 0o444);
         $items = (new ItemStore(Database::open($this->dsn())))->after('', 10);
         self::assertCount(5, $items);
+    }
+
+    public function test_a_replaced_database_is_opened_anew(): void
+    {
+        $count = fn (): int => count((new ItemStore(Database::open($this->dsn())))->after('', 10));
+        self::assertSame(5, $count());
+        $other = new PDO("sqlite:$this->folder/other.sqlite");
+        $other->exec('CREATE TABLE item (id TEXT PRIMARY KEY, name TEXT, description TEXT)');
+        rename("$this->folder/other.sqlite", "$this->folder/item.sqlite");
+        self::assertSame(0, $count());
+        unlink("$this->folder/item.sqlite");
+        self::assertSame(5, $count());
     }
 
     public function test_another_driver_is_refused(): void

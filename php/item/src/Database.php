@@ -35,11 +35,45 @@ final class Database
 
     public static function open(string $dsn, ?string $user = null, ?string $password = null): PDO
     {
-        return new PDO($dsn, $user, $password, [
+        $open = static fn (): PDO => new PDO($dsn, $user, $password, [
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
             PDO::ATTR_TIMEOUT => self::TIMEOUT_SECONDS,
             PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
+            PDO::ATTR_PERSISTENT => self::persistence($dsn),
         ]);
+        $database = $open();
+        // PDO opens a connection anew only if it knows already that the server has closed it.
+        return self::isClosed($database) ? $open() : $database;
+    }
+
+    /** Looks at what has arrived from PostgreSQL, which takes no round trip: a last message perhaps, then the end. */
+    private static function isClosed(PDO $database): bool
+    {
+        if ($database->getAttribute(PDO::ATTR_DRIVER_NAME) !== 'pgsql') {
+            return false;
+        }
+        try {
+            $database->pgsqlGetNotify();
+            $database->pgsqlGetNotify();
+        } catch (PDOException) {
+            return true;
+        }
+        return false;
+    }
+
+    /**
+     * Opening a database takes longer than a small query, so it is kept open. An SQLite connection is kept for the file, not
+     * for its name: the file may be replaced.
+     */
+    private static function persistence(string $dsn): bool|string
+    {
+        [$driver, $file] = explode(':', $dsn, 2) + ['', ''];
+        if ($driver !== 'sqlite') {
+            return true;
+        }
+        clearstatcache(true, $file);
+        $stat = is_file($file) ? stat($file) : false;
+        return $stat === false ? false : "file {$stat['dev']} {$stat['ino']}";
     }
 
     /** Whether the database, and not the query, is the cause, so that a later call may succeed. */
