@@ -7,7 +7,7 @@ namespace Grpc;
 use UnexpectedValueException;
 
 /**
- * A call as the proxy passes it on: CGI meta-variables, and messages on php://input.
+ * A call as the proxy passes it on: CGI meta-variables, and messages.
  * (The grpc extension has a class named Call.)
  */
 final class IncomingCall
@@ -20,11 +20,7 @@ final class IncomingCall
     ];
     private const HEADER_BYTES = 5;
 
-    /** Memory is allocated piece by piece, because the length in a frame's header may be invalid. */
-    private const READ_BYTES = 1 << 20;
-
-    /** @var resource|null opened by the first read */
-    private $input;
+    private readonly Input $input;
 
     /** The kind of call according to the proxy: a constant of MethodDescriptor. */
     public readonly int $kind;
@@ -37,11 +33,11 @@ final class IncomingCall
 
     /**
      * @param array<string, mixed> $variables as in $_SERVER
-     * @param resource|null $input in place of php://input
+     * @param Input|resource|null $input in place of php://input
      */
     public function __construct(private readonly array $variables, $input = null)
     {
-        $this->input = $input;
+        $this->input = $input instanceof Input ? $input : new StreamInput($input);
         $kind = $variables['GRPC_CALL_KIND'] ?? 'unary';
         $this->kind = self::KINDS[$kind] ?? throw new UnexpectedValueException("unknown GRPC_CALL_KIND $kind");
         $path = (string) ($variables['REQUEST_URI'] ?? '');
@@ -53,6 +49,14 @@ final class IncomingCall
     public function host(): string
     {
         return (string) ($this->variables['HTTP_HOST'] ?? '');
+    }
+
+    /** The address of the client and its port, an IPv6 address in brackets; empty if the proxy does not send it. */
+    public function peer(): string
+    {
+        $address = (string) ($this->variables['REMOTE_ADDR'] ?? '');
+        $port = (string) ($this->variables['REMOTE_PORT'] ?? '');
+        return $port === '' ? $address : (str_contains($address, ':') ? "[$address]" : $address) . ":$port";
     }
 
     /** @return array<string, list<string>> */
@@ -80,7 +84,7 @@ final class IncomingCall
      */
     public function message(): string
     {
-        $message = $this->input === null ? file_get_contents('php://input') : stream_get_contents($this->input);
+        $message = $this->input->all();
         $length = $this->variables['CONTENT_LENGTH'] ?? null;
         if ($length !== null && strlen($message) !== (int) $length) {
             throw new CallCancelled('the input ended within the message');
@@ -95,7 +99,7 @@ final class IncomingCall
      */
     public function read(): ?string
     {
-        $header = $this->readBytes(self::HEADER_BYTES);
+        $header = $this->input->bytes(self::HEADER_BYTES);
         if ($header === '') {
             return null;
         }
@@ -109,35 +113,11 @@ final class IncomingCall
         if ($flags > FrameFlags::COMPRESSED) {
             throw new UnexpectedValueException("unknown frame flags $flags");
         }
-        $message = $this->readBytes($length);
+        $message = $this->input->bytes($length);
         if (strlen($message) < $length) {
             throw new CallCancelled('the input ended within a message');
         }
         $this->messageCompressed = $flags === FrameFlags::COMPRESSED;
         return $message;
-    }
-
-    /** Fewer bytes than $length only at the end of the input. */
-    private function readBytes(int $length): string
-    {
-        $this->input ??= self::openInput();
-        $bytes = '';
-        while (($left = $length - strlen($bytes)) > 0) {
-            $read = fread($this->input, min($left, self::READ_BYTES));
-            if ($read === '' || $read === false) {
-                break;
-            }
-            $bytes .= $read;
-        }
-        return $bytes;
-    }
-
-    /** @return resource */
-    private static function openInput()
-    {
-        $input = fopen('php://input', 'rb');
-        // A buffered read would wait for 8 KiB.
-        stream_set_read_buffer($input, 0);
-        return $input;
     }
 }

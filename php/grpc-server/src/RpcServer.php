@@ -29,7 +29,7 @@ final class RpcServer
         $added = $service->getMethodDescriptors();
         $twice = array_intersect_key($this->methods, $added);
         if ($twice !== []) {
-            error_log('methods registered twice, the last service wins: ' . implode(', ', array_keys($twice)));
+            Log::error('methods registered twice, the last service wins: ' . implode(', ', array_keys($twice)));
         }
         return $this->methods = $added + $this->methods;
     }
@@ -37,10 +37,10 @@ final class RpcServer
     /** @return int the status code of the call; CANCELLED if the client is gone */
     public function run(): int
     {
-        return $this->serve(new IncomingCall($_SERVER), new Output());
+        return $this->serve(new IncomingCall($_SERVER), new RequestOutput());
     }
 
-    public function serve(IncomingCall $call, Output $output): int
+    public function serve(IncomingCall $call, RequestOutput $output): int
     {
         if (!$output->begin()) {
             return STATUS_UNKNOWN;
@@ -72,7 +72,7 @@ final class RpcServer
     private static function logExit(IncomingCall $call): void
     {
         if (((error_get_last()['type'] ?? 0) & self::FATAL_ERRORS) === 0) {
-            error_log("$call->method called exit, so the call fails: return, or throw a StatusException");
+            Log::error("$call->method called exit, so the call fails: return, or throw a StatusException");
         }
     }
 
@@ -129,7 +129,7 @@ final class RpcServer
         $method = $this->methods[$call->method]
             ?? throw new StatusException(STATUS_UNIMPLEMENTED, "unknown method $call->method");
         if ($method->call_type !== $call->kind) {
-            error_log("$call->method is not the kind of call that the proxy assumes: check its --descriptor-set");
+            Log::error("$call->method is not the kind of call that the proxy assumes: check its --descriptor-set");
             throw new StatusException(STATUS_INTERNAL, 'proxy and application disagree on the kind of this call');
         }
         return $method;
@@ -143,7 +143,7 @@ final class RpcServer
         }
         if ($response === null) {
             // gRPC's list of status codes names this one for OK without a message.
-            error_log("{$context->method()} returned no response and set no status");
+            Log::error("{$context->method()} returned no response and set no status");
             throw new StatusException(STATUS_UNIMPLEMENTED, 'no response');
         }
         return $response;
@@ -159,7 +159,7 @@ final class RpcServer
             $context->setStatus($error->status());
             return;
         }
-        error_log("uncaught exception in {$context->method()}: $error");
+        Log::error("uncaught exception in {$context->method()}: $error");
         $context->setStatus(Status::status(STATUS_UNKNOWN, 'uncaught exception'));
     }
 }

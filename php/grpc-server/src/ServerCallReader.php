@@ -34,7 +34,7 @@ final class ServerCallReader
         try {
             $request->mergeFromString($message);
         } catch (Throwable $error) {
-            error_log("cannot parse a request of type $type: {$error->getMessage()}");
+            Log::error("cannot parse a request of type $type: {$error->getMessage()}");
             throw new StatusException(STATUS_INTERNAL, 'cannot parse the request', previous: $error);
         }
         return $request;

@@ -70,11 +70,13 @@ final class ServerCallWriter
     /**
      * Ends the call after exit or a fatal error. The proxy would not notice otherwise: php-fpm ends a request only after
      * all of its input, and a client may wait for an answer before it sends more.
+     *
+     * @param array{code: int, details: string}|null $status by default that of a call that has ended its own script
      */
-    public function finishOnShutdown(): void
+    public function finishOnShutdown(?array $status = null): void
     {
         if (!$this->finished() && $this->output->usable()) {
-            $this->context->setStatus(Status::status(STATUS_UNKNOWN, 'the script ended early'));
+            $this->context->setStatus($status ?? Status::status(STATUS_UNKNOWN, 'the script ended early'));
             $this->finish();
         }
     }

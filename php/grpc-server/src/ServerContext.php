@@ -70,6 +70,12 @@ final class ServerContext
         return $this->call->host();
     }
 
+    /** The address of the client and its port, as the proxy sees them: 192.0.2.1:50000 or [2001:db8::1]:50000. */
+    public function peer(): string
+    {
+        return $this->call->peer();
+    }
+
     /** The path: /package.Service/Method. */
     public function method(): string
     {

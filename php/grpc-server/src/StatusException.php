@@ -38,7 +38,7 @@ final class StatusException extends RuntimeException
         if ($this->details !== []) {
             $withDetails = [Metadata::STATUS_DETAILS => [$this->serializedDetails()]] + $metadata;
             if (Metadata::tooLarge($withDetails)) {
-                error_log('dropped the details of a status: they are too large');
+                Log::error('dropped the details of a status: they are too large');
             } else {
                 $metadata = $withDetails;
             }

@@ -6,10 +6,10 @@ namespace Grpc\Tests;
 
 use Closure;
 use Grpc\FrameFlags;
-use Grpc\Output;
+use Grpc\RequestOutput;
 
 /** Records the answer instead of sending it to the proxy. */
-final class RecordedOutput extends Output
+final class RecordedOutput extends RequestOutput
 {
     /** @var list<string> the header fields that PHP would send: those that were set last */
     public array $fields = [];

@@ -84,4 +84,20 @@ final class ServerContextTest extends TestCase
     {
         return new ServerContext(new IncomingCall($variables));
     }
+
+    /** @dataProvider peers */
+    public function test_the_peer_is_an_address_with_a_port(string $address, string $port, string $peer): void
+    {
+        $context = new ServerContext(new IncomingCall(['REMOTE_ADDR' => $address, 'REMOTE_PORT' => $port]));
+        self::assertSame($peer, $context->peer());
+    }
+
+    /** @return list<array{string, string, string}> */
+    public static function peers(): array
+    {
+        return [
+            ['192.0.2.1', '50000', '192.0.2.1:50000'],
+            ['2001:db8::1', '50000', '[2001:db8::1]:50000'],
+        ];
+    }
 }
