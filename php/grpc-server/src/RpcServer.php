@@ -4,16 +4,30 @@ declare(strict_types=1);
 
 namespace Grpc;
 
+use Closure;
 use Google\Protobuf\Internal\Message;
+use Grpc\Resident\Call;
+use Grpc\Resident\Connection;
+use Grpc\Resident\Settings;
+use Grpc\Resident\Worker;
 use Throwable;
 
-/** Serves one call, that of the current php-fpm request, with the services made from generated server stubs. */
+/**
+ * Serves calls with the services made from generated server stubs: the one of the current php-fpm request, or, in a
+ * resident worker, many.
+ */
 final class RpcServer
 {
     private const FATAL_ERRORS = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR | E_USER_ERROR | E_RECOVERABLE_ERROR;
 
     /** @var array<string, MethodDescriptor> */
     private array $methods = [];
+
+    /** @var list<Closure(ServerContext, int): void> */
+    private array $afterCall = [];
+
+    /** @var list<Closure(): void> */
+    private array $beforeEnd = [];
 
     public function __construct()
     {
@@ -29,15 +43,45 @@ final class RpcServer
         $added = $service->getMethodDescriptors();
         $twice = array_intersect_key($this->methods, $added);
         if ($twice !== []) {
-            Log::error('methods registered twice, the last service wins: ' . implode(', ', array_keys($twice)));
+            error_log('methods registered twice, the last service wins: ' . implode(', ', array_keys($twice)));
         }
         return $this->methods = $added + $this->methods;
     }
 
-    /** @return int the status code of the call; CANCELLED if the client is gone */
+    /**
+     * Runs $hook behind each call, when its answer has been sent, unless the call has ended the script.
+     *
+     * @param Closure(ServerContext, int): void $hook takes the status code too; CANCELLED if the client is gone
+     */
+    public function afterCall(Closure $hook): void
+    {
+        $this->afterCall[] = $hook;
+    }
+
+    /**
+     * Runs $hook when run() is about to return.
+     *
+     * @param Closure(): void $hook
+     */
+    public function beforeEnd(Closure $hook): void
+    {
+        $this->beforeEnd[] = $hook;
+    }
+
+    /**
+     * @return int the status code of the call; CANCELLED if the client is gone. A resident worker returns OK at its end,
+     * UNAVAILABLE if it cannot connect to the proxy
+     */
     public function run(): int
     {
-        return $this->serve(new IncomingCall($_SERVER), new RequestOutput());
+        $settings = Settings::take();
+        $status = $settings === null
+            ? $this->serve(new IncomingCall($_SERVER), new RequestOutput())
+            : $this->stay($settings);
+        foreach ($this->beforeEnd as $hook) {
+            $hook();
+        }
+        return $status;
     }
 
     public function serve(IncomingCall $call, RequestOutput $output): int
@@ -48,18 +92,43 @@ final class RpcServer
         $returned = false;
         $output->onShutdown(static function () use (&$returned, $call): void {
             if (!$returned) {
-                self::logExit($call);
+                self::logExit($call->method);
             }
         });
-        $status = $this->statusOf($call, $output);
+        $context = new ServerContext($call, $output);
+        $status = $this->statusOf($call, $context, $output);
         $returned = true;
+        $this->runAfterCall($context, $status);
         return $status;
     }
 
-    private function statusOf(IncomingCall $call, Output $output): int
+    private function stay(Settings $settings): int
+    {
+        $connection = Connection::open($settings->address);
+        if (is_string($connection)) {
+            error_log("cannot connect to the proxy at $settings->address: $connection");
+            return STATUS_UNAVAILABLE;
+        }
+        $serve = fn (Call $call): int => $this->statusOf($call->incoming, $call->context, $call->output);
+        $hooks = $this->afterCall === [] ? null : $this->runAfterCall(...);
+        (new Worker($connection, $settings->maxMemory, $serve, $hooks))->run($settings->secret);
+        return STATUS_OK;
+    }
+
+    private function runAfterCall(ServerContext $context, int $status): void
+    {
+        foreach ($this->afterCall as $hook) {
+            try {
+                $hook($context, $status);
+            } catch (Throwable $error) {
+                Log::error("uncaught exception after {$context->method()}: $error");
+            }
+        }
+    }
+
+    private function statusOf(IncomingCall $call, ServerContext $context, Output $output): int
     {
         $unary = $call->kind === MethodDescriptor::UNARY_CALL;
-        $context = new ServerContext($call, $output);
         try {
             $unary ? $this->serveUnary($call, $context, $output) : $this->serveStream($call, $context, $output);
         } catch (CallCancelled) {
@@ -69,10 +138,10 @@ final class RpcServer
     }
 
     /** PHP logs a fatal error itself, but nothing else tells why the call ended. */
-    private static function logExit(IncomingCall $call): void
+    public static function logExit(string $method): void
     {
         if (((error_get_last()['type'] ?? 0) & self::FATAL_ERRORS) === 0) {
-            Log::error("$call->method called exit, so the call fails: return, or throw a StatusException");
+            Log::error("$method called exit, so the call fails: return, or throw a StatusException");
         }
     }
 

@@ -139,7 +139,7 @@ final class ServerContext
 
     /**
      * Tells the proxy that this worker works on after the answer to a unary call, as after fastcgi_finish_request(): with
-     * --fastcgi-keep-alive, the next call would wait for it.
+     * --fastcgi-keep-alive, the next call would wait for it. Has no effect in a resident worker.
      */
     public function setWorksOn(): void
     {

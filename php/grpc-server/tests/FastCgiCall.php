@@ -86,6 +86,13 @@ final class FastCgiCall
         return $this->out;
     }
 
+    public function awaitLog(string $text): void
+    {
+        while (!str_contains($this->log, $text)) {
+            $this->readRecord() || throw new RuntimeException("the answer ended, and the log is $this->log");
+        }
+    }
+
     private function take(int $length): ?string
     {
         while (strlen($this->out) < $length) {

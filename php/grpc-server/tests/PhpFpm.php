@@ -55,6 +55,12 @@ final class PhpFpm
         rmdir($this->folder);
     }
 
+    /** Replaces the workers, which may end what they do. */
+    public function reload(): void
+    {
+        posix_kill(proc_get_status($this->process)['pid'], SIGUSR2);
+    }
+
     /** @param array<string, string> $variables */
     public function call(string $script, string $path, string $kind = 'unary', array $variables = []): FastCgiCall
     {
@@ -93,6 +99,7 @@ final class PhpFpm
         $lines = [
             '[global]',
             'error_log = /dev/null',
+            'process_control_timeout = 10s',
             '[test]',
             "listen = $this->folder/socket",
             'user = ' . self::user(),

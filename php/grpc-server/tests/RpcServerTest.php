@@ -6,6 +6,7 @@ namespace Grpc\Tests;
 
 use Closure;
 use Google\Protobuf\StringValue;
+use Grpc\IncomingCall;
 use Grpc\RpcServer;
 use Grpc\ServerContext;
 use Grpc\Status;
@@ -32,6 +33,22 @@ final class RpcServerTest extends TestCase
         self::assertSame(['grpc-status: 0'], $call->output->fields);
         self::assertSame(Call::message('cba'), $call->output->bytes);
         self::assertSame(STATUS_OK, $call->status);
+    }
+
+    public function test_hooks_run_after_the_answer(): void
+    {
+        $output = new RecordedOutput();
+        $server = new RpcServer();
+        $server->handle(new ScriptedService(static fn () => throw new StatusException(STATUS_PERMISSION_DENIED, 'no')));
+        $seen = [];
+        $server->afterCall(static fn () => throw new LogicException('of the hook'));
+        $server->afterCall(static function (ServerContext $context, int $status) use ($output, &$seen): void {
+            $seen = [$context->method(), $status, $output->fields[0]];
+        });
+        $variables = ['REQUEST_URI' => '/test.Scripted/Unary'];
+        self::assertSame(STATUS_PERMISSION_DENIED, $server->serve(new IncomingCall($variables, Call::stream('')), $output));
+        self::assertSame(['/test.Scripted/Unary', STATUS_PERMISSION_DENIED, 'grpc-status: 7'], $seen);
+        self::assertStringContainsString('of the hook', $this->log());
     }
 
     /** @dataProvider unknownPaths */

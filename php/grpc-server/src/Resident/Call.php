@@ -1,0 +1,157 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Resident;
+
+use Fiber;
+use Grpc\IncomingCall;
+use Grpc\Input;
+use Grpc\MethodDescriptor;
+use Grpc\ServerContext;
+
+/** A call of a resident worker: its input so far, and what it waits for. */
+final class Call implements Input
+{
+    // What a suspended call waits for.
+    public const INPUT = 0x01;
+    public const CREDIT = 0x02;
+    public const TIME = 0x04;
+    public const STREAM = 0x08;
+    public const TURN = 0x10;
+    public const ANYTHING = 0xff;
+
+    /** Of what a call prints. */
+    public const STRAY_BYTES_LOGGED = 1000;
+
+    /** Credit is returned when so much of it has been used, not for each message. */
+    private const CREDIT_STEP = Frame::FIRST_CREDIT / 2;
+
+    public readonly bool $unary;
+    public readonly string $method;
+    public IncomingCall $incoming;
+    public ServerContext $context;
+    public CallOutput $output;
+
+    /** What runs its method; null before that. */
+    public ?Fiber $fiber = null;
+
+    /** Whether the fiber is suspended, and by this package. */
+    public bool $suspended = false;
+
+    /** 0 unless it waits. */
+    public int $waitsFor = 0;
+    public int $wokenBy = 0;
+
+    public bool $cancelled = false;
+    public int $strayBytesLeft = self::STRAY_BYTES_LOGGED;
+
+    /** How many bytes of the answer may be sent, if the call streams. */
+    public int $credit = Frame::FIRST_CREDIT;
+
+    private string $input = '';
+    private int $at = 0;
+    private bool $inputEnded = false;
+
+    /** How many bytes of input the proxy may send, and how many of those that it has sent are taken but not returned as credit. */
+    private int $window = Frame::FIRST_CREDIT;
+    private int $taken = 0;
+
+    /** @param array<string, mixed> $variables */
+    public function __construct(
+        public readonly int $number,
+        array $variables,
+        private readonly Scheduler $scheduler,
+        private readonly Connection $connection,
+    ) {
+        $this->incoming = new IncomingCall($variables, $this);
+        $this->method = $this->incoming->method;
+        $this->unary = $this->incoming->kind === MethodDescriptor::UNARY_CALL;
+        $this->output = new CallOutput($this, $scheduler, $connection);
+        $this->context = new ServerContext($this->incoming, $this->output);
+    }
+
+    /** Breaks the circles of references, so that PHP frees the call when it is over. */
+    public function release(): void
+    {
+        unset($this->incoming, $this->context, $this->output);
+    }
+
+    /** @throws ProtocolError */
+    public function addInput(string $bytes, bool $end): void
+    {
+        if ($this->inputEnded) {
+            if ($this->cancelled) {
+                return;
+            }
+            throw new ProtocolError('input after its end');
+        }
+        if (!$this->unary) {
+            $this->window -= strlen($bytes);
+            if ($this->window < 0) {
+                throw new ProtocolError('more input than the credit');
+            }
+        }
+        if ($this->at > 0) {
+            $this->input = substr($this->input, $this->at);
+            $this->at = 0;
+        }
+        $this->input .= $bytes;
+        $this->inputEnded = $end;
+        $this->scheduler->wake($this, self::INPUT);
+    }
+
+    public function addCredit(int $bytes): void
+    {
+        $this->credit += $bytes;
+        $this->scheduler->wake($this, self::CREDIT);
+    }
+
+    public function cancel(): void
+    {
+        $this->cancelled = true;
+        $this->inputEnded = true;
+        $this->scheduler->wake($this, self::ANYTHING);
+    }
+
+    /** Whether the whole message of a unary call is there. */
+    public function ready(): bool
+    {
+        return $this->inputEnded;
+    }
+
+    public function all(): string
+    {
+        $input = $this->input;
+        $this->input = '';
+        return $input;
+    }
+
+    public function bytes(int $length): string
+    {
+        $this->scheduler->giveTurn($this);
+        $bytes = $this->take($length);
+        while (strlen($bytes) < $length && !$this->inputEnded) {
+            $this->scheduler->suspend($this, self::INPUT);
+            $bytes .= $this->take($length - strlen($bytes));
+        }
+        return $bytes;
+    }
+
+    private function take(int $length): string
+    {
+        $bytes = substr($this->input, $this->at, $length);
+        $this->at += strlen($bytes);
+        $this->taken += strlen($bytes);
+        if ($this->at === strlen($this->input)) {
+            $this->input = '';
+            $this->at = 0;
+        }
+        if ($this->taken >= self::CREDIT_STEP && !$this->inputEnded) {
+            $this->connection->send(Frame::CREDIT, $this->number, pack('N', $this->taken));
+            $this->window += $this->taken;
+            $this->taken = 0;
+        }
+        return $bytes;
+    }
+}

@@ -1,0 +1,67 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Grpc\Resident;
+
+/** A frame between the proxy and a resident worker (grpc-fcgi-proxy/BINDING.md). */
+final class Frame
+{
+    public const HELLO = 0x01;
+    public const CALL = 0x02;
+    public const DATA = 0x03;
+    public const END = 0x04;
+    public const CREDIT = 0x05;
+    public const CANCEL = 0x06;
+    public const LOG = 0x07;
+    public const RETIRE = 0x08;
+    public const STATUS = 0x09;
+
+    public const HEADER_BYTES = 8;
+    public const MAX_PAYLOAD = 1 << 20;
+
+    /** The bytes of input, or of an answer, that a streaming call may send before it gets credit. */
+    public const FIRST_CREDIT = 65_536;
+
+    private const VERSION = 1;
+
+    // In the payload of CALL.
+    private const CALL_HEADER_BYTES = 20;
+    private const CALL_HEADER = 'Ckind/Cflags/npath/nauthority/npeer/Nmetadata/Jdeadline';
+    private const COMPRESSED = 0x01;
+    private const INPUT_ENDS = 0x02;
+    private const KINDS = ['unary', 'client_stream', 'server_stream', 'bidi_stream'];
+
+    /** The payload of HELLO. */
+    public static function hello(string $secret): string
+    {
+        return chr(self::VERSION) . $secret . pack('N', getmypid());
+    }
+
+    /**
+     * @return array{array<string, mixed>, string, bool} meta-variables, the first bytes of the input, whether they are all of it
+     * @throws ProtocolError
+     */
+    public static function decodeCall(string $payload): array
+    {
+        if (strlen($payload) < self::CALL_HEADER_BYTES) {
+            throw new ProtocolError('a CALL is shorter than its header');
+        }
+        $call = unpack(self::CALL_HEADER, $payload);
+        $at = self::CALL_HEADER_BYTES;
+        $input = $at + $call['path'] + $call['authority'] + $call['peer'] + $call['metadata'];
+        if (strlen($payload) < $input) {
+            throw new ProtocolError('a CALL is shorter than its lengths say');
+        }
+        $variables = [
+            'GRPC_CALL_KIND' => self::KINDS[$call['kind']] ?? throw new ProtocolError("unknown kind of call $call[kind]"),
+            'GRPC_MESSAGE_COMPRESSED' => ($call['flags'] & self::COMPRESSED) !== 0 ? '1' : '0',
+            'REQUEST_URI' => substr($payload, $at, $call['path']),
+            'HTTP_HOST' => substr($payload, $at += $call['path'], $call['authority']),
+            'REMOTE_ADDR' => substr($payload, $at += $call['authority'], $call['peer']),
+            'GRPC_METADATA' => substr($payload, $at + $call['peer'], $call['metadata']),
+            'GRPC_DEADLINE' => $call['deadline'] === 0 ? null : $call['deadline'],
+        ];
+        return [$variables, substr($payload, $input), ($call['flags'] & self::INPUT_ENDS) !== 0];
+    }
+}
