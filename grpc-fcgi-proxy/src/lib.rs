@@ -25,6 +25,7 @@ pub mod fastcgi;
 mod lookup;
 mod metrics;
 mod php_fpm;
+pub mod resident;
 mod server;
 mod share;
 mod system_limits;

@@ -77,4 +77,4 @@ macro_rules! targets {
     )*};
 }
 
-targets!(frame head metadata pair record timeout trailers);
+targets!(frame head metadata pair record resident timeout trailers);

@@ -6,6 +6,7 @@ pub mod head;
 pub mod metadata;
 pub mod pair;
 pub mod record;
+pub mod resident;
 pub mod timeout;
 pub mod trailers;
 
