@@ -30,7 +30,9 @@ mod server;
 mod share;
 mod system_limits;
 mod telemetry;
+mod waiting;
 
+use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +41,7 @@ use std::time::SystemTime;
 use anyhow::Context;
 use prometheus::{IntCounter, IntGauge};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +57,7 @@ use crate::fastcgi::targets::Targets;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
+use crate::resident::{ResidentParts, Residents, WorkerListener};
 use crate::server::{Renewal, Server, ServerLimits, Threads, Tls, Web};
 use crate::system_limits::OpenFiles;
 pub use crate::system_limits::prepare as prepare_system_limits;
@@ -71,6 +75,8 @@ pub struct Proxy {
     threads: Threads,
     grpc: TcpListener,
     aux: TcpListener,
+    /// For resident workers, if there are any.
+    workers: Option<WorkerListener>,
     log_records_dropped: IntCounter,
 }
 
@@ -99,6 +105,17 @@ impl Proxy {
         let grpc = grpc.with_context(|| format!("cannot listen on {}", config.address))?;
         let aux = config.aux_address.bind().await;
         let aux = aux.with_context(|| format!("cannot listen on {}", config.aux_address))?;
+        let workers = match &config.resident.resident_workers {
+            Some(_) => {
+                let listener = WorkerListener::bind(config.resident.resident_address.as_ref());
+                Some(
+                    listener
+                        .await
+                        .context("cannot listen for resident workers")?,
+                )
+            }
+            None => None,
+        };
         tracing::info!(
             address = %grpc.local_addr()?,
             aux_address = %aux.local_addr()?,
@@ -121,6 +138,7 @@ impl Proxy {
             threads,
             grpc,
             aux,
+            workers,
             log_records_dropped: log.dropped(),
         })
     }
@@ -135,7 +153,8 @@ impl Proxy {
         shutdown: impl Future<Output = ()>,
         reload: &Notify,
     ) -> anyhow::Result<()> {
-        let parts = Parts::new(&self.config, self.descriptors).await?;
+        let threads = self.threads.runtimes();
+        let parts = Parts::new(&self.config, self.descriptors, self.workers, threads).await?;
         parts.admin.metrics.register(self.log_records_dropped)?;
         let files = OpenFiles::new(&self.config, parts.probe.targets.current().len());
         let max_connections = files.connections();
@@ -153,17 +172,20 @@ impl Proxy {
             Some(tls) => Some(Renewal::new(Arc::clone(tls), draining.metrics.tls()?)),
             None => None,
         };
+        let renew = Notify::new();
         let renewed = async {
             match renewal {
-                Some(renewal) => renewal.follow(reload).await,
+                Some(renewal) => renewal.follow(&renew).await,
                 None => pending().await,
             }
         };
+        let reloaded = follow_reload(reload, &renew, parts.residents);
         let shutdown = async move {
             tokio::select! {
                 () = shutdown => {}
                 never = probe.follow(&healthy) => match never {},
                 never = renewed => match never {},
+                never = reloaded => match never {},
             }
             draining.draining.store(true, Ordering::Relaxed);
             healthy.send_replace(false);
@@ -188,22 +210,45 @@ impl Proxy {
     }
 }
 
+/// Reads the files of TLS again, and replaces the resident workers, whenever it is asked to.
+async fn follow_reload(
+    reload: &Notify,
+    renew: &Notify,
+    residents: Option<Arc<Residents>>,
+) -> Infallible {
+    loop {
+        reload.notified().await;
+        renew.notify_one();
+        if let Some(residents) = &residents {
+            tracing::info!("replacing the resident workers");
+            residents.reload();
+        }
+    }
+}
+
 /// The parts from which the servers are built.
 struct Parts {
     bridge: Arc<Bridge>,
     admin: Arc<Admin>,
     probe: Probe,
+    residents: Option<Arc<Residents>>,
     /// Whether php-fpm is healthy. It counts as unhealthy until the first probe.
     healthy: watch::Sender<bool>,
 }
 
 impl Parts {
-    async fn new(config: &Config, descriptors: Descriptors) -> anyhow::Result<Self> {
+    async fn new(
+        config: &Config,
+        descriptors: Descriptors,
+        workers: Option<WorkerListener>,
+        threads: Vec<Handle>,
+    ) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new()?);
         let targets = Targets::follow(&config.fastcgi.endpoints).await;
         let php_fpm = scraper(config, &targets).await;
         let limits = config.fastcgi.limits(config.clients.connection_share);
         let pool = Pool::new(targets.clone(), limits, metrics.pool.clone());
+        let residents = residents(config, &targets, &metrics, workers, threads).await?;
         let admin = Arc::new(Admin {
             pool: Arc::clone(&pool),
             metrics: Arc::clone(&metrics),
@@ -213,6 +258,8 @@ impl Parts {
         let probe = Probe {
             targets,
             ping_path: config.ping_path.clone(),
+            residents: residents.clone(),
+            besides: !config.resident.resident_fastcgi.is_empty(),
         };
         let (healthy, health) = watch::channel(false);
         let (builtin, kinds) = Builtin::new(descriptors, config.reflection(), health)?;
@@ -224,7 +271,7 @@ impl Parts {
             Slots::new(clients.max_calls, clients.connection_share, taken.clone())
         };
         let bridge = Arc::new(Bridge {
-            application: Application::new(pool, metrics.exchanges.clone()),
+            application: Application::new(pool, metrics.exchanges.clone(), residents.clone()),
             routes: config.routes(),
             kinds,
             builtin,
@@ -241,9 +288,36 @@ impl Parts {
             bridge,
             admin,
             probe,
+            residents,
             healthy,
         })
     }
+}
+
+/// Starts the resident workers, if there are to be any.
+async fn residents(
+    config: &Config,
+    targets: &Targets,
+    metrics: &Metrics,
+    listener: Option<WorkerListener>,
+    threads: Vec<Handle>,
+) -> anyhow::Result<Option<Arc<Residents>>> {
+    let (Some(limits), Some(listener)) = (config.resident_limits(), listener) else {
+        return Ok(None);
+    };
+    let targets = match config.resident.resident_fastcgi.as_slice() {
+        [] => targets.clone(),
+        endpoints => Targets::follow(endpoints).await,
+    };
+    Ok(Some(Residents::start(ResidentParts {
+        scripts: config.routes().scripts().cloned().collect(),
+        excluded: config.resident.resident_exclude.clone(),
+        limits,
+        metrics: metrics.resident()?,
+        targets,
+        listener,
+        threads,
+    })))
 }
 
 async fn scraper(config: &Config, targets: &Targets) -> Option<Scraper> {

@@ -8,6 +8,8 @@ use crate::config::{CommandLine, Config};
 
 /// The connections that watch a target: the probe, an attempt to connect again, and the status page.
 const OF_A_TARGET: usize = 3;
+/// A resident worker: its connection and its FastCGI request, and those of its predecessor.
+const OF_A_WORKER: usize = 4;
 /// The runtime of a serving thread.
 const OF_A_THREAD: usize = 4;
 /// What the proxy cannot start without.
@@ -77,7 +79,8 @@ impl OpenFiles {
     }
 
     fn within(limit: usize, config: &Config, targets: usize) -> Self {
-        let of_a_target = config.fastcgi.max_exchanges + OF_A_TARGET;
+        let residents = config.resident.workers() * config.routes().scripts().count();
+        let of_a_target = config.fastcgi.max_exchanges + OF_A_TARGET + residents * OF_A_WORKER;
         Self {
             limit,
             reserve: targets * of_a_target

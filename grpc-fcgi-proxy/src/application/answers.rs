@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::Stream;
@@ -17,36 +17,81 @@ use crate::binding::head_decoder::HeadDecoder;
 use crate::fastcgi::connection::Connection;
 use crate::fastcgi::exchange::{Exchange, Output};
 use crate::metrics::exchanges::{ExchangeEnd, ExchangeMetrics};
+use crate::resident::ResidentCall;
 use crate::telemetry::ApplicationLog;
 
 /// The answers of one call. They are read only as fast as the client takes them. A method that waits also sends requests
 /// to the script.
+pub(crate) struct Answers<R: Stream> {
+    source: Source<R>,
+    counted: CountedExchange,
+}
+
+/// How the script runs.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the future of every call has room for the larger one anyway"
+)]
+enum Source<R: Stream> {
+    Exchange(OwnExchange<R>),
+    Resident(ResidentCall<R>),
+}
+
+/// The exchange of a script that runs for this call.
 #[derive(Debug)]
-pub(crate) struct Answers<R> {
+struct OwnExchange<R> {
     exchange: Exchange<Connection, R>,
     log: ApplicationLog,
     fatal_errors: FatalErrors,
-    counted: CountedExchange,
     /// Whether the worker may stay busy after the answer.
     close: bool,
 }
 
-impl<R> Answers<R> {
-    pub(super) fn new(
+impl<R: Stream> Answers<R> {
+    pub(super) fn of_exchange(
         exchange: Exchange<Connection, R>,
         metrics: ExchangeMetrics,
         log: ApplicationLog,
     ) -> Self {
-        Self {
+        let exchange = OwnExchange {
             exchange,
             log,
             fatal_errors: FatalErrors::default(),
-            counted: CountedExchange {
-                metrics,
-                start: Instant::now(),
-                end: ExchangeEnd::Abandoned,
-            },
             close: false,
+        };
+        Self {
+            source: Source::Exchange(exchange),
+            counted: CountedExchange::new(metrics),
+        }
+    }
+
+    pub(super) fn of_resident(call: ResidentCall<R>, metrics: ExchangeMetrics) -> Self {
+        Self {
+            source: Source::Resident(call),
+            counted: CountedExchange::new(metrics),
+        }
+    }
+}
+
+impl<R, E> OwnExchange<R>
+where
+    R: Stream<Item = Result<Bytes, E>> + Unpin,
+    E: From<ApplicationError>,
+{
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, E>> {
+        loop {
+            let failed = |error| ApplicationError::from(error).into();
+            match ready!(self.exchange.poll_next(cx, failed))? {
+                Some(Output::Stdout(piece)) => {
+                    self.log.end_php_message();
+                    return Poll::Ready(Ok(Some(piece)));
+                }
+                Some(Output::Stderr(piece)) => {
+                    self.fatal_errors.push(&piece);
+                    self.log.push(&piece);
+                }
+                None => return Poll::Ready(Ok(None)),
+            }
         }
     }
 }
@@ -63,7 +108,9 @@ where
             let piece = self.next().await?;
             let piece = piece.ok_or(ApplicationError::from(HeadError::NoEndOfHead))?;
             if let Some(head) = decoder.push(&piece).map_err(ApplicationError::from)? {
-                self.close = head.0.close;
+                if let Source::Exchange(exchange) = &mut self.source {
+                    exchange.close = head.0.close;
+                }
                 return Ok(head);
             }
         }
@@ -72,31 +119,38 @@ where
     /// Reads the next piece of the body; `None` when the script has ended, and only then is the answer complete.
     /// Cancel safe.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, E> {
-        loop {
-            let failed = |error| ApplicationError::from(error).into();
-            match self.exchange.next(failed).await? {
-                Some(Output::Stdout(piece)) => {
-                    self.log.end_php_message();
-                    return Ok(Some(piece));
-                }
-                Some(Output::Stderr(piece)) => {
-                    self.fatal_errors.push(&piece);
-                    self.log.push(&piece);
-                }
-                None => return Ok(None),
-            }
-        }
+        poll_fn(|cx| match &mut self.source {
+            Source::Exchange(exchange) => exchange.poll_next(cx),
+            Source::Resident(call) => call.poll_next(cx),
+        })
+        .await
     }
 
     /// Whether PHP's log so far contains an error that ended the script.
     pub(crate) fn has_fatal_error(&self) -> bool {
-        self.fatal_errors.found()
+        match &self.source {
+            Source::Exchange(exchange) => exchange.fatal_errors.found(),
+            // Its answer has no end then.
+            Source::Resident(_) => false,
+        }
+    }
+
+    /// Whether a unary answer without a status fails.
+    pub(crate) fn must_have_status(&self) -> bool {
+        matches!(self.source, Source::Resident(_))
+    }
+
+    fn poll_request(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        match &mut self.source {
+            Source::Exchange(exchange) => exchange.exchange.poll_request(cx),
+            Source::Resident(call) => call.poll_request(cx),
+        }
     }
 
     /// Waits for `other` without reading answers, which is the backpressure on the script.
     pub(crate) async fn paused<T>(&mut self, other: impl Future<Output = T>) -> Result<T, E> {
         let mut other = pin!(other);
-        poll_fn(|cx| match self.exchange.poll_request(cx) {
+        poll_fn(|cx| match self.poll_request(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => other.as_mut().poll(cx).map(Ok),
         })
@@ -105,12 +159,21 @@ where
 
     /// Ends the script's input, even if the client still sends requests.
     pub(crate) fn end_requests(&mut self) {
-        self.exchange.end_input();
+        match &mut self.source {
+            Source::Exchange(exchange) => exchange.exchange.end_input(),
+            Source::Resident(call) => call.end_input(),
+        }
     }
 
-    /// Sends a streaming script the frame CANCELLED, unless its input has ended. No further answer is needed.
+    /// Tells a streaming script that its client has gone, if its input has not ended. No further answer is needed.
     pub(crate) fn cancel(&mut self) {
-        self.exchange.abandon(message::encode(CANCELLED, &[]));
+        match &mut self.source {
+            Source::Exchange(exchange) => {
+                exchange.exchange.abandon(message::encode(CANCELLED, &[]))
+            }
+            // It is told when the answers are dropped.
+            Source::Resident(_) => {}
+        }
     }
 
     /// Counts the result, and releases the script: its place is free unless its worker is still busy.
@@ -119,8 +182,10 @@ where
             Ok(_) => ExchangeEnd::Complete,
             Err(_) => ExchangeEnd::Failed,
         };
-        let (connection, progress) = self.exchange.into_connection();
-        connection.release(progress, self.close);
+        if let Source::Exchange(exchange) = self.source {
+            let (connection, progress) = exchange.exchange.into_connection();
+            connection.release(progress, exchange.close);
+        }
     }
 }
 
@@ -130,6 +195,16 @@ struct CountedExchange {
     metrics: ExchangeMetrics,
     start: Instant,
     end: ExchangeEnd,
+}
+
+impl CountedExchange {
+    fn new(metrics: ExchangeMetrics) -> Self {
+        Self {
+            metrics,
+            start: Instant::now(),
+            end: ExchangeEnd::Abandoned,
+        }
+    }
 }
 
 impl Drop for CountedExchange {

@@ -15,7 +15,7 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// A call that the application did not answer, or not with valid header fields.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplicationError {
-    /// No script has seen anything of the call. Nor in the next five cases.
+    /// No script has seen anything of the call. Nor in the next six cases.
     #[error("the deadline has expired")]
     DeadlineExpired,
     #[error("too many concurrent streaming calls")]
@@ -24,6 +24,8 @@ pub(crate) enum ApplicationError {
     TooManyWaiting,
     #[error("no application worker became free in time")]
     WaitTooLong,
+    #[error("no resident worker is there, and none is coming")]
+    NoWorkers,
     #[error("{0}")]
     Unreachable(#[source] Cause),
     #[error(transparent)]

@@ -1,6 +1,8 @@
-//! Runs a script for each call, in a FastCGI exchange of its own.
+//! Runs a script for each call, in a FastCGI exchange of its own, or gives the call to a resident worker.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -15,22 +17,33 @@ use crate::fastcgi::pair::{PairTooLong, ParamsEncoder};
 use crate::fastcgi::pool::Pool;
 use crate::fastcgi::record;
 use crate::metrics::exchanges::ExchangeMetrics;
+use crate::resident::{ResidentCall, Residents};
 use crate::share::Holdings;
 use crate::telemetry::ApplicationLog;
 
 /// Holds BEGIN_REQUEST and the variables of a usual call, and a small message behind them, without growing.
 const USUAL_SIZE: usize = 2048;
 
-/// The application behind a pool of connections to php-fpm.
+/// The application behind php-fpm.
 #[derive(Debug)]
 pub(crate) struct Application {
     pool: Arc<Pool>,
     metrics: ExchangeMetrics,
+    residents: Option<Arc<Residents>>,
 }
 
 impl Application {
-    pub(crate) fn new(pool: Arc<Pool>, metrics: ExchangeMetrics) -> Self {
-        Self { pool, metrics }
+    /// Calls run in `residents`, if there are any, except those that are kept out of them.
+    pub(crate) fn new(
+        pool: Arc<Pool>,
+        metrics: ExchangeMetrics,
+        residents: Option<Arc<Residents>>,
+    ) -> Self {
+        Self {
+            pool,
+            metrics,
+            residents,
+        }
     }
 
     /// Waits until the call may run, and starts its script. `requests` is the script's input, which is read only as fast
@@ -45,6 +58,15 @@ impl Application {
     where
         R: Stream<Item = Result<Bytes, E>> + Unpin,
     {
+        if let Some(residents) = &self.residents
+            && let Some(group) = residents.of(variables)
+        {
+            // Only polls what has arrived of the requests.
+            let cx = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+            let mut cx = Context::from_waker(&cx);
+            let call = ResidentCall::begin(group, variables, requests, client, log, &mut cx)?;
+            return Ok(Answers::of_resident(call, group.call_metrics()));
+        }
         let exchange = match variables.input {
             Input::Message { .. } => {
                 let connection = self.pool.acquire(client).await?;
@@ -62,7 +84,7 @@ impl Application {
         if variables.deadline.is_some_and(|at| at <= SystemTime::now()) {
             return Err(ApplicationError::DeadlineExpired);
         }
-        Ok(Answers::new(exchange, self.metrics.clone(), log))
+        Ok(Answers::of_exchange(exchange, self.metrics.clone(), log))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs PHP for a call. This is the seam of the proxy: a call passes in variables and requests, and reads answers, and
 //! need not know about FastCGI.
 //!
-//! The only implementation so far is a FastCGI exchange for each call.
+//! There are two implementations: a FastCGI exchange for each call, and resident workers.
 
 mod answers;
 mod error;

@@ -3,12 +3,14 @@
 
 pub(crate) mod answers;
 pub mod body;
+pub(crate) mod call_head;
 pub mod dropped;
 pub(crate) mod fatal;
 mod fields;
 pub mod frame;
 pub mod head;
 pub mod head_decoder;
+pub(crate) mod launch;
 pub mod route;
 pub(crate) mod sink;
 pub mod variables;

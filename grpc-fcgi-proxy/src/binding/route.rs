@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
-use grpc_wire::method::is_service;
+use grpc_wire::method::{Method, is_service};
 
 /// A PHP script, as php-fpm sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,11 @@ impl Script {
     /// Resolves symbolic links in its path for each call, if `resolve` is true.
     pub(crate) fn resolving(self, resolve: bool) -> Self {
         Self { resolve, ..self }
+    }
+
+    /// Its path, as it is configured.
+    pub(crate) fn filename(&self) -> &str {
+        &self.filename
     }
 
     /// The script to run now. Its path may lead to another release than it did before.
@@ -96,6 +101,42 @@ impl ServicePattern {
         } else {
             service == self.name
         }
+    }
+}
+
+/// Methods: one, as in `shop.v1.Cart/Export`, or all of a service or package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MethodPattern {
+    service: ServicePattern,
+    method: Option<String>,
+}
+
+impl FromStr for MethodPattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || {
+            "expected a service, such as shop.v1.Cart, a package, such as shop.v1.*, or a method, such as \
+             shop.v1.Cart/Export"
+                .to_owned()
+        };
+        let (service, method) = match text.split_once('/') {
+            Some((service, method)) if service.ends_with('*') || method.is_empty() => {
+                return Err(invalid());
+            }
+            Some((_, method)) if method.contains('/') => return Err(invalid()),
+            Some((service, method)) => (service, Some(method.to_owned())),
+            None => (text, None),
+        };
+        let service = service.parse().map_err(|_| invalid())?;
+        Ok(Self { service, method })
+    }
+}
+
+impl MethodPattern {
+    pub(crate) fn matches(&self, method: &Method<'_>) -> bool {
+        let is_method = |own: &String| own == method.name;
+        self.service.matches(method.service) && self.method.as_ref().is_none_or(is_method)
     }
 }
 

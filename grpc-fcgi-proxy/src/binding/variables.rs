@@ -3,6 +3,7 @@
 //! RFC 3875, section 4.1, and what gRPC adds: GRPC_SERVICE, GRPC_METHOD, GRPC_CALL_KIND, GRPC_DEADLINE, GRPC_METADATA,
 //! GRPC_MESSAGE_COMPRESSED. A client chooses a variable's name only behind `HTTP_`, so none can become PHP_VALUE.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -65,6 +66,16 @@ impl From<SocketAddr> for FormattedAddress {
         Self {
             ip: address.ip().to_string(),
             port: address.port().to_string(),
+        }
+    }
+}
+
+impl fmt::Display for FormattedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ip.contains(':') {
+            write!(f, "[{}]:{}", self.ip, self.port)
+        } else {
+            write!(f, "{}:{}", self.ip, self.port)
         }
     }
 }
@@ -177,19 +188,19 @@ impl PageVariables<'_> {
 }
 
 /// The variables that all requests to scripts have.
-struct Request<'a> {
-    script: &'a Script,
-    method: &'a str,
-    uri: &'a str,
-    path: &'a str,
-    query: &'a str,
-    protocol: &'a str,
-    content_type: Option<&'a [u8]>,
-    content_length: u64,
+pub(super) struct Request<'a> {
+    pub(super) script: &'a Script,
+    pub(super) method: &'a str,
+    pub(super) uri: &'a str,
+    pub(super) path: &'a str,
+    pub(super) query: &'a str,
+    pub(super) protocol: &'a str,
+    pub(super) content_type: Option<&'a [u8]>,
+    pub(super) content_length: u64,
 }
 
 impl Request<'_> {
-    fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
+    pub(super) fn write<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
         sink.push(b"GATEWAY_INTERFACE", b"CGI/1.1")?;
         sink.push(b"SERVER_SOFTWARE", SOFTWARE.as_bytes())?;
         sink.push(b"SERVER_PROTOCOL", self.protocol.as_bytes())?;

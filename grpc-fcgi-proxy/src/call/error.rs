@@ -67,7 +67,7 @@ pub(crate) enum CallError {
     #[error("the application's metadata exceeds the size limit: {0}")]
     ResponseMetadataTooLarge(DroppedFields),
     /// The application: its answer has no status, although one is required.
-    #[error("the answer has no Grpc-Status (--require-status)")]
+    #[error("the answer has no Grpc-Status, which is required")]
     NoStatus,
     /// The application: its answer violates the binding.
     #[error(transparent)]
@@ -176,6 +176,10 @@ fn application_status(error: &ApplicationError) -> Status {
         ApplicationError::WaitTooLong => Status::new(
             Code::ResourceExhausted,
             "no application worker became free in time",
+        ),
+        ApplicationError::NoWorkers => Status::new(
+            Code::Unavailable,
+            "the application's workers are not available",
         ),
         ApplicationError::Unreachable(_) => {
             Status::new(Code::Unavailable, "the application is unreachable")

@@ -99,21 +99,16 @@ where
         message.push(&piece).map_err(AnswerError::Message)?;
     }
     if head.status.is_none() {
-        check_unstated(call, answers.has_fatal_error())?;
+        if answers.has_fatal_error() {
+            return Err(AnswerError::FatalError.into());
+        }
+        // Without one it is OK by the predecessor's contract, unless something shows that it is not.
+        if call.bridge.require_status || answers.must_have_status() {
+            return Err(CallError::NoStatus);
+        }
     }
     check_length(&head, &message)?;
     Ok((head, message))
-}
-
-/// An answer without a status is OK by the predecessor's contract, unless something shows that it is not.
-fn check_unstated(call: &CallRequest<'_>, has_fatal_error: bool) -> Result<(), CallError> {
-    if has_fatal_error {
-        return Err(AnswerError::FatalError.into());
-    }
-    if call.bridge.require_status {
-        return Err(CallError::NoStatus);
-    }
-    Ok(())
 }
 
 /// A script that has failed in the middle of its message has printed less than it declared.

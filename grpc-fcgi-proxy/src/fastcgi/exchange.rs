@@ -108,11 +108,19 @@ where
     ///
     /// If STDIN fails; or `failed` of the reason, if the exchange ends without END_REQUEST.
     pub async fn next(&mut self, failed: impl Fn(ExchangeError) -> E) -> Result<Option<Output>, E> {
-        poll_fn(|cx| match self.poll_request(cx) {
+        poll_fn(|cx| self.poll_next(cx, &failed)).await
+    }
+
+    /// The same, as a poll.
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        failed: impl Fn(ExchangeError) -> E,
+    ) -> Poll<Result<Option<Output>, E>> {
+        match self.poll_request(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            _ => self.poll_answer(cx).map_err(&failed),
-        })
-        .await
+            _ => self.poll_answer(cx).map_err(failed),
+        }
     }
 
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Output>, ExchangeError>> {

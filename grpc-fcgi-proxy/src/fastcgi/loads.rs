@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use super::queue::Purpose;
 use super::target::Target;
 use crate::metrics::pool::PoolMetrics;
+use crate::waiting::Purpose;
 
 /// The loads of all targets.
 #[derive(Debug)]

@@ -16,12 +16,13 @@ use super::connection::Connection;
 use super::idle::IdleConnections;
 use super::limits::{PoolError, PoolLimits};
 use super::open::Open;
-use super::queue::{Place, Purpose, Queue};
+use super::queue::{Place, Queue};
 use super::target::{ConnectError, Target};
 use super::targets::Targets;
 use crate::metrics::increment::Increment;
 use crate::metrics::pool::PoolMetrics;
 use crate::share::Holdings;
+use crate::waiting::Purpose;
 
 /// Between two attempts to connect to a target that is out of rotation.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);

@@ -1,7 +1,7 @@
 //! Places bound how many exchanges each php-fpm runs at once; calls queue for them.
 //!
 //! A call is placed at the target with the lowest load ([`loads`](super::loads)). Connections take turns
-//! ([`waiting`](super::waiting)), except that a streaming call which waits for one of the places that streams, or its
+//! ([`waiting`](crate::waiting)), except that a streaming call which waits for one of the places that streams, or its
 //! connection, may use does not hold up the calls behind it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,17 +10,10 @@ use tokio::sync::oneshot;
 
 use super::loads::Loads;
 use super::target::Target;
-use super::waiting::{Ticket, WaitingCalls};
 use crate::metrics::increment::Increment;
 use crate::metrics::pool::PoolMetrics;
 use crate::share::{Holding, Holdings, Share};
-
-/// The use of a place. Streaming calls may use only some of a target's places.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    Unary,
-    Stream,
-}
+use crate::waiting::{Purpose, Ticket, WaitingCalls};
 
 /// The places of all targets, and the calls that wait for one.
 #[derive(Debug)]
@@ -34,7 +27,7 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct QueueState {
     loads: Loads,
-    waiting: WaitingCalls,
+    waiting: WaitingCalls<oneshot::Sender<Place>>,
 }
 
 impl Queue {
@@ -167,11 +160,11 @@ impl Queue {
                 Purpose::Unary => true,
                 Purpose::Stream => self.admits_stream(&state, client),
             };
-            if let Some(ticket) = state.waiting.first(purpose, admits)
+            if let Some((ticket, _)) = state.waiting.first(purpose, admits)
                 && let Some(target) = state.loads.reserve(purpose)
             {
                 let call = state.waiting.serve(purpose, ticket)?;
-                return Some((call.sender, self.place(target, purpose, &call.client)));
+                return Some((call.call, self.place(target, purpose, &call.client)));
             }
         }
         None
@@ -233,9 +226,9 @@ impl Drop for Waiter {
 mod tests {
     use std::pin::pin;
 
-    use super::super::waiting::CALLS_IN_TURN;
     use super::*;
     use crate::metrics::registry::Metrics;
+    use crate::waiting::CALLS_IN_TURN;
 
     fn target(number: usize) -> Target {
         Target::Unix(format!("/{number}.sock").into())

@@ -10,7 +10,7 @@ const MAX_COPIED: usize = 1024;
 
 /// Pieces in order. Small ones are copied together, large ones are kept as they are.
 #[derive(Debug, Default)]
-pub(super) struct Segments {
+pub(crate) struct Segments {
     /// Precedes the pieces.
     copied: Vec<u8>,
     /// How many bytes of `copied` have been written.
@@ -30,7 +30,7 @@ impl From<Vec<u8>> for Segments {
 }
 
 impl Segments {
-    pub(super) fn push(&mut self, piece: Bytes) {
+    pub(crate) fn push(&mut self, piece: Bytes) {
         if self.copies(piece.len()) {
             self.copy(&piece);
         } else {
@@ -39,7 +39,7 @@ impl Segments {
         }
     }
 
-    pub(super) fn push_slice(&mut self, piece: &[u8]) {
+    pub(crate) fn push_slice(&mut self, piece: &[u8]) {
         if self.copies(piece.len()) {
             self.copy(piece);
         } else {

@@ -4,11 +4,12 @@
 //! driver about both before the first byte is sent.
 
 use std::io::{self, IoSlice, Read};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::BufMut;
 use socket2::{Domain, SockAddr, SockRef, Type};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -54,6 +55,46 @@ impl Socket {
             stream,
             writes: Writes::Never,
         }
+    }
+
+    /// The address of this end, of a TCP connection.
+    pub(crate) fn local_ip(&self) -> io::Result<IpAddr> {
+        match &self.stream {
+            Stream::Tcp(stream) => Ok(stream.local_addr()?.ip()),
+            Stream::Unix(_) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
+    }
+
+    /// Whether the peer is on the same machine, so that what it has written is here.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.stream, Stream::Unix(_))
+    }
+
+    /// Ends both directions, and reads what has arrived. Returns whether the peer has written nothing else.
+    pub(crate) fn shut_down(&self, arrived: &mut impl BufMut) -> bool {
+        let Stream::Unix(stream) = &self.stream else {
+            return false;
+        };
+        let socket = SockRef::from(stream);
+        if socket.shutdown(Shutdown::Both).is_err() {
+            return false;
+        }
+        let mut buffer = [0; 4096];
+        loop {
+            match (&*socket).read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(length) => arrived.put_slice(&buffer[..length]),
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Detaches the socket from the current runtime, for another thread to register it with its own.
+    pub(crate) fn into_std(self) -> io::Result<StdSocket> {
+        Ok(match self.stream {
+            Stream::Tcp(stream) => StdSocket::Tcp(stream.into_std()?),
+            Stream::Unix(stream) => StdSocket::Unix(stream.into_std()?),
+        })
     }
 
     /// Registers the socket with the current thread's runtime. Fails if the socket has become readable, which the runtime
@@ -105,6 +146,29 @@ impl Socket {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A socket without a runtime.
+#[derive(Debug)]
+pub(crate) enum StdSocket {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl StdSocket {
+    /// Registers the socket with the current thread's runtime.
+    pub(crate) fn register(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(stream) => TcpStream::from_std(stream)?.into(),
+            Self::Unix(stream) => UnixStream::from_std(stream)?.into(),
+        })
+    }
+}
+
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Self {
+        Self::new(Stream::Tcp(stream))
     }
 }
 

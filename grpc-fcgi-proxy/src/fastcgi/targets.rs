@@ -80,7 +80,7 @@ impl Targets {
     }
 
     /// Calls `set` with the targets now and whenever they change, until it returns false.
-    pub(super) fn each(&self, mut set: impl FnMut(Vec<Target>) -> bool + Send + 'static) {
+    pub(crate) fn each(&self, mut set: impl FnMut(Vec<Target>) -> bool + Send + 'static) {
         let mut found = self.found.clone();
         tokio::spawn(async move {
             loop {

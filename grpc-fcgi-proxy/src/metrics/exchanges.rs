@@ -1,4 +1,4 @@
-//! Exchanges with php-fpm, by how they ended.
+//! Exchanges with php-fpm, and calls of resident workers, by how they ended.
 
 use std::time::Duration;
 
@@ -27,14 +27,32 @@ pub(crate) enum ExchangeEnd {
 
 impl ExchangeMetrics {
     pub(super) fn register(registry: &Registry) -> prometheus::Result<Self> {
-        let total = IntCounterVec::new(
-            Opts::new("fcgi_exchanges_total", "Exchanges with php-fpm by outcome."),
-            &["outcome"],
-        )?;
+        let total = Opts::new("fcgi_exchanges_total", "Exchanges with php-fpm by outcome.");
         let seconds = histogram(
             "fcgi_exchange_seconds",
             "Seconds that exchanges with php-fpm took.",
         )?;
+        Self::register_as(registry, total, seconds)
+    }
+
+    pub(super) fn register_resident(registry: &Registry) -> prometheus::Result<Self> {
+        let total = Opts::new(
+            "resident_calls_total",
+            "Calls of resident workers by outcome.",
+        );
+        let seconds = histogram(
+            "resident_call_seconds",
+            "Seconds that calls of resident workers took, including those in the queue.",
+        )?;
+        Self::register_as(registry, total, seconds)
+    }
+
+    fn register_as(
+        registry: &Registry,
+        total: Opts,
+        seconds: Histogram,
+    ) -> prometheus::Result<Self> {
+        let total = IntCounterVec::new(total, &["outcome"])?;
         registry.register(Box::new(seconds.clone()))?;
         registry.register(Box::new(total.clone()))?;
         Ok(Self {

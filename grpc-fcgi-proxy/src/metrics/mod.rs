@@ -7,4 +7,5 @@ mod histogram;
 pub(crate) mod increment;
 pub(crate) mod pool;
 pub(crate) mod registry;
+pub(crate) mod resident;
 pub(crate) mod tls;

@@ -6,6 +6,7 @@ use super::calls::CallMetrics;
 use super::clients::ClientMetrics;
 use super::exchanges::ExchangeMetrics;
 use super::pool::PoolMetrics;
+use super::resident::ResidentMetrics;
 use super::tls::TlsMetrics;
 
 /// The registry, and the metrics in it.
@@ -33,6 +34,11 @@ impl Metrics {
     /// Those of TLS, if it is served.
     pub(crate) fn tls(&self) -> prometheus::Result<TlsMetrics> {
         TlsMetrics::register(&self.registry)
+    }
+
+    /// Those of resident workers, if there are any.
+    pub(crate) fn resident(&self) -> prometheus::Result<ResidentMetrics> {
+        ResidentMetrics::register(&self.registry)
     }
 
     /// Adds a counter that exists already.

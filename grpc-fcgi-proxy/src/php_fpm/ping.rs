@@ -1,6 +1,7 @@
 //! Follows php-fpm's health, for the health service and for `check`.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,18 +13,23 @@ use tokio::time::{Instant, sleep};
 use super::page::{self, PageError};
 use crate::fastcgi::target::{ConnectError, Target};
 use crate::fastcgi::targets::Targets;
+use crate::resident::Residents;
 
 /// The time between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 /// The ping page needs a worker, so while all are busy it answers only when one becomes free.
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Probes php-fpm, which is healthy if one of its targets is.
+/// Probes php-fpm, which is healthy if one of its targets is. With resident workers, each script must have one that is ready.
 #[derive(Clone, Debug)]
 pub(crate) struct Probe {
     pub(crate) targets: Targets,
     /// The pool's `ping.path`; without one, accepting a connection is healthy.
     pub(crate) ping_path: Option<String>,
+    /// Their readiness is what counts, if there are any.
+    pub(crate) residents: Option<Arc<Residents>>,
+    /// Whether the targets count even so: the resident workers have a php-fpm of their own.
+    pub(crate) besides: bool,
 }
 
 /// Why a target is unhealthy.
@@ -33,6 +39,8 @@ enum ProbeError {
     Connect(#[from] ConnectError),
     #[error(transparent)]
     Ping(#[from] PingError),
+    #[error("no resident worker of {0} is ready")]
+    NotReady(String),
 }
 
 /// Why a ping failed.
@@ -65,6 +73,15 @@ impl Probe {
 
     /// Probes all targets at once; the first healthy one decides.
     async fn probe(&self) -> Result<(), ProbeError> {
+        if let Some(residents) = &self.residents {
+            if let Some(script) = residents.not_ready() {
+                return Err(ProbeError::NotReady(script.filename().to_owned()));
+            }
+            // The ping page needs a worker that is not resident, and there may be none.
+            if !self.besides {
+                return Ok(());
+            }
+        }
         let targets = self.targets.current();
         let probes = targets
             .iter()

@@ -48,6 +48,12 @@ impl Threads {
         Ok(threads)
     }
 
+    /// The runtimes of all threads.
+    pub(crate) fn runtimes(&self) -> Vec<Handle> {
+        let runtimes = self.threads.iter().map(|thread| thread.runtime.clone());
+        runtimes.collect()
+    }
+
     /// The tasks that have not ended.
     pub(super) fn tasks(&self) -> &TaskTracker {
         &self.tasks

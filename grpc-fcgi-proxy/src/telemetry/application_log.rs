@@ -59,6 +59,16 @@ impl ApplicationLog {
             });
     }
 
+    /// Logs a record that the script has sent as one.
+    pub(crate) fn record(&mut self, level: Level, text: &[u8]) {
+        let room = MAX_LOGGED.saturating_sub(self.written);
+        self.written += text.len();
+        let text = &text[..text.len().min(room)];
+        if !text.is_empty() {
+            self.names.log(level, &String::from_utf8_lossy(text));
+        }
+    }
+
     fn dropped(&self) -> usize {
         self.written.saturating_sub(MAX_LOGGED)
     }
@@ -99,6 +109,8 @@ pub(crate) fn log_page(path: &str, stderr: &[u8]) {
     messages.push(stderr, log);
     messages.end(log);
 }
+
+pub(super) use log;
 
 #[cfg(test)]
 mod tests {

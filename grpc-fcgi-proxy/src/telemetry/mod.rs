@@ -4,6 +4,7 @@ mod application_log;
 mod call_id;
 mod repeats;
 mod script_messages;
+mod worker_log;
 
 use std::env;
 use std::fmt::Display;
@@ -21,6 +22,7 @@ pub(crate) use self::application_log::{ApplicationLog, log_page};
 pub(crate) use self::call_id::CallId;
 pub(crate) use self::repeats::FOR_EACH_CALL;
 use self::repeats::{RepeatLimit, RepeatReports};
+pub(crate) use self::worker_log::WorkerLog;
 
 /// The log. Dropping it flushes it, if the log's reader takes it within a second.
 #[derive(Debug)]

@@ -1,0 +1,59 @@
+//! What CALL tells a resident worker of a call before its input. BINDING.md, "Frames".
+
+use std::time::UNIX_EPOCH;
+
+use bytes::BufMut;
+use grpc_wire::method::CallKind;
+
+use super::fields::metadata_list;
+use super::variables::{Input, Variables};
+use crate::fastcgi::pair::PairTooLong;
+use crate::resident::frame::MESSAGE_COMPRESSED;
+
+/// Encodes it. The flag of an input that has ended is not set.
+///
+/// # Errors
+///
+/// If a part is too long.
+pub(crate) fn encode_call_head(
+    variables: &Variables<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), PairTooLong> {
+    let kind = match variables.kind {
+        CallKind::Unary => 0,
+        CallKind::ClientStream => 1,
+        CallKind::ServerStream => 2,
+        CallKind::BidiStream => 3,
+    };
+    let flags = match variables.input {
+        Input::Message {
+            compressed: true, ..
+        } => MESSAGE_COMPRESSED,
+        _ => 0,
+    };
+    let (path, authority) = (variables.method.path, variables.authority);
+    let peer = variables.peer.to_string();
+    let metadata = metadata_list(variables.headers);
+    let deadline = variables.deadline.map_or(0, |deadline| {
+        let since_epoch = deadline.duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX)
+    });
+    out.put_u8(kind);
+    out.put_u8(flags);
+    out.put_u16(length(path, "REQUEST_URI")?);
+    out.put_u16(length(authority, "HTTP_HOST")?);
+    out.put_u16(length(&peer, "REMOTE_ADDR")?);
+    out.put_u32(u32::try_from(metadata.len()).unwrap_or(u32::MAX));
+    out.put_u64(deadline);
+    out.extend_from_slice(path.as_bytes());
+    out.extend_from_slice(authority.as_bytes());
+    out.extend_from_slice(peer.as_bytes());
+    out.extend_from_slice(&metadata);
+    Ok(())
+}
+
+fn length(part: &str, name: &str) -> Result<u16, PairTooLong> {
+    u16::try_from(part.len()).map_err(|_| PairTooLong {
+        name: name.to_owned(),
+    })
+}

@@ -1,0 +1,77 @@
+//! The flags of resident workers.
+
+use std::time::Duration;
+
+use clap::{Args, value_parser};
+
+use super::values::{count, period};
+use crate::binding::route::MethodPattern;
+use crate::fastcgi::endpoint::Endpoint;
+
+/// Resident workers.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ResidentFlags {
+    /// Number of resident workers of each script at each php-fpm; they boot once, and serve many calls each. They occupy
+    /// php-fpm's workers: the pool needs some more for calls by themselves [default: none]
+    #[arg(long, value_name = "COUNT", value_parser = count(1, 1024))]
+    pub(crate) resident_workers: Option<usize>,
+
+    /// Address of the php-fpm that runs them, if they have a pool of their own [default: as --fastcgi]. Repeatable, or
+    /// separated by commas
+    #[arg(
+        long,
+        value_name = "URL",
+        value_delimiter = ',',
+        requires = "resident_workers"
+    )]
+    pub(crate) resident_fastcgi: Vec<Endpoint>,
+
+    /// Address that they connect back to: unix:///PATH or tcp://HOST:PORT. With tcp://0.0.0.0:PORT they connect to the
+    /// address that php-fpm sees the proxy at, which needs a php-fpm on TCP [default: a Unix socket in a new directory
+    /// below $RUNTIME_DIRECTORY or the system's directory for temporary files]
+    #[arg(long, value_name = "URL", requires = "resident_workers")]
+    pub(crate) resident_address: Option<Endpoint>,
+
+    /// Maximum number of streaming calls in each worker; a further one fails with RESOURCE_EXHAUSTED, or waits
+    /// (--max-stream-wait)
+    #[arg(long, value_name = "COUNT", default_value = "1000", value_parser = count(0, 65_536))]
+    pub(crate) resident_streams: usize,
+
+    /// Replace a worker after this number of calls; varies by ±10 % [default: unlimited]
+    #[arg(long, value_name = "COUNT", requires = "resident_workers", value_parser = value_parser!(u64).range(1..=2_000_000_000))]
+    pub(crate) resident_max_calls: Option<u64>,
+
+    /// Replace a worker at this age; varies by ±10 % [default: unlimited]
+    #[arg(long, value_name = "TIME", requires = "resident_workers", value_parser = period)]
+    pub(crate) resident_max_age: Option<Duration>,
+
+    /// Replace a worker when PHP has allocated this much memory, in bytes [default: unlimited]
+    #[arg(long, value_name = "BYTES", requires = "resident_workers", value_parser = value_parser!(u64).range(1..))]
+    pub(crate) resident_max_memory: Option<u64>,
+
+    /// How long a worker may go on with a call after the client has gone, or the deadline has expired, before it is given
+    /// up: its calls fail, and another worker takes its place
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = period)]
+    pub(crate) resident_stuck_timeout: Duration,
+
+    /// How long a worker may boot, from its launch until it connects
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = period)]
+    pub(crate) resident_boot_timeout: Duration,
+
+    /// Calls that run by themselves: of a service, as in shop.v1.Cart, of a package, as in 'shop.v1.*', or of a method, as in
+    /// shop.v1.Cart/Export. Repeatable, or separated by commas
+    #[arg(
+        long,
+        value_name = "PATTERN",
+        value_delimiter = ',',
+        requires = "resident_workers"
+    )]
+    pub(crate) resident_exclude: Vec<MethodPattern>,
+}
+
+impl ResidentFlags {
+    /// How many workers there are of a script at each target.
+    pub(crate) fn workers(&self) -> usize {
+        self.resident_workers.unwrap_or(0)
+    }
+}

@@ -1,0 +1,63 @@
+//! Which worker gets a call.
+//!
+//! A unary call goes to a free worker. While none is free and calls are short, a few go to a busy one: they wait there,
+//! and no process has to wake up between two calls. A long call would delay those behind it.
+
+use std::thread::ThreadId;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::state::State;
+use super::worker::Worker;
+use crate::share::Holdings;
+use crate::waiting::Purpose;
+
+/// Unary calls in a busy worker, besides the first.
+const AHEAD: usize = 4;
+/// Calls are short if they take no longer than this on average, and the first one of the worker has not yet.
+const SHORT: Duration = Duration::from_millis(1);
+
+impl State {
+    pub(super) fn room_for_streams(&self) -> usize {
+        let room = |worker: &Worker| self.limits.streams.saturating_sub(worker.streams);
+        let accepting = self.workers.iter().filter(|(_, worker)| worker.accepts());
+        accepting.map(|(_, worker)| room(worker)).sum()
+    }
+
+    pub(super) fn admits_stream(&self, client: &Holdings) -> bool {
+        let held = client.streams.count();
+        self.limits.share.admits(held, self.room_for_streams())
+    }
+
+    pub(super) fn has_room_for_stream(&self, client: &Holdings) -> bool {
+        self.room_for_streams() > self.waiting.count(Purpose::Stream) && self.admits_stream(client)
+    }
+
+    /// The least loaded worker that can take the call, of those the one of its own thread.
+    pub(super) fn free_worker(
+        &self,
+        purpose: Purpose,
+        thread: ThreadId,
+        now: Instant,
+    ) -> Option<usize> {
+        let is_free = |worker: &Worker| match purpose {
+            Purpose::Unary => {
+                worker.unary.is_empty()
+                    || (worker.unary.len() <= AHEAD
+                        && self.unary_time <= SHORT
+                        && now.saturating_duration_since(worker.first_since) <= SHORT)
+            }
+            Purpose::Stream => worker.streams < self.limits.streams,
+        };
+        let load = |worker: &Worker| match purpose {
+            Purpose::Unary => (worker.unary.len(), worker.streams),
+            Purpose::Stream => (worker.streams, worker.unary.len()),
+        };
+        self.workers
+            .iter()
+            .filter(|(_, worker)| worker.accepts() && is_free(worker))
+            .min_by_key(|(_, worker)| (load(worker), worker.thread != thread))
+            .map(|(key, _)| key)
+    }
+}

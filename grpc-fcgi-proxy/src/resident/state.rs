@@ -1,0 +1,353 @@
+//! Which call runs next, and in which worker: the state of one script's workers, without I/O.
+//!
+//! Of the unary calls in a worker only the first may have begun, so the others go to another worker if theirs ends.
+//! Connections take turns in the queue ([`waiting`](crate::waiting)).
+
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::call::{Call, Failure, NewCall, Phase};
+use super::frame::FrameType;
+use super::limits::ResidentLimits;
+use super::worker::{NewWorker, Worker};
+use crate::application::ApplicationError;
+use crate::metrics::increment::Increment;
+use crate::metrics::resident::{ResidentMetrics, Retirement};
+use crate::share::Holdings;
+use crate::waiting::{Purpose, WaitingCalls};
+
+/// The workers and calls of one script.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) limits: ResidentLimits,
+    pub(super) metrics: ResidentMetrics,
+    pub(super) calls: Slab<Call>,
+    pub(super) workers: Slab<Worker>,
+    pub(super) waiting: WaitingCalls<usize>,
+    /// From how many places a worker may come soon.
+    hopes: usize,
+    /// The time of a unary call on average.
+    pub(super) unary_time: Duration,
+    /// To be woken without the lock.
+    pub(super) wakes: Vec<Waker>,
+}
+
+impl State {
+    /// Without a worker, as yet.
+    pub(super) fn new(limits: ResidentLimits, metrics: ResidentMetrics) -> Self {
+        Self {
+            limits,
+            metrics,
+            calls: Slab::new(),
+            workers: Slab::new(),
+            waiting: WaitingCalls::default(),
+            hopes: 0,
+            unary_time: Duration::ZERO,
+            wakes: Vec::new(),
+        }
+    }
+
+    /// Whether a call can be served, now or soon.
+    pub(super) fn is_ready(&self) -> bool {
+        self.workers.iter().any(|(_, worker)| worker.accepts())
+    }
+
+    /// Gives the call to a worker, or lets it wait.
+    pub(super) fn begin(&mut self, call: NewCall) -> Result<usize, ApplicationError> {
+        let is_ready = self.is_ready();
+        if !is_ready && self.hopes == 0 {
+            return Err(Failure::NoWorkers.into());
+        }
+        let now = Instant::now();
+        let purpose = call.purpose;
+        // Those that wait come first, as far as they could use the worker.
+        let free = match purpose {
+            Purpose::Unary if self.waiting.count(purpose) > 0 => None,
+            Purpose::Stream if !self.admits_stream(&call.client) => None,
+            _ => self.free_worker(purpose, call.thread, now),
+        };
+        if let Some(worker) = free {
+            let key = self.calls.insert(Call::new(call, Phase::Over(Ok(())), now));
+            self.give(key, worker, now);
+            return Ok(key);
+        }
+        if purpose == Purpose::Stream
+            && is_ready
+            && self.limits.max_stream_wait.is_zero()
+            && !self.has_room_for_stream(&call.client)
+        {
+            return Err(ApplicationError::TooManyStreams);
+        }
+        let waiting = self.waiting.count(Purpose::Unary) + self.waiting.count(Purpose::Stream);
+        let room = self.limits.max_waiting.saturating_sub(waiting);
+        if room == 0 || !self.limits.share.admits(call.client.waiting.count(), room) {
+            return Err(ApplicationError::TooManyWaiting);
+        }
+        let entry = self.calls.vacant_entry();
+        let key = entry.key();
+        let ticket = self.waiting.join(purpose, &call.client, key);
+        entry.insert(Call::new(call, Phase::Waiting(ticket), now));
+        self.metrics.waiting.inc();
+        self.hand_out();
+        Ok(key)
+    }
+
+    fn give(&mut self, key: usize, to: usize, now: Instant) {
+        let (call, worker) = (&mut self.calls[key], &mut self.workers[to]);
+        let number = worker.next_number();
+        worker.push_call(number, &call.head, &call.input);
+        worker.calls.insert(number, key);
+        let held = if call.is_stream() {
+            worker.streams += 1;
+            // Streaming calls are not repeated.
+            (call.head, call.input) = (Bytes::new(), Bytes::new());
+            Some(call.client.streams.hold())
+        } else {
+            if worker.unary.is_empty() {
+                worker.first_since = now;
+            }
+            worker.unary.push_back(number);
+            None
+        };
+        call.running = Some((Increment::new(self.metrics.running(call.purpose)), held));
+        call.phase = Phase::Running { worker: to, number };
+        let wait = now.saturating_duration_since(call.joined).as_secs_f64();
+        self.metrics.wait_seconds.observe(wait);
+        if call.is_stream() {
+            // It has input to send.
+            self.wakes.extend(call.waker.take());
+        }
+        self.wakes.extend(worker.task());
+    }
+
+    /// Gives waiting calls to workers that can take them.
+    pub(super) fn hand_out(&mut self) {
+        let now = Instant::now();
+        while let Some((key, worker)) = self.next_waiting(now) {
+            self.metrics.waiting.dec();
+            let call = &mut self.calls[key];
+            if call.deadline.is_some_and(|at| at <= SystemTime::now()) {
+                // No script may run for a client that has stopped waiting.
+                call.end(Err(Failure::Expired));
+                self.wakes.extend(call.waker.take());
+            } else {
+                self.give(key, worker, now);
+            }
+        }
+    }
+
+    fn next_waiting(&mut self, now: Instant) -> Option<(usize, usize)> {
+        for purpose in self.waiting.order() {
+            let admits = |client: &Holdings| match purpose {
+                Purpose::Unary => true,
+                Purpose::Stream => self.admits_stream(client),
+            };
+            if let Some((ticket, key)) = self.waiting.first(purpose, admits)
+                && let Some(worker) = self.free_worker(purpose, self.calls[*key].thread, now)
+            {
+                let call = self.waiting.serve(purpose, ticket)?;
+                return Some((call.call, worker));
+            }
+        }
+        None
+    }
+
+    /// The next piece of an answer; `None` at its end.
+    pub(super) fn poll_answer(
+        &mut self,
+        key: usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Failure>> {
+        let call = &mut self.calls[key];
+        if let Some((piece, credit)) = call.pop() {
+            if credit > 0
+                && let Phase::Running { worker, number } = call.phase
+            {
+                let worker = &mut self.workers[worker];
+                worker.push_credit(number, credit);
+                self.wakes.extend(worker.task());
+            }
+            return Poll::Ready(Ok(Some(piece)));
+        }
+        if let Phase::Over(result) = call.phase {
+            return Poll::Ready(result.map(|()| None));
+        }
+        call.wait(cx.waker());
+        Poll::Pending
+    }
+
+    /// Takes as much of a streaming call's input as may be sent now. Returns false if the caller must wait first.
+    pub(super) fn push_input(&mut self, key: usize, input: &mut Bytes, cx: &Context<'_>) -> bool {
+        let call = &mut self.calls[key];
+        match call.phase {
+            Phase::Running { worker, number } => {
+                let worker = &mut self.workers[worker];
+                if !worker.has_room() {
+                    worker.wait_for_room(cx.waker());
+                    return false;
+                }
+                let credit = usize::try_from(call.credit).unwrap_or(usize::MAX);
+                let piece = input.split_to(input.len().min(credit));
+                if piece.is_empty() {
+                    call.wait(cx.waker());
+                    return false;
+                }
+                call.credit -= u32::try_from(piece.len()).unwrap_or(call.credit);
+                worker.push_input(FrameType::Data, number, piece);
+                self.wakes.extend(worker.task());
+                true
+            }
+            Phase::Waiting(_) => {
+                call.wait(cx.waker());
+                false
+            }
+            Phase::Over(_) => {
+                input.clear();
+                true
+            }
+        }
+    }
+
+    /// Ends a streaming call's input. Returns false if the caller must wait first.
+    pub(super) fn end_input(&mut self, key: usize) -> bool {
+        match self.calls[key].phase {
+            Phase::Running { worker, number } => {
+                let worker = &mut self.workers[worker];
+                worker.push(FrameType::End, number);
+                self.wakes.extend(worker.task());
+                true
+            }
+            Phase::Waiting(_) => false,
+            Phase::Over(_) => true,
+        }
+    }
+
+    /// Whether the call still waits for a worker.
+    pub(super) fn is_waiting(&self, key: usize) -> bool {
+        matches!(self.calls[key].phase, Phase::Waiting(_))
+    }
+
+    /// The call needs no answer any more. Its number may be used again.
+    pub(super) fn drop_call(&mut self, key: usize) {
+        let call = &mut self.calls[key];
+        match call.phase {
+            Phase::Waiting(ticket) => {
+                self.waiting.leave(call.purpose, ticket);
+                self.metrics.waiting.dec();
+                self.calls.remove(key);
+            }
+            Phase::Running { worker, number } => {
+                call.cancel(Instant::now());
+                let worker = &mut self.workers[worker];
+                worker.push(FrameType::Cancel, number);
+                self.wakes.extend(worker.task());
+            }
+            Phase::Over(_) => {
+                self.calls.remove(key);
+            }
+        }
+    }
+
+    pub(super) fn add_worker(&mut self, worker: NewWorker) -> usize {
+        let key = self.workers.insert(Worker::new(worker, Instant::now()));
+        self.hand_out();
+        key
+    }
+
+    /// Tells the worker that no call follows.
+    pub(super) fn retire(&mut self, key: usize) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            worker.retire();
+            self.wakes.extend(worker.task());
+        }
+    }
+
+    pub(super) fn finish(&mut self, key: usize, result: Result<(), Failure>) {
+        let call = &mut self.calls[key];
+        if call.cancelled.is_some() {
+            self.calls.remove(key);
+            return;
+        }
+        call.end(result);
+        self.wakes.extend(call.waker.take());
+    }
+
+    /// The connection of a worker has ended, and all of its calls with it, except those that cannot have begun. That is
+    /// certain only if `all_received` of what the worker has sent.
+    pub(super) fn remove_worker(&mut self, key: usize, all_received: bool) {
+        let worker = self.workers.remove(key);
+        let first = if all_received { 1 } else { worker.unary.len() };
+        let behind: Vec<u32> = worker.unary.iter().skip(first).copied().collect();
+        for (number, call) in &worker.calls {
+            if !behind.contains(number) {
+                let failure = self.calls[*call].lost();
+                self.finish(*call, Err(failure));
+            }
+        }
+        let behind = behind.iter().filter_map(|number| worker.calls.get(number));
+        for key in behind.copied() {
+            let call = &mut self.calls[key];
+            if call.cancelled.is_some() {
+                self.calls.remove(key);
+                continue;
+            }
+            call.running = None;
+            let ticket = self.waiting.join_again(call.purpose, &call.client, key);
+            call.phase = Phase::Waiting(ticket);
+            self.metrics.waiting.inc();
+            // It may have to wait again, which has a limit.
+            self.wakes.extend(call.waker.take());
+        }
+        self.hand_out();
+        self.check_hope();
+    }
+
+    /// From one more place, or from one less, a worker may come soon.
+    pub(super) fn set_hope(&mut self, has_hope: bool) {
+        if has_hope {
+            self.hopes += 1;
+        } else {
+            self.hopes -= 1;
+            self.check_hope();
+        }
+    }
+
+    /// No call waits for a worker that does not come.
+    fn check_hope(&mut self) {
+        if self.hopes > 0 || self.is_ready() {
+            return;
+        }
+        for purpose in [Purpose::Unary, Purpose::Stream] {
+            while let Some((ticket, key)) = self.waiting.first(purpose, |_| true) {
+                let key = *key;
+                self.waiting.leave(purpose, ticket);
+                self.metrics.waiting.dec();
+                self.finish(key, Err(Failure::NoWorkers));
+            }
+        }
+    }
+
+    /// Gives up the workers with a call that was cancelled before `since`, and has not ended.
+    pub(super) fn give_up_stuck(&mut self, since: Instant) {
+        for (_, call) in &self.calls {
+            if call.cancelled.is_some_and(|at| at < since)
+                && let Phase::Running { worker, .. } = call.phase
+            {
+                let worker = &mut self.workers[worker];
+                worker.ask_to_replace(Retirement::Stuck);
+                self.wakes.extend(worker.give_up());
+            }
+        }
+    }
+
+    /// Closes the connection of a worker.
+    pub(super) fn give_up(&mut self, key: usize) {
+        if let Some(worker) = self.workers.get_mut(key) {
+            self.wakes.extend(worker.give_up());
+        }
+    }
+}

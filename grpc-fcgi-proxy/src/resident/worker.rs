@@ -1,0 +1,195 @@
+//! A resident worker as the scheduler sees it: its calls, and what is to be sent to it.
+
+use std::collections::{HashMap, VecDeque};
+use std::task::Waker;
+use std::thread::ThreadId;
+
+use bytes::{Buf, Bytes};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::frame::{self, FrameType, MAX_PAYLOAD};
+use crate::fastcgi::segments::Segments;
+use crate::metrics::resident::{Retirement, WorkerMetrics};
+use crate::telemetry::WorkerLog;
+
+/// Streaming calls send no input while this number of bytes waits to be written.
+const MAX_UNWRITTEN: usize = 256 * 1024;
+/// A worker is replaced at the latest after this number of calls: numbers have 32 bits.
+const LAST_CALLS: u64 = 1 << 31;
+
+/// A worker that has connected.
+#[derive(Debug)]
+pub(super) struct NewWorker {
+    /// The thread that serves its connection.
+    pub(super) thread: ThreadId,
+    /// The calls after which it asks to be replaced.
+    pub(super) max_calls: Option<u64>,
+    /// Told once that the worker is to be replaced.
+    pub(super) replace: oneshot::Sender<Retirement>,
+    pub(super) log: WorkerLog,
+    pub(super) metrics: WorkerMetrics,
+}
+
+/// A worker with an open connection.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) thread: ThreadId,
+    max_calls: Option<u64>,
+    replace: Option<oneshot::Sender<Retirement>>,
+    pub(super) log: WorkerLog,
+    pub(super) metrics: WorkerMetrics,
+    outbox: Segments,
+    /// Of the connection's task, while it waits.
+    waker: Option<Waker>,
+    /// Streaming calls that wait until less is to be written.
+    blocked: Vec<Waker>,
+    last_number: u32,
+    /// The calls without END from the worker.
+    pub(super) calls: HashMap<u32, usize>,
+    /// The unary ones, in their order: only the first may have begun.
+    pub(super) unary: VecDeque<u32>,
+    pub(super) streams: usize,
+    /// When the first unary call may have begun.
+    pub(super) first_since: Instant,
+    /// Whether it was told that no call follows.
+    retired: bool,
+    /// Whether its connection is to be closed.
+    pub(super) given_up: bool,
+    busy: u64,
+}
+
+impl Worker {
+    pub(super) fn new(worker: NewWorker, now: Instant) -> Self {
+        Self {
+            thread: worker.thread,
+            max_calls: worker.max_calls,
+            replace: Some(worker.replace),
+            log: worker.log,
+            metrics: worker.metrics,
+            outbox: Segments::default(),
+            waker: None,
+            blocked: Vec::new(),
+            last_number: 0,
+            calls: HashMap::new(),
+            unary: VecDeque::new(),
+            streams: 0,
+            first_since: now,
+            retired: false,
+            given_up: false,
+            busy: 0,
+        }
+    }
+
+    /// Whether it may get further calls.
+    pub(super) fn accepts(&self) -> bool {
+        !self.retired && self.last_number < u32::MAX
+    }
+
+    /// Assigns the number of the next call.
+    pub(super) fn next_number(&mut self) -> u32 {
+        self.last_number += 1;
+        let calls = u64::from(self.last_number);
+        if self.max_calls == Some(calls) || calls == LAST_CALLS {
+            self.ask_to_replace(Retirement::Calls);
+        }
+        self.last_number
+    }
+
+    pub(super) fn has_numbered(&self, call: u32) -> bool {
+        call <= self.last_number
+    }
+
+    pub(super) fn ask_to_replace(&mut self, reason: Retirement) {
+        if let Some(replace) = self.replace.take() {
+            // The receiver is dropped if it is being replaced already.
+            let _ = replace.send(reason);
+        }
+    }
+
+    /// Tells the worker that no call follows.
+    pub(super) fn retire(&mut self) {
+        if !std::mem::replace(&mut self.retired, true) {
+            self.push(FrameType::Retire, 0);
+        }
+    }
+
+    /// Sends the call with its input. Only that of a unary call, which is whole, may be longer than a frame.
+    pub(super) fn push_call(&mut self, number: u32, head: &Bytes, input: &Bytes) {
+        let mut rest = input.clone();
+        let first = rest.split_to(rest.len().min(MAX_PAYLOAD - head.len()));
+        self.push_header(FrameType::Call, number, head.len() + first.len());
+        self.outbox.push(head.clone());
+        self.outbox.push(first);
+        while !rest.is_empty() {
+            let piece = rest.split_to(rest.len().min(MAX_PAYLOAD));
+            let kind = if rest.is_empty() {
+                FrameType::End
+            } else {
+                FrameType::Data
+            };
+            self.push_input(kind, number, piece);
+        }
+    }
+
+    /// Sends input of at most [`MAX_PAYLOAD`].
+    pub(super) fn push_input(&mut self, kind: FrameType, number: u32, piece: Bytes) {
+        self.push_header(kind, number, piece.len());
+        self.outbox.push(piece);
+    }
+
+    /// Sends a frame without payload.
+    pub(super) fn push(&mut self, kind: FrameType, number: u32) {
+        self.push_header(kind, number, 0);
+    }
+
+    pub(super) fn push_credit(&mut self, number: u32, bytes: u32) {
+        self.outbox.push_slice(&frame::encode_credit(number, bytes));
+    }
+
+    fn push_header(&mut self, kind: FrameType, number: u32, length: usize) {
+        let header = frame::encode_header(kind, number, length);
+        self.outbox.push_slice(&header);
+    }
+
+    /// Whether a streaming call may send input now.
+    pub(super) fn has_room(&self) -> bool {
+        self.outbox.remaining() < MAX_UNWRITTEN
+    }
+
+    /// Wakes the caller when there is room.
+    pub(super) fn wait_for_room(&mut self, waker: &Waker) {
+        self.blocked.push(waker.clone());
+    }
+
+    /// Takes what is to be written, and those who wait for room.
+    pub(super) fn take_outbox(&mut self, wakes: &mut Vec<Waker>) -> Segments {
+        wakes.append(&mut self.blocked);
+        std::mem::take(&mut self.outbox)
+    }
+
+    /// Wakes the connection's task if nothing is to be written until something is; else returns false.
+    pub(super) fn wait_for_output(&mut self, waker: &Waker, is_writing: bool) -> bool {
+        if self.given_up || (!is_writing && self.outbox.has_remaining()) {
+            return false;
+        }
+        self.waker = Some(waker.clone());
+        true
+    }
+
+    /// The connection's task, if it waits and has something to do.
+    pub(super) fn task(&mut self) -> Option<Waker> {
+        self.waker.take()
+    }
+
+    /// Its connection is to be closed. Returns the connection's task, if it waits.
+    pub(super) fn give_up(&mut self) -> Option<Waker> {
+        self.given_up = true;
+        self.task()
+    }
+
+    pub(super) fn set_status(&mut self, busy: u64, memory: u64) {
+        self.metrics.status(busy.saturating_sub(self.busy), memory);
+        self.busy = self.busy.max(busy);
+    }
+}
