@@ -30,6 +30,7 @@ mod overload;
 mod php_fpm_metrics;
 mod predecessor;
 mod releases;
+mod resident;
 mod response_metadata;
 mod retry;
 mod rules;
