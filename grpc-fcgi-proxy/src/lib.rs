@@ -251,6 +251,7 @@ impl Parts {
         let residents = residents(config, &targets, &metrics, workers, threads).await?;
         let admin = Arc::new(Admin {
             pool: Arc::clone(&pool),
+            residents: residents.clone(),
             metrics: Arc::clone(&metrics),
             php_fpm,
             draining: AtomicBool::new(false),

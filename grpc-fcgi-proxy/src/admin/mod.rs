@@ -26,6 +26,7 @@ use crate::fastcgi::pool::Pool;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::page::{self, Page, PageError};
+use crate::resident::Residents;
 use crate::telemetry::log_page;
 
 /// The largest request body of an auxiliary path in bytes.
@@ -39,6 +40,7 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Admin {
     pub(crate) pool: Arc<Pool>,
+    pub(crate) residents: Option<Arc<Residents>>,
     pub(crate) metrics: Arc<Metrics>,
     /// Absent without `--status-path`.
     pub(crate) php_fpm: Option<Scraper>,
@@ -108,8 +110,18 @@ async fn render(admin: &Admin) -> prometheus::Result<String> {
     Ok(text)
 }
 
-/// The proxy is healthy if it could serve a call: php-fpm accepts connections.
+/// The proxy is healthy if it could serve a call: php-fpm accepts connections, and a resident worker of each script is
+/// ready, if there are to be any.
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
+    if let Some(script) = admin.residents.as_ref().and_then(|all| all.not_ready()) {
+        let script = script.filename();
+        tracing::warn!(script, "unhealthy: no resident worker is ready");
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no resident worker is ready\n",
+        )
+            .into_response();
+    }
     match admin.pool.reach().await {
         Ok(()) => "OK\n".into_response(),
         Err(error) => {

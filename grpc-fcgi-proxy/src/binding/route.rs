@@ -228,4 +228,24 @@ mod tests {
                 .matches("anything.At.all")
         );
     }
+
+    #[test]
+    fn a_method_pattern_is_of_a_package_a_service_or_a_method() {
+        let table = [
+            ("a.B", ["/a.B/C", "/a.B/D"].as_slice()),
+            ("a.*", &["/a.B/C", "/a.B/D", "/a.E/C"]),
+            ("*", &["/a.B/C", "/a.B/D", "/a.E/C", "/f.G/C"]),
+            ("a.B/C", &["/a.B/C"]),
+        ];
+        for (pattern, matching) in table {
+            let pattern: MethodPattern = pattern.parse().unwrap();
+            let found = ["/a.B/C", "/a.B/D", "/a.E/C", "/f.G/C"]
+                .into_iter()
+                .filter(|path| pattern.matches(&Method::parse(path).unwrap()));
+            assert_eq!(found.collect::<Vec<_>>(), matching);
+        }
+        for pattern in ["", "a.B/", "a.*/C", "/C", "a.B/C/D", "a..B"] {
+            assert!(pattern.parse::<MethodPattern>().is_err(), "{pattern}");
+        }
+    }
 }

@@ -27,9 +27,7 @@ pub(crate) use self::values::AuxPath;
 use self::values::{Address, Route, absolute, count, duration, page};
 pub(crate) use self::web::WebFlags;
 
-use crate::binding::head::MAX_HEAD_LENGTH;
 use crate::binding::route::{Routes, Script};
-use crate::resident::limits::ResidentLimits;
 
 /// Larger metadata might not fit as GRPC_METADATA in one FastCGI record.
 const MAX_METADATA: u64 = 60 * 1024;
@@ -204,25 +202,6 @@ impl Config {
     /// The script at a configured path.
     pub(crate) fn script(&self, path: &Path) -> Script {
         Script::new(path).resolving(self.resolve_symlinks)
-    }
-
-    /// The limits on resident workers, if there are any.
-    pub(crate) fn resident_limits(&self) -> Option<ResidentLimits> {
-        let (flags, fastcgi) = (&self.resident, &self.fastcgi);
-        Some(ResidentLimits {
-            workers: flags.resident_workers?,
-            streams: flags.resident_streams,
-            max_waiting: fastcgi.max_waiting,
-            share: self.clients.connection_share,
-            max_wait: fastcgi.max_wait,
-            max_stream_wait: fastcgi.max_stream_wait,
-            answer: self.max_send_message_size + MAX_HEAD_LENGTH,
-            max_calls: flags.resident_max_calls,
-            max_age: flags.resident_max_age,
-            max_memory: flags.resident_max_memory.unwrap_or(0),
-            stuck_timeout: flags.resident_stuck_timeout,
-            boot_timeout: flags.resident_boot_timeout,
-        })
     }
 
     /// The auxiliary paths and their scripts.

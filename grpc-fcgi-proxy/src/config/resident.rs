@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use clap::{Args, value_parser};
 
+use super::Config;
 use super::values::{count, period};
+use crate::binding::head::MAX_HEAD_LENGTH;
 use crate::binding::route::MethodPattern;
 use crate::fastcgi::endpoint::Endpoint;
+use crate::resident::limits::ResidentLimits;
 
 /// Resident workers.
 #[derive(Args, Clone, Debug)]
@@ -73,5 +76,69 @@ impl ResidentFlags {
     /// How many workers there are of a script at each target.
     pub(crate) fn workers(&self) -> usize {
         self.resident_workers.unwrap_or(0)
+    }
+}
+
+impl Config {
+    /// The limits on resident workers, if there are any.
+    pub(crate) fn resident_limits(&self) -> Option<ResidentLimits> {
+        let (flags, fastcgi) = (&self.resident, &self.fastcgi);
+        Some(ResidentLimits {
+            workers: flags.resident_workers?,
+            streams: flags.resident_streams,
+            max_waiting: fastcgi.max_waiting,
+            share: self.clients.connection_share,
+            max_wait: fastcgi.max_wait,
+            max_stream_wait: fastcgi.max_stream_wait,
+            answer: self.max_send_message_size + MAX_HEAD_LENGTH,
+            max_calls: flags.resident_max_calls,
+            max_age: flags.resident_max_age,
+            max_memory: flags.resident_max_memory.unwrap_or(0),
+            stuck_timeout: flags.resident_stuck_timeout,
+            boot_timeout: flags.resident_boot_timeout,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn an_invalid_flag_is_refused_with_an_example_of_a_valid_one() {
+        let table: [(&[&str], &str); 7] = [
+            (&["--resident-workers", "0"], "from 1 to 1024"),
+            (&["--resident-exclude", "a.B"], "--resident-workers <COUNT>"),
+            (
+                &["--resident-workers", "1", "--resident-exclude", "a.*/C"],
+                "expected a service, such as shop.v1.Cart, a package",
+            ),
+            (
+                &["--resident-workers", "1", "--resident-address", ":9000"],
+                "expected tcp://HOST:PORT",
+            ),
+            (
+                &["--resident-fastcgi", "tcp://a:1"],
+                "--resident-workers <COUNT>",
+            ),
+            (
+                &["--resident-workers", "1", "--resident-max-calls", "0"],
+                "is not in 1..",
+            ),
+            (&["--resident-boot-timeout", "0s"], "a duration above 0"),
+        ];
+        for (arguments, expected) in table {
+            let all = [&["grpc-fcgi-proxy"], arguments, &["index.php"]].concat();
+            let error = Config::try_parse_from(all).unwrap_err().to_string();
+            assert!(error.contains(expected), "{arguments:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn there_are_no_resident_workers_by_default() {
+        let config = Config::parse_from(["grpc-fcgi-proxy", "index.php"]);
+        assert!(config.resident_limits().is_none());
     }
 }

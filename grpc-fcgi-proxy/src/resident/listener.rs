@@ -1,19 +1,20 @@
 //! Where resident workers connect to, and which connection is a worker's: only who knows the secret of a launch.
 
-use std::fs::{self, DirBuilder, Permissions};
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use subtle::ConstantTimeEq;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
 
+use super::folder::{Files, is_dead, private_folder};
 use super::frame::{HELLO_LENGTH, Hello, SECRET_LENGTH};
 use crate::fastcgi::endpoint::Endpoint;
 use crate::fastcgi::socket::Socket;
@@ -120,16 +121,11 @@ impl WorkerListener {
     pub(crate) async fn bind(address: Option<&Endpoint>) -> io::Result<Self> {
         match address {
             None => {
-                let folder = private_folder()?;
-                let files = Files(folder.clone());
-                let path = folder.join("workers.sock");
+                let (path, files) = private_folder(&random_digits()?)?;
                 Self::unix(&path, files)
             }
             Some(Endpoint::Unix(path)) => {
-                // Of a proxy that was killed.
-                if std::os::unix::net::UnixStream::connect(path)
-                    .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
-                {
+                if is_dead(path) {
                     fs::remove_file(path)?;
                 }
                 Self::unix(path, Files(path.clone()))
@@ -201,15 +197,9 @@ impl WorkerListener {
 }
 
 async fn admit(mut socket: Socket, expected: &Expected) {
-    let mut hello = [0; HELLO_LENGTH];
-    match timeout(HELLO_TIMEOUT, socket.read_exact(&mut hello)).await {
-        Ok(Ok(_)) => {}
-        Ok(Err(_)) => return,
-        Err(_) => {
-            tracing::warn!("closed a connection for resident workers without HELLO");
-            return;
-        }
-    }
+    let Some(hello) = read_hello(&mut socket).await else {
+        return;
+    };
     match Hello::decode(&hello) {
         Ok(Hello { secret, pid }) => match expected.take(&secret) {
             Some(launch) => {
@@ -222,6 +212,18 @@ async fn admit(mut socket: Socket, expected: &Expected) {
     }
 }
 
+async fn read_hello(socket: &mut (impl AsyncRead + Unpin)) -> Option<[u8; HELLO_LENGTH]> {
+    let mut hello = [0; HELLO_LENGTH];
+    match timeout(HELLO_TIMEOUT, socket.read_exact(&mut hello)).await {
+        Ok(Ok(_)) => Some(hello),
+        Ok(Err(_)) => None,
+        Err(_) => {
+            tracing::warn!("closed a connection for resident workers without HELLO");
+            None
+        }
+    }
+}
+
 /// The address that a worker is to connect to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WorkerAddress {
@@ -230,30 +232,91 @@ pub(super) enum WorkerAddress {
     Port(u16),
 }
 
-/// A folder that others can pass, but not list, with a name that they cannot guess.
-fn private_folder() -> io::Result<PathBuf> {
-    let digits = random_digits()?;
-    let name = String::from_utf8_lossy(&digits[..32]).into_owned();
-    let parent =
-        std::env::var_os("RUNTIME_DIRECTORY").map_or_else(std::env::temp_dir, PathBuf::from);
-    let folder = parent.join(format!("grpc-fcgi-proxy-{name}"));
-    DirBuilder::new().mode(0o711).create(&folder)?;
-    // The umask may have taken more away.
-    fs::set_permissions(&folder, Permissions::from_mode(0o711))?;
-    Ok(folder)
-}
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::UnixStream;
 
-/// A socket, or a folder with one.
-#[derive(Debug)]
-struct Files(PathBuf);
+    use super::*;
+    use crate::resident::frame::{FrameType, encode_header};
 
-impl Drop for Files {
-    fn drop(&mut self) {
-        // It may have been removed already.
-        let _ = if self.0.is_dir() {
-            fs::remove_dir_all(&self.0)
-        } else {
-            fs::remove_file(&self.0)
+    fn hello(secret: &Secret) -> Vec<u8> {
+        let header = encode_header(FrameType::Hello, 0, HELLO_LENGTH - 8);
+        [&header[..], &[1], secret, &[0, 0, 0, 7]].concat()
+    }
+
+    /// A listener's path, and what it expects.
+    async fn listening() -> (PathBuf, Expected) {
+        let listener = WorkerListener::bind(None).await.unwrap();
+        let WorkerAddress::Fixed(address) = listener.address() else {
+            panic!("no Unix socket");
         };
+        let expected = Expected::default();
+        tokio::spawn(listener.accept(expected.clone()));
+        (address.strip_prefix("unix://").unwrap().into(), expected)
+    }
+
+    /// Connects, sends these bytes, and waits until the connection is closed.
+    async fn is_refused(path: &Path, bytes: &[u8]) {
+        let mut socket = UnixStream::connect(path).await.unwrap();
+        socket.write_all(bytes).await.unwrap();
+        assert!(matches!(socket.read(&mut [0]).await, Ok(0) | Err(_)));
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_good_for_one_connection() {
+        let (path, expected) = listening().await;
+        let (mut launch, other) = (expected.expect().unwrap(), expected.expect().unwrap());
+        assert_ne!(launch.secret, other.secret);
+        is_refused(&path, &hello(&[b'0'; SECRET_LENGTH])).await;
+        is_refused(
+            &path,
+            b"GET / HTTP/1.1\r\nhost: a\r\nuser-agent: something that is as long as a HELLO frame, or longer\r\n\r\n",
+        )
+        .await;
+        let mut worker = UnixStream::connect(&path).await.unwrap();
+        worker.write_all(&hello(&launch.secret)).await.unwrap();
+        let connected = (&mut launch.connected).await.unwrap();
+        assert_eq!(connected.pid, 7);
+        is_refused(&path, &hello(&launch.secret)).await;
+        let late = other.secret;
+        drop(other);
+        is_refused(&path, &hello(&late)).await;
+    }
+
+    #[tokio::test]
+    async fn hello_has_a_limited_time() {
+        tokio::time::pause();
+        let (mut near, _far) = tokio::io::duplex(16);
+        assert_eq!(read_hello(&mut near).await, None);
+    }
+
+    #[tokio::test]
+    async fn connections_without_hello_are_limited() {
+        let (path, mut expectation) = {
+            let (path, expected) = listening().await;
+            (path, expected.expect().unwrap())
+        };
+        let mut silent = Vec::new();
+        for _ in 0..MAX_UNKNOWN {
+            silent.push(UnixStream::connect(&path).await.unwrap());
+        }
+        is_refused(&path, &hello(&expectation.secret)).await;
+        assert!(expectation.connected.try_recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn the_socket_of_a_proxy_that_was_killed_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("workers.sock");
+        let endpoint = Endpoint::Unix(path.clone());
+        drop(UnixListener::bind(&path).unwrap());
+        let listener = WorkerListener::bind(Some(&endpoint)).await.unwrap();
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o666);
+        // It is in use.
+        assert!(WorkerListener::bind(Some(&endpoint)).await.is_err());
+        drop(listener);
+        assert!(!path.exists());
     }
 }

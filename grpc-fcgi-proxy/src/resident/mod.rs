@@ -9,6 +9,7 @@ mod boot;
 mod call;
 mod choice;
 mod connection;
+mod folder;
 pub mod frame;
 mod group;
 mod launch;

@@ -22,8 +22,9 @@ const LONGEST_CONNECT_PAUSE: Duration = Duration::from_secs(2);
 const HOPELESS: u32 = 3;
 /// How long a script that did not connect in time may run on before another one is launched beside it.
 const SLOW_BOOT: Duration = Duration::from_secs(300);
-/// How long the old worker goes on while the new one boots. If all of php-fpm's workers are busy, the new one needs its.
-const BESIDE: Duration = Duration::from_secs(1);
+/// How long the old worker goes on while the new one boots. If all of php-fpm's workers are busy, the new one waits for the
+/// end of the old one.
+const BESIDE: Duration = Duration::from_secs(3);
 
 /// Room for one worker.
 #[derive(Debug)]
@@ -122,21 +123,38 @@ impl Slot {
         tokio::spawn(Arc::clone(&self.place).finish(running, reason));
     }
 
-    /// Boots the new worker beside the old one, where php-fpm has room for both.
+    /// Boots the new worker beside the old one, where php-fpm has room for both. The old one goes on as long as none boots:
+    /// a new release may be broken.
     async fn replace(&mut self, old: Running, reason: Retirement, hope: &mut Hope) -> Running {
         let turn = Arc::clone(&self.turn);
-        let _turn = turn.lock().await;
-        let mut boot = pin!(self.boot(hope));
-        let early = tokio::select! {
-            next = &mut boot => Some(next),
-            () = sleep(BESIDE) => None,
+        let _turn = tokio::select! {
+            turn = turn.lock() => Some(turn),
             () = old.disconnected.cancelled() => None,
         };
-        tokio::spawn(Arc::clone(&self.place).finish(old, reason));
-        match early {
-            Some(next) => next,
-            None => boot.await,
+        let mut pause = FIRST_PAUSE;
+        while !old.disconnected.is_cancelled() {
+            let mut boot = pin!(self.place.boot());
+            let early = tokio::select! {
+                early = &mut boot => early,
+                () = sleep(BESIDE) => {
+                    self.finish(old, reason);
+                    return match boot.await {
+                        Ok(next) => next,
+                        Err(_) => self.boot(hope).await,
+                    };
+                }
+            };
+            if let Ok(next) = early {
+                self.finish(old, reason);
+                return next;
+            }
+            tokio::select! {
+                () = sleep(pause) => pause = LONGEST_PAUSE.min(2 * pause),
+                () = old.disconnected.cancelled() => {}
+            }
         }
+        self.finish(old, reason);
+        self.boot(hope).await
     }
 
     /// Tries until a worker boots.

@@ -316,3 +316,24 @@ async fn workers_connect_over_tcp() {
     let (_proxy, client) = proxy(&php_fpm, &flags).await;
     assert_eq!(call(&client, "over TCP").await, "over TCP");
 }
+
+#[tokio::test]
+async fn a_php_fpm_that_is_down_does_not_stop_the_others() {
+    let (mut first, second) = (
+        PhpFpm::start_with(POOL).await,
+        PhpFpm::start_with(POOL).await,
+    );
+    let (proxy, client) = proxy(&first, &["--fastcgi", &second.url()]).await;
+    booted(&first, &proxy, 2).await;
+    booted(&second, &proxy, 2).await;
+    first.stop().await;
+    for _ in 0..20 {
+        // One may be in a worker that is being stopped.
+        let _ = status(&client, "pid", &[]).await;
+    }
+    for _ in 0..20 {
+        call(&client, "pid").await;
+    }
+    first.start_again().await;
+    booted(&first, &proxy, 4).await;
+}
