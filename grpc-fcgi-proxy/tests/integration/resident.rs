@@ -337,3 +337,33 @@ async fn a_php_fpm_that_is_down_does_not_stop_the_others() {
     first.start_again().await;
     booted(&first, &proxy, 4).await;
 }
+
+#[tokio::test]
+async fn an_idle_stream_takes_little_memory() {
+    const STREAMS: u64 = 2000;
+    let flags = [
+        "--connection-share",
+        "100",
+        "--max-calls",
+        "5000",
+        "--max-concurrent-streams",
+        "5000",
+    ];
+    let (_php_fpm, proxy, client) = serve(POOL, &flags).await;
+    let mut first = client.stream("BidiStream", &[]);
+    first.send(&value("begun"));
+    first.next().await.unwrap();
+    let before = proxy.peak_memory();
+    let mut streams: Vec<_> = (1..STREAMS)
+        .map(|_| client.stream("BidiStream", &[]))
+        .collect();
+    for stream in &streams {
+        stream.send(&value("begun"));
+    }
+    for stream in &mut streams {
+        assert_eq!(text(&stream.next().await.unwrap()), "begun");
+    }
+    // 11 in a release.
+    let each = (proxy.peak_memory() - before) / STREAMS;
+    assert!(each <= 24, "{each} KiB");
+}
