@@ -113,7 +113,7 @@ async fn render(admin: &Admin) -> prometheus::Result<String> {
 /// The proxy is healthy if it could serve a call: php-fpm accepts connections, and a resident worker of each script is
 /// ready, if there are to be any.
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
-    if let Some(script) = admin.residents.as_ref().and_then(|all| all.not_ready()) {
+    if let Some(script) = admin.residents.as_ref().and_then(|all| all.unhealthy()) {
         let script = script.filename();
         tracing::warn!(script, "unhealthy: no resident worker is ready");
         return (

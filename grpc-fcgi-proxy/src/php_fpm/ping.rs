@@ -74,7 +74,7 @@ impl Probe {
     /// Probes all targets at once; the first healthy one decides.
     async fn probe(&self) -> Result<(), ProbeError> {
         if let Some(residents) = &self.residents {
-            if let Some(script) = residents.not_ready() {
+            if let Some(script) = residents.unhealthy() {
                 return Err(ProbeError::NotReady(script.filename().to_owned()));
             }
             // The ping page needs a worker that is not resident, and there may be none.

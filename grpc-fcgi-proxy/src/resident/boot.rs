@@ -83,6 +83,8 @@ pub(super) struct Running {
     pub(super) number: u64,
     pid: u32,
     pub(super) replace: oneshot::Receiver<Retirement>,
+    /// When it was ready.
+    pub(super) since: Instant,
     /// When it is old.
     pub(super) until: Option<Instant>,
     /// Cancelled when the connection has ended.
@@ -188,6 +190,7 @@ impl Place {
             number,
             pid,
             replace: replaced,
+            since: Instant::now(),
             until: age.and_then(|age| Instant::now().checked_add(age)),
             disconnected,
             ended,

@@ -51,6 +51,11 @@ impl Group {
         self.with(|state| state.is_ready())
     }
 
+    /// Whether calls can be served, now or soon.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.with(|state| state.is_healthy())
+    }
+
     /// Gives up stuck workers, forever.
     pub(super) async fn watch(&self) {
         let timeout = self.limits.stuck_timeout;

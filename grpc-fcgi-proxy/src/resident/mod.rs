@@ -122,10 +122,10 @@ impl Residents {
         self.reload.send_replace(());
     }
 
-    /// The script without a worker that is ready, if there is one.
-    pub(crate) fn not_ready(&self) -> Option<&Script> {
+    /// A script without a worker, now and soon, if there is one.
+    pub(crate) fn unhealthy(&self) -> Option<&Script> {
         let mut groups = self.groups.iter();
-        let group = groups.find(|(_, group)| !group.is_ready());
+        let group = groups.find(|(_, group)| !group.is_healthy());
         group.map(|(script, _)| script)
     }
 }

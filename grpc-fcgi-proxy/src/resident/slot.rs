@@ -18,10 +18,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The same while php-fpm is unreachable: trying costs it nothing.
 const LONGEST_CONNECT_PAUSE: Duration = Duration::from_secs(2);
-/// After this number of failed boots in a row, no call waits for the worker.
+/// After this number of failed boots, or short lives, in a row, no call waits for the worker.
 const HOPELESS: u32 = 3;
 /// How long a script that did not connect in time may run on before another one is launched beside it.
 const SLOW_BOOT: Duration = Duration::from_secs(300);
+/// A worker that ends before this age was not worth its boot: after several of them in a row, the next one waits.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// How long the old worker goes on while the new one boots. If all of php-fpm's workers are busy, the new one waits for the
 /// end of the old one.
 const BESIDE: Duration = Duration::from_secs(3);
@@ -74,8 +76,14 @@ impl Slot {
         let Some(mut running) = removed.run_until_cancelled(self.boot(&mut hope)).await else {
             return;
         };
+        let mut short_lives = 0;
         loop {
             let reason = self.replacement(&mut running).await;
+            if running.since.elapsed() < SHORT_LIFE {
+                short_lives += 1;
+            } else {
+                short_lives = 0;
+            }
             match reason {
                 Retirement::Removed => {
                     drop(hope);
@@ -84,7 +92,12 @@ impl Slot {
                 }
                 Retirement::Ended | Retirement::Asked | Retirement::Stuck => {
                     self.finish(running, reason);
-                    match removed.run_until_cancelled(self.boot(&mut hope)).await {
+                    hope.set(short_lives < HOPELESS);
+                    let next = async {
+                        sleep(pause_after(short_lives)).await;
+                        self.boot(&mut hope).await
+                    };
+                    match removed.run_until_cancelled(next).await {
                         Some(next) => running = next,
                         None => return,
                     }
@@ -185,5 +198,24 @@ impl Slot {
             sleep(pause.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
             pause *= 2;
         }
+    }
+}
+
+/// The pause after this number of short lives in a row.
+fn pause_after(short_lives: u32) -> Duration {
+    match short_lives {
+        0 | 1 => Duration::ZERO,
+        further => LONGEST_PAUSE.min(FIRST_PAUSE * 2_u32.saturating_pow(further - 2)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_that_end_at_once_are_not_launched_in_a_tight_loop() {
+        let pauses = [0, 1, 2, 3, 4, 100].map(|count| pause_after(count).as_millis());
+        assert_eq!(pauses, [0, 0, 100, 200, 400, 30_000]);
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) waiting: WaitingCalls<usize>,
     /// From how many places a worker may come soon.
     hopes: usize,
+    /// Whether a worker has ever been there.
+    has_had_worker: bool,
     /// The time of a unary call on average.
     pub(super) unary_time: Duration,
     /// To be woken without the lock.
@@ -46,12 +48,18 @@ impl State {
             workers: Slab::new(),
             waiting: WaitingCalls::default(),
             hopes: 0,
+            has_had_worker: false,
             unary_time: Duration::ZERO,
             wakes: Vec::new(),
         }
     }
 
-    /// Whether a call can be served, now or soon.
+    /// Whether a call can be served, now or soon: all workers may be replaced at once.
+    pub(super) fn is_healthy(&self) -> bool {
+        self.is_ready() || (self.has_had_worker && self.hopes > 0)
+    }
+
+    /// Whether there is a worker for a call.
     pub(super) fn is_ready(&self) -> bool {
         self.workers.iter().any(|(_, worker)| worker.accepts())
     }
@@ -254,6 +262,7 @@ impl State {
 
     pub(super) fn add_worker(&mut self, worker: NewWorker) -> usize {
         let key = self.workers.insert(Worker::new(worker, Instant::now()));
+        self.has_had_worker = true;
         self.hand_out();
         key
     }
