@@ -338,6 +338,57 @@ async fn a_php_fpm_that_is_down_does_not_stop_the_others() {
     booted(&first, &proxy, 4).await;
 }
 
+/// Calls that wait in a worker behind another one are given to another worker when theirs is killed, but only if they cannot
+/// have begun.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_runs_twice_when_workers_are_killed() {
+    const CALLERS: usize = 32;
+    const KILLS: usize = 60;
+    let (php_fpm, proxy, client) = serve(POOL, &["--connection-share", "100"]).await;
+    booted(&php_fpm, &proxy, 2).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let (client, stop) = (client.clone(), Arc::clone(&stop));
+            tokio::spawn(async move {
+                let mut answered = Vec::new();
+                for number in 0.. {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let name = format!("{caller}-{number}");
+                    match status(&client, &format!("count {name}"), &[]).await {
+                        Code::Ok => answered.push(name),
+                        Code::Unavailable => {}
+                        code => panic!("{code:?}"),
+                    }
+                }
+                answered
+            })
+        })
+        .collect();
+    for _ in 0..KILLS {
+        let response = client.call(&value("pid"), &[]).await;
+        if response.status().0 == Code::Ok {
+            let process = text(response.content()).parse().unwrap();
+            // It may have ended since.
+            let _ = kill(Pid::from_raw(process), Signal::SIGKILL);
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut answered = HashSet::new();
+    for caller in callers {
+        answered.extend(caller.await.unwrap());
+    }
+    let counted = std::fs::read_to_string(php_fpm.ended_file()).unwrap();
+    let mut ran = HashSet::new();
+    for name in counted.lines() {
+        assert!(ran.insert(name.to_owned()), "{name} ran twice");
+    }
+    let lost: Vec<_> = answered.difference(&ran).collect();
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
 #[tokio::test]
 async fn an_idle_stream_takes_little_memory() {
     const STREAMS: u64 = 2000;
