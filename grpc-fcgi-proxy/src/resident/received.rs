@@ -118,7 +118,7 @@ impl State {
             let now = Instant::now();
             let time = now.saturating_duration_since(worker.first_since);
             worker.first_since = now;
-            self.unary_time = (self.unary_time * 7 + time) / 8;
+            self.unary_time.add(time);
         }
         self.finish(call_key, Ok(()));
     }

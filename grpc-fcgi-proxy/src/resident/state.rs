@@ -4,13 +4,14 @@
 //! Connections take turns in the queue ([`waiting`](crate::waiting)).
 
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use slab::Slab;
 use tokio::time::Instant;
 
 use super::call::{Call, Failure, NewCall, Phase};
+use super::choice::UnaryTime;
 use super::frame::FrameType;
 use super::limits::ResidentLimits;
 use super::worker::{NewWorker, Worker};
@@ -32,8 +33,7 @@ pub(super) struct State {
     hopes: usize,
     /// Whether a worker has ever been there.
     has_had_worker: bool,
-    /// The time of a unary call on average.
-    pub(super) unary_time: Duration,
+    pub(super) unary_time: UnaryTime,
     /// To be woken without the lock.
     pub(super) wakes: Vec<Waker>,
 }
@@ -49,7 +49,7 @@ impl State {
             waiting: WaitingCalls::default(),
             hopes: 0,
             has_had_worker: false,
-            unary_time: Duration::ZERO,
+            unary_time: UnaryTime::default(),
             wakes: Vec::new(),
         }
     }

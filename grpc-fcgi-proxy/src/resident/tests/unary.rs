@@ -1,6 +1,7 @@
 //! Unary calls.
 
 use super::*;
+use crate::resident::choice::UnaryTime;
 
 #[tokio::test]
 async fn a_unary_call_is_one_frame_and_ends_with_its_answer() {
@@ -104,4 +105,19 @@ async fn a_waiting_call_gives_up_in_time() {
     assert!(start.elapsed() >= limits().max_wait);
     drop(call);
     assert_eq!(metrics.waiting.get(), 0);
+}
+
+#[tokio::test]
+async fn no_call_waits_in_a_worker_behind_a_long_one() {
+    let (group, metrics) = group();
+    let mut worker = Worker::join(&group, &metrics);
+    group.with(|state| state.unary_time = UnaryTime(Duration::from_millis(10)));
+    let (mut first, mut second) = (unary(&group).await, unary(&group).await);
+    worker.expect(FrameType::Call, 1).await;
+    assert_eq!(metrics.waiting.get(), 1);
+    worker.send(FrameType::End, 1, b"answer").await;
+    assert_eq!(answer(&mut first).await.unwrap(), b"answer");
+    worker.expect(FrameType::Call, 2).await;
+    worker.send(FrameType::End, 2, b"answer").await;
+    assert_eq!(answer(&mut second).await.unwrap(), b"answer");
 }
