@@ -46,6 +46,13 @@ impl Application {
         }
     }
 
+    /// When the last call has ended.
+    pub(crate) async fn end(&self) {
+        if let Some(residents) = &self.residents {
+            residents.end().await;
+        }
+    }
+
     /// Waits until the call may run, and starts its script. `requests` is the script's input, which is read only as fast
     /// as the script takes it; `client` is its connection. Dropping the answers abandons the call.
     pub(crate) async fn begin<R, E>(

@@ -24,10 +24,13 @@ mod worker;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as TurnMutex, watch};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub(crate) use self::answer::ResidentCall;
 use self::boot::{Place, Shared};
@@ -42,6 +45,9 @@ use crate::fastcgi::target::Target;
 use crate::fastcgi::targets::Targets;
 use crate::metrics::resident::ResidentMetrics;
 
+/// How long the end of the proxy may wait for the ends of the workers.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The resident workers of all scripts.
 #[derive(Debug)]
 pub(crate) struct Residents {
@@ -49,6 +55,9 @@ pub(crate) struct Residents {
     /// Calls that are kept out of them.
     excluded: Vec<MethodPattern>,
     reload: watch::Sender<()>,
+    /// Ends all workers.
+    stop: CancellationToken,
+    slots: TaskTracker,
 }
 
 /// What the resident workers are started from.
@@ -67,6 +76,7 @@ impl Residents {
     /// Starts the workers of each script at each target.
     pub(crate) fn start(parts: ResidentParts) -> Arc<Self> {
         let (reload, _) = watch::channel(());
+        let (stop, slots) = (CancellationToken::new(), TaskTracker::new());
         let shared = Arc::new(Shared {
             expected: Expected::default(),
             address: parts.listener.address(),
@@ -87,6 +97,8 @@ impl Residents {
                 script: script.clone(),
                 turn: Arc::default(),
                 reload: reload.clone(),
+                stop: stop.clone(),
+                slots: slots.clone(),
                 removed: Vec::new(),
             };
             // Calls must wait from the start.
@@ -103,6 +115,8 @@ impl Residents {
             groups,
             excluded: parts.excluded,
             reload,
+            stop,
+            slots,
         })
     }
 
@@ -122,6 +136,13 @@ impl Residents {
         self.reload.send_replace(());
     }
 
+    /// Lets all workers end, for a moment.
+    pub(crate) async fn end(&self) {
+        self.stop.cancel();
+        self.slots.close();
+        let _ = timeout(END_TIMEOUT, self.slots.wait()).await;
+    }
+
     /// A script without a worker, now and soon, if there is one.
     pub(crate) fn unhealthy(&self) -> Option<&Script> {
         let mut groups = self.groups.iter();
@@ -137,6 +158,8 @@ struct Places {
     script: Script,
     turn: Arc<TurnMutex<()>>,
     reload: watch::Sender<()>,
+    stop: CancellationToken,
+    slots: TaskTracker,
     removed: Vec<(Target, CancellationToken)>,
 }
 
@@ -161,7 +184,7 @@ impl Places {
     }
 
     fn start(&self, target: Target) -> CancellationToken {
-        let (group, removed) = (&self.group, CancellationToken::new());
+        let (group, removed) = (&self.group, self.stop.child_token());
         let metrics = group
             .metrics
             .of(&target.to_string(), self.script.filename());
@@ -180,7 +203,7 @@ impl Places {
                 reload: self.reload.subscribe(),
                 removed: removed.clone(),
             };
-            tokio::spawn(slot.run(Hope::new(group)));
+            self.slots.spawn(slot.run(Hope::new(group)));
         }
         removed
     }

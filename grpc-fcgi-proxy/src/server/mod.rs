@@ -113,5 +113,7 @@ impl Server {
             self.connections.bridge.stopping.cancel();
             let _ = timeout(ABORT_TIMEOUT, tasks.wait()).await;
         }
+        // While the threads serve: they serve the resident workers too.
+        self.connections.bridge.application.end().await;
     }
 }

@@ -338,6 +338,24 @@ async fn a_php_fpm_that_is_down_does_not_stop_the_others() {
     booted(&first, &proxy, 4).await;
 }
 
+#[tokio::test]
+async fn the_workers_and_their_socket_go_with_the_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("workers.sock");
+    let address = format!("unix://{}", socket.display());
+    let (php_fpm, mut proxy, client) = serve(POOL, &["--resident-address", &address]).await;
+    call(&client, "pid").await;
+    assert!(socket.exists());
+    proxy.terminate();
+    let record = proxy
+        .logged(|record| record["message"] == "a resident worker has ended")
+        .await;
+    assert_eq!(record["reason"], "removed");
+    assert!(proxy.wait().await.success());
+    assert!(!socket.exists());
+    php_fpm.becomes_idle().await;
+}
+
 /// Calls that wait in a worker behind another one are given to another worker when theirs is killed, but only if they cannot
 /// have begun.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
