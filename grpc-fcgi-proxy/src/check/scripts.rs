@@ -26,7 +26,7 @@ const METHOD: Method<'static> = Method {
 /// Longer than ANSWER_TIMEOUT, since a script does more than php-fpm itself.
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How PHP's log begins the record of an error that ended a script.
-const FATAL: [&str; 2] = ["PHP Fatal error", "PHP Parse error"];
+pub(super) const FATAL: [&str; 2] = ["PHP Fatal error", "PHP Parse error"];
 /// php-fpm's log names it if this setting is the reason for "Access denied.".
 const LIMIT_EXTENSIONS: &str = "security.limit_extensions";
 /// How much of the log fits in the line of a finding, in characters.
@@ -122,14 +122,14 @@ fn judge(
     }
 }
 
-fn explain_unresolved(error: &Unresolved) -> String {
+pub(super) fn explain_unresolved(error: &Unresolved) -> String {
     format!(
         "{error}: --resolve-symlinks requires the files of php-fpm under the same paths, so without them, or with a \
          chroot in the pool, omit the flag"
     )
 }
 
-fn explain_failure(error: &PageError) -> String {
+pub(super) fn explain_failure(error: &PageError) -> String {
     match error {
         PageError::Timeout => format!(
             "does not answer within {} s: look in the pool's slowlog for where it hangs",
@@ -146,7 +146,7 @@ fn explain_failure(error: &PageError) -> String {
 }
 
 /// Recognizes the error pages that php-fpm sends when it does not run a script (fpm_main.c).
-fn explain_refusal(answer: &Response<Vec<u8>>, log: &str) -> Option<&'static str> {
+pub(super) fn explain_refusal(answer: &Response<Vec<u8>>, log: &str) -> Option<&'static str> {
     let body = answer.body().as_slice();
     match (answer.status(), body) {
         (StatusCode::NOT_FOUND, b"File not found.\n") => Some(
@@ -235,7 +235,7 @@ fn judge_page(answer: &Response<Vec<u8>>) -> Finding {
 }
 
 /// Without control characters, which could command a terminal.
-fn first_line(log: &str) -> String {
+pub(super) fn first_line(log: &str) -> String {
     let first = log.trim_start().lines().next().unwrap_or_default();
     first
         .chars()

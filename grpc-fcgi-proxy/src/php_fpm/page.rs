@@ -11,6 +11,7 @@ use fastcgi_client::{Client, ClientError, HttpConversionError, Params, Request, 
 use http::{HeaderMap, Response};
 use tokio::time::{Instant, timeout};
 
+use crate::binding::launch::LaunchVariables;
 use crate::binding::route::Script;
 use crate::binding::sink::Sink;
 use crate::binding::variables::{PageVariables, Variables};
@@ -55,6 +56,14 @@ impl From<&Variables<'_>> for Params<'static> {
 
 impl From<&PageVariables<'_>> for Params<'static> {
     fn from(variables: &PageVariables<'_>) -> Self {
+        let mut params = Self::default();
+        let Ok(()) = variables.write(&mut params);
+        params
+    }
+}
+
+impl From<&LaunchVariables<'_>> for Params<'static> {
+    fn from(variables: &LaunchVariables<'_>) -> Self {
         let mut params = Self::default();
         let Ok(()) = variables.write(&mut params);
         params

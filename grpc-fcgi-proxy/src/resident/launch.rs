@@ -64,13 +64,8 @@ impl Launch {
         give_up: Instant,
     ) -> Result<Self, LaunchError> {
         let socket = target.connect(give_up).await?;
-        let address = match request.address {
-            WorkerAddress::Fixed(address) => address.clone(),
-            WorkerAddress::Port(port) => {
-                let own = socket.local_ip().map_err(LaunchError::Address)?;
-                format!("tcp://{}", std::net::SocketAddr::new(own, *port))
-            }
-        };
+        let address = request.address.seen_from(&socket);
+        let address = address.map_err(LaunchError::Address)?;
         let mut opening = Vec::new();
         record::encode_begin_request(false, &mut opening);
         let mut params = ParamsEncoder::begin(opening);

@@ -232,6 +232,19 @@ pub(super) enum WorkerAddress {
     Port(u16),
 }
 
+impl WorkerAddress {
+    /// For a worker of the php-fpm that `socket` is connected to.
+    pub(super) fn seen_from(&self, socket: &Socket) -> io::Result<String> {
+        Ok(match self {
+            Self::Fixed(address) => address.clone(),
+            Self::Port(port) => {
+                let own = socket.local_ip()?;
+                format!("tcp://{}", SocketAddr::new(own, *port))
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tokio::io::AsyncWriteExt;

@@ -21,6 +21,7 @@ mod slot;
 mod state;
 #[cfg(test)]
 mod tests;
+pub(crate) mod trial;
 mod worker;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize};

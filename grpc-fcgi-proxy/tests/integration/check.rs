@@ -2,6 +2,7 @@
 
 mod names;
 mod pool;
+mod resident;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

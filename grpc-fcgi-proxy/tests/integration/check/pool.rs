@@ -92,7 +92,7 @@ async fn a_pool_that_is_too_small_is_reported() {
     findings.expect(
         "error",
         "workers",
-        "php-fpm runs only 2 requests at once, but --max-exchanges is 3",
+        "php-fpm runs only 2 requests at once, too few for --max-exchanges (3)",
     );
 }
 
