@@ -1,10 +1,12 @@
 //! Unary calls over a Unix socket and over TCP.
 
+use std::net::SocketAddr;
+
 use proto::item::item_service_client::ItemServiceClient;
 use proto::item::{GetItemRequest, ListItemsRequest};
 use tonic::Code;
 
-use crate::support::{Client, PhpFpm, Proxy, php, serve};
+use crate::support::{Client, MODES, PhpFpm, Proxy, php, serve};
 
 #[tokio::test]
 async fn a_message_goes_to_php_and_back_over_both_kinds_of_socket() {
@@ -58,9 +60,15 @@ async fn a_script_may_answer_without_reading_its_input() {
 
 #[tokio::test]
 async fn the_item_application_is_served() {
-    let php_fpm = PhpFpm::start().await;
-    let proxy = Proxy::start(&php_fpm.url(), php("item/index.php").to_str().unwrap(), &[]).await;
-    let mut client = ItemServiceClient::connect(format!("http://{}", proxy.address))
+    let (php_fpm, script) = (PhpFpm::start().await, php("item/index.php"));
+    for flags in MODES {
+        let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), flags).await;
+        check_item_application(proxy.address).await;
+    }
+}
+
+async fn check_item_application(address: SocketAddr) {
+    let mut client = ItemServiceClient::connect(format!("http://{address}"))
         .await
         .unwrap();
 

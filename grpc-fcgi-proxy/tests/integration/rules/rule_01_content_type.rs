@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use tonic::Code;
 
-use crate::support::{Client, PhpFpm, Proxy, message, php, serve, serve_streams};
+use crate::support::{Client, MODES, PhpFpm, Proxy, message, php, serve, serve_streams};
 
 #[tokio::test]
 async fn other_content_types_are_415() {
@@ -69,16 +69,18 @@ async fn every_grpc_content_type_passes() {
 async fn paths_are_case_sensitive() {
     let php_fpm = PhpFpm::start().await;
     let script = php("item/index.php");
-    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
-    let client = Client::connect(proxy.address).await;
-    for (path, code) in [
-        ("/item.ItemService/ListItems", Code::Ok),
-        ("/item.ItemService/listItems", Code::Unimplemented),
-        ("/item.itemService/ListItems", Code::Unimplemented),
-        ("/Item.ItemService/ListItems", Code::Unimplemented),
-    ] {
-        let response = client.call_method(path, b"", &[]).await;
-        assert_eq!(response.status().0, code, "{path}");
+    for flags in MODES {
+        let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), flags).await;
+        let client = Client::connect(proxy.address).await;
+        for (path, code) in [
+            ("/item.ItemService/ListItems", Code::Ok),
+            ("/item.ItemService/listItems", Code::Unimplemented),
+            ("/item.itemService/ListItems", Code::Unimplemented),
+            ("/Item.ItemService/ListItems", Code::Unimplemented),
+        ] {
+            let response = client.call_method(path, b"", &[]).await;
+            assert_eq!(response.status().0, code, "{path} {flags:?}");
+        }
     }
 }
 

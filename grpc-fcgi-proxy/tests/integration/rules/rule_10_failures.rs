@@ -4,7 +4,7 @@ use proto::item::ListItemsRequest;
 use proto::item::item_service_client::ItemServiceClient;
 use tonic::Code;
 
-use crate::support::{Client, PhpFpm, Proxy, message, php, serve, serve_streams};
+use crate::support::{Client, MODES, PhpFpm, Proxy, message, php, serve, serve_streams};
 
 #[tokio::test]
 async fn a_path_that_names_no_method_is_unimplemented() {
@@ -86,11 +86,13 @@ async fn a_call_that_waits_too_long_is_refused() {
 async fn a_method_that_the_application_lacks_is_unimplemented() {
     let php_fpm = PhpFpm::start().await;
     let script = php("item/index.php");
-    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
-    let client = Client::connect(proxy.address).await;
-    for path in ["/item.ItemService/Other", "/other.Service/GetItem"] {
-        let response = client.call_method(path, b"", &[]).await;
-        assert_eq!(response.status().0, Code::Unimplemented, "{path}");
+    for flags in MODES {
+        let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), flags).await;
+        let client = Client::connect(proxy.address).await;
+        for path in ["/item.ItemService/Other", "/other.Service/GetItem"] {
+            let response = client.call_method(path, b"", &[]).await;
+            assert_eq!(response.status().0, Code::Unimplemented, "{path} {flags:?}");
+        }
     }
 }
 

@@ -32,6 +32,9 @@ pub(crate) use web::{BINARY, TEXT, WebClient};
 /// The longest that a test waits for anything.
 pub(crate) const TEST_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The flags of both ways to run a script of the kit: by itself for each call, and in resident workers.
+pub(crate) const MODES: [&[&str]; 2] = [&[], &["--resident-workers", "1"]];
+
 /// A file in `php/`.
 pub(crate) fn php(path: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../php"))
