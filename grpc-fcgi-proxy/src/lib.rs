@@ -311,7 +311,7 @@ async fn residents(
         endpoints => Targets::follow(endpoints).await,
     };
     Ok(Some(Residents::start(ResidentParts {
-        scripts: config.routes().scripts().cloned().collect(),
+        scripts: config.resident_scripts(),
         excluded: config.resident.resident_exclude.clone(),
         limits,
         metrics: metrics.resident()?,

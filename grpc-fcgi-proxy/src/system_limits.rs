@@ -79,7 +79,7 @@ impl OpenFiles {
     }
 
     fn within(limit: usize, config: &Config, targets: usize) -> Self {
-        let residents = config.resident.workers() * config.routes().scripts().count();
+        let residents = config.resident.workers() * config.resident_scripts().len();
         let of_a_target = config.fastcgi.max_exchanges + OF_A_TARGET + residents * OF_A_WORKER;
         Self {
             limit,

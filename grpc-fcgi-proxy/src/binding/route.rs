@@ -102,6 +102,11 @@ impl ServicePattern {
             service == self.name
         }
     }
+
+    /// Whether it matches all services that the other one does.
+    fn covers(&self, other: &Self) -> bool {
+        self.matches(&other.name) && (self.is_prefix || !other.is_prefix)
+    }
 }
 
 /// Methods: one, as in `shop.v1.Cart/Export`, or all of a service or package.
@@ -157,6 +162,28 @@ impl Routes {
     pub(crate) fn scripts(&self) -> impl Iterator<Item = &Script> {
         let routes = self.routes.iter().map(|(_, script)| script);
         std::iter::once(&self.entry).chain(routes)
+    }
+
+    /// The scripts of which not all calls are excluded, each once.
+    pub(crate) fn scripts_without(&self, excluded: &[MethodPattern]) -> Vec<Script> {
+        let all = ServicePattern {
+            name: String::new(),
+            is_prefix: true,
+        };
+        let routes = self
+            .routes
+            .iter()
+            .map(|(pattern, script)| (pattern, script));
+        let mut scripts: Vec<Script> = Vec::new();
+        for (pattern, script) in std::iter::once((&all, &self.entry)).chain(routes) {
+            let is_excluded = excluded
+                .iter()
+                .any(|other| other.method.is_none() && other.service.covers(pattern));
+            if !is_excluded && !scripts.contains(script) {
+                scripts.push(script.clone());
+            }
+        }
+        scripts
     }
 
     pub(crate) fn script(&self, service: &str) -> &Script {
@@ -246,6 +273,33 @@ mod tests {
         }
         for pattern in ["", "a.B/", "a.*/C", "/C", "a.B/C/D", "a..B"] {
             assert!(pattern.parse::<MethodPattern>().is_err(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn scripts_whose_calls_are_all_excluded_are_left_out() {
+        let script = |name: &str| Script::new(Path::new(name));
+        let route = |pattern: &str, name| (pattern.parse().unwrap(), script(name));
+        let routes = vec![
+            route("a.*", "/a.php"),
+            route("b.Service", "/b.php"),
+            route("c.Service", "/entry.php"),
+        ];
+        let routes = Routes::new(script("/entry.php"), routes);
+        for (excluded, expected) in [
+            (vec![], vec!["/entry.php", "/a.php", "/b.php"]),
+            (vec!["a.*", "b.Service"], vec!["/entry.php"]),
+            (
+                vec!["a.Service", "b.Service/M"],
+                vec!["/entry.php", "/a.php", "/b.php"],
+            ),
+            (vec!["b.*", "c.Service"], vec!["/entry.php", "/a.php"]),
+            (vec!["*"], vec![]),
+        ] {
+            let patterns: Vec<MethodPattern> =
+                excluded.iter().map(|text| text.parse().unwrap()).collect();
+            let expected: Vec<_> = expected.into_iter().map(script).collect();
+            assert_eq!(routes.scripts_without(&patterns), expected, "{excluded:?}");
         }
     }
 }

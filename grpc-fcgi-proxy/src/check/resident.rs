@@ -31,12 +31,6 @@ impl Residents {
     /// `None` without resident workers.
     pub(super) async fn of(report: &mut Report, config: &Config) -> Option<Self> {
         let limits = config.resident_limits()?;
-        let mut scripts: Vec<Script> = Vec::new();
-        for script in config.routes().scripts() {
-            if !scripts.contains(script) {
-                scripts.push(script.clone());
-            }
-        }
         let address = config.resident.resident_address.as_ref();
         let trials = match WorkerListener::bind(address).await {
             Ok(listener) => Some(Trials::begin(listener)),
@@ -47,7 +41,7 @@ impl Residents {
         };
         Some(Self {
             limits,
-            scripts,
+            scripts: config.resident_scripts(),
             trials,
         })
     }

@@ -204,6 +204,12 @@ impl Config {
         Script::new(path).resolving(self.resolve_symlinks)
     }
 
+    /// The scripts that have resident workers, if there are any.
+    pub(crate) fn resident_scripts(&self) -> Vec<Script> {
+        self.routes()
+            .scripts_without(&self.resident.resident_exclude)
+    }
+
     /// The auxiliary paths and their scripts.
     pub(crate) fn aux_scripts(&self) -> impl Iterator<Item = (&str, Script)> {
         let paths = self.aux_path.iter();
