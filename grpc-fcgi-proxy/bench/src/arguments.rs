@@ -67,6 +67,8 @@ pub(crate) enum Part {
     Php,
     /// Round trips on bidirectional calls, and one long stream
     Streams,
+    /// Resident workers beside calls by themselves
+    Resident,
     /// Resident memory
     Memory,
     /// The CPU time of a call as load grows
@@ -85,7 +87,7 @@ pub(crate) struct RunFlags {
     /// Measure only setups whose name contains this text; repeatable
     #[arg(long, alias = "target", value_name = "TEXT")]
     pub(crate) setup: Vec<String>,
-    /// Measure another gRPC proxy, which is running in front of the trivial or the item application; repeatable
+    /// Measure another gRPC server, which is running with the trivial or the item application; repeatable
     #[arg(long, value_name = "NAME=HOST:PORT[@PROCESS]")]
     pub(crate) peer: Vec<Peer>,
     /// Write all figures as JSON
@@ -145,12 +147,12 @@ pub(crate) struct LoadFlags {
     pub(crate) seconds: u64,
 }
 
-/// Another gRPC proxy, which is running.
+/// Another gRPC server, which is running.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) address: String,
-    /// Its id, for its CPU time and memory.
+    /// Its id, for the CPU time and memory of it and its children; PHP among those is counted apart.
     pub(crate) process: Option<u32>,
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Figures {
     pub(crate) rows: Vec<Row>,
     pub(crate) flows: Vec<Flow>,
     pub(crate) memory: Vec<Memory>,
+    pub(crate) idle_streams: Option<IdleStreams>,
+    pub(crate) slow_streams: Option<SlowStreams>,
     pub(crate) index: Vec<f64>,
 }
 
@@ -68,6 +70,28 @@ pub(crate) struct Memory {
     pub(crate) waiting_calls: usize,
 }
 
+/// Bidirectional calls without messages, in resident workers.
+#[derive(Debug, Serialize)]
+pub(crate) struct IdleStreams {
+    pub(crate) streams: usize,
+    /// Resident KiB of the proxy for each.
+    pub(crate) memory: Spread,
+}
+
+/// Bidirectional calls with a message a second each, in resident workers.
+#[derive(Debug, Serialize)]
+pub(crate) struct SlowStreams {
+    pub(crate) streams: usize,
+    pub(crate) seconds: u64,
+    /// Those that got all their answers.
+    pub(crate) alive: usize,
+    /// From when a message was due to its answer, at most, in milliseconds.
+    pub(crate) latest: f64,
+    /// The largest worker, in resident MiB.
+    pub(crate) worker_memory: f64,
+    pub(crate) first_failure: Option<String>,
+}
+
 impl Figures {
     pub(crate) fn new(revision: String, index: Vec<f64>) -> Self {
         Self {
@@ -76,6 +100,8 @@ impl Figures {
             rows: Vec::new(),
             flows: Vec::new(),
             memory: Vec::new(),
+            idle_streams: None,
+            slow_streams: None,
             index,
         }
     }

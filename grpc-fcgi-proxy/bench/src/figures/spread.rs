@@ -1,6 +1,6 @@
 //! The median of several runs, with their minimum and maximum.
 
-use std::ops::{Div, Sub};
+use std::ops::{Add, Div, Sub};
 
 use serde::Serialize;
 
@@ -44,6 +44,11 @@ impl Spread {
         self.by_turns(other, Sub::sub)
     }
 
+    /// The sums by turn.
+    pub(crate) fn plus(&self, other: &Self) -> Option<Self> {
+        self.by_turns(other, Add::add)
+    }
+
     fn by_turns(&self, other: &Self, compare: fn(f64, f64) -> f64) -> Option<Self> {
         let turns = self.runs.iter().zip(&other.runs);
         Self::of(turns.map(|(own, other)| compare(*own, *other)))
@@ -83,6 +88,7 @@ mod tests {
         let (ours, theirs) = (spread(&[2.0, 4.0, 3.0]), spread(&[1.0, 2.0, 2.0]));
         assert_eq!(ours.ratio(&theirs).unwrap().runs, [2.0, 2.0, 1.5]);
         assert_eq!(ours.minus(&theirs).unwrap().runs, [1.0, 2.0, 1.0]);
+        assert_eq!(ours.plus(&theirs).unwrap().runs, [3.0, 6.0, 5.0]);
     }
 
     #[test]

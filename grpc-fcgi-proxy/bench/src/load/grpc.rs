@@ -19,7 +19,7 @@ const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// As many as a client usually puts on one connection.
-const CALLS_PER_CONNECTION: usize = 100;
+pub(super) const CALLS_PER_CONNECTION: usize = 100;
 
 /// One connection, shared by its callers.
 pub(super) type GrpcConnection = SendRequest<Bytes>;

@@ -14,6 +14,10 @@ pub(crate) struct Extent {
     pub(super) time: Duration,
     /// Whether all shapes, sizes and setups are measured.
     pub(super) full: bool,
+    /// The streams that stay idle.
+    pub(super) idle_streams: usize,
+    /// The streams that each send a message a second, and for how long; none, if absent.
+    pub(super) slow_streams: Option<(usize, Duration)>,
     /// The bytes of the long stream.
     pub(super) stream: u64,
 }
@@ -29,6 +33,12 @@ impl Extent {
         Self {
             runs,
             time: Duration::from_millis(milliseconds),
+            idle_streams: if effort == Effort::Check { 100 } else { 2000 },
+            slow_streams: match effort {
+                Effort::Check => Some((100, Duration::from_secs(2))),
+                Effort::Quick => None,
+                Effort::Full => Some((5000, Duration::from_secs(60))),
+            },
             full: effort != Effort::Quick,
             stream,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::measurement::{Measurement, SMALL};
 use super::turns::Bench;
 use crate::load::{CheckedCall, Shape};
-use crate::setups::{Backend, Intermediary, Setup};
+use crate::setups::{Backend, Intermediary, Setup, Transport};
 
 /// From 1 to 1,000 connections, and from 1 to 10,000 calls at once.
 const SHAPES: [Shape; 7] = [
@@ -24,9 +24,9 @@ const TIME_PER_CALLER: Duration = Duration::from_micros(300);
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     // tonic shows what grows with HTTP/2 alone.
     let setups = [
-        Setup::new(Intermediary::Proxy, false, false),
-        Setup::new(Intermediary::Proxy, true, false),
-        Setup::new(Intermediary::Tonic, false, false),
+        Setup::new(Intermediary::Proxy, Transport::New, false),
+        Setup::new(Intermediary::Proxy, Transport::Kept, false),
+        Setup::new(Intermediary::Tonic, Transport::New, false),
     ];
     let setups = bench.start(&setups, Backend::Trivial)?;
     for shape in SHAPES {

@@ -3,7 +3,7 @@
 use super::extent::Extent;
 use crate::figures::{Row, Spread};
 use crate::load::{self, CheckedCall, LoadKind, Shape};
-use crate::setups::{Backend, RunningSetup, Usage, usage};
+use crate::setups::{Backend, RunningSetup, Usage};
 
 /// The bytes of a small message.
 pub(super) const SMALL: usize = 40;
@@ -34,13 +34,12 @@ pub(super) struct Sample {
 impl Measurement {
     /// Runs it once.
     pub(super) fn sample(&self, setup: &RunningSetup) -> anyhow::Result<Sample> {
-        let look = || anyhow::Ok((usage(&setup.intermediary)?, usage(&setup.application)?));
         let (mut tally, before, after) = load::run(
             &setup.endpoint,
             &self.call,
             self.shape,
             self.extent.time,
-            look,
+            || setup.usage(),
         )?;
         let (before, after) = (before?, after?);
         let [p50, p99] = tally.percentiles([50, 99]).unwrap_or_default();
@@ -49,16 +48,16 @@ impl Measurement {
             reason = "a count of calls is far below 2^52"
         )]
         let calls = tally.calls().max(1) as f64;
-        let cpu = |processes: &[u32], before: Usage, after: Usage| {
-            (!processes.is_empty()).then(|| (after.cpu - before.cpu) / calls * 1e4)
+        let cpu = |before: Option<Usage>, after: Option<Usage>| {
+            Some((after?.cpu - before?.cpu) / calls * 1e4)
         };
         Ok(Sample {
             per_second: tally.per_second(),
             p50,
             p99,
-            cpu_between: cpu(&setup.intermediary, before.0, after.0),
-            cpu_application: cpu(&setup.application, before.1, after.1),
-            memory: (!setup.intermediary.is_empty()).then_some(after.0.memory),
+            cpu_between: cpu(before.0, after.0),
+            cpu_application: cpu(before.1, after.1),
+            memory: after.0.map(|usage| usage.memory),
             failures: tally.failures(),
             first_failure: tally.first_failure().map(str::to_owned),
         })

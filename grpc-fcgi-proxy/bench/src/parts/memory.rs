@@ -10,7 +10,7 @@ use super::turns::Bench;
 use crate::figures::{Memory, Spread};
 use crate::load::{Waiting, block_on};
 use crate::progress::progress;
-use crate::setups::{Backend, Intermediary, RunningSetup, Setup, Usage, WORKERS, usage};
+use crate::setups::{Backend, Intermediary, RunningSetup, Setup, Transport, Usage, WORKERS, usage};
 
 /// The number of waiting calls.
 const WAITING: usize = 2000;
@@ -23,8 +23,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     let mut all = Setup::with_fastcgi(false);
-    all.retain(|setup| !setup.kept && setup.intermediary != Intermediary::Direct);
-    all.push(Setup::new(Intermediary::Tonic, false, false));
+    all.retain(|setup| {
+        setup.transport == Transport::New && setup.intermediary != Intermediary::Direct
+    });
+    all.push(Setup::new(Intermediary::Tonic, Transport::New, false));
     for setup in all {
         if !bench.wants(&setup.name()) {
             continue;

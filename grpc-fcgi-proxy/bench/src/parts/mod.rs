@@ -5,6 +5,7 @@ mod growth;
 mod measurement;
 mod memory;
 mod php;
+mod resident;
 mod streams;
 mod turns;
 mod unary;
@@ -24,11 +25,12 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut bench = Bench::new(flags);
     let mut incomplete = Vec::new();
-    let all: [(Part, Measure); 6] = [
+    let all: [(Part, Measure); 7] = [
         (Part::Memory, memory::measure),
         (Part::Unary, unary::shapes),
         (Part::Sizes, unary::sizes),
         (Part::Php, php::measure),
+        (Part::Resident, resident::measure),
         (Part::Streams, streams::measure),
         (Part::Growth, growth::measure),
     ];

@@ -7,7 +7,7 @@ use proto::item::{GetItemRequest, Item};
 use super::measurement::Measurement;
 use super::turns::Bench;
 use crate::load::{CheckedCall, LoadKind, Protocol, Shape};
-use crate::setups::{Backend, Intermediary, RunningSetup, Setup, WORKERS};
+use crate::setups::{Backend, Intermediary, Paths, RunningSetup, Setup, Transport, WORKERS};
 
 /// One of the sample items.
 const ID: &str = "6962f4ff-b752-4103-b90c-1f9bcec30913";
@@ -21,7 +21,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
     };
     let backend = Backend::PhpFpm;
     let mut setups = bench.start(&Setup::with_fastcgi(bench.extent.full), backend)?;
-    setups.extend(bench.peers_for(&get_item(bench, backend))?);
+    setups.extend(bench.peers_for(&get_item(&bench.paths, backend))?);
     for &shape in shapes {
         if shape.calls() > Shape::USUAL.calls() {
             // The others have been measured with as many callers as they can have.
@@ -43,7 +43,7 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 /// Measures the CPU time of PHP today and before, in turns, without a proxy.
 fn compare_revisions(bench: &mut Bench) -> anyhow::Result<()> {
     let shape = Shape::new(WORKERS, 1);
-    let setup = Setup::new(Intermediary::Direct, true, false);
+    let setup = Setup::new(Intermediary::Direct, Transport::Kept, false);
     let now = RunningSetup::start(&bench.paths, setup, Backend::PhpFpm)?;
     let before = RunningSetup::start(&bench.paths, setup, Backend::PhpFpmBefore)?;
     let measurement = |backend| get_item_in(bench, "php-cpu", backend, shape);
@@ -58,13 +58,13 @@ fn get_item_in(bench: &Bench, part: &'static str, backend: Backend, shape: Shape
     Measurement {
         part,
         backend,
-        call: get_item(bench, backend),
+        call: get_item(&bench.paths, backend),
         shape,
         extent: bench.extent,
     }
 }
 
-fn get_item(bench: &Bench, backend: Backend) -> CheckedCall {
+pub(super) fn get_item(paths: &Paths, backend: Backend) -> CheckedCall {
     let request = GetItemRequest { id: ID.to_owned() };
     let item = Item {
         id: ID.to_owned(),
@@ -74,7 +74,7 @@ fn get_item(bench: &Bench, backend: Backend) -> CheckedCall {
     CheckedCall {
         kind: LoadKind::Unary,
         path: "/item.ItemService/GetItem",
-        script: bench.paths.script(backend),
+        script: paths.script(backend),
         message: Bytes::from(request.encode_to_vec()),
         answer: Bytes::from(item.encode_to_vec()),
     }

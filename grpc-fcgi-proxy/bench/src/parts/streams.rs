@@ -14,7 +14,7 @@ use crate::application::{ECHO, SOURCE_MESSAGE};
 use crate::figures::{Flow, Spread};
 use crate::load::{CheckedCall, LoadKind, Protocol, Shape, block_on, fastcgi_stream, grpc_stream};
 use crate::progress::progress;
-use crate::setups::{Backend, Intermediary, RunningSetup, Setup, usage};
+use crate::setups::{Backend, Intermediary, RunningSetup, Setup, Transport, usage};
 
 /// Between two readings of the resident memory.
 const SAMPLING_INTERVAL: Duration = Duration::from_millis(20);
@@ -22,7 +22,7 @@ const SAMPLING_INTERVAL: Duration = Duration::from_millis(20);
 /// Compares the proxy with FastCGI alone, with a relay, which no proxy can beat, and with HTTP/2 alone. nginx and Envoy's
 /// bridge have no streaming calls.
 pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
-    let setup = |intermediary| Setup::new(intermediary, false, false);
+    let setup = |intermediary| Setup::new(intermediary, Transport::New, false);
     let mut setups = vec![
         setup(Intermediary::Proxy),
         setup(Intermediary::Relay),

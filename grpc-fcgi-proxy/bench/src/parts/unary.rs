@@ -3,7 +3,7 @@
 use super::measurement::{Measurement, SMALL};
 use super::turns::Bench;
 use crate::load::{CheckedCall, Shape};
-use crate::setups::{Backend, Intermediary, Setup};
+use crate::setups::{Backend, Intermediary, Setup, Transport};
 
 /// Measures small messages in all shapes.
 pub(super) fn shapes(bench: &mut Bench) -> anyhow::Result<()> {
@@ -40,7 +40,7 @@ pub(super) fn sizes(bench: &mut Bench) -> anyhow::Result<()> {
 
 fn measure(bench: &mut Bench, part: &'static str, cases: &[(Shape, usize)]) -> anyhow::Result<()> {
     let mut setups = Setup::with_fastcgi(bench.extent.full);
-    setups.push(Setup::new(Intermediary::Tonic, false, false));
+    setups.push(Setup::new(Intermediary::Tonic, Transport::New, false));
     let mut setups = bench.start(&setups, Backend::Trivial)?;
     setups.extend(bench.peers_for(&CheckedCall::trivial(SMALL))?);
     for &(shape, bytes) in cases {

@@ -1,6 +1,7 @@
 //! The marks to reach: ratios within one run, since figures of two machines cannot be compared.
 
 use super::mark::{Bound, Mark, mark};
+use super::resident_marks;
 use crate::figures::{Figures, Spread};
 use crate::load::Shape;
 use crate::setups::{Backend, WORKERS};
@@ -45,6 +46,7 @@ pub(super) fn of(figures: &Figures) -> Vec<Mark> {
         ));
     }
     marks.push(php_cpu(figures));
+    marks.extend(resident_marks::of(figures));
     let index = match figures.index[..] {
         [now, sequential] => Spread::of([now / sequential]),
         _ => None,
@@ -184,7 +186,7 @@ fn php_cpu(figures: &Figures) -> Mark {
     )
 }
 
-fn ratio(value: Option<&Spread>, of: Option<&Spread>) -> Option<Spread> {
+pub(super) fn ratio(value: Option<&Spread>, of: Option<&Spread>) -> Option<Spread> {
     value?.ratio(of?)
 }
 
@@ -217,6 +219,8 @@ mod tests {
             rows: vec![row("1×1", 1.0, 0), row("8×8", 2.0, failures)],
             flows: Vec::new(),
             memory: Vec::new(),
+            idle_streams: None,
+            slow_streams: None,
             index: Vec::new(),
         };
         assert_eq!(growth(&figures(0), PROXY), Spread::of([2.0]));

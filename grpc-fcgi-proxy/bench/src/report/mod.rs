@@ -3,6 +3,7 @@
 mod mark;
 mod marks;
 mod plot;
+mod resident_marks;
 mod table;
 
 use std::fs;

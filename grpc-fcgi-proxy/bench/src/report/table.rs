@@ -24,25 +24,18 @@ pub(super) fn all(figures: &Figures) -> String {
     if !figures.memory.is_empty() {
         write_memory(&mut out, figures);
     }
+    write_held(&mut out, figures);
     out
 }
 
 /// The values that the rows of a table share.
-fn key(row: &Row) -> (&'static str, bool, usize, bool) {
-    (
-        row.part,
-        row.backend == Backend::Trivial,
-        row.bytes,
-        row.round_trips,
-    )
+fn key(row: &Row) -> (&'static str, &'static str, usize, bool) {
+    (row.part, row.backend.name(), row.bytes, row.round_trips)
 }
 
 fn write_rows(out: &mut String, rows: &[Row]) {
     let first = &rows[0];
-    let backend = match first.backend {
-        Backend::Trivial => "the trivial application",
-        Backend::PhpFpm | Backend::PhpFpmBefore => "php-fpm",
-    };
+    let backend = first.backend.name();
     let what = if first.round_trips {
         "round trips of bidirectional calls"
     } else {
@@ -104,6 +97,31 @@ fn write_flows(out: &mut String, figures: &Figures) {
                 flow.setup, flow.memory_before, flow.memory_peak
             ),
         );
+    }
+}
+
+fn write_held(out: &mut String, figures: &Figures) {
+    if let Some(idle) = &figures.idle_streams {
+        let (streams, memory) = (idle.streams, idle.memory.text(1));
+        write(
+            out,
+            format_args!(
+                "\n### resident: {streams} idle streams\n\n{memory} KiB of the proxy for each\n"
+            ),
+        );
+    }
+    if let Some(slow) = &figures.slow_streams {
+        write(
+            out,
+            format_args!(
+                "\n### resident: {} streams with a message a second, for {} s\n\n\
+                 alive: {}; latest answer: {:.0} ms; largest worker: {:.1} MiB\n",
+                slow.streams, slow.seconds, slow.alive, slow.latest, slow.worker_memory
+            ),
+        );
+        if let Some(failure) = &slow.first_failure {
+            write(out, format_args!("\n{failure}\n"));
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::Context;
 use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 
 use super::address::{accepts, free_address};
-use super::backend::{Backend, WORKERS};
+use super::backend::Backend;
 use super::paths::{Paths, text};
 use super::process::Process;
 
@@ -17,10 +17,11 @@ pub(super) fn start(
     backend: Backend,
     files: &str,
     listen: &Address,
+    workers: usize,
 ) -> anyhow::Result<Process> {
     match backend {
         Backend::Trivial => trivial(paths, files, listen),
-        Backend::PhpFpm | Backend::PhpFpmBefore => php_fpm(paths, backend, files, listen),
+        _ => php_fpm(paths, backend, files, listen, workers),
     }
 }
 
@@ -70,10 +71,11 @@ fn php_fpm(
     backend: Backend,
     files: &str,
     listen: &Address,
+    workers: usize,
 ) -> anyhow::Result<Process> {
     let config = paths.folder.join(format!("{files}-php-fpm.conf"));
     let pool = fs::read_to_string(paths.php(backend).join("item/php-fpm.conf"))?;
-    fs::write(&config, pool_lines(&pool, paths, listen)?)?;
+    fs::write(&config, pool_lines(&pool, paths, listen, workers)?)?;
     let mut arguments = [
         "--nodaemonize",
         "--allow-to-run-as-root",
@@ -108,7 +110,12 @@ fn preloading(paths: &Paths, backend: Backend) -> Vec<String> {
 }
 
 /// The pool, with the lines changed that a measurement needs.
-fn pool_lines(pool: &str, paths: &Paths, listen: &Address) -> anyhow::Result<String> {
+fn pool_lines(
+    pool: &str,
+    paths: &Paths,
+    listen: &Address,
+    workers: usize,
+) -> anyhow::Result<String> {
     let listen = match listen {
         Address::Tcp(address) => address.clone(),
         Address::Unix(path) => text(path),
@@ -117,9 +124,11 @@ fn pool_lines(pool: &str, paths: &Paths, listen: &Address) -> anyhow::Result<Str
         ("listen", listen),
         // The default for a Unix socket, 511, is less than the callers of some measurements.
         ("listen.backlog", "4096".to_owned()),
-        ("pm.max_children", WORKERS.to_string()),
+        ("pm.max_children", workers.to_string()),
         // A kept connection loses calls when its worker ends.
         ("pm.max_requests", "0".to_owned()),
+        // A resident worker runs one request for its life.
+        ("request_terminate_timeout", "0".to_owned()),
         ("user", paths.user.clone()),
         (
             "env[ITEM_DSN]",

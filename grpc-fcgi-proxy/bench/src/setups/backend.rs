@@ -15,4 +15,20 @@ pub(crate) enum Backend {
     PhpFpm,
     /// The same, with the PHP files of an earlier revision.
     PhpFpmBefore,
+    /// php-fpm with handlers that do nothing.
+    Nothing,
+    /// The same, behind a boot that takes 5 ms.
+    SlowBoot,
+}
+
+impl Backend {
+    /// Its name in the tables.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Trivial => "the trivial application",
+            Self::PhpFpm | Self::PhpFpmBefore => "php-fpm",
+            Self::Nothing => "php-fpm, a handler that does nothing",
+            Self::SlowBoot => "php-fpm, a boot of 5 ms",
+        }
+    }
 }

@@ -15,5 +15,5 @@ mod usage;
 pub(crate) use self::backend::{Backend, WORKERS};
 pub(crate) use self::paths::Paths;
 pub(crate) use self::running::RunningSetup;
-pub(crate) use self::setup::{Intermediary, Setup};
-pub(crate) use self::usage::{Usage, usage};
+pub(crate) use self::setup::{Intermediary, Setup, Transport};
+pub(crate) use self::usage::{Usage, largest_child, usage};

@@ -8,6 +8,7 @@ use super::address::{accepts, free_address};
 use super::backend::{Backend, WORKERS};
 use super::paths::{Paths, text};
 use super::process::Process;
+use super::setup::Transport;
 
 /// Idle connections that each process keeps.
 const KEPT: usize = 256;
@@ -16,14 +17,14 @@ pub(super) fn start(
     paths: &Paths,
     files: &str,
     fastcgi: &Address,
-    kept: bool,
+    transport: Transport,
     backend: Backend,
 ) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
     let config = paths.folder.join(format!("{files}-nginx.conf"));
     fs::write(
         &config,
-        configuration(paths, files, &address, fastcgi, kept, backend),
+        configuration(paths, files, &address, fastcgi, transport, backend),
     )?;
     let arguments = [
         "-c".to_owned(),
@@ -43,7 +44,7 @@ fn configuration(
     files: &str,
     listen: &Address,
     fastcgi: &Address,
-    kept: bool,
+    transport: Transport,
     backend: Backend,
 ) -> String {
     let server = match fastcgi {
@@ -55,9 +56,9 @@ fn configuration(
     // A kept connection pins a php-fpm worker: with several processes each would pin workers that the others need.
     let (processes, idle) = match backend {
         Backend::Trivial => ("auto", KEPT),
-        Backend::PhpFpm | Backend::PhpFpmBefore => ("1", WORKERS),
+        _ => ("1", WORKERS),
     };
-    let keep = if kept {
+    let keep = if transport == Transport::Kept {
         (
             format!("keepalive {idle}; keepalive_requests 100000000;"),
             "fastcgi_keep_conn on;",

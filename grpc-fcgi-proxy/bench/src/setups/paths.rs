@@ -32,7 +32,11 @@ impl Paths {
 
     /// The script that php-fpm runs.
     pub(crate) fn script(&self, backend: Backend) -> PathBuf {
-        self.php(backend).join("item/index.php")
+        self.php(backend).join(match backend {
+            Backend::Nothing => "fixtures/nothing.php",
+            Backend::SlowBoot => "fixtures/slow_boot.php",
+            _ => "item/index.php",
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::address::{accepts, free_address};
 use super::backend::Backend;
 use super::paths::{Paths, text};
 use super::process::Process;
-use super::setup::Setup;
+use super::setup::{Setup, Transport};
 
 pub(super) fn start(
     paths: &Paths,
@@ -34,18 +34,32 @@ pub(super) fn start(
         ("--max-connections", "4096".to_owned()),
         (
             "--fastcgi-keep-alive",
-            if setup.kept { "60s" } else { "0s" }.to_owned(),
+            if setup.transport == Transport::Kept {
+                "60s"
+            } else {
+                "0s"
+            }
+            .to_owned(),
         ),
         ("--descriptor-set", text(&descriptors)),
-        (
-            "--route",
-            format!("grpc.testing.TestService={}", text(&echo)),
-        ),
         ("--drain-timeout", "0s".to_owned()),
     ]
     .into_iter()
     .flat_map(|(flag, value)| [flag.to_owned(), value])
     .collect();
+    if setup.transport == Transport::Resident {
+        arguments.extend([
+            "--resident-workers".to_owned(),
+            exchanges.to_string(),
+            "--resident-streams".to_owned(),
+            "4096".to_owned(),
+        ]);
+    } else if matches!(backend, Backend::Trivial | Backend::PhpFpm) {
+        arguments.extend([
+            "--route".to_owned(),
+            format!("grpc.testing.TestService={}", text(&echo)),
+        ]);
+    }
     arguments.push(text(&paths.script(backend)));
     let mut process = Process::start(&paths.folder, files, &paths.proxy, &arguments)?;
     process.wait_until(|| accepts(&address))?;

@@ -7,7 +7,8 @@ use super::address::{free_address, free_path};
 use super::backend::{Backend, WORKERS};
 use super::paths::Paths;
 use super::process::Process;
-use super::setup::{Intermediary, Setup};
+use super::setup::{Intermediary, Setup, Transport};
+use super::usage::{Usage, usage, usage_apart};
 use super::{applications, envoy, nginx, proxy};
 use crate::load::{Endpoint, Protocol};
 
@@ -20,6 +21,8 @@ pub(crate) struct RunningSetup {
     pub(crate) intermediary: Vec<u32>,
     /// The processes of the application.
     pub(crate) application: Vec<u32>,
+    /// Whether PHP may run below the first ones.
+    php_below: bool,
     /// They end in this order, from the client to the application.
     _processes: Vec<Process>,
 }
@@ -30,12 +33,12 @@ impl RunningSetup {
         let exchanges = match backend {
             // It takes any number.
             Backend::Trivial => 256,
-            Backend::PhpFpm | Backend::PhpFpmBefore => WORKERS,
+            _ => WORKERS,
         };
         Self::start_with(paths, setup, backend, exchanges)
     }
 
-    /// The same, with this limit on exchanges of the proxy.
+    /// The same, with this number of exchanges at once: of workers, if it runs php-fpm.
     pub(crate) fn start_with(
         paths: &Paths,
         setup: Setup,
@@ -64,7 +67,7 @@ impl RunningSetup {
         } else {
             free_address()?
         };
-        let application = applications::start(paths, backend, files, &listen)?;
+        let application = applications::start(paths, backend, files, &listen, exchanges)?;
         let mut processes = Vec::new();
         let (protocol, address) = match setup.intermediary {
             Intermediary::Proxy => {
@@ -74,7 +77,7 @@ impl RunningSetup {
                 (Protocol::Grpc, address)
             }
             Intermediary::Nginx | Intermediary::EnvoyNginx => {
-                let (nginx, http) = nginx::start(paths, files, &listen, setup.kept, backend)?;
+                let (nginx, http) = nginx::start(paths, files, &listen, setup.transport, backend)?;
                 processes.push(nginx);
                 match setup.intermediary {
                     Intermediary::Nginx => (Protocol::Http1, http),
@@ -90,7 +93,7 @@ impl RunningSetup {
                 processes.push(process);
                 (Protocol::Fastcgi, address)
             }
-            _ if setup.kept => (Protocol::FastcgiKept, listen),
+            _ if setup.transport == Transport::Kept => (Protocol::FastcgiKept, listen),
             _ => (Protocol::Fastcgi, listen),
         };
         let intermediaries = processes.len();
@@ -118,11 +121,26 @@ impl RunningSetup {
             endpoint: Endpoint { protocol, address },
             intermediary: ids[..intermediaries].to_vec(),
             application: ids[intermediaries..].to_vec(),
+            php_below: false,
             _processes: processes,
         }
     }
 
-    /// Another gRPC proxy, which is running already.
+    /// The usage between client and application, and that of the application; `None` for what has no processes.
+    pub(crate) fn usage(&self) -> anyhow::Result<(Option<Usage>, Option<Usage>)> {
+        let of = |processes: &[u32]| {
+            (!processes.is_empty())
+                .then(|| usage(processes))
+                .transpose()
+        };
+        if self.php_below && !self.intermediary.is_empty() {
+            let (server, php) = usage_apart(&self.intermediary)?;
+            return Ok((Some(server), php));
+        }
+        Ok((of(&self.intermediary)?, of(&self.application)?))
+    }
+
+    /// Another gRPC server, which is running already.
     pub(crate) fn peer(name: &str, address: &str, process: Option<u32>) -> Self {
         Self {
             name: name.to_owned(),
@@ -132,6 +150,7 @@ impl RunningSetup {
             },
             intermediary: process.into_iter().collect(),
             application: Vec::new(),
+            php_below: true,
             _processes: Vec::new(),
         }
     }

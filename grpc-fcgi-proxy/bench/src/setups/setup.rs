@@ -14,21 +14,31 @@ pub(crate) enum Intermediary {
     Tonic,
 }
 
+/// What carries a call to the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// A new FastCGI connection for each call.
+    New,
+    /// A kept FastCGI connection.
+    Kept,
+    /// The connection of a resident worker.
+    Resident,
+}
+
 /// How a call reaches the application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Setup {
     pub(crate) intermediary: Intermediary,
-    /// Kept FastCGI connections, instead of a new one for each call.
-    pub(crate) kept: bool,
+    pub(crate) transport: Transport,
     /// A Unix socket, instead of TCP.
     pub(crate) unix: bool,
 }
 
 impl Setup {
-    pub(crate) const fn new(intermediary: Intermediary, kept: bool, unix: bool) -> Self {
+    pub(crate) const fn new(intermediary: Intermediary, transport: Transport, unix: bool) -> Self {
         Self {
             intermediary,
-            kept,
+            transport,
             unix,
         }
     }
@@ -46,7 +56,8 @@ impl Setup {
             for &unix in sockets {
                 let compared = matches!(intermediary, Intermediary::Proxy | Intermediary::Direct);
                 if compared || !unix {
-                    setups.extend([false, true].map(|kept| Self::new(intermediary, kept, unix)));
+                    let transports = [Transport::New, Transport::Kept];
+                    setups.extend(transports.map(|each| Self::new(intermediary, each, unix)));
                 }
             }
         }
@@ -63,8 +74,12 @@ impl Setup {
             Intermediary::Relay => "relay of bytes, no gRPC",
             Intermediary::Tonic => "tonic, no FastCGI",
         };
-        let kept = if self.kept { ", kept" } else { "" };
+        let transport = match self.transport {
+            Transport::New => "",
+            Transport::Kept => ", kept",
+            Transport::Resident => ", resident",
+        };
         let unix = if self.unix { ", Unix socket" } else { "" };
-        format!("{intermediary}{kept}{unix}")
+        format!("{intermediary}{transport}{unix}")
     }
 }

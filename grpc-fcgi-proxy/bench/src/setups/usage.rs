@@ -15,23 +15,54 @@ pub(crate) struct Usage {
 
 /// Adds up these processes and all of their children.
 pub(crate) fn usage(processes: &[u32]) -> anyhow::Result<Usage> {
-    let parents = parents()?;
-    let mut family = processes.to_vec();
+    total(&family(processes)?)
+}
+
+/// The same for a server that may run PHP below it, which is counted apart; `None` if no PHP runs there.
+pub(super) fn usage_apart(server: &[u32]) -> anyhow::Result<(Usage, Option<Usage>)> {
+    let is_php = |id: &u32| !server.contains(id) && name(*id).starts_with("php");
+    let (php, own): (Vec<u32>, Vec<u32>) = family(server)?.into_iter().partition(is_php);
+    let php = (!php.is_empty()).then(|| total(&php)).transpose()?;
+    Ok((total(&own)?, php))
+}
+
+/// The resident memory of the largest process below these, in MiB.
+pub(crate) fn largest_child(processes: &[u32]) -> anyhow::Result<f64> {
+    let mut largest: f64 = 0.0;
+    for id in family(processes)? {
+        if !processes.contains(&id) {
+            largest = largest.max(resident(id)?);
+        }
+    }
+    Ok(largest)
+}
+
+fn total(processes: &[u32]) -> anyhow::Result<Usage> {
     let mut usage = Usage::default();
-    // Grows while it is walked.
-    let mut next = 0;
-    while let Some(&id) = family.get(next) {
-        next += 1;
-        family.extend(
-            parents
-                .iter()
-                .filter(|(_, parent)| *parent == id)
-                .map(|(id, _)| id),
-        );
+    for &id in processes {
         usage.cpu += cpu(id).with_context(|| format!("process {id} has ended"))?;
         usage.memory += resident(id)?;
     }
     Ok(usage)
+}
+
+/// These processes and all of their children.
+fn family(processes: &[u32]) -> anyhow::Result<Vec<u32>> {
+    let parents = parents()?;
+    let mut family = processes.to_vec();
+    // Grows while it is walked.
+    let mut next = 0;
+    while let Some(&id) = family.get(next) {
+        next += 1;
+        let children = parents.iter().filter(|(_, parent)| *parent == id);
+        family.extend(children.map(|(id, _)| id));
+    }
+    Ok(family)
+}
+
+/// The name of the program, of at most 15 bytes.
+fn name(id: u32) -> String {
+    fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default()
 }
 
 /// The id of each process, and that of its parent.
@@ -83,7 +114,11 @@ fn resident(id: u32) -> anyhow::Result<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, id};
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio, id};
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
 
     use super::*;
 
@@ -100,5 +135,24 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(alone.memory > 0.0 && together.memory > alone.memory);
+    }
+
+    #[test]
+    fn php_below_a_server_is_counted_apart() {
+        let server = "php -r 'echo 1, PHP_EOL; sleep(60);' & echo $!; wait";
+        let mut server = Command::new("bash")
+            .args(["-c", server])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+        let php = lines.next().unwrap().unwrap().parse().unwrap();
+        // It prints once it runs.
+        lines.next().unwrap().unwrap();
+        let (own, apart) = usage_apart(&[server.id()]).unwrap();
+        kill(Pid::from_raw(php), Signal::SIGKILL).unwrap();
+        server.wait().unwrap();
+        let apart = apart.unwrap();
+        assert!(own.memory > 0.0 && apart.memory > own.memory);
     }
 }

@@ -1,0 +1,171 @@
+//! The marks of resident workers: against calls by themselves, in the same turn.
+
+use super::mark::{Bound, Mark, mark};
+use super::marks::ratio;
+use crate::figures::{Figures, Row, Spread};
+use crate::load::Shape;
+use crate::setups::Backend;
+
+const ALONE: &str = "grpc-fcgi-proxy, Unix socket";
+const KEPT: &str = "grpc-fcgi-proxy, kept, Unix socket";
+const RESIDENT: &str = "grpc-fcgi-proxy, resident, Unix socket";
+
+pub(super) fn of(figures: &Figures) -> Vec<Mark> {
+    let mut marks = vec![php(figures)];
+    for (backend, what, rate, cpu) in [
+        (Backend::PhpFpm, "GetItem", 6.0, 0.14),
+        (Backend::Nothing, "a handler that does nothing", 4.0, 0.24),
+    ] {
+        marks.extend(calls(figures, backend, what, rate, cpu));
+    }
+    marks.extend([slow_boot(figures), p50(figures), between(figures)]);
+    marks.extend(streams(figures));
+    marks
+}
+
+fn usual<'a>(figures: &'a Figures, backend: Backend, setup: &str) -> Option<&'a Row> {
+    figures.find("resident", backend, setup, Shape::USUAL)
+}
+
+/// The ratio of a figure at 8×8: of resident workers, to that of another setup.
+fn compared(
+    figures: &Figures,
+    backend: Backend,
+    to: &str,
+    figure: fn(&Row) -> Option<Spread>,
+) -> Option<Spread> {
+    let of = |setup| figure(usual(figures, backend, setup)?);
+    ratio(of(RESIDENT).as_ref(), of(to).as_ref())
+}
+
+fn rate(row: &Row) -> Option<Spread> {
+    Some(row.per_second.clone())
+}
+
+fn cpu(row: &Row) -> Option<Spread> {
+    row.cpu_between
+        .as_ref()?
+        .plus(row.cpu_application.as_ref()?)
+}
+
+fn php(figures: &Figures) -> Mark {
+    let cpu = |row: &Row| row.cpu_application.clone();
+    mark(
+        "resident, GetItem, 8×8: PHP's CPU per call",
+        "a call by itself",
+        compared(figures, Backend::PhpFpm, ALONE, cpu),
+        Bound::AtMost(0.20),
+        "×",
+    )
+}
+
+fn calls(
+    figures: &Figures,
+    backend: Backend,
+    what: &str,
+    least_rate: f64,
+    most_cpu: f64,
+) -> [Mark; 2] {
+    [
+        mark(
+            &format!("resident, {what}, 8×8: req/s"),
+            "a call by itself",
+            compared(figures, backend, ALONE, rate),
+            Bound::AtLeast(least_rate),
+            "×",
+        ),
+        mark(
+            &format!("resident, {what}, 8×8: CPU per call, with PHP"),
+            "a call by itself",
+            compared(figures, backend, ALONE, cpu),
+            Bound::AtMost(most_cpu),
+            "×",
+        ),
+    ]
+}
+
+fn slow_boot(figures: &Figures) -> Mark {
+    mark(
+        "resident, a boot of 5 ms, 8×8: req/s",
+        "a call by itself",
+        compared(figures, Backend::SlowBoot, ALONE, rate),
+        Bound::AtLeast(20.0),
+        "×",
+    )
+}
+
+fn p50(figures: &Figures) -> Mark {
+    let of = |setup| {
+        let row = figures.find("resident", Backend::PhpFpm, setup, Shape::SINGLE);
+        row.map(|row| &row.p50)
+    };
+    mark(
+        "resident, GetItem, 1×1: p50",
+        "a call by itself",
+        ratio(of(RESIDENT), of(ALONE)),
+        Bound::AtMost(0.5),
+        "×",
+    )
+}
+
+fn between(figures: &Figures) -> Mark {
+    let cpu = |row: &Row| row.cpu_between.clone();
+    mark(
+        "resident, GetItem, 8×8: the proxy's CPU per call",
+        "kept",
+        compared(figures, Backend::PhpFpm, KEPT, cpu),
+        Bound::AtMost(1.0),
+        "×",
+    )
+}
+
+fn streams(figures: &Figures) -> [Mark; 5] {
+    let rate = |setup| {
+        let mut rows = figures.valid_rows();
+        let row = rows.find(|row| row.part == "resident" && row.round_trips && row.setup == setup);
+        row.map(|row| &row.per_second)
+    };
+    let slow = figures.slow_streams.as_ref();
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
+    let alive = slow.and_then(|slow| Spread::of([slow.alive as f64 / slow.streams as f64 * 100.0]));
+    [
+        mark(
+            "resident, 64 bidirectional calls, 2 workers: round trips/s",
+            "8 in 8 workers by themselves",
+            ratio(rate(RESIDENT), rate(ALONE)),
+            Bound::AtLeast(5.0),
+            "×",
+        ),
+        mark(
+            "resident, idle stream: memory of the proxy",
+            "",
+            figures
+                .idle_streams
+                .as_ref()
+                .map(|idle| idle.memory.clone()),
+            Bound::AtMost(16.0),
+            "KiB",
+        ),
+        mark(
+            "resident, 5,000 streams, 2 workers, 60 s: alive",
+            "",
+            alive,
+            Bound::AtLeast(100.0),
+            "%",
+        ),
+        mark(
+            "resident, 5,000 streams, 2 workers, 60 s: latest answer",
+            "",
+            slow.and_then(|slow| Spread::of([slow.latest])),
+            Bound::AtMost(1000.0),
+            "ms",
+        ),
+        mark(
+            "resident, 5,000 streams, 2 workers, 60 s: a worker's memory",
+            "",
+            slow.and_then(|slow| Spread::of([slow.worker_memory])),
+            Bound::AtMost(256.0),
+            "MiB",
+        ),
+    ]
+}
