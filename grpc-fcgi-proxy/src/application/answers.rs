@@ -121,7 +121,9 @@ where
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, E> {
         poll_fn(|cx| match &mut self.source {
             Source::Exchange(exchange) => exchange.poll_next(cx),
-            Source::Resident(call) => call.poll_next(cx),
+            Source::Resident(call) => {
+                call.poll_next(cx, |error| ApplicationError::from(error).into())
+            }
         })
         .await
     }

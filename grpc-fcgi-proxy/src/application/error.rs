@@ -8,6 +8,7 @@ use crate::fastcgi::exchange::ExchangeError;
 use crate::fastcgi::limits::PoolError;
 use crate::fastcgi::pair::PairTooLong;
 use crate::fastcgi::record::RecordError;
+use crate::resident::{Failure, ResidentError};
 
 /// What the log says besides.
 type Cause = Box<dyn Error + Send + Sync>;
@@ -24,7 +25,7 @@ pub(crate) enum ApplicationError {
     TooManyWaiting,
     #[error("no application worker became free in time")]
     WaitTooLong,
-    #[error("no resident worker is there, and none is coming")]
+    #[error("no resident worker is ready, and none is coming")]
     NoWorkers,
     #[error("{0}")]
     Unreachable(#[source] Cause),
@@ -51,6 +52,21 @@ impl From<PoolError> for ApplicationError {
             PoolError::TooManyWaiting => Self::TooManyWaiting,
             PoolError::WaitTooLong => Self::WaitTooLong,
             PoolError::Connect(error) => Self::Unreachable(error.into()),
+        }
+    }
+}
+
+impl From<ResidentError> for ApplicationError {
+    fn from(error: ResidentError) -> Self {
+        match error {
+            ResidentError::TooManyStreams => Self::TooManyStreams,
+            ResidentError::TooManyWaiting => Self::TooManyWaiting,
+            ResidentError::WaitTooLong => Self::WaitTooLong,
+            ResidentError::Variables(error) => error.into(),
+            ResidentError::Failure(Failure::Expired) => Self::DeadlineExpired,
+            ResidentError::Failure(Failure::NoWorkers) => Self::NoWorkers,
+            ResidentError::Failure(Failure::NoAnswer) => Self::NoAnswer(error.into()),
+            ResidentError::Failure(Failure::CutShort) => Self::CutShort(error.into()),
         }
     }
 }

@@ -8,7 +8,14 @@ use grpc_wire::method::CallKind;
 use super::fields::metadata_list;
 use super::variables::{Input, Variables};
 use crate::fastcgi::pair::PairTooLong;
-use crate::resident::frame::MESSAGE_COMPRESSED;
+
+/// Holds those of a usual call without growing.
+pub(crate) const USUAL_LENGTH: usize = 512;
+
+/// A flag: the client sent the message compressed.
+const MESSAGE_COMPRESSED: u8 = 0x01;
+/// A flag, in the second byte: the input ends with this frame.
+pub(crate) const INPUT_ENDS: u8 = 0x02;
 
 /// Encodes it. The flag of an input that has ended is not set.
 ///

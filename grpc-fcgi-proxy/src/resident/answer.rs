@@ -10,11 +10,11 @@ use bytes::Bytes;
 use futures_util::Stream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::call::{Failure, NewCall};
-use super::frame::{CALL_LENGTH, CREDIT, INPUT_ENDS, MAX_PAYLOAD};
+use super::call::NewCall;
+use super::error::{Failure, ResidentError};
+use super::frame::{CREDIT, MAX_PAYLOAD};
 use super::group::Group;
-use crate::application::ApplicationError;
-use crate::binding::call_head::encode_call_head;
+use crate::binding::call_head::{INPUT_ENDS, USUAL_LENGTH, encode_call_head};
 use crate::binding::variables::{Input, Variables};
 use crate::share::Holdings;
 use crate::telemetry::ApplicationLog;
@@ -56,9 +56,9 @@ where
         client: &Holdings,
         log: ApplicationLog,
         cx: &mut Context<'_>,
-    ) -> Result<Self, ApplicationError> {
+    ) -> Result<Self, ResidentError> {
         if variables.deadline.is_some_and(|at| at <= SystemTime::now()) {
-            return Err(ApplicationError::DeadlineExpired);
+            return Err(Failure::Expired.into());
         }
         let purpose = match variables.input {
             Input::Message { .. } => Purpose::Unary,
@@ -82,7 +82,7 @@ where
         if purpose == Purpose::Stream {
             unsent = input.split_off(input.len().min(usize::try_from(CREDIT).unwrap_or(0)));
         }
-        let mut head = Vec::with_capacity(CALL_LENGTH + 512);
+        let mut head = Vec::with_capacity(USUAL_LENGTH);
         encode_call_head(variables, &mut head)?;
         let whole = ended && unsent.is_empty() && head.len() + input.len() <= MAX_PAYLOAD;
         if whole {
@@ -110,11 +110,12 @@ where
         })
     }
 
-    /// Polls the next piece of the answer, and sends requests.
-    pub(crate) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, E>>
-    where
-        E: From<ApplicationError>,
-    {
+    /// Polls the next piece of the answer, and sends requests. Fails if they do, or with `failed` of the reason.
+    pub(crate) fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        failed: impl Fn(ResidentError) -> E,
+    ) -> Poll<Result<Option<Bytes>, E>> {
         if let Poll::Ready(Err(error)) = self.poll_request(cx) {
             return Poll::Ready(Err(error));
         }
@@ -124,12 +125,12 @@ where
         });
         if answer.is_pending() && is_waiting {
             let error = ready!(self.poll_timer(cx));
-            return Poll::Ready(Err(error.into()));
+            return Poll::Ready(Err(failed(error)));
         }
-        answer.map_err(|failure| ApplicationError::from(failure).into())
+        answer.map_err(|failure| failed(failure.into()))
     }
 
-    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<ApplicationError> {
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<ResidentError> {
         let (group, purpose, joined) = (&self.group, self.purpose, self.joined);
         let timer = self.timer.get_or_insert_with(|| {
             let of_streams = purpose == Purpose::Stream && group.is_ready();
@@ -145,9 +146,9 @@ where
         });
         ready!(timer.sleep.as_mut().poll(cx));
         Poll::Ready(if timer.of_streams {
-            ApplicationError::TooManyStreams
+            ResidentError::TooManyStreams
         } else {
-            ApplicationError::WaitTooLong
+            ResidentError::WaitTooLong
         })
     }
 
@@ -186,16 +187,5 @@ impl<R: Stream> ResidentCall<R> {
 impl<R: Stream> Drop for ResidentCall<R> {
     fn drop(&mut self) {
         self.group.with(|state| state.drop_call(self.key));
-    }
-}
-
-impl From<Failure> for ApplicationError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Expired => Self::DeadlineExpired,
-            Failure::NoWorkers => Self::NoWorkers,
-            Failure::NoAnswer => Self::NoAnswer(failure.into()),
-            Failure::CutShort => Self::CutShort(failure.into()),
-        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::error::Failure;
 use super::frame::CREDIT;
 use crate::metrics::increment::Increment;
 use crate::share::{Holding, Holdings};
@@ -30,20 +31,6 @@ pub(super) struct NewCall {
     pub(super) log: ApplicationLog,
     /// The thread of the call.
     pub(super) thread: ThreadId,
-}
-
-/// Why a call has no answer, or no whole one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Failure {
-    /// The deadline expired in the queue.
-    #[error("the deadline has expired")]
-    Expired,
-    #[error("no worker is there, and none is coming")]
-    NoWorkers,
-    #[error("the worker ended before it answered")]
-    NoAnswer,
-    #[error("the worker ended before its answer was complete")]
-    CutShort,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

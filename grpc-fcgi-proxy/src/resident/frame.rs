@@ -12,15 +12,8 @@ pub const MAX_PAYLOAD: usize = 1024 * 1024;
 pub const SECRET_LENGTH: usize = 64;
 /// The length of a HELLO frame.
 pub const HELLO_LENGTH: usize = HEADER_LENGTH + 1 + SECRET_LENGTH + 4;
-/// The length of the fixed part of CALL.
-pub const CALL_LENGTH: usize = 20;
 /// The bytes of input and answer that may be under way in a streaming call.
 pub const CREDIT: u32 = 64 * 1024;
-
-/// CALL's flag: the client sent the message compressed.
-pub const MESSAGE_COMPRESSED: u8 = 0x01;
-/// CALL's flag: the input ends with this frame.
-pub const INPUT_ENDS: u8 = 0x02;
 
 const VERSION: u8 = 1;
 

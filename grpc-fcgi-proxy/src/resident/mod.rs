@@ -9,6 +9,7 @@ mod boot;
 mod call;
 mod choice;
 mod connection;
+mod error;
 mod folder;
 pub mod frame;
 mod group;
@@ -34,6 +35,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use self::answer::ResidentCall;
 use self::boot::{Place, Shared};
+pub(crate) use self::error::{Failure, ResidentError};
 pub(crate) use self::group::Group;
 use self::limits::ResidentLimits;
 use self::listener::Expected;

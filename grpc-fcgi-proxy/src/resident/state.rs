@@ -10,12 +10,12 @@ use bytes::Bytes;
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::call::{Call, Failure, NewCall, Phase};
+use super::call::{Call, NewCall, Phase};
 use super::choice::UnaryTime;
+use super::error::{Failure, ResidentError};
 use super::frame::FrameType;
 use super::limits::ResidentLimits;
 use super::worker::{NewWorker, Worker};
-use crate::application::ApplicationError;
 use crate::metrics::increment::Increment;
 use crate::metrics::resident::{ResidentMetrics, Retirement};
 use crate::share::Holdings;
@@ -65,7 +65,7 @@ impl State {
     }
 
     /// Gives the call to a worker, or lets it wait.
-    pub(super) fn begin(&mut self, call: NewCall) -> Result<usize, ApplicationError> {
+    pub(super) fn begin(&mut self, call: NewCall) -> Result<usize, ResidentError> {
         let is_ready = self.is_ready();
         if !is_ready && self.hopes == 0 {
             return Err(Failure::NoWorkers.into());
@@ -88,12 +88,12 @@ impl State {
             && self.limits.max_stream_wait.is_zero()
             && !self.has_room_for_stream(&call.client)
         {
-            return Err(ApplicationError::TooManyStreams);
+            return Err(ResidentError::TooManyStreams);
         }
         let waiting = self.waiting.count(Purpose::Unary) + self.waiting.count(Purpose::Stream);
         let room = self.limits.max_waiting.saturating_sub(waiting);
         if room == 0 || !self.limits.share.admits(call.client.waiting.count(), room) {
-            return Err(ApplicationError::TooManyWaiting);
+            return Err(ResidentError::TooManyWaiting);
         }
         let entry = self.calls.vacant_entry();
         let key = entry.key();

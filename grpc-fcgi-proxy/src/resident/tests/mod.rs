@@ -4,6 +4,7 @@ mod streams;
 mod unary;
 mod workers;
 
+use std::convert::identity;
 use std::future::poll_fn;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,13 +20,12 @@ use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
-use super::ResidentCall;
 use super::connection::WorkerConnection;
 use super::frame::{CREDIT, FrameType, HEADER_LENGTH, encode_credit, encode_header};
 use super::group::Group;
 use super::limits::ResidentLimits;
 use super::worker::NewWorker;
-use crate::application::ApplicationError;
+use super::{Failure, ResidentCall, ResidentError};
 use crate::binding::route::Script;
 use crate::binding::variables::{FormattedAddress, Input, Variables};
 use crate::metrics::registry::Metrics;
@@ -35,7 +35,7 @@ use crate::telemetry::{ApplicationLog, CallId, WorkerLog};
 
 const TEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-type Requests = stream::BoxStream<'static, Result<Bytes, ApplicationError>>;
+type Requests = stream::BoxStream<'static, Result<Bytes, ResidentError>>;
 
 fn limits() -> ResidentLimits {
     ResidentLimits {
@@ -135,8 +135,8 @@ fn requests(pieces: &[&'static [u8]]) -> Requests {
 async fn try_begin(
     group: &Arc<Group>,
     kind: CallKind,
-    mut requests: impl Stream<Item = Result<Bytes, ApplicationError>> + Unpin + Send + 'static,
-) -> Result<ResidentCall<Requests>, ApplicationError> {
+    mut requests: impl Stream<Item = Result<Bytes, ResidentError>> + Unpin + Send + 'static,
+) -> Result<ResidentCall<Requests>, ResidentError> {
     let address = FormattedAddress::from(std::net::SocketAddr::from(([127, 0, 0, 1], 9)));
     let headers = HeaderMap::new();
     let input = match kind {
@@ -185,14 +185,14 @@ async fn unary(group: &Arc<Group>) -> ResidentCall<Requests> {
     begin(group, CallKind::Unary, &[b"in"]).await
 }
 
-async fn next(call: &mut ResidentCall<Requests>) -> Result<Option<Bytes>, ApplicationError> {
-    timeout(TEST_TIMEOUT, poll_fn(|cx| call.poll_next(cx)))
+async fn next(call: &mut ResidentCall<Requests>) -> Result<Option<Bytes>, ResidentError> {
+    timeout(TEST_TIMEOUT, poll_fn(|cx| call.poll_next(cx, identity)))
         .await
         .unwrap()
 }
 
 /// The whole answer.
-async fn answer(call: &mut ResidentCall<Requests>) -> Result<Vec<u8>, ApplicationError> {
+async fn answer(call: &mut ResidentCall<Requests>) -> Result<Vec<u8>, ResidentError> {
     let mut whole = Vec::new();
     while let Some(piece) = next(call).await? {
         whole.put_slice(&piece);

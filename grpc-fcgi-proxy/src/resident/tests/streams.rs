@@ -11,7 +11,7 @@ async fn streams_over_the_limit_are_refused() {
         begin(&group, CallKind::ServerStream, &[b"in"]).await,
     ];
     let refused = try_begin(&group, CallKind::BidiStream, requests(&[])).await;
-    assert!(matches!(refused, Err(ApplicationError::TooManyStreams)));
+    assert!(matches!(refused, Err(ResidentError::TooManyStreams)));
 }
 
 #[tokio::test]
@@ -25,7 +25,7 @@ async fn the_input_of_a_stream_waits_for_credit() {
         .unwrap();
     let first = worker.expect(FrameType::Call, 1).await;
     assert_eq!(first.len(), 41 + 65_536);
-    assert!(poll_fn(|cx| Poll::Ready(call.poll_next(cx).is_pending())).await);
+    assert!(poll_fn(|cx| Poll::Ready(call.poll_next(cx, identity).is_pending())).await);
     worker.send(FrameType::Credit, 1, &[0, 0, 0x40, 0]).await;
     worker.send(FrameType::Credit, 1, &[0, 0, 0xc0, 0]).await;
     let reading = async {
@@ -61,7 +61,7 @@ async fn the_answer_of_a_stream_returns_credit_as_it_is_taken() {
     assert!(worker.end().await.contains("than its credit allows"));
     assert!(matches!(
         answer(&mut call).await,
-        Err(ApplicationError::CutShort(_))
+        Err(ResidentError::Failure(Failure::CutShort))
     ));
 }
 

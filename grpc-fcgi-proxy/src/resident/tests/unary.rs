@@ -59,9 +59,15 @@ async fn a_call_waits_for_a_worker_and_fails_if_none_is_coming() {
     let mut waiting = unary(&group).await;
     group.with(|state| state.set_hope(false));
     let failure = answer(&mut waiting).await.unwrap_err();
-    assert!(matches!(failure, ApplicationError::NoWorkers), "{failure}");
+    assert!(
+        matches!(failure, ResidentError::Failure(Failure::NoWorkers)),
+        "{failure}"
+    );
     let failure = try_begin(&group, CallKind::Unary, requests(&[b"in"])).await;
-    assert!(matches!(failure, Err(ApplicationError::NoWorkers)));
+    assert!(matches!(
+        failure,
+        Err(ResidentError::Failure(Failure::NoWorkers))
+    ));
     assert_eq!(metrics.waiting.get(), 0);
 }
 
@@ -100,8 +106,10 @@ async fn a_waiting_call_gives_up_in_time() {
     let (group, metrics) = group();
     let start = Instant::now();
     let mut call = unary(&group).await;
-    let failure = poll_fn(|cx| call.poll_next(cx)).await.unwrap_err();
-    assert!(matches!(failure, ApplicationError::WaitTooLong));
+    let failure = poll_fn(|cx| call.poll_next(cx, identity))
+        .await
+        .unwrap_err();
+    assert!(matches!(failure, ResidentError::WaitTooLong));
     assert!(start.elapsed() >= limits().max_wait);
     drop(call);
     assert_eq!(metrics.waiting.get(), 0);

@@ -16,8 +16,8 @@ async fn calls_behind_the_first_go_to_another_worker_when_theirs_ends() {
         drop(first);
         let failure = answer(&mut dying).await.unwrap_err();
         match failure {
-            ApplicationError::CutShort(_) => assert!(begun),
-            ApplicationError::NoAnswer(_) => assert!(!begun),
+            ResidentError::Failure(Failure::CutShort) => assert!(begun),
+            ResidentError::Failure(Failure::NoAnswer) => assert!(!begun),
             error => panic!("{error}"),
         }
         let mut second = Worker::join(&group, &metrics);
