@@ -146,3 +146,24 @@ fn machine() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!("{model}, {cores} cores, Linux {}", kernel.trim())
 }
+
+/// A row without figures.
+#[cfg(test)]
+pub(crate) fn test_row(part: &'static str, backend: Backend, shape: Shape) -> Row {
+    Row {
+        part,
+        backend,
+        round_trips: false,
+        setup: String::new(),
+        shape: shape.to_string(),
+        bytes: 40,
+        per_second: Spread::default(),
+        p50: Spread::default(),
+        p99: Spread::default(),
+        cpu_between: None,
+        cpu_application: None,
+        memory: None,
+        failures: 0,
+        first_failure: None,
+    }
+}

@@ -193,35 +193,20 @@ pub(super) fn ratio(value: Option<&Spread>, of: Option<&Spread>) -> Option<Sprea
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::figures::Row;
+    use crate::figures::{Row, test_row};
 
     #[test]
     fn growth_with_a_failure_in_one_shape_is_not_measured() {
-        let row = |shape: &str, cpu, failures| Row {
-            part: "growth",
-            backend: Backend::Trivial,
-            round_trips: false,
+        let row = |shape, cpu, failures| Row {
             setup: PROXY.to_owned(),
-            shape: shape.to_owned(),
-            bytes: 40,
-            per_second: Spread::default(),
-            p50: Spread::default(),
-            p99: Spread::default(),
             cpu_between: Spread::of([cpu]),
-            cpu_application: None,
-            memory: None,
             failures,
-            first_failure: None,
+            ..test_row("growth", Backend::Trivial, shape)
         };
-        let figures = |failures| Figures {
-            revision: String::new(),
-            machine: String::new(),
-            rows: vec![row("1×1", 1.0, 0), row("8×8", 2.0, failures)],
-            flows: Vec::new(),
-            memory: Vec::new(),
-            idle_streams: None,
-            slow_streams: None,
-            index: Vec::new(),
+        let figures = |failures| {
+            let mut figures = Figures::new(String::new(), Vec::new());
+            figures.rows = vec![row(Shape::SINGLE, 1.0, 0), row(Shape::USUAL, 2.0, failures)];
+            figures
         };
         assert_eq!(growth(&figures(0), PROXY), Spread::of([2.0]));
         assert_eq!(growth(&figures(1), PROXY), None);

@@ -169,3 +169,24 @@ fn streams(figures: &Figures) -> [Mark; 5] {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::test_row;
+
+    #[test]
+    fn the_cpu_time_of_proxy_and_php_counts_together() {
+        let row = |setup: &str, between, application| Row {
+            setup: setup.to_owned(),
+            cpu_between: Spread::of([between]),
+            cpu_application: Spread::of([application]),
+            ..test_row("resident", Backend::Nothing, Shape::USUAL)
+        };
+        let mut figures = Figures::new(String::new(), Vec::new());
+        figures.rows = vec![row(ALONE, 1.0, 3.0), row(RESIDENT, 0.5, 0.5)];
+        let got = compared(&figures, Backend::Nothing, ALONE, cpu);
+        assert_eq!(got, Spread::of([0.25]));
+        assert_eq!(compared(&figures, Backend::Nothing, KEPT, cpu), None);
+    }
+}
