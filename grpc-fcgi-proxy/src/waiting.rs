@@ -17,6 +17,17 @@ pub(crate) enum Purpose {
     Stream,
 }
 
+/// Why a call does not wait, or waits no longer. Nothing of it has reached the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum QueueError {
+    #[error("too many concurrent streaming calls")]
+    TooManyStreams,
+    #[error("too many calls are waiting for the application")]
+    TooManyWaiting,
+    #[error("no application worker became free in time")]
+    WaitTooLong,
+}
+
 /// The place of a call in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket {

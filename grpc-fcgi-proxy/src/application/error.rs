@@ -9,6 +9,7 @@ use crate::fastcgi::limits::PoolError;
 use crate::fastcgi::pair::PairTooLong;
 use crate::fastcgi::record::RecordError;
 use crate::resident::{Failure, ResidentError};
+use crate::waiting::QueueError;
 
 /// What the log says besides.
 type Cause = Box<dyn Error + Send + Sync>;
@@ -16,15 +17,11 @@ type Cause = Box<dyn Error + Send + Sync>;
 /// A call that the application did not answer, or not with valid header fields.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApplicationError {
-    /// No script has seen anything of the call. Nor in the next six cases.
+    /// No script has seen anything of the call. Nor in the next five cases.
     #[error("the deadline has expired")]
     DeadlineExpired,
-    #[error("too many concurrent streaming calls")]
-    TooManyStreams,
-    #[error("too many calls are waiting for the application")]
-    TooManyWaiting,
-    #[error("no application worker became free in time")]
-    WaitTooLong,
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     #[error("no resident worker is ready, and none is coming")]
     NoWorkers,
     #[error("{0}")]
@@ -48,9 +45,7 @@ pub(crate) enum ApplicationError {
 impl From<PoolError> for ApplicationError {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::TooManyStreams => Self::TooManyStreams,
-            PoolError::TooManyWaiting => Self::TooManyWaiting,
-            PoolError::WaitTooLong => Self::WaitTooLong,
+            PoolError::Queue(error) => error.into(),
             PoolError::Connect(error) => Self::Unreachable(error.into()),
         }
     }
@@ -59,9 +54,7 @@ impl From<PoolError> for ApplicationError {
 impl From<ResidentError> for ApplicationError {
     fn from(error: ResidentError) -> Self {
         match error {
-            ResidentError::TooManyStreams => Self::TooManyStreams,
-            ResidentError::TooManyWaiting => Self::TooManyWaiting,
-            ResidentError::WaitTooLong => Self::WaitTooLong,
+            ResidentError::Queue(error) => error.into(),
             ResidentError::Variables(error) => error.into(),
             ResidentError::Failure(Failure::Expired) => Self::DeadlineExpired,
             ResidentError::Failure(Failure::NoWorkers) => Self::NoWorkers,

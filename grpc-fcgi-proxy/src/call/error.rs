@@ -14,6 +14,7 @@ use grpc_wire::timeout::InvalidTimeout;
 use crate::application::ApplicationError;
 use crate::binding::answers::AnswerError;
 use crate::binding::dropped::DroppedFields;
+use crate::waiting::QueueError;
 
 /// A call without a status from the application. Each variant names who failed.
 #[derive(Debug, thiserror::Error)]
@@ -165,15 +166,15 @@ fn encoding_status(error: &EncodingError) -> Status {
 fn application_status(error: &ApplicationError) -> Status {
     match error {
         ApplicationError::DeadlineExpired => deadline_expired(),
-        ApplicationError::TooManyStreams => Status::new(
+        ApplicationError::Queue(QueueError::TooManyStreams) => Status::new(
             Code::ResourceExhausted,
             "too many concurrent streaming calls",
         ),
-        ApplicationError::TooManyWaiting => Status::new(
+        ApplicationError::Queue(QueueError::TooManyWaiting) => Status::new(
             Code::ResourceExhausted,
             "too many calls are waiting for the application",
         ),
-        ApplicationError::WaitTooLong => Status::new(
+        ApplicationError::Queue(QueueError::WaitTooLong) => Status::new(
             Code::ResourceExhausted,
             "no application worker became free in time",
         ),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::target::ConnectError;
 use crate::share::Share;
+use crate::waiting::QueueError;
 
 /// The limits of the pool.
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +30,8 @@ pub(crate) struct PoolLimits {
 /// Why a call has no connection. No script has received any part of the call.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PoolError {
-    #[error("too many concurrent streaming calls")]
-    TooManyStreams,
-    #[error("too many calls are waiting for the application")]
-    TooManyWaiting,
-    #[error("no application worker became free in time")]
-    WaitTooLong,
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     #[error(transparent)]
     Connect(#[from] ConnectError),
 }

@@ -22,7 +22,7 @@ use super::targets::Targets;
 use crate::metrics::increment::Increment;
 use crate::metrics::pool::PoolMetrics;
 use crate::share::Holdings;
-use crate::waiting::Purpose;
+use crate::waiting::{Purpose, QueueError};
 
 /// Between two attempts to connect to a target that is out of rotation.
 const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
@@ -103,16 +103,14 @@ impl Pool {
                 .await;
         }
         if self.limits.max_stream_wait.is_zero() {
-            return Err(PoolError::TooManyStreams);
+            return Err(QueueError::TooManyStreams.into());
         }
         let give_up = start + self.limits.max_stream_wait;
-        match self
-            .connected(Purpose::Stream, client, start, give_up)
-            .await
-        {
-            Err(PoolError::WaitTooLong) => Err(PoolError::TooManyStreams),
-            result => result,
-        }
+        let connected = self.connected(Purpose::Stream, client, start, give_up);
+        connected.await.map_err(|error| match error {
+            PoolError::Queue(QueueError::WaitTooLong) => QueueError::TooManyStreams.into(),
+            error => error,
+        })
     }
 
     async fn connected(
@@ -158,13 +156,13 @@ impl Pool {
         let before = usize::try_from(waiting.value() - 1).unwrap_or(0);
         let free = self.limits.max_waiting.saturating_sub(before);
         if free == 0 || !self.limits.share.admits(client.waiting.count(), free) {
-            return Err(PoolError::TooManyWaiting);
+            return Err(QueueError::TooManyWaiting.into());
         }
         let mut waiter = self.queue.join(purpose, client);
         match timeout_at(give_up, waiter.place()).await {
             Ok(Some(place)) => Ok(place),
             // The queue holds the sender while `waiter` lives.
-            Ok(None) | Err(_) => Err(PoolError::WaitTooLong),
+            Ok(None) | Err(_) => Err(QueueError::WaitTooLong.into()),
         }
     }
 
@@ -353,9 +351,12 @@ mod tests {
         assert!(futures_util::poll!(&mut waiting).is_pending());
         assert!(matches!(
             pool.acquire(&Holdings::default()).await,
-            Err(PoolError::TooManyWaiting)
+            Err(PoolError::Queue(QueueError::TooManyWaiting))
         ));
-        assert!(matches!(waiting.await, Err(PoolError::WaitTooLong)));
+        assert!(matches!(
+            waiting.await,
+            Err(PoolError::Queue(QueueError::WaitTooLong))
+        ));
         assert_eq!(pool.metrics.waiting.get(), 0);
     }
 

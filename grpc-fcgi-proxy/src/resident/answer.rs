@@ -18,7 +18,7 @@ use crate::binding::call_head::{INPUT_ENDS, USUAL_LENGTH, encode_call_head};
 use crate::binding::variables::{Input, Variables};
 use crate::share::Holdings;
 use crate::telemetry::ApplicationLog;
-use crate::waiting::Purpose;
+use crate::waiting::{Purpose, QueueError};
 
 /// A running or waiting call. Dropping it cancels the call.
 pub(crate) struct ResidentCall<R: Stream> {
@@ -146,9 +146,9 @@ where
         });
         ready!(timer.sleep.as_mut().poll(cx));
         Poll::Ready(if timer.of_streams {
-            ResidentError::TooManyStreams
+            ResidentError::Queue(QueueError::TooManyStreams)
         } else {
-            ResidentError::WaitTooLong
+            ResidentError::Queue(QueueError::WaitTooLong)
         })
     }
 

@@ -1,17 +1,14 @@
 //! Why a call has no answer of a resident worker.
 
 use crate::fastcgi::pair::PairTooLong;
+use crate::waiting::QueueError;
 
 /// A call that no worker answered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResidentError {
-    /// No worker has got anything of the call. So in the next four cases.
-    #[error("too many concurrent streaming calls")]
-    TooManyStreams,
-    #[error("too many calls are waiting for the application")]
-    TooManyWaiting,
-    #[error("no application worker became free in time")]
-    WaitTooLong,
+    /// No worker has got anything of the call. So in the next case.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     #[error(transparent)]
     Variables(#[from] PairTooLong),
     #[error(transparent)]

@@ -19,7 +19,7 @@ use super::worker::{NewWorker, Worker};
 use crate::metrics::increment::Increment;
 use crate::metrics::resident::{ResidentMetrics, Retirement};
 use crate::share::Holdings;
-use crate::waiting::{Purpose, WaitingCalls};
+use crate::waiting::{Purpose, QueueError, WaitingCalls};
 
 /// The workers and calls of one script.
 #[derive(Debug)]
@@ -88,12 +88,12 @@ impl State {
             && self.limits.max_stream_wait.is_zero()
             && !self.has_room_for_stream(&call.client)
         {
-            return Err(ResidentError::TooManyStreams);
+            return Err(QueueError::TooManyStreams.into());
         }
         let waiting = self.waiting.count(Purpose::Unary) + self.waiting.count(Purpose::Stream);
         let room = self.limits.max_waiting.saturating_sub(waiting);
         if room == 0 || !self.limits.share.admits(call.client.waiting.count(), room) {
-            return Err(ResidentError::TooManyWaiting);
+            return Err(QueueError::TooManyWaiting.into());
         }
         let entry = self.calls.vacant_entry();
         let key = entry.key();

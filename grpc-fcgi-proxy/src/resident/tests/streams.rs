@@ -1,6 +1,7 @@
 //! Streaming calls.
 
 use super::*;
+use crate::waiting::QueueError;
 
 #[tokio::test]
 async fn streams_over_the_limit_are_refused() {
@@ -11,7 +12,10 @@ async fn streams_over_the_limit_are_refused() {
         begin(&group, CallKind::ServerStream, &[b"in"]).await,
     ];
     let refused = try_begin(&group, CallKind::BidiStream, requests(&[])).await;
-    assert!(matches!(refused, Err(ResidentError::TooManyStreams)));
+    assert!(matches!(
+        refused,
+        Err(ResidentError::Queue(QueueError::TooManyStreams))
+    ));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::resident::choice::UnaryTime;
+use crate::waiting::QueueError;
 
 #[tokio::test]
 async fn a_unary_call_is_one_frame_and_ends_with_its_answer() {
@@ -109,7 +110,10 @@ async fn a_waiting_call_gives_up_in_time() {
     let failure = poll_fn(|cx| call.poll_next(cx, identity))
         .await
         .unwrap_err();
-    assert!(matches!(failure, ResidentError::WaitTooLong));
+    assert!(matches!(
+        failure,
+        ResidentError::Queue(QueueError::WaitTooLong)
+    ));
     assert!(start.elapsed() >= limits().max_wait);
     drop(call);
     assert_eq!(metrics.waiting.get(), 0);

@@ -1,0 +1,71 @@
+//! Workers that are replaced while calls run.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tonic::Code;
+
+use super::{POOL, booted, call, serve, value};
+use crate::support::{Client, message};
+
+/// Calls all the time until it is told to stop, and returns the number of calls.
+fn load(client: &Client, stop: &Arc<AtomicBool>) -> Vec<tokio::task::JoinHandle<usize>> {
+    let callers = (0..8).map(|caller| {
+        let (client, stop) = (client.clone(), Arc::clone(stop));
+        tokio::spawn(async move {
+            let mut calls = 0;
+            while !stop.load(Ordering::Relaxed) {
+                if caller % 2 == 0 {
+                    assert_eq!(call(&client, "unary").await, "unary");
+                } else {
+                    let body = [message(&value("a")), message(&value("b"))].concat();
+                    let headers = [("content-type", "application/grpc")];
+                    let path = "/test.Service/BidiStream";
+                    let response = client.send(path, body, &headers).await.unwrap();
+                    assert_eq!(response.status(), (Code::Ok, ""));
+                }
+                calls += 1;
+            }
+            calls
+        })
+    });
+    callers.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replacing_the_workers_under_load_loses_no_call() {
+    let (php_fpm, proxy, client) = serve(POOL, &["--connection-share", "100"]).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let callers = load(&client, &stop);
+    booted(&php_fpm, &proxy, 2).await;
+    proxy.signal(Signal::SIGHUP);
+    booted(&php_fpm, &proxy, 4).await;
+    kill(
+        Pid::from_raw(php_fpm.id().try_into().unwrap()),
+        Signal::SIGUSR2,
+    )
+    .unwrap();
+    booted(&php_fpm, &proxy, 6).await;
+    stop.store(true, Ordering::Relaxed);
+    for caller in callers {
+        assert!(caller.await.unwrap() > 0);
+    }
+    proxy.metric_becomes("resident_calls_waiting", 0.0).await;
+}
+
+#[tokio::test]
+async fn workers_are_replaced_in_a_pool_without_room() {
+    let (_php_fpm, proxy, client) = serve("pm.max_children = 2\n", &[]).await;
+    let before: HashSet<_> = HashSet::from([call(&client, "pid").await]);
+    proxy.signal(Signal::SIGHUP);
+    proxy
+        .metric_becomes(r#"resident_retirements_total{reason="reload"}"#, 2.0)
+        .await;
+    for _ in 0..10 {
+        call(&client, "pid").await;
+    }
+    assert_eq!(before.len(), 1);
+}
