@@ -9,7 +9,7 @@ use PHPUnit\Framework\TestCase;
 /** Resident workers under php-fpm. */
 abstract class ResidentTestCase extends TestCase
 {
-    private const SCRIPT = __DIR__ . '/resident.php';
+    protected const SCRIPT = __DIR__ . '/resident.php';
 
     protected static PhpFpm $phpFpm;
     private static string $notes;
@@ -44,7 +44,7 @@ abstract class ResidentTestCase extends TestCase
     /** @param array<string, string> $variables */
     protected function launch(array $variables = []): void
     {
-        $this->proxy = new ResidentProxy(self::$phpFpm, self::SCRIPT, $variables);
+        $this->proxy = new ResidentProxy(self::$phpFpm, static::SCRIPT, $variables);
     }
 
     protected function execute(string $command): string
