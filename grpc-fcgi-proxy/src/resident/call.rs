@@ -47,6 +47,8 @@ pub(super) struct Call {
     pub(super) phase: Phase,
     pub(super) head: Bytes,
     pub(super) input: Bytes,
+    /// Whether the input of a streaming call has ended behind these bytes, while it waits.
+    pub(super) input_ended: bool,
     pub(super) deadline: Option<SystemTime>,
     pub(super) client: Holdings,
     pub(super) thread: ThreadId,
@@ -75,6 +77,7 @@ impl Call {
             phase,
             head: call.head,
             input: call.input,
+            input_ended: false,
             deadline: call.deadline,
             client: call.client,
             thread: call.thread,

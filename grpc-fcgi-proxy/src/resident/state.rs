@@ -108,6 +108,9 @@ impl State {
         let (call, worker) = (&mut self.calls[key], &mut self.workers[to]);
         let number = worker.next_number();
         worker.push_call(number, &call.head, &call.input);
+        if call.input_ended {
+            worker.push(FrameType::End, number);
+        }
         worker.calls.insert(number, key);
         let held = if call.is_stream() {
             worker.streams += 1;
@@ -220,17 +223,18 @@ impl State {
         }
     }
 
-    /// Ends a streaming call's input. Returns false if the caller must wait first.
-    pub(super) fn end_input(&mut self, key: usize) -> bool {
-        match self.calls[key].phase {
+    /// Ends a streaming call's input.
+    pub(super) fn end_input(&mut self, key: usize) {
+        let call = &mut self.calls[key];
+        match call.phase {
             Phase::Running { worker, number } => {
                 let worker = &mut self.workers[worker];
                 worker.push(FrameType::End, number);
                 self.wakes.extend(worker.task());
-                true
             }
-            Phase::Waiting(_) => false,
-            Phase::Over(_) => true,
+            // The worker that gets the call is told.
+            Phase::Waiting(_) => call.input_ended = true,
+            Phase::Over(_) => {}
         }
     }
 

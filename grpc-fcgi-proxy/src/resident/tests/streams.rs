@@ -89,3 +89,27 @@ async fn input_that_comes_later_is_sent_as_it_comes() {
     assert_eq!(polled.await.unwrap().unwrap(), None);
     assert_eq!(CREDIT, 65_536);
 }
+
+#[tokio::test]
+async fn input_that_ends_while_the_call_waits_ends_in_the_worker() {
+    for first in [None, Some(Bytes::from_static(b"one"))] {
+        let (group, metrics) = group();
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let sent = first.clone().unwrap_or_default();
+        if let Some(first) = first {
+            sender.send(Ok(first)).unwrap();
+        }
+        let input = stream::poll_fn(move |cx| receiver.poll_recv(cx));
+        let mut call = try_begin(&group, CallKind::ClientStream, input)
+            .await
+            .unwrap();
+        drop(sender);
+        assert!(poll_fn(|cx| Poll::Ready(call.poll_next(cx, identity).is_pending())).await);
+        let mut worker = Worker::join(&group, &metrics);
+        let payload = worker.expect(FrameType::Call, 1).await;
+        assert_eq!(&payload[41..], sent);
+        worker.expect(FrameType::End, 1).await;
+        worker.send(FrameType::End, 1, b"answer").await;
+        assert_eq!(answer(&mut call).await.unwrap(), b"answer");
+    }
+}
