@@ -95,7 +95,10 @@ impl State {
             return Ok(None);
         };
         let call = &mut self.calls[call_key];
-        if !call.is_stream() && self.workers[key].unary.front() != Some(&number) {
+        let is_in_turn = call.is_stream()
+            || call.cancelled.is_some()
+            || self.workers[key].unary.front() == Some(&number);
+        if !is_in_turn {
             return Err(Violation::OutOfTurn(number));
         }
         if !call.push(piece, self.limits.answer) {
@@ -113,6 +116,9 @@ impl State {
         worker.calls.remove(&number);
         if call.is_stream() {
             worker.streams -= 1;
+        } else if worker.unary.front() != Some(&number) {
+            // Cancelled before it had begun.
+            worker.unary.retain(|other| *other != number);
         } else {
             worker.unary.pop_front();
             let now = Instant::now();

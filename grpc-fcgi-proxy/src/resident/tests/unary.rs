@@ -133,3 +133,24 @@ async fn no_call_waits_in_a_worker_behind_a_long_one() {
     worker.send(FrameType::End, 2, b"answer").await;
     assert_eq!(answer(&mut second).await.unwrap(), b"answer");
 }
+
+#[tokio::test]
+async fn a_cancelled_call_may_end_before_its_turn() {
+    let (group, metrics) = group();
+    let mut worker = Worker::join(&group, &metrics);
+    let calls = [(); 3].map(|()| unary(&group));
+    let [mut first, second, mut third] = futures_util::future::join_all(calls)
+        .await
+        .try_into()
+        .unwrap_or_else(|_| panic!("three calls"));
+    drop(second);
+    for number in 1..=3 {
+        worker.expect(FrameType::Call, number).await;
+    }
+    worker.expect(FrameType::Cancel, 2).await;
+    worker.send(FrameType::End, 2, b"").await;
+    worker.send(FrameType::End, 1, b"first").await;
+    assert_eq!(answer(&mut first).await.unwrap(), b"first");
+    worker.send(FrameType::End, 3, b"third").await;
+    assert_eq!(answer(&mut third).await.unwrap(), b"third");
+}
