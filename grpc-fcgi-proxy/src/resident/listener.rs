@@ -1,5 +1,6 @@
 //! Where resident workers connect to, and which connection is a worker's: only who knows the secret of a launch.
 
+use std::collections::VecDeque;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +12,8 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use super::folder::{Files, is_dead, private_folder};
@@ -20,7 +22,7 @@ use crate::fastcgi::endpoint::Endpoint;
 use crate::fastcgi::socket::Socket;
 use crate::lookup::lookup;
 
-/// Connections that have not sent HELLO yet.
+/// Connections that have not sent HELLO yet. A further one ends the oldest: a worker sends it at once.
 const MAX_UNKNOWN: usize = 64;
 /// How long HELLO may take.
 const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -168,7 +170,7 @@ impl WorkerListener {
 
     /// Accepts workers, forever.
     pub(super) async fn accept(self, expected: Expected) {
-        let unknown = Arc::new(Semaphore::new(MAX_UNKNOWN));
+        let mut unknown = VecDeque::<AbortHandle>::with_capacity(MAX_UNKNOWN);
         // Held to the end.
         let _files = self.files;
         loop {
@@ -178,14 +180,15 @@ impl WorkerListener {
             };
             match accepted {
                 Ok(socket) => {
-                    // Over the limit it is closed.
-                    if let Ok(permit) = Arc::clone(&unknown).try_acquire_owned() {
-                        let expected = expected.clone();
-                        tokio::spawn(async move {
-                            admit(socket, &expected).await;
-                            drop(permit);
-                        });
+                    unknown.retain(|admission| !admission.is_finished());
+                    if unknown.len() == MAX_UNKNOWN
+                        && let Some(oldest) = unknown.pop_front()
+                    {
+                        oldest.abort();
                     }
+                    let expected = expected.clone();
+                    let admission = tokio::spawn(async move { admit(socket, &expected).await });
+                    unknown.push_back(admission.abort_handle());
                 }
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a resident worker");
@@ -305,17 +308,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_without_hello_are_limited() {
-        let (path, mut expectation) = {
-            let (path, expected) = listening().await;
-            (path, expected.expect().unwrap())
-        };
-        let mut silent = Vec::new();
-        for _ in 0..MAX_UNKNOWN {
-            silent.push(UnixStream::connect(&path).await.unwrap());
+    async fn connections_without_hello_are_limited_but_keep_no_worker_away() {
+        let (path, expected) = listening().await;
+        let mut launch = expected.expect().unwrap();
+        let mut slow = Vec::new();
+        for _ in 0..2 * MAX_UNKNOWN {
+            let mut socket = UnixStream::connect(&path).await.unwrap();
+            // It may have been closed already.
+            let _ = socket.write_all(&hello(&launch.secret)[..9]).await;
+            slow.push(socket);
         }
-        is_refused(&path, &hello(&expectation.secret)).await;
-        assert!(expectation.connected.try_recv().is_err());
+        let mut worker = UnixStream::connect(&path).await.unwrap();
+        worker.write_all(&hello(&launch.secret)).await.unwrap();
+        assert!((&mut launch.connected).await.is_ok());
+        for socket in &mut slow[..MAX_UNKNOWN] {
+            assert!(matches!(socket.read(&mut [0]).await, Ok(0) | Err(_)));
+        }
+        for socket in &slow[MAX_UNKNOWN + 1..] {
+            let open = socket.try_read(&mut [0]).unwrap_err();
+            assert_eq!(open.kind(), io::ErrorKind::WouldBlock);
+        }
     }
 
     #[tokio::test]
