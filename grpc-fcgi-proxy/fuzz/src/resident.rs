@@ -65,6 +65,7 @@ fn is_valid(bytes: &[u8]) -> bool {
             7 => length > 0 && bytes.get(8).is_none_or(|level| matches!(level, 3 | 4 | 6)),
             8 => of_worker && length == 0,
             9 => of_worker && length == 16,
+            10 => length == 0,
             _ => false,
         }
 }
@@ -85,6 +86,7 @@ fn take(bytes: &[u8], frame: &Frame) -> usize {
             assert_eq!((*call, &text[..]), (number, &payload[1..]));
         }
         (8, Frame::Retire) => {}
+        (10, Frame::Exit(call)) => assert_eq!(*call, number),
         (9, Frame::Status { busy, memory }) => {
             assert_eq!([busy.to_be_bytes(), memory.to_be_bytes()].concat(), payload);
         }

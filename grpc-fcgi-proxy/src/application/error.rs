@@ -31,7 +31,9 @@ pub(crate) enum ApplicationError {
     /// The client's metadata, or a configured path, is too long.
     #[error("{0}")]
     VariablesTooLong(#[source] Cause),
-    /// A script may have run. So in the next three cases.
+    /// A script may have run. So in the next four cases.
+    #[error("the call ran on in a resident worker that is being replaced")]
+    WorkerReplaced,
     #[error("{0}")]
     NoAnswer(#[source] Cause),
     #[error("{0}")]
@@ -58,6 +60,7 @@ impl From<ResidentError> for ApplicationError {
             ResidentError::Variables(error) => error.into(),
             ResidentError::Failure(Failure::Expired) => Self::DeadlineExpired,
             ResidentError::Failure(Failure::NoWorkers) => Self::NoWorkers,
+            ResidentError::Failure(Failure::Replaced) => Self::WorkerReplaced,
             ResidentError::Failure(Failure::NoAnswer) => Self::NoAnswer(error.into()),
             ResidentError::Failure(Failure::CutShort) => Self::CutShort(error.into()),
         }

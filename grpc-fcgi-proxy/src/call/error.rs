@@ -87,7 +87,8 @@ impl CallError {
             Self::Stopping | Self::EndedEarly | Self::Answer(_) => false,
             Self::Application(error) => !matches!(
                 error,
-                ApplicationError::NoAnswer(_)
+                ApplicationError::WorkerReplaced
+                    | ApplicationError::NoAnswer(_)
                     | ApplicationError::CutShort(_)
                     | ApplicationError::Malformed(_)
             ),
@@ -181,6 +182,10 @@ fn application_status(error: &ApplicationError) -> Status {
         ApplicationError::NoWorkers => Status::new(
             Code::Unavailable,
             "the application's workers are not available",
+        ),
+        ApplicationError::WorkerReplaced => Status::new(
+            Code::Unavailable,
+            "the application's worker is being replaced",
         ),
         ApplicationError::Unreachable(_) => {
             Status::new(Code::Unavailable, "the application is unreachable")

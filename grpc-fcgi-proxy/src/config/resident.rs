@@ -57,6 +57,10 @@ pub(crate) struct ResidentFlags {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = period)]
     pub(crate) resident_stuck_timeout: Duration,
 
+    /// How long the streaming calls of a worker that is being replaced may run on; then they fail with UNAVAILABLE
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = period)]
+    pub(crate) resident_drain_timeout: Duration,
+
     /// How long a worker may boot, from its launch until it connects
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = period)]
     pub(crate) resident_boot_timeout: Duration,
@@ -95,6 +99,7 @@ impl Config {
             max_age: flags.resident_max_age,
             max_memory: flags.resident_max_memory.unwrap_or(0),
             stuck_timeout: flags.resident_stuck_timeout,
+            drain_timeout: flags.resident_drain_timeout,
             boot_timeout: flags.resident_boot_timeout,
         })
     }
@@ -108,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_invalid_flag_is_refused_with_an_example_of_a_valid_one() {
-        let table: [(&[&str], &str); 7] = [
+        let table: [(&[&str], &str); 8] = [
             (&["--resident-workers", "0"], "from 1 to 1024"),
             (&["--resident-exclude", "a.B"], "--resident-workers <COUNT>"),
             (
@@ -128,6 +133,7 @@ mod tests {
                 "is not in 1..",
             ),
             (&["--resident-boot-timeout", "0s"], "a duration above 0"),
+            (&["--resident-drain-timeout", "0s"], "a duration above 0"),
         ];
         for (arguments, expected) in table {
             let all = [&["grpc-fcgi-proxy"], arguments, &["index.php"]].concat();

@@ -23,6 +23,8 @@ pub(crate) struct ResidentMetrics {
     workers: IntGaugeVec,
     boots: IntCounterVec,
     retirements: IntCounterVec,
+    /// Streaming calls that outlasted `--resident-drain-timeout`.
+    pub(crate) streams_aborted: IntCounter,
     busy: CounterVec,
     memory: IntGaugeVec,
 }
@@ -115,6 +117,7 @@ impl ResidentMetrics {
                 "Resident workers that were replaced, by reason.",
                 &["reason"],
             )?,
+            streams_aborted: streams_aborted(registry)?,
             busy,
             memory: gauges(
                 "resident_memory_bytes",
@@ -165,6 +168,15 @@ impl ResidentMetrics {
         let _ = self.busy.remove_label_values(&[target, script]);
         let _ = self.memory.remove_label_values(&[target, script]);
     }
+}
+
+fn streams_aborted(registry: &Registry) -> prometheus::Result<IntCounter> {
+    let counter = IntCounter::new(
+        "resident_streams_aborted_total",
+        "Streaming calls that were aborted because their resident worker was replaced.",
+    )?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
 }
 
 /// The workers of one script at one target.

@@ -1,20 +1,20 @@
 //! Boots one worker: launches its script, and waits until it connects.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::connection::{End, WorkerConnection};
 use super::group::Group;
 use super::launch::{Ended, Launch, LaunchError, LaunchRequest};
 use super::listener::{Connected, Expected, WorkerAddress};
-use super::worker::NewWorker;
+use super::worker::{NewWorker, WorkerId};
 use crate::binding::route::{Script, Unresolved};
 use crate::fastcgi::socket::StdSocket;
 use crate::fastcgi::target::Target;
@@ -22,6 +22,8 @@ use crate::metrics::increment::Increment;
 use crate::metrics::resident::{PlaceMetrics, Retirement, WorkerMetrics};
 use crate::telemetry::WorkerLog;
 
+/// A worker that ends before this age, without a call, was not worth its boot.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// How long a connection stays open after its script has ended, for what it has still sent.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -78,20 +80,31 @@ pub(super) struct Place {
 /// A worker that serves calls.
 #[derive(Debug)]
 pub(super) struct Running {
-    /// Its key in the group, while its connection is open.
-    key: usize,
+    /// Names it in the group.
+    id: WorkerId,
     pub(super) number: u64,
     pid: u32,
     pub(super) replace: oneshot::Receiver<Retirement>,
     /// When it was ready.
-    pub(super) since: Instant,
+    since: Instant,
+    /// Whether it has got a call.
+    used: Arc<AtomicBool>,
     /// When it is old.
     pub(super) until: Option<Instant>,
     /// Cancelled when the connection has ended.
     pub(super) disconnected: CancellationToken,
     /// The end of its script.
     ended: oneshot::Receiver<Ended>,
-    ready: Increment,
+    /// Until it is being replaced.
+    ready: Option<Increment>,
+}
+
+impl Running {
+    /// Whether it has been of no use, so that the next one may be of none either. That a call ended it is no reason to
+    /// wait: a client could keep all workers away by such calls.
+    pub(super) fn is_wasted(&self) -> bool {
+        !self.used.load(Ordering::Relaxed) && self.since.elapsed() < SHORT_LIFE
+    }
 }
 
 impl Place {
@@ -162,12 +175,14 @@ impl Place {
     ) -> Result<Running, BootError> {
         let (limits, pid) = (&self.group.limits, connected.pid);
         let (replace, replaced) = oneshot::channel();
-        let (key_sender, key) = oneshot::channel();
+        let (id_sender, id) = oneshot::channel();
         let (script_ended, disconnected) = (CancellationToken::new(), CancellationToken::new());
+        let used = Arc::new(AtomicBool::new(false));
         let task = WorkerTask {
             socket: connected.socket.into_std()?,
             group: Arc::clone(&self.group),
             max_calls: limits.max_calls.map(varied_count),
+            used: Arc::clone(&used),
             metrics: self.metrics.worker.clone(),
             number,
             log,
@@ -177,7 +192,7 @@ impl Place {
         };
         let threads = &self.shared.threads;
         let next = self.shared.next_thread.fetch_add(1, Ordering::Relaxed);
-        threads[next % threads.len()].spawn(task.run(key_sender));
+        threads[next % threads.len()].spawn(task.run(id_sender));
         let (ended_sender, ended) = oneshot::channel();
         tokio::spawn(async move {
             // The slot may not wait for it.
@@ -186,27 +201,25 @@ impl Place {
         });
         let age = limits.max_age.map(|age| age.mul_f64(varied(1.0)));
         Ok(Running {
-            key: key.await.map_err(std::io::Error::other)?,
+            id: id.await.map_err(std::io::Error::other)?,
             number,
             pid,
             replace: replaced,
             since: Instant::now(),
+            used,
             until: age.and_then(|age| Instant::now().checked_add(age)),
             disconnected,
             ended,
-            ready: Increment::new(&self.metrics.ready),
+            ready: Some(Increment::new(&self.metrics.ready)),
         })
     }
 
     /// Lets the worker finish its calls, and waits for its end.
-    pub(super) async fn finish(self: Arc<Self>, running: Running, reason: Retirement) {
+    pub(super) async fn finish(self: Arc<Self>, mut running: Running, reason: Retirement) {
         self.group.metrics.retired(reason);
-        drop(running.ready);
+        running.ready = None;
         let _retiring = Increment::new(&self.metrics.retiring);
-        if !running.disconnected.is_cancelled() {
-            self.group.with(|state| state.retire(running.key));
-        }
-        running.disconnected.cancelled().await;
+        self.drain(&running, reason).await;
         let ended = running.ended.await;
         let ended = ended.as_ref().map(describe).unwrap_or_default();
         let (target, worker, script) = (&self.target, running.number, self.script.filename());
@@ -221,12 +234,42 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Waits until a worker that is being replaced has finished its calls. Its streams may outlast the worker by far, so they
+    /// are aborted after a time; then the worker has as long to end as one that is stuck.
+    async fn drain(&self, running: &Running, reason: Retirement) {
+        let (group, disconnected) = (&self.group, &running.disconnected);
+        let limits = &group.limits;
+        group.with(|state| state.retire(running.id));
+        if timeout(limits.drain_timeout, disconnected.cancelled())
+            .await
+            .is_ok()
+        {
+            return;
+        }
+        let aborted = group.with(|state| state.abort_streams(running.id));
+        if aborted > 0 {
+            group.metrics.streams_aborted.inc_by(aborted);
+            let (target, script, worker) = (&self.target, self.script.filename(), running.number);
+            tracing::warn!(fastcgi = %target, script, worker, reason = reason.name(), streams = aborted, "aborted the streaming calls of a resident worker that is being replaced");
+        }
+        if timeout(limits.stuck_timeout, disconnected.cancelled())
+            .await
+            .is_err()
+        {
+            group.with(|state| state.give_up(running.id));
+            disconnected.cancelled().await;
+        }
+    }
+}
+
 /// Serves a worker in a serving thread.
 struct WorkerTask {
     socket: StdSocket,
     group: Arc<Group>,
     number: u64,
     max_calls: Option<u64>,
+    used: Arc<AtomicBool>,
     replace: oneshot::Sender<Retirement>,
     log: WorkerLog,
     metrics: WorkerMetrics,
@@ -235,7 +278,7 @@ struct WorkerTask {
 }
 
 impl WorkerTask {
-    async fn run(self, key_sender: oneshot::Sender<usize>) {
+    async fn run(self, id_sender: oneshot::Sender<WorkerId>) {
         // Without it, the boot fails.
         let Ok(socket) = self.socket.register() else {
             return;
@@ -244,14 +287,15 @@ impl WorkerTask {
         let worker = NewWorker {
             thread: thread::current().id(),
             max_calls: self.max_calls,
+            used: self.used,
             replace: self.replace,
             log: self.log,
             metrics: self.metrics,
         };
-        let key = group.with(|state| state.add_worker(worker));
-        let connection = WorkerConnection::new(socket, Arc::clone(&group), key);
+        let id = group.with(|state| state.add_worker(worker));
+        let connection = WorkerConnection::new(socket, Arc::clone(&group), id.key);
         // The slot waits for it.
-        let _ = key_sender.send(key);
+        let _ = id_sender.send(id);
         let mut serve = std::pin::pin!(connection.serve());
         let script_ended = async {
             self.script_ended.cancelled().await;
@@ -260,7 +304,7 @@ impl WorkerTask {
         let end = tokio::select! {
             end = &mut serve => end,
             () = script_ended => {
-                group.with(|state| state.give_up(key));
+                group.with(|state| state.give_up(id));
                 serve.await
             }
         };
@@ -282,4 +326,21 @@ fn varied(value: f64) -> f64 {
 fn varied_count(count: u64) -> u64 {
     let tenth = count / 10;
     count - tenth + fastrand::u64(0..=2 * tenth)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_vary_by_a_tenth() {
+        let counts: Vec<u64> = (0..1000).map(|_| varied_count(1000)).collect();
+        assert!(counts.iter().all(|count| (900..=1100).contains(count)));
+        assert!(counts.iter().any(|count| *count < 950));
+        assert!(counts.iter().any(|count| *count > 1050));
+        assert_eq!(varied_count(1), 1);
+        let ages: Vec<f64> = (0..1000).map(|_| varied(1.0)).collect();
+        assert!(ages.iter().all(|age| (0.9..=1.1).contains(age)));
+        assert!(ages.iter().any(|age| *age < 0.95) && ages.iter().any(|age| *age > 1.05));
+    }
 }

@@ -64,6 +64,8 @@ pub(super) struct Call {
     /// The bytes of a unary answer.
     received: usize,
     pub(super) waker: Option<Waker>,
+    /// Whether its worker may not run it any longer.
+    pub(super) aborted: bool,
     /// When the call lost its client; it runs on in its worker until that ends it.
     pub(super) cancelled: Option<Instant>,
     pub(super) running: Option<(Increment, Option<Holding>)>,
@@ -89,6 +91,7 @@ impl Call {
             answer: VecDeque::new(),
             received: 0,
             waker: None,
+            aborted: false,
             cancelled: None,
             running: None,
         }

@@ -16,7 +16,7 @@ use crate::waiting::Purpose;
 /// Unary calls in a busy worker, besides the first.
 const AHEAD: usize = 8;
 /// Calls are short if they take no longer than this on average, and the first one of the worker has not yet.
-const SHORT: Duration = Duration::from_millis(1);
+pub(super) const SHORT: Duration = Duration::from_millis(1);
 
 /// The time of a unary call on average, as calls end.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,8 +31,8 @@ impl UnaryTime {
         };
     }
 
-    fn is_short(self) -> bool {
-        self.0 <= SHORT
+    fn is_short(self, short: Duration) -> bool {
+        self.0 <= short
     }
 }
 
@@ -63,8 +63,8 @@ impl State {
             Purpose::Unary => {
                 worker.unary.is_empty()
                     || (worker.unary.len() <= AHEAD
-                        && self.unary_time.is_short()
-                        && now.saturating_duration_since(worker.first_since) <= SHORT)
+                        && self.unary_time.is_short(self.short)
+                        && now.saturating_duration_since(worker.first_since) <= self.short)
             }
             Purpose::Stream => worker.streams < self.limits.streams,
         };
@@ -88,20 +88,20 @@ mod tests {
     fn calls_are_short_unless_one_in_a_hundred_is_long() {
         let (short, long) = (Duration::from_micros(50), Duration::from_millis(500));
         let mut time = UnaryTime::default();
-        assert!(time.is_short());
+        assert!(time.is_short(SHORT));
         for _ in 0..10 {
             time.add(long);
             for _ in 0..100 {
-                assert!(!time.is_short());
+                assert!(!time.is_short(SHORT));
                 time.add(short);
             }
         }
         for _ in 0..100 {
             time.add(short);
         }
-        assert!(time.is_short());
+        assert!(time.is_short(SHORT));
         // The operating system may have run something else.
         time.add(Duration::from_millis(5));
-        assert!(time.is_short());
+        assert!(time.is_short(SHORT));
     }
 }

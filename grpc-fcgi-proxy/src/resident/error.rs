@@ -23,6 +23,8 @@ pub(crate) enum Failure {
     Expired,
     #[error("no resident worker is ready, and none is coming")]
     NoWorkers,
+    #[error("the call ran on in a resident worker that is being replaced")]
+    Replaced,
     #[error("the resident worker ended before it answered")]
     NoAnswer,
     #[error("the resident worker ended before its answer was complete")]

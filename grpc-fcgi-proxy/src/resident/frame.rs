@@ -31,6 +31,7 @@ pub enum FrameType {
     Log = 0x07,
     Retire = 0x08,
     Status = 0x09,
+    Exit = 0x0a,
 }
 
 /// The level of a log record, as in RFC 5424.
@@ -64,6 +65,8 @@ pub enum Frame {
         /// Memory in bytes.
         memory: u64,
     },
+    /// The script ends: of the unary calls, none but this one has begun (0 if none has), or will.
+    Exit(u32),
 }
 
 /// A frame that a worker must not send. Its connection is unusable after it.
@@ -196,6 +199,7 @@ impl Header {
             k if k == FrameType::Log as u8 => (1..=MAX_PAYLOAD, true),
             k if k == FrameType::Retire as u8 => (0..=0, call == 0),
             k if k == FrameType::Status as u8 => (16..=16, call == 0),
+            k if k == FrameType::Exit as u8 => (0..=0, true),
             k => return Err(FrameError::Type(k)),
         };
         if !is_of_a_call {
@@ -224,6 +228,7 @@ impl Header {
                 Frame::Log(call, level, payload)
             }
             k if k == FrameType::Retire as u8 => Frame::Retire,
+            k if k == FrameType::Exit as u8 => Frame::Exit(call),
             _ => Frame::Status {
                 busy: payload.get_u64(),
                 memory: payload.get_u64(),
@@ -238,7 +243,7 @@ mod tests {
 
     #[test]
     fn frames_are_decoded() {
-        let table: [(&[u8], Frame); 7] = [
+        let table: [(&[u8], Frame); 8] = [
             (
                 b"\0\0\x02\x03\0\0\x01\x02hi",
                 Frame::Data(0x102, Bytes::from_static(b"hi")),
@@ -257,6 +262,7 @@ mod tests {
                 Frame::Log(1, LogLevel::Information, Bytes::new()),
             ),
             (b"\0\0\0\x08\0\0\0\0", Frame::Retire),
+            (b"\0\0\0\x0a\0\0\0\x02", Frame::Exit(2)),
             (
                 b"\0\0\x10\x09\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\x02\0",
                 Frame::Status {
@@ -282,7 +288,7 @@ mod tests {
             (b"\0\0\x45\x01\0\0\0\0", FrameError::Type(1)),
             (b"\0\0\0\x02\0\0\0\x01", FrameError::Type(2)),
             (b"\0\0\0\x06\0\0\0\x01", FrameError::Type(6)),
-            (b"\0\0\0\x0a\0\0\0\x01", FrameError::Type(10)),
+            (b"\0\0\0\x0b\0\0\0\x01", FrameError::Type(11)),
             (b"\0\0\0\x03\0\0\0\0", FrameError::Call(3, 0)),
             (b"\0\0\0\x08\0\0\0\x01", FrameError::Call(8, 1)),
             (b"\0\0\x05\x05\0\0\0\x01", FrameError::Length(5, 5)),

@@ -29,6 +29,8 @@ pub(crate) struct ResidentLimits {
     pub(crate) max_memory: u64,
     /// How long a cancelled call may run on before its worker is given up.
     pub(crate) stuck_timeout: Duration,
+    /// How long the streaming calls of a worker that is being replaced may run on.
+    pub(crate) drain_timeout: Duration,
     /// How long a script may boot.
     pub(crate) boot_timeout: Duration,
 }

@@ -1,7 +1,7 @@
 //! Resident workers: scripts that boot once and serve many calls over a connection of their own to the proxy.
 //!
-//! BINDING.md, "Resident workers". `frame` is the bytes; `state`, `choice` and `received` decide which call runs where,
-//! without I/O; `answer` is one call, `connection` one worker; `slot` keeps a worker running, which `boot` boots by the
+//! BINDING.md, "Resident workers". `frame` is the bytes; `state`, `choice`, `received` and `ends` decide which call runs
+//! where, without I/O; `answer` is one call, `connection` one worker; `slot` keeps a worker running, which `boot` boots by the
 //! request of `launch`, and which connects to the `listener`.
 
 mod answer;
@@ -9,6 +9,7 @@ mod boot;
 mod call;
 mod choice;
 mod connection;
+mod ends;
 mod error;
 mod folder;
 pub mod frame;

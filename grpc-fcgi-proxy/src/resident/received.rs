@@ -69,6 +69,13 @@ impl State {
                 worker.ask_to_replace(Retirement::Asked);
                 Ok(())
             }
+            Frame::Exit(number) => {
+                if !worker.has_numbered(number) {
+                    return Err(Violation::Unknown(number));
+                }
+                worker.exit(number);
+                Ok(())
+            }
             Frame::Status { busy, memory } => {
                 worker.set_status(busy, memory);
                 Ok(())
@@ -97,6 +104,7 @@ impl State {
         let call = &mut self.calls[call_key];
         let is_in_turn = call.is_stream()
             || call.cancelled.is_some()
+            || self.workers[key].has_exited()
             || self.workers[key].unary.front() == Some(&number);
         if !is_in_turn {
             return Err(Violation::OutOfTurn(number));
@@ -117,7 +125,7 @@ impl State {
         if call.is_stream() {
             worker.streams -= 1;
         } else if worker.unary.front() != Some(&number) {
-            // Cancelled before it had begun.
+            // Cancelled before it had begun, or too large for the memory.
             worker.unary.retain(|other| *other != number);
         } else {
             worker.unary.pop_front();

@@ -22,8 +22,6 @@ const LONGEST_CONNECT_PAUSE: Duration = Duration::from_secs(2);
 const HOPELESS: u32 = 3;
 /// How long a script that did not connect in time may run on before another one is launched beside it.
 const SLOW_BOOT: Duration = Duration::from_secs(300);
-/// A worker that ends before this age was not worth its boot: after several of them in a row, the next one waits.
-const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// How long the old worker goes on while the new one boots. If all of php-fpm's workers are busy, the new one waits for the
 /// end of the old one.
 const BESIDE: Duration = Duration::from_secs(3);
@@ -79,11 +77,10 @@ impl Slot {
         let mut short_lives = 0;
         loop {
             let reason = self.replacement(&mut running).await;
-            if running.since.elapsed() < SHORT_LIFE {
-                short_lives += 1;
-            } else {
-                short_lives = 0;
-            }
+            short_lives = match reason {
+                Retirement::Ended | Retirement::Asked if running.is_wasted() => short_lives + 1,
+                _ => 0,
+            };
             match reason {
                 Retirement::Removed => {
                     drop(hope);
@@ -94,7 +91,10 @@ impl Slot {
                     self.finish(running, reason);
                     hope.set(short_lives < HOPELESS);
                     let next = async {
-                        sleep(pause_after(short_lives)).await;
+                        tokio::select! {
+                            () = sleep(pause_after(short_lives)) => {}
+                            Ok(()) = self.reload.changed() => {}
+                        }
                         self.boot(&mut hope).await
                     };
                     match removed.run_until_cancelled(next).await {
@@ -144,26 +144,29 @@ impl Slot {
             turn = turn.lock() => Some(turn),
             () = old.disconnected.cancelled() => None,
         };
-        let mut pause = FIRST_PAUSE;
+        let (place, mut pause) = (Arc::clone(&self.place), FIRST_PAUSE);
         while !old.disconnected.is_cancelled() {
-            let mut boot = pin!(self.place.boot());
+            let mut boot = pin!(place.boot());
             let early = tokio::select! {
                 early = &mut boot => early,
                 () = sleep(BESIDE) => {
                     self.finish(old, reason);
-                    return match boot.await {
-                        Ok(next) => next,
-                        Err(_) => self.boot(hope).await,
-                    };
+                    match boot.await {
+                        Ok(next) => return next,
+                        Err(error) => self.wait_after(error, &mut pause).await,
+                    }
+                    return self.boot(hope).await;
                 }
             };
-            if let Ok(next) = early {
-                self.finish(old, reason);
-                return next;
-            }
-            tokio::select! {
-                () = sleep(pause) => pause = LONGEST_PAUSE.min(2 * pause),
-                () = old.disconnected.cancelled() => {}
+            match early {
+                Ok(next) => {
+                    self.finish(old, reason);
+                    return next;
+                }
+                Err(error) => tokio::select! {
+                    () = self.wait_after(error, &mut pause) => {}
+                    () = old.disconnected.cancelled() => {}
+                },
             }
         }
         self.finish(old, reason);
@@ -171,10 +174,12 @@ impl Slot {
     }
 
     /// Tries until a worker boots.
-    async fn boot(&self, hope: &mut Hope) -> Running {
+    async fn boot(&mut self, hope: &mut Hope) -> Running {
         let mut pause = FIRST_PAUSE;
         let mut failures = 0;
         loop {
+            // A worker that boots from now on is as new as a reload wants it.
+            self.reload.mark_unchanged();
             let error = match self.place.boot().await {
                 Ok(running) => {
                     hope.set(true);
@@ -186,18 +191,27 @@ impl Slot {
             if failures == HOPELESS || matches!(error, BootError::Timeout(_)) {
                 hope.set(false);
             }
-            let longest = match error {
-                BootError::Launch(LaunchError::Connect(_)) => LONGEST_CONNECT_PAUSE,
-                BootError::Timeout(Some(mut launch)) => {
-                    let _ = timeout(SLOW_BOOT, launch.ended()).await;
-                    LONGEST_PAUSE
-                }
-                _ => LONGEST_PAUSE,
-            };
-            pause = pause.min(longest);
-            sleep(pause.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
-            pause *= 2;
+            self.wait_after(error, &mut pause).await;
         }
+    }
+
+    /// Waits after a failed boot until the next one, which comes at once after SIGHUP: the script may have been mended.
+    async fn wait_after(&mut self, error: BootError, pause: &mut Duration) {
+        let longest = match error {
+            BootError::Launch(LaunchError::Connect(_)) => LONGEST_CONNECT_PAUSE,
+            _ => LONGEST_PAUSE,
+        };
+        let next = longest.min(2 * *pause);
+        let wait = async {
+            if let BootError::Timeout(Some(mut launch)) = error {
+                let _ = timeout(SLOW_BOOT, launch.ended()).await;
+            }
+            sleep(longest.min(*pause).mul_f64(0.9 + 0.2 * fastrand::f64())).await;
+        };
+        *pause = tokio::select! {
+            () = wait => next,
+            Ok(()) = self.reload.changed() => FIRST_PAUSE,
+        };
     }
 }
 
@@ -211,7 +225,66 @@ fn pause_after(short_lives: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Mutex as StdMutex;
+    use std::sync::atomic::{AtomicU64, AtomicUsize};
+
+    use tokio::time::Instant;
+
     use super::*;
+    use crate::binding::route::Script;
+    use crate::fastcgi::target::Target;
+    use crate::resident::boot::Shared;
+    use crate::resident::listener::{Expected, WorkerAddress};
+    use crate::resident::tests::group;
+
+    /// Where nothing can be launched.
+    fn slot(reload: &watch::Sender<()>) -> Slot {
+        let (group, metrics) = group();
+        let shared = Shared {
+            expected: Expected::default(),
+            address: WorkerAddress::Fixed(String::new()),
+            threads: Vec::new(),
+            next_thread: AtomicUsize::new(0),
+            next_worker: AtomicU64::new(1),
+        };
+        let place = Place {
+            group,
+            shared: Arc::new(shared),
+            target: Target::Unix("/none".into()),
+            script: Script::new(Path::new("/a.php")),
+            metrics: metrics.of("target", "/a.php"),
+            failing: StdMutex::default(),
+        };
+        Slot {
+            place: Arc::new(place),
+            turn: Arc::default(),
+            reload: reload.subscribe(),
+            removed: CancellationToken::new(),
+        }
+    }
+
+    fn failure() -> BootError {
+        BootError::System(std::io::Error::other("no memory"))
+    }
+
+    #[tokio::test]
+    async fn pauses_grow_until_a_reload_ends_them() {
+        tokio::time::pause();
+        let (reload, _) = watch::channel(());
+        let mut slot = slot(&reload);
+        let mut pause = FIRST_PAUSE;
+        for seconds in [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0] {
+            let began = Instant::now();
+            slot.wait_after(failure(), &mut pause).await;
+            let ratio = began.elapsed().as_secs_f64() / seconds;
+            assert!((0.89..1.12).contains(&ratio), "{seconds}: {ratio}");
+        }
+        reload.send_replace(());
+        let began = Instant::now();
+        slot.wait_after(failure(), &mut pause).await;
+        assert_eq!((began.elapsed(), pause), (Duration::ZERO, FIRST_PAUSE));
+    }
 
     #[test]
     fn workers_that_end_at_once_are_not_launched_in_a_tight_loop() {

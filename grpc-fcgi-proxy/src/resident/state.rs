@@ -4,20 +4,20 @@
 //! Connections take turns in the queue ([`waiting`](crate::waiting)).
 
 use std::task::{Context, Poll, Waker};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use slab::Slab;
 use tokio::time::Instant;
 
 use super::call::{Call, NewCall, Phase};
-use super::choice::UnaryTime;
+use super::choice::{SHORT, UnaryTime};
 use super::error::{Failure, ResidentError};
 use super::frame::FrameType;
 use super::limits::ResidentLimits;
-use super::worker::{NewWorker, Worker};
+use super::worker::{NewWorker, Worker, WorkerId};
 use crate::metrics::increment::Increment;
-use crate::metrics::resident::{ResidentMetrics, Retirement};
+use crate::metrics::resident::ResidentMetrics;
 use crate::share::Holdings;
 use crate::waiting::{Purpose, QueueError, WaitingCalls};
 
@@ -28,12 +28,15 @@ pub(super) struct State {
     pub(super) metrics: ResidentMetrics,
     pub(super) calls: Slab<Call>,
     pub(super) workers: Slab<Worker>,
+    last_worker: u64,
     pub(super) waiting: WaitingCalls<usize>,
     /// From how many places a worker may come soon.
     hopes: usize,
     /// Whether a worker has ever been there.
     has_had_worker: bool,
     pub(super) unary_time: UnaryTime,
+    /// How long a short call takes.
+    pub(super) short: Duration,
     /// To be woken without the lock.
     pub(super) wakes: Vec<Waker>,
 }
@@ -46,10 +49,12 @@ impl State {
             metrics,
             calls: Slab::new(),
             workers: Slab::new(),
+            last_worker: 0,
             waiting: WaitingCalls::default(),
             hopes: 0,
             has_had_worker: false,
             unary_time: UnaryTime::default(),
+            short: SHORT,
             wakes: Vec::new(),
         }
     }
@@ -174,6 +179,9 @@ impl State {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Bytes>, Failure>> {
         let call = &mut self.calls[key];
+        if call.aborted {
+            return Poll::Ready(Err(Failure::Replaced));
+        }
         if let Some((piece, credit)) = call.pop() {
             if credit > 0
                 && let Phase::Running { worker, number } = call.phase
@@ -264,19 +272,14 @@ impl State {
         }
     }
 
-    pub(super) fn add_worker(&mut self, worker: NewWorker) -> usize {
-        let key = self.workers.insert(Worker::new(worker, Instant::now()));
+    pub(super) fn add_worker(&mut self, worker: NewWorker) -> WorkerId {
+        self.last_worker += 1;
+        let number = self.last_worker;
+        let worker = Worker::new(number, worker, Instant::now());
+        let key = self.workers.insert(worker);
         self.has_had_worker = true;
         self.hand_out();
-        key
-    }
-
-    /// Tells the worker that no call follows.
-    pub(super) fn retire(&mut self, key: usize) {
-        if let Some(worker) = self.workers.get_mut(key) {
-            worker.retire();
-            self.wakes.extend(worker.task());
-        }
+        WorkerId { key, number }
     }
 
     pub(super) fn finish(&mut self, key: usize, result: Result<(), Failure>) {
@@ -287,36 +290,6 @@ impl State {
         }
         call.end(result);
         self.wakes.extend(call.waker.take());
-    }
-
-    /// The connection of a worker has ended, and all of its calls with it, except those that cannot have begun. That is
-    /// certain only if `all_received` of what the worker has sent.
-    pub(super) fn remove_worker(&mut self, key: usize, all_received: bool) {
-        let worker = self.workers.remove(key);
-        let first = if all_received { 1 } else { worker.unary.len() };
-        let behind: Vec<u32> = worker.unary.iter().skip(first).copied().collect();
-        for (number, call) in &worker.calls {
-            if !behind.contains(number) {
-                let failure = self.calls[*call].lost();
-                self.finish(*call, Err(failure));
-            }
-        }
-        let behind = behind.iter().filter_map(|number| worker.calls.get(number));
-        for key in behind.copied() {
-            let call = &mut self.calls[key];
-            if call.cancelled.is_some() {
-                self.calls.remove(key);
-                continue;
-            }
-            call.running = None;
-            let ticket = self.waiting.join_again(call.purpose, &call.client, key);
-            call.phase = Phase::Waiting(ticket);
-            self.metrics.waiting.inc();
-            // It may have to wait again, which has a limit.
-            self.wakes.extend(call.waker.take());
-        }
-        self.hand_out();
-        self.check_hope();
     }
 
     /// From one more place, or from one less, a worker may come soon.
@@ -330,7 +303,7 @@ impl State {
     }
 
     /// No call waits for a worker that does not come.
-    fn check_hope(&mut self) {
+    pub(super) fn check_hope(&mut self) {
         if self.hopes > 0 || self.is_ready() {
             return;
         }
@@ -341,26 +314,6 @@ impl State {
                 self.metrics.waiting.dec();
                 self.finish(key, Err(Failure::NoWorkers));
             }
-        }
-    }
-
-    /// Gives up the workers with a call that was cancelled before `since`, and has not ended.
-    pub(super) fn give_up_stuck(&mut self, since: Instant) {
-        for (_, call) in &self.calls {
-            if call.cancelled.is_some_and(|at| at < since)
-                && let Phase::Running { worker, .. } = call.phase
-            {
-                let worker = &mut self.workers[worker];
-                worker.ask_to_replace(Retirement::Stuck);
-                self.wakes.extend(worker.give_up());
-            }
-        }
-    }
-
-    /// Closes the connection of a worker.
-    pub(super) fn give_up(&mut self, key: usize) {
-        if let Some(worker) = self.workers.get_mut(key) {
-            self.wakes.extend(worker.give_up());
         }
     }
 }

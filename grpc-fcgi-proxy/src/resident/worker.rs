@@ -1,6 +1,8 @@
 //! A resident worker as the scheduler sees it: its calls, and what is to be sent to it.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Waker;
 use std::thread::ThreadId;
 
@@ -25,17 +27,29 @@ pub(super) struct NewWorker {
     pub(super) thread: ThreadId,
     /// The calls after which it asks to be replaced.
     pub(super) max_calls: Option<u64>,
+    /// Set when it gets a call.
+    pub(super) used: Arc<AtomicBool>,
     /// Told once that the worker is to be replaced.
     pub(super) replace: oneshot::Sender<Retirement>,
     pub(super) log: WorkerLog,
     pub(super) metrics: WorkerMetrics,
 }
 
+/// Names a worker, even after it has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WorkerId {
+    /// Another worker may get it later.
+    pub(super) key: usize,
+    pub(super) number: u64,
+}
+
 /// A worker with an open connection.
 #[derive(Debug)]
 pub(super) struct Worker {
+    pub(super) number: u64,
     pub(super) thread: ThreadId,
     max_calls: Option<u64>,
+    used: Arc<AtomicBool>,
     replace: Option<oneshot::Sender<Retirement>>,
     pub(super) log: WorkerLog,
     pub(super) metrics: WorkerMetrics,
@@ -54,16 +68,20 @@ pub(super) struct Worker {
     pub(super) first_since: Instant,
     /// Whether it was told that no call follows.
     retired: bool,
+    /// The only unary call that may have begun when its script ended, if it has.
+    exit: Option<u32>,
     /// Whether its connection is to be closed.
     pub(super) given_up: bool,
     busy: u64,
 }
 
 impl Worker {
-    pub(super) fn new(worker: NewWorker, now: Instant) -> Self {
+    pub(super) fn new(number: u64, worker: NewWorker, now: Instant) -> Self {
         Self {
+            number,
             thread: worker.thread,
             max_calls: worker.max_calls,
+            used: worker.used,
             replace: Some(worker.replace),
             log: worker.log,
             metrics: worker.metrics,
@@ -76,6 +94,7 @@ impl Worker {
             streams: 0,
             first_since: now,
             retired: false,
+            exit: None,
             given_up: false,
             busy: 0,
         }
@@ -89,6 +108,9 @@ impl Worker {
     /// Assigns the number of the next call.
     pub(super) fn next_number(&mut self) -> u32 {
         self.last_number += 1;
+        if self.last_number == 1 {
+            self.used.store(true, Ordering::Relaxed);
+        }
         let calls = u64::from(self.last_number);
         if self.max_calls == Some(calls) || calls == LAST_CALLS {
             self.ask_to_replace(Retirement::Calls);
@@ -98,6 +120,11 @@ impl Worker {
 
     pub(super) fn has_numbered(&self, call: u32) -> bool {
         call <= self.last_number
+    }
+
+    /// Whether a unary call may have begun before `since`. One behind another waits for it, which may take its time.
+    pub(super) fn has_begun_unary(&self, call: u32, since: Instant) -> bool {
+        self.unary.front() == Some(&call) && self.first_since < since
     }
 
     pub(super) fn ask_to_replace(&mut self, reason: Retirement) {
@@ -111,6 +138,27 @@ impl Worker {
     pub(super) fn retire(&mut self) {
         if !std::mem::replace(&mut self.retired, true) {
             self.push(FrameType::Retire, 0);
+        }
+    }
+
+    /// Its script has ended in that unary call, or in none.
+    pub(super) fn exit(&mut self, call: u32) {
+        self.retired = true;
+        self.exit = Some(call);
+    }
+
+    pub(super) fn has_exited(&self) -> bool {
+        self.exit.is_some()
+    }
+
+    /// The unary calls that cannot have begun. Which is the first without END is known only if `all_received` of what the
+    /// worker has sent.
+    pub(super) fn not_begun(&self, all_received: bool) -> Vec<u32> {
+        let unary = self.unary.iter().copied();
+        match self.exit {
+            Some(call) => unary.filter(|number| *number != call).collect(),
+            None if all_received => unary.skip(1).collect(),
+            None => Vec::new(),
         }
     }
 

@@ -122,6 +122,7 @@ final class ResidentEndTest extends ResidentTestCase
         $trailers = "grpc-status: 14\r\ngrpc-message: another call has ended the worker\r\n";
         self::assertSame([FrameFlags::TRAILERS, $trailers], $this->proxy->frames($waiting)[1]);
         // The proxy may give it to another worker.
+        self::assertSame($call, $this->proxy->exit);
         self::assertNotContains($behind, $this->proxy->ended);
     }
 
@@ -145,6 +146,7 @@ final class ResidentEndTest extends ResidentTestCase
         }
         $this->proxy->awaitEnd();
         self::assertContains('grpc-status: 2', $this->proxy->answer($call)[0]);
+        self::assertSame(0, $this->proxy->exit);
         self::assertNotContains($first, $this->proxy->ended);
     }
 

@@ -42,6 +42,9 @@ final class ResidentProxy
     /** @var list<array{int, int}> busy microseconds and memory */
     public array $statuses = [];
     public bool $wantsToRetire = false;
+
+    /** The call that EXIT names. */
+    public ?int $exit = null;
     public bool $closed = false;
 
     /** Whether the proxy returns credit for what it receives, as for a client that takes all. */
@@ -207,6 +210,7 @@ final class ResidentProxy
             Frame::LOG => $this->logs[] = [$call, ord($payload[0]), substr($payload, 1)],
             Frame::STATUS => $this->statuses[] = array_values(unpack('Jbusy/Jmemory', $payload)),
             Frame::RETIRE => $this->wantsToRetire = true,
+            Frame::EXIT => $this->exit = $call,
         };
     }
 

@@ -1,5 +1,6 @@
 //! Calls in scripted workers.
 
+mod never_twice;
 mod streams;
 mod unary;
 mod workers;
@@ -24,7 +25,7 @@ use super::connection::WorkerConnection;
 use super::frame::{CREDIT, FrameType, HEADER_LENGTH, encode_credit, encode_header};
 use super::group::Group;
 use super::limits::ResidentLimits;
-use super::worker::NewWorker;
+use super::worker::{NewWorker, WorkerId};
 use super::{Failure, ResidentCall, ResidentError};
 use crate::binding::route::Script;
 use crate::binding::variables::{FormattedAddress, Input, Variables};
@@ -50,22 +51,27 @@ fn limits() -> ResidentLimits {
         max_age: None,
         max_memory: 0,
         stuck_timeout: Duration::from_millis(1),
+        drain_timeout: TEST_TIMEOUT,
         boot_timeout: TEST_TIMEOUT,
     }
 }
 
 /// A group from which a worker may always come, and its metrics.
-fn group() -> (Arc<Group>, ResidentMetrics) {
+pub(super) fn group() -> (Arc<Group>, ResidentMetrics) {
     let metrics = Metrics::new().unwrap().resident().unwrap();
     let group = Arc::new(Group::new(limits(), metrics.clone()));
-    group.with(|state| state.set_hope(true));
+    group.with(|state| {
+        state.set_hope(true);
+        // Calls go to a busy worker, however slow this machine is.
+        state.short = TEST_TIMEOUT;
+    });
     (group, metrics)
 }
 
 /// The far end of a worker's connection.
 struct Worker {
     socket: UnixStream,
-    key: usize,
+    id: WorkerId,
     replaced: oneshot::Receiver<Retirement>,
     end: oneshot::Receiver<String>,
 }
@@ -77,12 +83,13 @@ impl Worker {
         let worker = NewWorker {
             thread: std::thread::current().id(),
             max_calls: Some(3),
+            used: Arc::default(),
             replace,
             log: WorkerLog::new("/a.php".into(), 1),
             metrics: metrics.of("target", "/a.php").worker,
         };
-        let key = group.with(|state| state.add_worker(worker));
-        let connection = WorkerConnection::new(near.into(), Arc::clone(group), key);
+        let id = group.with(|state| state.add_worker(worker));
+        let connection = WorkerConnection::new(near.into(), Arc::clone(group), id.key);
         let (ended, end) = oneshot::channel();
         tokio::spawn(async move {
             let end = connection.serve().await;
@@ -90,7 +97,7 @@ impl Worker {
         });
         Self {
             socket,
-            key,
+            id,
             replaced,
             end,
         }

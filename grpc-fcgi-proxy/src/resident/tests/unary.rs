@@ -1,7 +1,7 @@
 //! Unary calls.
 
 use super::*;
-use crate::resident::choice::UnaryTime;
+use crate::resident::choice::{SHORT, UnaryTime};
 use crate::waiting::QueueError;
 
 #[tokio::test]
@@ -123,7 +123,10 @@ async fn a_waiting_call_gives_up_in_time() {
 async fn no_call_waits_in_a_worker_behind_a_long_one() {
     let (group, metrics) = group();
     let mut worker = Worker::join(&group, &metrics);
-    group.with(|state| state.unary_time = UnaryTime(Duration::from_millis(10)));
+    group.with(|state| {
+        state.short = SHORT;
+        state.unary_time = UnaryTime(Duration::from_millis(10));
+    });
     let (mut first, mut second) = (unary(&group).await, unary(&group).await);
     worker.expect(FrameType::Call, 1).await;
     assert_eq!(metrics.waiting.get(), 1);

@@ -95,8 +95,8 @@ async fn a_worker_that_wants_no_further_call_is_told_that_none_follows() {
 async fn a_retired_worker_gets_no_further_call() {
     let (group, metrics) = group();
     let mut worker = Worker::join(&group, &metrics);
-    group.with(|state| state.retire(worker.key));
-    group.with(|state| state.retire(worker.key));
+    group.with(|state| state.retire(worker.id));
+    group.with(|state| state.retire(worker.id));
     worker.expect(FrameType::Retire, 0).await;
     let _waiting = unary(&group).await;
     assert_eq!(metrics.waiting.get(), 1);
@@ -110,4 +110,96 @@ async fn a_worker_is_to_be_replaced_after_its_number_of_calls() {
     assert!(worker.replaced.try_recv().is_err());
     let _third = unary(&group).await;
     assert_eq!((&mut worker.replaced).await.unwrap(), Retirement::Calls);
+}
+
+#[tokio::test]
+async fn a_cancelled_call_that_waits_behind_another_does_not_make_the_worker_stuck() {
+    let (group, metrics) = group();
+    let mut worker = Worker::join(&group, &metrics);
+    let (mut first, behind) = (unary(&group).await, unary(&group).await);
+    worker.expect(FrameType::Call, 1).await;
+    worker.expect(FrameType::Call, 2).await;
+    drop(behind);
+    worker.expect(FrameType::Cancel, 2).await;
+    let later = || Instant::now() + Duration::from_secs(100);
+    group.with(|state| state.give_up_stuck(later()));
+    worker.send(FrameType::End, 1, b"answer").await;
+    assert_eq!(answer(&mut first).await.unwrap(), b"answer");
+    // Now it may run.
+    group.with(|state| state.give_up_stuck(later()));
+    assert_eq!((&mut worker.replaced).await.unwrap(), Retirement::Stuck);
+}
+
+#[tokio::test]
+async fn the_streams_of_a_worker_that_is_being_replaced_are_aborted_and_cancelled() {
+    let (group, metrics) = group();
+    let mut worker = Worker::join(&group, &metrics);
+    let mut stream = begin(&group, CallKind::BidiStream, &[b"in"]).await;
+    let mut call = unary(&group).await;
+    worker.expect(FrameType::Call, 1).await;
+    worker.expect(FrameType::Call, 2).await;
+    worker.send(FrameType::Data, 1, b"unread").await;
+    group.with(|state| state.retire(worker.id));
+    worker.expect(FrameType::Retire, 0).await;
+    assert_eq!(group.with(|state| state.abort_streams(worker.id)), 1);
+    let failure = next(&mut stream).await.unwrap_err();
+    assert!(
+        matches!(failure, ResidentError::Failure(Failure::Replaced)),
+        "{failure}"
+    );
+    drop(stream);
+    worker.expect(FrameType::Cancel, 1).await;
+    // What it sends before it reads that is ignored.
+    worker.send(FrameType::Data, 1, b"more").await;
+    worker.send(FrameType::End, 1, b"").await;
+    worker.send(FrameType::End, 2, b"answer").await;
+    assert_eq!(answer(&mut call).await.unwrap(), b"answer");
+    assert_eq!(group.with(|state| state.abort_streams(worker.id)), 0);
+}
+
+#[tokio::test]
+async fn a_worker_that_has_ended_is_not_taken_for_its_successor() {
+    let (group, metrics) = group();
+    let worker = Worker::join(&group, &metrics);
+    let old = worker.id;
+    drop(worker.socket);
+    worker.end.await.unwrap();
+    let mut next = Worker::join(&group, &metrics);
+    assert_eq!(next.id.key, old.key);
+    group.with(|state| {
+        state.retire(old);
+        state.give_up(old);
+        assert_eq!(state.abort_streams(old), 0);
+    });
+    let mut call = unary(&group).await;
+    next.expect(FrameType::Call, 1).await;
+    next.send(FrameType::End, 1, b"answer").await;
+    assert_eq!(answer(&mut call).await.unwrap(), b"answer");
+}
+
+#[tokio::test]
+async fn a_worker_that_exits_says_which_calls_have_not_begun() {
+    let (group, metrics) = group();
+    let mut first = Worker::join(&group, &metrics);
+    let (mut exiting, mut behind) = (unary(&group).await, unary(&group).await);
+    let mut too_large = unary(&group).await;
+    for number in 1..=3 {
+        first.expect(FrameType::Call, number).await;
+    }
+    first.send(FrameType::Exit, 1, b"").await;
+    for (number, call) in [(3, &mut too_large), (1, &mut exiting)] {
+        first.send(FrameType::End, number, b"early").await;
+        assert_eq!(answer(call).await.unwrap(), b"early");
+    }
+    // It is not free, although nothing runs in it.
+    let mut late = unary(&group).await;
+    assert_eq!(metrics.waiting.get(), 1);
+    drop(first.socket);
+    first.end.await.unwrap();
+    let mut second = Worker::join(&group, &metrics);
+    for (number, call) in [(1, &mut behind), (2, &mut late)] {
+        second.expect(FrameType::Call, number).await;
+        second.send(FrameType::End, number, b"answer").await;
+        assert_eq!(answer(call).await.unwrap(), b"answer");
+    }
 }

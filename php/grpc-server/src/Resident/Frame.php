@@ -16,6 +16,7 @@ final class Frame
     public const LOG = 0x07;
     public const RETIRE = 0x08;
     public const STATUS = 0x09;
+    public const EXIT = 0x0a;
 
     public const HEADER_BYTES = 8;
     public const MAX_PAYLOAD = 1 << 20;

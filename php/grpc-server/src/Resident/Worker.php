@@ -338,6 +338,7 @@ final class Worker
         ini_set('memory_limit', '-1');
         set_time_limit(self::SHUTDOWN_SECONDS);
         $this->scheduler->ending = true;
+        $this->connection->send(Frame::EXIT, $this->unary->number ?? 0, '');
         // A message may be too large for the memory.
         $culprit = ($this->reading ? $this->receiving : null) ?? $this->scheduler->current;
         if ($culprit !== null) {
