@@ -1,9 +1,13 @@
 //! Resident workers: a script that boots once and serves many calls.
 
+mod boot;
 mod ends;
+mod limits;
+mod placement;
 mod replacement;
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use tonic::Code;
 
@@ -19,15 +23,15 @@ async fn serve(pool: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
 }
 
 async fn proxy(php_fpm: &PhpFpm, flags: &[&str]) -> (Proxy, Client) {
+    let flags = [&["--resident-workers", "2"], flags].concat();
+    proxy_for(php_fpm, &php("fixtures/resident.php"), &flags).await
+}
+
+/// The same for another script, with as many workers as the flags say.
+async fn proxy_for(php_fpm: &PhpFpm, script: &Path, flags: &[&str]) -> (Proxy, Client) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), descriptors::test_service()).unwrap();
-    let own = [
-        "--descriptor-set",
-        file.path().to_str().unwrap(),
-        "--resident-workers",
-        "2",
-    ];
-    let script = php("fixtures/resident.php");
+    let own = ["--descriptor-set", file.path().to_str().unwrap()];
     let flags = [&own, flags].concat();
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &flags).await;
     let client = Client::connect(proxy.address).await;
@@ -36,13 +40,18 @@ async fn proxy(php_fpm: &PhpFpm, flags: &[&str]) -> (Proxy, Client) {
 
 /// Waits until this number of workers have booted.
 async fn booted(php_fpm: &PhpFpm, proxy: &Proxy, count: usize) {
-    let name = format!(
-        "resident_boots_total{{outcome=\"ready\",script=\"{}\",target=\"{}\"}}",
-        php("fixtures/resident.php").display(),
-        php_fpm.url()
-    );
+    let name = boots(php_fpm, &php("fixtures/resident.php"), "ready");
     let count = u32::try_from(count).unwrap();
     proxy.metric_becomes(&name, count.into()).await;
+}
+
+fn boots(php_fpm: &PhpFpm, script: &Path, outcome: &str) -> String {
+    let (script, target) = (script.display(), php_fpm.url());
+    format!(r#"resident_boots_total{{outcome="{outcome}",script="{script}",target="{target}"}}"#)
+}
+
+fn retirements(reason: &str) -> String {
+    format!(r#"resident_retirements_total{{reason="{reason}"}}"#)
 }
 
 /// A `google.protobuf.StringValue`.

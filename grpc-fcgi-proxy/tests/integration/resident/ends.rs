@@ -57,6 +57,8 @@ async fn a_worker_that_ends_takes_its_calls_with_it_and_is_replaced() {
             stream.half_close();
             ok += usize::from(stream.next().await.is_some());
         }
+        let running = r#"resident_calls_running{kind="stream"}"#;
+        proxy.metric_becomes(running, 0.0).await;
         assert_eq!(ok, 1, "{command}");
     }
 }
@@ -159,4 +161,14 @@ async fn no_call_runs_twice_when_workers_are_killed() {
     }
     let lost: Vec<_> = answered.difference(&ran).collect();
     assert!(lost.is_empty(), "{lost:?}");
+}
+
+/// The next worker boots at once, as often as a client makes such calls.
+#[tokio::test]
+async fn calls_that_end_their_workers_keep_no_worker_away() {
+    let (_php_fpm, _proxy, client) = serve(POOL, &[]).await;
+    for _ in 0..16 {
+        assert_eq!(status(&client, "exit", &[]).await, Code::Unknown);
+        assert_eq!(call(&client, "served").await, "served");
+    }
 }

@@ -117,6 +117,21 @@ impl Proxy {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// Ends it, and returns the messages of the records that nobody has read.
+    pub(crate) async fn last_messages(&mut self) -> Vec<String> {
+        self.terminate();
+        let mut messages = Vec::new();
+        let read = async {
+            while let Some(record) = self.log.recv().await {
+                messages.push(record.unwrap()["message"].as_str().unwrap().to_owned());
+            }
+        };
+        timeout(TEST_TIMEOUT, read)
+            .await
+            .expect("the proxy did not end");
+        messages
+    }
+
     /// Waits until this number of its threads serve: a new thread gets its name a moment later.
     pub(crate) async fn serving_threads_become(&self, count: usize) {
         let becomes = async {
@@ -202,13 +217,25 @@ impl Proxy {
 
     /// Waits until a metric has a value.
     pub(crate) async fn metric_becomes(&self, name: &str, value: f64) {
+        let is_it = |found: f64| (found - value).abs() <= f64::EPSILON;
+        self.metric_passes(name, &format!("{value}"), is_it).await;
+    }
+
+    /// Waits until a counter has at least a value.
+    pub(crate) async fn metric_reaches(&self, name: &str, value: f64) {
+        let least = format!("{value} or more");
+        self.metric_passes(name, &least, |found| found >= value)
+            .await;
+    }
+
+    async fn metric_passes(&self, name: &str, wanted: &str, passes: impl Fn(f64) -> bool) {
         let becomes = async {
-            while (self.metric(name).await - value).abs() > f64::EPSILON {
+            while !passes(self.metric(name).await) {
                 tokio::task::yield_now().await;
             }
         };
         if timeout(TEST_TIMEOUT, becomes).await.is_err() {
-            panic!("{name} is not {value} in {}", self.get("/metrics").await.1);
+            panic!("{name} is not {wanted} in {}", self.get("/metrics").await.1);
         }
     }
 }
