@@ -4,7 +4,7 @@
 //! through its steps, [`builtin`] answers the calls that need no script, [`application`] runs the script of all others:
 //! by the contract of [`binding`], over [`fastcgi`]. Beside the calls, [`config`] is every flag, [`php_fpm`] watches
 //! php-fpm itself, [`metrics`] and [`telemetry`] report to the operator, [`admin`] is the auxiliary server, and
-//! [`check`] tests a configuration.
+//! [`check()`] tests a configuration.
 //!
 //! Only the items that the program, its tests, the benchmarks and the fuzz targets use are public.
 
