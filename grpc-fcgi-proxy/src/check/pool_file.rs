@@ -12,6 +12,8 @@ const MAX_DEPTH: usize = 8;
 pub(super) struct PoolFile {
     pub(super) request_terminate_timeout: u64,
     pub(super) process_control_timeout: u64,
+    /// By php_admin_value, which a script cannot change.
+    pub(super) max_execution_time: u64,
 }
 
 impl PoolFile {
@@ -78,6 +80,9 @@ impl Reader<'_> {
                     "process_control_timeout" if self.section == "global" => {
                         self.settings.process_control_timeout = seconds(value)?;
                     }
+                    "php_admin_value[max_execution_time]" if self.section == self.pool => {
+                        self.settings.max_execution_time = value.parse().ok()?;
+                    }
                     _ => {}
                 }
             }
@@ -127,12 +132,13 @@ mod tests {
     #[test]
     fn settings_are_read_from_included_files_and_the_workers_pool() {
         let main = "[global]\nprocess_control_timeout = 20s ; long\n;process_control_timeout = 1\ninclude=ROOT/*.conf\n";
-        let pools =
-            "[other]\nrequest_terminate_timeout = 5\n[www]\nrequest_terminate_timeout = \"2m\"\n";
+        let pools = "[other]\nrequest_terminate_timeout = 5\n[www]\nrequest_terminate_timeout = \"2m\"\n\
+             php_admin_value[max_execution_time] = 30\nphp_value[max_execution_time] = 9\n";
         let files = [("main", main), ("pools.conf", pools)];
         let expected = PoolFile {
             request_terminate_timeout: 120,
             process_control_timeout: 20,
+            max_execution_time: 30,
         };
         assert_eq!(read(&files, "www"), Some(expected));
         assert_eq!(

@@ -122,6 +122,16 @@ fn report_pool(report: &mut Report, max_age: Option<Duration>, guest: &Guest<'_>
                     take, in php-fpm's section [global]; its default is 0";
         return report.warning(reload, text);
     };
+    if pool.max_execution_time > 0 {
+        report.error(
+            "max_execution_time",
+            format_args!(
+                "{} s by php_admin_value, so PHP ends each resident worker when its calls have taken this CPU time \
+                 together: set it with php_value or in php.ini, so that it holds for each call",
+                pool.max_execution_time
+            ),
+        );
+    }
     match pool.request_terminate_timeout {
         0 => report.ok(life, "off"),
         // Ages vary.

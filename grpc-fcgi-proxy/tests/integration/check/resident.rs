@@ -103,6 +103,10 @@ async fn settings_that_kill_workers_are_reported() {
     findings.expect("error", life, "60 s, so php-fpm kills each resident worker");
     let words = "0, so a reload or stop of php-fpm kills the resident workers";
     findings.expect("warning", "process_control_timeout", words);
+    let pool_of_calls = format!("{GOOD}php_admin_value[max_execution_time] = 30\n");
+    let findings = check_kit(&pool_of_calls, &[]).await;
+    let words = "30 s by php_admin_value, so PHP ends each resident worker";
+    findings.expect("error", "max_execution_time", words);
     let findings = check_kit(pool, &["--resident-max-age", "50s"]).await;
     findings.expect("warning", life, "60 s: longer than --resident-max-age");
 }
@@ -147,6 +151,29 @@ async fn a_socket_that_php_fpm_does_not_see_is_reported() {
         WORKER,
         "php-fpm's files are others than the proxy's",
     );
+}
+
+/// Only root can run php-fpm in a chroot.
+#[tokio::test]
+async fn a_chroot_without_the_socket_is_reported() {
+    if !nix::unistd::getuid().is_root() {
+        return;
+    }
+    let (root, script) = (open_folder(), php("fixtures/resident.php"));
+    let kit = ["src", "autoload.php"].map(|part| php("grpc-server").join(part));
+    let mut copy = std::process::Command::new("cp");
+    copy.args(["--recursive", "--parents"]);
+    copy.args(kit).arg(&script);
+    copy.args(["/usr/share/php/Google", "/usr/share/php/GPBMetadata"]);
+    assert!(copy.arg(root.path()).status().unwrap().success());
+    let pool = format!(
+        "{GOOD}user = nobody\ngroup = nogroup\nchroot = {}\n",
+        root.path().display()
+    );
+    let php_fpm = PhpFpm::start_with(&pool).await;
+    let findings = check(&php_fpm.url(), &FLAGS, &script).await;
+    let words = "php-fpm's files are others than the proxy's (another container, a chroot";
+    findings.expect("error", WORKER, words);
 }
 
 #[tokio::test]
