@@ -7,8 +7,11 @@ namespace Grpc;
 /** The trailers of a call, as entries of key and value: grpc-status, grpc-message, trailing metadata. */
 final class Trailers
 {
-    /** The gRPC protocol for grpc-message: "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )". */
-    private const ENCODED = '/[^\x20-\x24\x26-\x7E]/';
+    /**
+     * The gRPC protocol for grpc-message: "Percent-Byte-Unencoded → 1*( %x20-%x24 / %x26-%x7E )". Spaces at the ends of a
+     * header field are lost.
+     */
+    private const ENCODED = '/[^\x20-\x24\x26-\x7E]|\A | \z/';
 
     /** The longest grpc-message, percent-encoded. Clients limit all fields together, many of them to 8 KiB. */
     private const MESSAGE_BYTES = 4096;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tonic::Code;
 
-type Entries = Vec<(String, String)>;
+pub(super) type Entries = Vec<(String, String)>;
 
 #[derive(Clone, Debug)]
 pub(super) struct RandomCall {
@@ -193,9 +193,36 @@ fn percent_encoded(text: &str, sparse: bool) -> String {
     })
 }
 
+/// The values of each key, binary ones as bytes, in base64.
+fn told(entries: &Entries) -> Entries {
+    let mut told = Entries::new();
+    for (key, value) in entries {
+        if key.ends_with("-bin") {
+            told.extend(value.split(',').map(|part| (key.clone(), padded(part))));
+        } else {
+            told.push((key.clone(), BASE64_STANDARD.encode(value)));
+        }
+    }
+    told
+}
+
+fn padded(base64: &str) -> String {
+    let bytes = BASE64_STANDARD_NO_PAD.decode(base64.trim_end_matches('='));
+    BASE64_STANDARD.encode(bytes.unwrap())
+}
+
 impl RandomCall {
     pub(super) fn path(&self) -> String {
         format!("/{}/{}", self.service, self.method)
+    }
+
+    /// The initial metadata that the script is told, each value as base64 of what the client is to get.
+    pub(super) fn initial(&self) -> Entries {
+        told(&self.initial)
+    }
+
+    pub(super) fn trailing(&self) -> Entries {
+        told(&self.trailing)
     }
 
     /// The instructions for the script, and the content of its answer.

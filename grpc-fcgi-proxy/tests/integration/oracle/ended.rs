@@ -27,7 +27,7 @@ const PROTOCOL: [&str; 7] = [
 ];
 
 /// The values of each key, in their order; binary ones as bytes.
-type Metadata = BTreeMap<String, Vec<Vec<u8>>>;
+pub(super) type Metadata = BTreeMap<String, Vec<Vec<u8>>>;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ended {
@@ -114,7 +114,7 @@ fn status(fields: &HeaderMap) -> (Code, String, Vec<u8>) {
     (code_of_http(http_status), text, Vec::new())
 }
 
-fn metadata(fields: &HeaderMap) -> Metadata {
+pub(super) fn metadata(fields: &HeaderMap) -> Metadata {
     let mut metadata = Metadata::new();
     for (name, value) in fields
         .iter()

@@ -4,6 +4,7 @@
 
 mod call;
 mod ended;
+mod modes;
 
 use fastcgi_client::Params;
 use proptest::test_runner::{Config, TestRunner};
@@ -16,18 +17,23 @@ use crate::support::{Client, PhpFpm, Proxy, Response, php, serve};
 const FIXTURE: &str = "told.php";
 const CASES: u32 = 256;
 
-#[test]
-fn the_proxy_answers_as_php_fpm_does() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (php_fpm, proxy, client) = runtime.block_on(serve(FIXTURE, &[]));
+/// PROPTEST_CASES takes precedence.
+fn config(cases: u32) -> Config {
     let mut config = Config {
         failure_persistence: None,
         ..Config::default()
     };
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = CASES;
+        config.cases = cases;
     }
-    let compared = TestRunner::new(config).run(&random_call(), |call| {
+    config
+}
+
+#[test]
+fn the_proxy_answers_as_php_fpm_does() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (php_fpm, proxy, client) = runtime.block_on(serve(FIXTURE, &[]));
+    let compared = TestRunner::new(config(CASES)).run(&random_call(), |call| {
         let (through, direct) = runtime.block_on(async {
             (
                 Ended::of_call(through_the_proxy(&client, &call).await),
