@@ -1,9 +1,16 @@
 //! The auxiliary HTTP server.
 
-use crate::support::{PhpFpm, Proxy, php};
+use crate::support::{MODES, PhpFpm, Proxy, php};
 
 #[tokio::test]
 async fn auxiliary_paths_are_answered_by_php() {
+    for flags in MODES {
+        are_answered(flags).await;
+    }
+}
+
+/// By calls by themselves, in either mode.
+async fn are_answered(mode: &[&str]) {
     let php_fpm = PhpFpm::start().await;
     let variables = format!(
         "--aux-path=/variables={}",
@@ -16,7 +23,7 @@ async fn auxiliary_paths_are_answered_by_php() {
         "--aux-path=/status",
         "--aux-path=/none.php",
     ];
-    let script = php("item/index.php");
+    let (script, flags) = (php("item/index.php"), [&flags, mode].concat());
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &flags).await;
 
     let (head, body) = proxy.get("/variables?a=b").await;

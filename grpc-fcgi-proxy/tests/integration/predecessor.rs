@@ -3,17 +3,34 @@
 //! Those of the codec and the pool are unit tests: `a_failed_dial_gives_its_place_back`,
 //! `a_pair_that_does_not_fit_is_refused_not_truncated`, `every_value_of_a_key_arrives_in_order`, and the body of
 //! END_REQUEST in `records_decode_with_padding_and_leave_what_follows`.
+//!
+//! In resident workers only the application of the kit: a script of the predecessor's does not know them, and keeps running
+//! by itself with `--resident-exclude`.
 
 use proto::item::item_service_client::ItemServiceClient;
 use proto::item::{GetItemRequest, ListItemsRequest};
 
 use tonic::Code;
 
-use crate::support::{PhpFpm, Proxy, php, serve};
+use crate::support::{MODES, PhpFpm, Proxy, php, serve};
 
 #[tokio::test]
 async fn an_old_application_works_unchanged() {
-    let (_php_fpm, proxy, _client) = serve("legacy.php", &[]).await;
+    let beside_resident = [
+        "--resident-workers",
+        "1",
+        "--resident-exclude",
+        "item.ItemService",
+        "--route",
+        &format!("test.Service={}", php("fixtures/resident.php").display()),
+    ];
+    for flags in [&[][..], &beside_resident] {
+        let (_php_fpm, proxy, _client) = serve("legacy.php", flags).await;
+        works_unchanged(&proxy).await;
+    }
+}
+
+async fn works_unchanged(proxy: &Proxy) {
     let mut client = ItemServiceClient::connect(format!("http://{}", proxy.address))
         .await
         .unwrap();
@@ -85,19 +102,14 @@ async fn the_headers_of_auxiliary_paths_are_kept() {
 
 #[tokio::test]
 async fn list_items_does_not_run_get_item() {
-    let php_fpm = PhpFpm::start().await;
-    let proxy = Proxy::start(&php_fpm.url(), php("item/index.php").to_str().unwrap(), &[]).await;
-    let mut client = ItemServiceClient::connect(format!("http://{}", proxy.address))
-        .await
-        .unwrap();
-    assert_eq!(
-        client
-            .list_items(ListItemsRequest::default())
+    let script = php("item/index.php");
+    for flags in MODES {
+        let php_fpm = PhpFpm::start().await;
+        let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), flags).await;
+        let mut client = ItemServiceClient::connect(format!("http://{}", proxy.address))
             .await
-            .unwrap()
-            .into_inner()
-            .items
-            .len(),
-        5
-    );
+            .unwrap();
+        let page = client.list_items(ListItemsRequest::default()).await;
+        assert_eq!(page.unwrap().into_inner().items.len(), 5);
+    }
 }

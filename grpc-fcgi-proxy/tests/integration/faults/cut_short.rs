@@ -1,5 +1,7 @@
 //! A unary script that dies in the middle of its message, while its worker lives on: php-fpm ends the answer as if it were
 //! complete.
+//!
+//! Not in resident workers, whose answers have an end of their own: `resident::ends`.
 
 use tonic::Code;
 
@@ -77,6 +79,12 @@ async fn a_newline_in_front_of_an_answer_of_grpc_server_is_an_error() {
     let client = Client::connect(proxy.address).await;
     let path = "/item.ItemService/ListItems";
     assert_eq!(client.call_method(path, b"", &[]).await.status(), FAILED);
+    // What a resident worker prints reaches no call.
+    let resident = ["--resident-workers", "1"];
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &resident).await;
+    let client = Client::connect(proxy.address).await;
+    let response = client.call_method(path, b"", &[]).await;
+    assert_eq!(response.status(), (Code::Ok, ""));
 }
 
 #[tokio::test]
