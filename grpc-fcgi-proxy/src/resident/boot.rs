@@ -299,6 +299,8 @@ impl WorkerTask {
         let mut serve = std::pin::pin!(connection.serve());
         let script_ended = async {
             self.script_ended.cancelled().await;
+            // It may have ended only its request, and go on.
+            group.with(|state| state.retire(id));
             sleep(LAST_WORDS).await;
         };
         let end = tokio::select! {

@@ -70,7 +70,7 @@ impl State {
                 Ok(())
             }
             Frame::Exit(number) => {
-                if !worker.has_numbered(number) {
+                if !worker.has_seen(number) {
                     return Err(Violation::Unknown(number));
                 }
                 worker.exit(number);
@@ -86,7 +86,7 @@ impl State {
     /// The call of that number, unless it is over.
     fn of(&self, key: usize, number: u32) -> Result<Option<usize>, Violation> {
         let worker = &self.workers[key];
-        if !worker.has_numbered(number) {
+        if !worker.has_seen(number) {
             return Err(Violation::Unknown(number));
         }
         Ok(worker.calls.get(&number).copied())

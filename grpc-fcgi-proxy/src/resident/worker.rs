@@ -59,6 +59,8 @@ pub(super) struct Worker {
     /// Streaming calls that wait until less is to be written.
     blocked: Vec<Waker>,
     last_number: u32,
+    /// Of the last call that it can have seen. It may end no other: one that reads nothing would get ever more.
+    last_seen: u32,
     /// The calls without END from the worker.
     pub(super) calls: HashMap<u32, usize>,
     /// The unary ones, in their order: only the first may have begun.
@@ -89,6 +91,7 @@ impl Worker {
             waker: None,
             blocked: Vec::new(),
             last_number: 0,
+            last_seen: 0,
             calls: HashMap::new(),
             unary: VecDeque::new(),
             streams: 0,
@@ -118,8 +121,9 @@ impl Worker {
         self.last_number
     }
 
-    pub(super) fn has_numbered(&self, call: u32) -> bool {
-        call <= self.last_number
+    /// Whether it can know the call.
+    pub(super) fn has_seen(&self, call: u32) -> bool {
+        call <= self.last_seen
     }
 
     /// Whether a unary call may have begun before `since`. One behind another waits for it, which may take its time.
@@ -213,6 +217,7 @@ impl Worker {
     /// Takes what is to be written, and those who wait for room.
     pub(super) fn take_outbox(&mut self, wakes: &mut Vec<Waker>) -> Segments {
         wakes.append(&mut self.blocked);
+        self.last_seen = self.last_number;
         std::mem::take(&mut self.outbox)
     }
 

@@ -1,5 +1,6 @@
 //! Calls in scripted workers.
 
+mod hostile;
 mod never_twice;
 mod streams;
 mod unary;

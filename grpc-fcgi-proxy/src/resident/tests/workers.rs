@@ -203,3 +203,46 @@ async fn a_worker_that_exits_says_which_calls_have_not_begun() {
         assert_eq!(answer(call).await.unwrap(), b"answer");
     }
 }
+
+#[tokio::test]
+async fn a_worker_may_not_end_a_call_that_it_cannot_know() {
+    let (group, metrics) = group();
+    let mut worker = Worker::join(&group, &metrics);
+    let large = stream::iter([Ok(Bytes::from(vec![7; 8 << 20]))]);
+    let mut first = try_begin(&group, CallKind::Unary, large).await.unwrap();
+    worker.socket.readable().await.unwrap();
+    // It reads nothing, so this one waits in the proxy.
+    let mut second = unary(&group).await;
+    worker.send(FrameType::End, 1, b"answer").await;
+    worker.send(FrameType::End, 2, b"answer").await;
+    assert!(worker.end().await.contains("which has not begun"));
+    assert_eq!(answer(&mut first).await.unwrap(), b"answer");
+    assert!(answer(&mut second).await.is_err());
+}
+
+#[tokio::test]
+async fn what_a_worker_sends_for_a_call_that_is_over_is_ignored() {
+    let (group, metrics) = group();
+    let mut worker = Worker::join(&group, &metrics);
+    let mut call = unary(&group).await;
+    let mut stream = begin(&group, CallKind::ServerStream, &[b"in"]).await;
+    worker.expect(FrameType::Call, 1).await;
+    worker.expect(FrameType::Call, 2).await;
+    for number in [1, 2, 1, 2] {
+        worker.send(FrameType::End, number, b"answer").await;
+    }
+    for number in [1, 2] {
+        // More than any credit.
+        worker.send(FrameType::Data, number, &[7; 100_000]).await;
+        let credit = encode_credit(number, u32::MAX);
+        worker.socket.write_all(&credit).await.unwrap();
+        worker.send(FrameType::Log, number, b"\x04late").await;
+    }
+    for call in [&mut call, &mut stream] {
+        assert_eq!(answer(call).await.unwrap(), b"answer");
+    }
+    let mut next = unary(&group).await;
+    worker.expect(FrameType::Call, 3).await;
+    worker.send(FrameType::End, 3, b"next").await;
+    assert_eq!(answer(&mut next).await.unwrap(), b"next");
+}

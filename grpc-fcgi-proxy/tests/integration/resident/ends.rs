@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tonic::Code;
 
-use super::{POOL, booted, call, serve, status, text, value};
+use super::{POOL, booted, boots, call, proxy_for, retirements, serve, status, text, value};
 use crate::support::{Client, PhpFpm, Proxy, php};
 
 #[tokio::test]
@@ -171,4 +171,47 @@ async fn calls_that_end_their_workers_keep_no_worker_away() {
         assert_eq!(status(&client, "exit", &[]).await, Code::Unknown);
         assert_eq!(call(&client, "served").await, "served");
     }
+}
+
+#[tokio::test]
+async fn a_worker_whose_request_ends_before_its_connection_is_replaced() {
+    let (_php_fpm, proxy, client) = serve(POOL, &[]).await;
+    let mut stream = client.stream("BidiStream", &[]);
+    stream.send(&value("pid"));
+    let before = text(&stream.next().await.unwrap());
+    stream.send(&value("finish"));
+    assert_eq!(text(&stream.next().await.unwrap()), "1");
+    proxy.metric_becomes(&retirements("ended"), 1.0).await;
+    // It was told to end, and given up a moment later.
+    assert_eq!(stream.status().await.0, Code::Internal);
+    for _ in 0..8 {
+        assert_ne!(call(&client, "pid").await, before);
+    }
+}
+
+#[tokio::test]
+async fn a_script_that_goes_on_after_its_connection_counts_as_retiring() {
+    let php_fpm = PhpFpm::start_with(POOL).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (script, mark) = (folder.path().join("index.php"), folder.path().join("mark"));
+    let text = format!(
+        "<?php require '{}'; while (is_file(__DIR__ . '/mark')) {{ usleep(1000); clearstatcache(); }}",
+        php("fixtures/resident.php").display()
+    );
+    std::fs::write(&script, text).unwrap();
+    std::fs::write(&mark, "").unwrap();
+    let (proxy, client) = proxy_for(&php_fpm, &script, &["--resident-workers", "2"]).await;
+    proxy
+        .metric_becomes(&boots(&php_fpm, &script, "ready"), 2.0)
+        .await;
+    proxy.signal(Signal::SIGHUP);
+    let workers = |state| {
+        let (script, target) = (script.display(), php_fpm.url());
+        format!(r#"resident_workers{{script="{script}",state="{state}",target="{target}"}}"#)
+    };
+    proxy.metric_becomes(&workers("retiring"), 2.0).await;
+    proxy.metric_becomes(&workers("ready"), 2.0).await;
+    assert_eq!(call(&client, "served").await, "served");
+    std::fs::remove_file(&mark).unwrap();
+    proxy.metric_becomes(&workers("retiring"), 0.0).await;
 }
