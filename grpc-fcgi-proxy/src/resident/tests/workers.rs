@@ -123,6 +123,7 @@ async fn a_cancelled_call_that_waits_behind_another_does_not_make_the_worker_stu
     worker.expect(FrameType::Cancel, 2).await;
     let later = || Instant::now() + Duration::from_secs(100);
     group.with(|state| state.give_up_stuck(later()));
+    assert!(worker.replaced.try_recv().is_err());
     worker.send(FrameType::End, 1, b"answer").await;
     assert_eq!(answer(&mut first).await.unwrap(), b"answer");
     // Now it may run.
