@@ -3,22 +3,22 @@
 declare(strict_types=1);
 
 use Grpc\RpcServer;
+use Grpc\ServerContext;
 use Shop\CallLog;
 use Shop\Database;
 use Shop\Environment;
 use Shop\ItemEndpoint;
-use Shop\ItemService;
-use Shop\ItemStore;
+use Shop\KeptService;
 
 require __DIR__ . '/../autoload.php';
 
+$service = new KeptService(Database::fromEnvironment(...));
 $server = new RpcServer();
-$server->handle(new ItemEndpoint(
-    static fn (): ItemService => new ItemService(new ItemStore(Database::fromEnvironment())),
-));
-
-$status = $server->run();
-
+$server->handle(new ItemEndpoint($service->get(...)));
+$server->afterCall($service->afterCall(...));
 if (Environment::read('ITEM_CALL_LOG') === '1') {
-    error_log(CallLog::line($_SERVER['REQUEST_URI'], $status, $_SERVER));
+    $server->afterCall(static function (ServerContext $context, int $status): void {
+        error_log(CallLog::line($context->method(), $status, $context->clientMetadata()));
+    });
 }
+$server->run();

@@ -161,7 +161,7 @@ final class ItemEndpointTest extends TestCase
     {
         $script = new Script(__DIR__ . '/../item/index.php', [
             'REQUEST_URI' => '/item.ItemService/ListItems',
-            'HTTP_X_REQUEST_ID' => 'a-trace',
+            'GRPC_METADATA' => "x-request-id: a-trace\n",
             'ITEM_DSN' => $this->dsn(),
             'ITEM_CALL_LOG' => '1',
         ]);

@@ -13,6 +13,7 @@ use Shop\InvalidArgument;
 use Shop\Item;
 use Shop\ItemService;
 use Shop\ItemStore;
+use Shop\KeptService;
 use Shop\NotFound;
 use Shop\Schema;
 
@@ -90,6 +91,21 @@ abstract class ItemServiceTestCase extends TestCase
             self::assertSame('between the table and its rows', $error->getMessage());
         }
         self::assertSame(self::SAMPLE_IDS, $this->listedIds($this->service(), 0));
+    }
+
+    public function test_a_kept_service_keeps_no_transaction(): void
+    {
+        $this->open();
+        $kept = new KeptService(fn (): Database => new Database($this->dsn()));
+        $service = $kept->get();
+        // The same connection.
+        $database = Database::open($this->dsn());
+        $database->beginTransaction();
+        $database->exec('DELETE FROM item');
+        $kept->afterCall();
+        self::assertFalse($database->inTransaction());
+        self::assertSame($service, $kept->get());
+        self::assertCount(5, $service->listItems(0, '')->items);
     }
 
     public function test_pages_follow_each_other(): void

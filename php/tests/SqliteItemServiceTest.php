@@ -4,9 +4,11 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use Closure;
 use PDO;
 use Shop\Database;
 use Shop\ItemStore;
+use Shop\KeptService;
 
 final class SqliteItemServiceTest extends ItemServiceTestCase
 {
@@ -22,7 +24,24 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
 
     public function test_a_replaced_database_is_opened_anew(): void
     {
-        $count = fn (): int => count((new ItemStore(Database::open($this->dsn())))->after('', 10));
+        $this->replace(fn (): int => count((new ItemStore(Database::open($this->dsn())))->after('', 10)));
+    }
+
+    public function test_a_kept_service_finds_a_replaced_database(): void
+    {
+        $kept = new KeptService(fn (): Database => new Database($this->dsn()));
+        $this->replace(static fn (): int => count($kept->get()->listItems(10, '')->items));
+    }
+
+    public function test_another_driver_is_refused(): void
+    {
+        $this->expectExceptionMessage('could not find driver');
+        Database::open('mysql:host=localhost');
+    }
+
+    /** @param Closure(): int $count counts the items */
+    private function replace(Closure $count): void
+    {
         self::assertSame(5, $count());
         $other = new PDO("sqlite:$this->folder/other.sqlite");
         $other->exec('CREATE TABLE item (id TEXT PRIMARY KEY, name TEXT, description TEXT)');
@@ -30,11 +49,5 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
         self::assertSame(0, $count());
         unlink("$this->folder/item.sqlite");
         self::assertSame(5, $count());
-    }
-
-    public function test_another_driver_is_refused(): void
-    {
-        $this->expectExceptionMessage('could not find driver');
-        Database::open('mysql:host=localhost');
     }
 }

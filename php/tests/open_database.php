@@ -7,4 +7,4 @@ require __DIR__ . '/../autoload.php';
 
 echo "ready\n";
 stream_get_contents(STDIN);
-echo count((new Shop\ItemStore(Shop\Database::fromEnvironment()))->after('', 1000));
+echo count((new Shop\ItemStore(Shop\Database::fromEnvironment()->connect()))->after('', 1000));

@@ -85,7 +85,8 @@ final class ResidentProxy
     /** @param array{peer?: string, metadata?: string, deadline?: int, flags?: int} $more */
     public function callFrame(string $name, int $kind, string $input, bool $ends = true, array $more = []): string
     {
-        [$path, $host, $peer, $metadata] = ["/test.Scripted/$name", 'test', $more['peer'] ?? '192.0.2.1:50000', $more['metadata'] ?? ''];
+        $path = str_starts_with($name, '/') ? $name : "/test.Scripted/$name";
+        [$host, $peer, $metadata] = ['test', $more['peer'] ?? '192.0.2.1:50000', $more['metadata'] ?? ''];
         $flags = ($more['flags'] ?? 0) | ($ends ? 2 : 0);
         $lengths = pack('CCnnnNJ', $kind, $flags, strlen($path), strlen($host), strlen($peer), strlen($metadata), $more['deadline'] ?? 0);
         return self::frame(Frame::CALL, ++$this->calls, "$lengths$path$host$peer$metadata$input");

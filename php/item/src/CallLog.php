@@ -22,14 +22,13 @@ final class CallLog
     /** The longest tracestate fits. A limit is needed because clients choose these values. */
     private const MAX_VALUE_BYTES = 512;
 
-    /** @param array<string, mixed> $variables as in $_SERVER */
-    public static function line(string $path, int $status, array $variables): string
+    /** @param array<string, list<string>> $metadata of the client */
+    public static function line(string $path, int $status, array $metadata): string
     {
         $entry = ['path' => self::bounded($path), 'grpc_code' => self::CODES[$status] ?? 'Unknown'];
         foreach (self::TRACE_HEADERS as $name) {
-            $value = $variables['HTTP_' . strtr(strtoupper($name), '-', '_')] ?? null;
-            if (is_string($value)) {
-                $entry[$name] = self::bounded($value);
+            if (isset($metadata[$name])) {
+                $entry[$name] = self::bounded(implode(', ', $metadata[$name]));
             }
         }
         return json_encode($entry, JSON_THROW_ON_ERROR | JSON_UNESCAPED_SLASHES | JSON_INVALID_UTF8_SUBSTITUTE);

@@ -8,7 +8,7 @@ use PDO;
 use PDOException;
 use RuntimeException;
 
-/** Opens the database of items: SQLite or PostgreSQL. */
+/** The database of items, SQLite or PostgreSQL, and the connection to it. */
 final class Database
 {
     /** How long to wait for another writer (SQLite) or for the connection (PostgreSQL). */
@@ -24,26 +24,66 @@ final class Database
     private const GENERAL_ERROR = 'HY000';
     private const SQLITE_UNREACHABLE = [5, 14, 517];
 
-    public static function fromEnvironment(): PDO
+    private ?PDO $connection = null;
+
+    /** What the connection is kept for. */
+    private bool|string $persistence = false;
+
+    public function __construct(
+        private readonly string $dsn,
+        private readonly ?string $user = null,
+        private readonly ?string $password = null,
+    ) {
+    }
+
+    public static function fromEnvironment(): self
     {
-        return self::open(
+        return new self(
             Environment::read('ITEM_DSN') ?? self::defaultDsn(),
             Environment::read('ITEM_DB_USER'),
             Environment::read('ITEM_DB_PASSWORD'),
         );
     }
 
-    public static function open(string $dsn, ?string $user = null, ?string $password = null): PDO
+    public static function open(string $dsn): PDO
     {
-        $open = static fn (): PDO => new PDO($dsn, $user, $password, [
+        return (new self($dsn))->connect();
+    }
+
+    /** Whether PostgreSQL has not closed the connection, or the file is still the same: takes no round trip. */
+    public function isConnected(): bool
+    {
+        return $this->connection !== null && $this->persistence !== false
+            && $this->persistence === self::persistence($this->dsn)
+            && !self::isClosed($this->connection);
+    }
+
+    /** Nothing may use an earlier connection any more: its prepared queries would be removed from this one. */
+    public function connect(): PDO
+    {
+        $this->connection = null;
+        $this->persistence = self::persistence($this->dsn);
+        $open = fn (): PDO => new PDO($this->dsn, $this->user, $this->password, [
             PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
             PDO::ATTR_TIMEOUT => self::TIMEOUT_SECONDS,
             PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
-            PDO::ATTR_PERSISTENT => self::persistence($dsn),
+            PDO::ATTR_PERSISTENT => $this->persistence,
         ]);
-        $database = $open();
+        $connection = $open();
         // PDO opens a connection anew only if it knows already that the server has closed it.
-        return self::isClosed($database) ? $open() : $database;
+        return $this->connection = self::isClosed($connection) ? $open() : $connection;
+    }
+
+    /** For the end of a call: the next one must not run in its transaction. */
+    public function rollBack(): void
+    {
+        try {
+            if ($this->connection?->inTransaction()) {
+                $this->connection->rollBack();
+            }
+        } catch (PDOException) {
+            $this->connection = null;
+        }
     }
 
     /** Looks at what has arrived from PostgreSQL, which takes no round trip: a last message perhaps, then the end. */

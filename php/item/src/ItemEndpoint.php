@@ -27,7 +27,10 @@ use const Grpc\STATUS_UNAVAILABLE;
 /** Serves ItemService by gRPC: only translates messages and errors. */
 final class ItemEndpoint extends ItemServiceStub
 {
-    /** @param Closure(): ItemService $service not called before a call, so that a failing database fails the call only */
+    /**
+     * @param Closure(): ItemService $service called for each request, so that a failing database fails the call only, and one
+     * that has gone away is found again
+     */
     public function __construct(private readonly Closure $service)
     {
     }
@@ -52,10 +55,9 @@ final class ItemEndpoint extends ItemServiceStub
 
     public function LookupItems(ServerCallReader $reader, ServerCallWriter $writer, ServerContext $context): void
     {
-        $service = self::translateErrors($this->service);
         while (($request = $reader->read()) instanceof GetItemRequest) {
             $id = $request->getId();
-            $item = self::translateErrors(static fn (): ?Item => $service->lookUpItem($id));
+            $item = self::translateErrors(fn (): ?Item => ($this->service)()->lookUpItem($id));
             $writer->write(new LookupItemsResponse(['id' => $id, 'item' => $item === null ? null : self::message($item)]));
         }
     }

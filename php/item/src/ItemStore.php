@@ -70,6 +70,8 @@ final class ItemStore
         try {
             return $query()->fetchAll();
         } catch (PDOException $error) {
+            // PostgreSQL does not repeat a prepared query whose columns have another type now.
+            $this->findQuery = null;
             if (!$this->schema->mayBeMissing($error)) {
                 throw $error;
             }
