@@ -88,10 +88,7 @@ final class ItemEndpoint extends ItemServiceStub
 
     private static function message(Item $item): ItemMessage
     {
-        return new ItemMessage([
-            'id' => $item->id,
-            'name' => $item->name,
-            'description' => $item->description,
-        ]);
+        // The constructor would take three times as long.
+        return (new ItemMessage())->setId($item->id)->setName($item->name)->setDescription($item->description);
     }
 }
