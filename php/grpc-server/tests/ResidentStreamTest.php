@@ -10,6 +10,7 @@ use Grpc\Resident\Frame;
 /** Streaming calls of a resident worker. */
 final class ResidentStreamTest extends ResidentTestCase
 {
+    private const QUICK = 12;
     private const OK = [FrameFlags::TRAILERS, "grpc-status: 0\r\n"];
 
     public function test_a_bidi_stream_is_answered_message_by_message(): void
@@ -140,6 +141,44 @@ final class ResidentStreamTest extends ResidentTestCase
         self::assertNotContains($call, $this->proxy->ended);
     }
 
+    /** @dataProvider blockingCalls */
+    public function test_no_message_waits_for_a_handler_that_may_block(string $kind): void
+    {
+        [$listener, $address] = self::listener();
+        [$call, $answers] = $kind === 'itself' ? [$this->proxy->bidi('a'), 1] : [$this->quick(), self::QUICK];
+        $this->proxy->awaitFrames($call, $answers);
+        $texts = $kind === 'itself' ? ['last', "block $address"] : ['last'];
+        $message = ResidentProxy::frame(Frame::DATA, $call, Call::messages(...$texts));
+        $this->proxy->raw($message . match ($kind) {
+            'unary' => $this->proxy->callFrame('Unary', ResidentProxy::UNARY, Call::message("block $address")),
+            'stream' => $this->proxy->callFrame('BidiStream', ResidentProxy::BIDI_STREAM, Call::messages("block $address"), false),
+            'itself' => '',
+        });
+        $socket = stream_socket_accept($listener);
+        self::assertSame([0, Call::message('last')], $this->proxy->awaitFrames($call, $answers + 1)[$answers]);
+        fwrite($socket, "\n");
+    }
+
+    /** @return list<array{string}> */
+    public static function blockingCalls(): array
+    {
+        return [['unary'], ['stream'], ['itself']];
+    }
+
+    public function test_a_message_arrives_even_if_another_call_ends_the_script(): void
+    {
+        [$call, $other] = [$this->quick(), $this->quick()];
+        $this->proxy->raw(
+            ResidentProxy::frame(Frame::DATA, $call, Call::messages('last'))
+            . ResidentProxy::frame(Frame::DATA, $other, Call::messages('exit')),
+        );
+        $this->proxy->answer($call);
+        [$last, [$flags, $trailers]] = array_slice($this->proxy->frames($call), self::QUICK);
+        self::assertSame([0, Call::message('last')], $last);
+        self::assertSame(FrameFlags::TRAILERS, $flags);
+        self::assertStringStartsWith("grpc-status: 14\r\n", $trailers);
+    }
+
     public function test_a_handler_that_waits_for_a_socket_holds_nothing(): void
     {
         [$listener, $address] = self::listener();
@@ -196,6 +235,17 @@ final class ResidentStreamTest extends ResidentTestCase
         $this->proxy->send(Frame::CANCEL, $call);
         $this->proxy->send(Frame::END, $call);
         self::assertSame('other', $this->execute('other'));
+    }
+
+    /** A call that has answered several messages, and waited soon after each. */
+    private function quick(): int
+    {
+        $call = $this->proxy->bidi();
+        for ($i = 1; $i <= self::QUICK; $i++) {
+            $this->proxy->send(Frame::DATA, $call, Call::messages('a'));
+            $this->proxy->awaitFrames($call, $i);
+        }
+        return $call;
     }
 
     /** A call whose handler writes for ever, and always has credit. */

@@ -47,6 +47,7 @@ function execute(string $request, ServerContext $context): string
         'state' => state(),
         'collect' => (string) gc_collect_cycles(),
         'wait' => awaitSocket($argument),
+        'block' => (string) fgets(stream_socket_client($argument)),
         'sleep' => sleepWithoutHolding((float) $argument),
         'fiber' => inFiber(static fn (): string => awaitSocket($argument)),
         'hold' => (string) usleep((int) ((float) $argument * 1e6)),

@@ -21,6 +21,9 @@ final class Call implements Input
     public const TURN = 0x10;
     public const ANYTHING = 0xff;
 
+    /** A call whose last turns were so many short ones is expected to go on so. */
+    private const QUICK_TURNS = 8;
+
     /** Of what a call prints. */
     public const STRAY_BYTES_LOGGED = 1000;
 
@@ -42,6 +45,9 @@ final class Call implements Input
     /** 0 unless it waits. */
     public int $waitsFor = 0;
     public int $wokenBy = 0;
+
+    /** How many of its last turns were short. */
+    public int $shortTurns = 0;
 
     public bool $cancelled = false;
     public int $strayBytesLeft = self::STRAY_BYTES_LOGGED;
@@ -114,6 +120,11 @@ final class Call implements Input
         $this->scheduler->wake($this, self::ANYTHING);
     }
 
+    public function isQuick(): bool
+    {
+        return $this->shortTurns >= self::QUICK_TURNS;
+    }
+
     /** Whether the whole message of a unary call is there. */
     public function ready(): bool
     {
@@ -129,7 +140,9 @@ final class Call implements Input
 
     public function bytes(int $length): string
     {
-        $this->scheduler->giveTurn($this);
+        if ($this->input !== '' || $this->inputEnded) {
+            $this->scheduler->giveTurn($this);
+        }
         $bytes = $this->take($length);
         while (strlen($bytes) < $length && !$this->inputEnded) {
             $this->scheduler->suspend($this, self::INPUT);

@@ -88,7 +88,9 @@ final class CallOutput extends Output
         $this->send($this->head . pack('CN', $flags, strlen($content)) . $content, $flags === FrameFlags::TRAILERS);
         $this->inFrame = false;
         $this->head = '';
-        if ($flush) {
+        if ($flush && $this->scheduler->waitsSoon($this->call)) {
+            $this->connection->defer($this->scheduler->turnBegan);
+        } elseif ($flush) {
             $this->connection->flush();
         }
     }

@@ -16,12 +16,17 @@ final class Connection
     private const WRITE_BYTES = 262_144;
     private const LAST_WRITE_SECONDS = 2;
 
+    /** What may wait, and in nanoseconds for how long, to be written together with what other calls send. */
+    private const MAX_DEFERRED_BYTES = 65_536;
+    private const MAX_DEFERRED_TIME = 200_000;
+
     private string $in = '';
     private int $at = 0;
 
     /** @var list<string> full pieces, which are written before $out */
     private array $pieces = [];
     private string $out = '';
+    private ?int $deferredSince = null;
     private readonly Closure $ignore;
 
     public bool $closed = false;
@@ -111,9 +116,28 @@ final class Connection
         return !$this->closed && ($this->out !== '' || $this->pieces !== []);
     }
 
+    /** Lets flushDeferred() write what has been sent, unless that is much. $now is a time of hrtime(). */
+    public function defer(int $now): void
+    {
+        if (strlen($this->out) >= self::MAX_DEFERRED_BYTES) {
+            $this->flush();
+        } else {
+            $this->deferredSince ??= $now;
+        }
+    }
+
+    /** @param int|null $now unless everything is due */
+    public function flushDeferred(?int $now = null): void
+    {
+        if ($this->deferredSince !== null && ($now === null || $now - $this->deferredSince >= self::MAX_DEFERRED_TIME)) {
+            $this->flush();
+        }
+    }
+
     /** Writes what the proxy takes now. @return bool whether that is all */
     public function flush(): bool
     {
+        $this->deferredSince = null;
         if ($this->closed || ($this->out === '' && $this->pieces === [])) {
             return true;
         }

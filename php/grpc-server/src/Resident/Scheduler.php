@@ -16,6 +16,8 @@ final class Scheduler
     /** A call that could go on gives the others a turn after this time. */
     private const TURN_NANOSECONDS = 5_000_000;
 
+    private const SHORT_TURN_NANOSECONDS = 200_000;
+
     /** A handler that holds its worker for longer is logged. */
     private const HELD_NANOSECONDS = 1_000_000_000;
 
@@ -29,6 +31,9 @@ final class Scheduler
 
     /** The call that runs now. */
     public ?Call $current = null;
+
+    /** Since when it runs. */
+    public int $turnBegan = 0;
 
     /** For how long calls have run. */
     public int $busyNanoseconds = 0;
@@ -51,14 +56,16 @@ final class Scheduler
 
     /** @var array<int, resource> the number of a call => the stream that it waits for */
     private array $streams = [];
-    private int $turnBegan = 0;
+
+    /** How long it had run at its last look. */
+    private int $turnTook = 0;
     private int $looked = 0;
 
     /**
      * @param Closure(Call): void $serve throws nothing
      * @param Closure(float=): void $receive waits, at most so many seconds, for the proxy, a stream or a timer, and takes what comes
      * @param Closure(Call): void $before runs before the code of a call
-     * @param Closure(): void $after runs after it
+     * @param Closure(int): void $after runs after it; takes the time
      */
     public function __construct(
         private readonly Closure $serve,
@@ -98,17 +105,22 @@ final class Scheduler
     /** Runs the calls that wait for nothing, but not for long. */
     public function runReady(): void
     {
-        $began = hrtime(true);
-        for ($left = count($this->ready); $left > 0; $left--) {
+        $ran = 0;
+        for ($left = count($this->ready); $left > 0 && $ran <= self::TURN_NANOSECONDS; $left--) {
             $call = $this->ready->dequeue();
             if ($call->suspended) {
                 $call->suspended = false;
+                $before = $this->busyNanoseconds;
                 $call->fiber === null ? $this->start($call) : $this->run($call);
-            }
-            if (hrtime(true) - $began > self::TURN_NANOSECONDS) {
-                return;
+                $ran += $this->busyNanoseconds - $before;
             }
         }
+    }
+
+    /** Whether the call that runs is expected to wait soon, so that what it sends need not be written at once. */
+    public function waitsSoon(Call $call): bool
+    {
+        return $call->isQuick() && $this->turnTook < self::SHORT_TURN_NANOSECONDS;
     }
 
     public function wake(Call $call, int $by): void
@@ -152,7 +164,8 @@ final class Scheduler
     public function giveTurn(Call $call): void
     {
         self::check($call);
-        if (hrtime(true) - $this->turnBegan > self::TURN_NANOSECONDS && Fiber::getCurrent() === $call->fiber && !$this->ending) {
+        $this->turnTook = hrtime(true) - $this->turnBegan;
+        if ($this->turnTook > self::TURN_NANOSECONDS && Fiber::getCurrent() === $call->fiber && !$this->ending) {
             $call->waitsFor = Call::TURN;
             $this->wake($call, Call::TURN);
             $call->suspended = true;
@@ -250,14 +263,17 @@ final class Scheduler
         ($this->before)($call);
         $this->current = $call;
         $this->turnBegan = hrtime(true);
+        $this->turnTook = 0;
         $fiber = $call->fiber;
         $fiber->isStarted() ? $fiber->resume($call) : $fiber->start($call);
-        $held = hrtime(true) - $this->turnBegan;
+        $now = hrtime(true);
+        $held = $now - $this->turnBegan;
         $this->busyNanoseconds += $held;
+        $call->shortTurns = $held < self::SHORT_TURN_NANOSECONDS ? $call->shortTurns + 1 : 0;
         if ($held > self::HELD_NANOSECONDS) {
             Log::warning(sprintf('%s has held its worker for %.1f s', $call->method, $held / 1e9));
         }
-        ($this->after)();
+        ($this->after)($now);
         $this->current = null;
     }
 

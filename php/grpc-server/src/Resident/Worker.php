@@ -73,8 +73,8 @@ final class Worker
         $this->scheduler = new Scheduler(
             $this->serve(...),
             $this->receive(...),
-            $this->isolation->before(...),
-            $this->isolation->after(...),
+            $this->beforeTurn(...),
+            $this->afterTurn(...),
         );
         $this->listeningSocket = new ListeningSocket();
         $this->reserve = str_repeat('x', self::RESERVED_BYTES);
@@ -218,6 +218,21 @@ final class Worker
             unset($this->queue[$call->number]);
             $call->output->end();
         }
+    }
+
+    private function beforeTurn(Call $call): void
+    {
+        if (!$call->isQuick()) {
+            // What other calls have sent does not wait for one that may take long.
+            $this->connection->flushDeferred();
+        }
+        $this->isolation->before($call);
+    }
+
+    private function afterTurn(int $now): void
+    {
+        $this->isolation->after();
+        $this->connection->flushDeferred($now);
     }
 
     private function nextUnary(): ?Call
