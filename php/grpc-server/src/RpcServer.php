@@ -111,7 +111,7 @@ final class RpcServer
         }
         $serve = fn (Call $call): int => $this->statusOf($call->incoming, $call->context, $call->output);
         $hooks = $this->afterCall === [] ? null : $this->runAfterCall(...);
-        (new Worker($connection, $settings->maxMemory, $serve, $hooks))->run($settings->secret);
+        (new Worker($connection, $settings, $serve, $hooks))->run();
         return STATUS_OK;
     }
 

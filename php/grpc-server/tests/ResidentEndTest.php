@@ -215,6 +215,23 @@ final class ResidentEndTest extends ResidentTestCase
         self::assertIsResource($socket);
     }
 
+    public function test_more_streams_than_were_announced_end_the_worker(): void
+    {
+        $this->proxy->retire();
+        $this->launch(['GRPC_RESIDENT_STREAMS' => '2']);
+        // A unary call does not count, nor one that is over.
+        $this->proxy->answer($this->proxy->bidi('throw'));
+        [$listener, $address] = self::listener();
+        $this->proxy->unary("wait $address");
+        self::assertIsResource(stream_socket_accept($listener));
+        $streams = [$this->proxy->bidi('a'), $this->proxy->bidi('a')];
+        array_walk($streams, fn (int $call) => $this->proxy->awaitFrames($call, 1));
+        self::assertStringNotContainsString('more than 2 streaming calls', implode(array_column($this->proxy->logs, 2)));
+        $this->proxy->bidi('a');
+        $this->proxy->awaitEnd();
+        self::assertStringContainsString('more than 2 streaming calls', end($this->proxy->logs)[2]);
+    }
+
     public function test_a_worker_that_cannot_connect_says_why(): void
     {
         $variables = ['GRPC_RESIDENT_ADDRESS' => 'unix:///nowhere', 'GRPC_RESIDENT_SECRET' => '', 'CONTENT_LENGTH' => '0'];

@@ -39,6 +39,12 @@ final class CallOutput extends Output
         return !$this->inFrame && !$this->ended && !$this->call->cancelled;
     }
 
+    /** Whether the proxy has been told that the call is over. */
+    public function ended(): bool
+    {
+        return $this->ended;
+    }
+
     public function onShutdown(Closure $end): void
     {
         $this->onShutdown = $end;

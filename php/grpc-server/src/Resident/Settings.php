@@ -12,6 +12,8 @@ final class Settings
     private function __construct(
         public readonly string $address,
         public readonly string $secret,
+        /** How many streaming calls it may get at once. */
+        public readonly int $maxStreams,
         /** In bytes; 0 for no limit. */
         public readonly int $maxMemory,
     ) {
@@ -31,6 +33,7 @@ final class Settings
         $settings = new self(
             (string) $_SERVER[self::PREFIX . 'ADDRESS'],
             (string) ($_SERVER[self::PREFIX . 'SECRET'] ?? ''),
+            (int) ($_SERVER[self::PREFIX . 'STREAMS'] ?? 0),
             (int) ($_SERVER[self::PREFIX . 'MAX_MEMORY'] ?? 0),
         );
         foreach (['ADDRESS', 'SECRET', 'STREAMS', 'MAX_MEMORY'] as $name) {

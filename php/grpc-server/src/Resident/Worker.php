@@ -26,9 +26,6 @@ final class Worker
     /** Without anything to do, the worker looks so often for a signal that came just before it waited. */
     private const IDLE_SECONDS = 1.0;
     private const STATUS_NANOSECONDS = 1_000_000_000;
-
-    /** How long php-fpm may hold back what a call has logged. */
-    private const FLUSH_NANOSECONDS = 10_000_000;
     private const MAX_LOG_BYTES = 65_536;
 
     /** Memory for the shutdown function, after a call has used up all. */
@@ -38,6 +35,7 @@ final class Worker
     private readonly Scheduler $scheduler;
     private readonly Isolation $isolation;
     private readonly ListeningSocket $listeningSocket;
+    private readonly PhpLog $phpLog;
 
     /** @var array<int, Call> those that have not ended; unary ones since they have begun */
     private array $calls = [];
@@ -56,8 +54,6 @@ final class Worker
     private string $reserve;
     private int $reported = 0;
     private int $busyReported = 0;
-    private int $flushed = 0;
-    private int $busyFlushed = 0;
 
     /**
      * @param Closure(Call): int $serve answers a call; returns its status code; throws nothing
@@ -65,7 +61,7 @@ final class Worker
      */
     public function __construct(
         private readonly Connection $connection,
-        private readonly int $maxMemory,
+        private readonly Settings $settings,
         private readonly Closure $serve,
         private readonly ?Closure $afterCall,
     ) {
@@ -77,17 +73,18 @@ final class Worker
             $this->afterTurn(...),
         );
         $this->listeningSocket = new ListeningSocket();
+        $this->phpLog = new PhpLog();
         $this->reserve = str_repeat('x', self::RESERVED_BYTES);
     }
 
     /** Returns when the proxy wants no more of this worker. */
-    public function run(string $secret): void
+    public function run(): void
     {
         // The proxy may close the request before the script has ended.
         ignore_user_abort(true);
         Log::to($this->log(...));
         register_shutdown_function($this->shutdown(...));
-        $this->connection->send(Frame::HELLO, 0, Frame::hello($secret));
+        $this->connection->send(Frame::HELLO, 0, Frame::hello($this->settings->secret));
         $this->loop();
         $this->ended = true;
         $this->isolation->end();
@@ -125,7 +122,7 @@ final class Worker
         // Numbers of calls begin at 1.
         $readable = [0 => $this->connection->socket] + $this->scheduler->streams();
         $writable = $this->connection->pending() ? [$this->connection->socket] : null;
-        $most = $this->flushLog() ? $most : min($most, self::FLUSH_NANOSECONDS / 1e9);
+        $most = $this->phpLog->flush($this->scheduler->busyNanoseconds) ? $most : min($most, PhpLog::SECONDS);
         $seconds = $this->scheduler->hasReady() ? 0.0 : $this->scheduler->secondsToWait($most);
         $count = Selection::wait($readable, $writable, $seconds);
         if ($count === null) {
@@ -201,7 +198,19 @@ final class Worker
             $this->queue[$number] = $call;
         } else {
             $this->calls[$number] = $call;
+            if (count($this->calls) > $this->settings->maxStreams) {
+                $this->checkStreams();
+            }
             $this->scheduler->enqueue($call);
+        }
+    }
+
+    /** @throws ProtocolError */
+    private function checkStreams(): void
+    {
+        $streams = array_filter($this->calls, static fn (Call $call): bool => !$call->unary && !$call->output->ended());
+        if (count($streams) > $this->settings->maxStreams) {
+            throw new ProtocolError("more than {$this->settings->maxStreams} streaming calls");
         }
     }
 
@@ -274,7 +283,7 @@ final class Worker
             $this->unary = null;
         }
         $this->isolation->reset();
-        if ($this->maxMemory > 0 && !$this->retiring && memory_get_usage(true) > $this->maxMemory) {
+        if ($this->settings->maxMemory > 0 && !$this->retiring && memory_get_usage(true) > $this->settings->maxMemory) {
             $this->retireIfTooLarge();
         }
     }
@@ -283,7 +292,7 @@ final class Worker
     {
         gc_collect_cycles();
         gc_mem_caches();
-        if (memory_get_usage(true) > $this->maxMemory) {
+        if (memory_get_usage(true) > $this->settings->maxMemory) {
             Log::warning(sprintf('retires: its memory of %d bytes is over the limit', memory_get_usage(true)));
             $this->retire();
         }
@@ -296,26 +305,6 @@ final class Worker
             $this->connection->send(Frame::RETIRE, 0, '');
         }
         $this->retiring = true;
-    }
-
-    /**
-     * Sends what PHP has logged, which php-fpm would hold back until it is 8 KiB.
-     *
-     * @return bool false if it is too early, because each time takes a system call
-     */
-    private function flushLog(): bool
-    {
-        if ($this->scheduler->busyNanoseconds === $this->busyFlushed) {
-            return true;
-        }
-        $now = hrtime(true);
-        if ($now - $this->flushed < self::FLUSH_NANOSECONDS) {
-            return false;
-        }
-        $this->flushed = $now;
-        $this->busyFlushed = $this->scheduler->busyNanoseconds;
-        flush();
-        return true;
     }
 
     private function report(): void
