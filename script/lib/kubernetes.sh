@@ -31,7 +31,8 @@ with_images() {
   sed -E "s#^( *(- )?image: )grpc-fcgi-proxy/([a-z-]+):dev\$#\1$1/\3:$2#"
 }
 
-# database_secret APP PASSWORD: prints the Secret of the app's database in the overlay minikube.
+# database_secret APP PASSWORD: prints the Secret of the app's database in the overlay minikube. The timeouts in dsn limit what a
+# call waits for; php-fpm limits only its CPU time.
 database_secret() {
   cat <<END
 apiVersion: v1
@@ -41,7 +42,7 @@ metadata:
   labels: {app: $1, app.kubernetes.io/part-of: grpc-fcgi-proxy}
 stringData:
   url: postgres://$1:$2@postgresql:5432/$1
-  dsn: pgsql:host=postgresql;dbname=$1
+  dsn: pgsql:host=postgresql;dbname=$1;tcp_user_timeout=10000;options=-cstatement_timeout=10s
   user: $1
   password: $2
 END

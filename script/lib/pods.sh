@@ -1,12 +1,15 @@
 # shellcheck shell=bash
 # Sourced by script/run: the pods, and the files of each: those that Kubernetes would mount, and a script for each program
 # that starts it.
-# shellcheck disable=SC2154 # the folders, subnet, prefix, replicas and envoy come from script/run and its other parts
+# shellcheck disable=SC2154 # the folders, subnet, prefix, replicas, resident_workers and envoy come from script/run and its other
+# parts
 
 # In the order in which they become ready.
 readonly apps=(item user order frontend ingress)
 # No user of the machine has this id; it is that of Google's distroless images.
 readonly pod_user=65532
+# pm.max_children in php/item/php-fpm.conf.
+readonly item_workers=8
 pods=()
 declare -A app_of=() address_of=()
 
@@ -108,17 +111,35 @@ programs_of_order() {
     --database-url "sqlite:$data/order.sqlite" --sample-data --endpoint 127.0.0.1:7070
 }
 
-# Lookups are short streaming calls: they may use all workers but one, which is reserved for unary calls, and may wait for a
-# worker, though not as long as Envoy waits for the response to begin.
+# The flags of deploy/kubernetes/base/item.yaml, which explains them; the volume that the proxy and php-fpm share is a folder
+# of the pod. Lookups are short streaming calls: they may wait for a worker, though not as long as Envoy waits for the response
+# to begin.
 programs_of_item() {
+  local workers
+  workers_of_item "$1"
   write_start "$1" php-fpm "$prefix$1" env "ITEM_DSN=sqlite:$data/item.sqlite" ITEM_DB_USER= ITEM_DB_PASSWORD= ITEM_CALL_LOG=1 \
     php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf" \
     --define "opcache.preload=$image/php/item/preload.php"
   write_start "$1" grpc-fcgi-proxy "$prefix$1" "$image/bin/grpc-fcgi-proxy" --address 127.0.0.1:9090 \
-    --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 --max-exchanges 8 --max-streams 7 --max-stream-wait 1s \
-    --connection-share 100 --status-path /status --status-fastcgi tcp://127.0.0.1:9001 \
+    --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 "${workers[@]}" --max-stream-wait 1s --connection-share 100 \
+    --status-path /status --status-fastcgi tcp://127.0.0.1:9001 \
     --aux-path "/healthz=$image/php/item/healthz.php" --descriptor-set "$image/php/generated/descriptor-set.binpb" \
     "$image/php/item/index.php"
+}
+
+# workers_of_item POD: sets $workers to the proxy's flags that share out php-fpm's workers. Each flag with its value is one word,
+# so that a test can leave out a flag.
+workers_of_item() {
+  local folder=$state/pods/$1/run
+  if [ "$resident_workers" -eq 0 ]; then
+    # Streaming calls may use all workers but one, which is reserved for unary calls.
+    workers=(--max-exchanges="$item_workers" --max-streams="$((item_workers - 1))")
+    return
+  fi
+  install -d -m 755 -o "$pod_user" "$folder"
+  # One more is left for the successor of a resident worker.
+  workers=(--resident-workers="$resident_workers" --resident-address="unix://$folder/workers.sock"
+    --resident-max-memory=67108864 --resident-max-calls=100000 --max-exchanges="$((item_workers - resident_workers - 1))")
 }
 
 # Forwards the machine's localhost:PORT to the ingress.

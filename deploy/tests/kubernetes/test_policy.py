@@ -15,6 +15,7 @@ OVERLAYS = {
 APPS = ["ingress", "frontend", "user", "order", "item"]
 # The only permitted caller of each app that has one. The tests of the mesh call with certificates of the same callers.
 CALLERS = json.loads((pathlib.Path(__file__).parents[1] / "callers.json").read_text())
+PHP_FPM = (pathlib.Path(__file__).parents[3] / "php/item/php-fpm.conf").read_text()
 
 
 def of_kind(overlay, *kinds):
@@ -54,6 +55,12 @@ def selects(selector, labels):
         if labels.get(rule["key"]) not in rule["values"]:
             return False
     return True
+
+
+def pool_setting(name):
+    """A number in php-fpm's configuration."""
+    [value] = re.findall(rf"^{re.escape(name)} = (\d+)s?$", PHP_FPM, re.MULTILINE)
+    return int(value)
 
 
 class Case(unittest.TestCase):
@@ -225,7 +232,7 @@ class EveryApp(Case):
             pause = max(c["lifecycle"]["preStop"]["sleep"]["seconds"] for c in spec["template"]["spec"]["containers"])
             arguments = " ".join(sum((c.get("args", []) for c in containers({"spec": spec})), []))
             drain = sum(int(seconds) for seconds in re.findall(r"--drain-timeout[ =](\d+)s", arguments))
-            php = 20 if app == "item" else 0
+            php = pool_setting("process_control_timeout") if app == "item" else 0
             self.assertGreater(spec["template"]["spec"]["terminationGracePeriodSeconds"], pause + drain + php)
 
         self.each(self.apps(), check)
@@ -269,6 +276,44 @@ class EveryApp(Case):
             self.assertEqual(sorted(port["containerPort"] for port in ports), expected)
 
         self.each(self.apps(), check)
+
+
+class ResidentWorkers(Case):
+    def items(self):
+        for overlay in OVERLAYS:
+            spec = named(overlay, "Deployment", "item")
+            yield overlay, spec, {c["name"]: c for c in containers(spec)}
+
+    def test_leave_workers_for_their_successors_and_for_calls_by_themselves(self):
+        def check(spec, found):
+            flags = dict(flag.split("=", 1) for flag in found["grpc-fcgi-proxy"]["args"] if flag.startswith("--"))
+            used = int(flags["--resident-workers"]) + int(flags["--max-exchanges"]) + 1
+            self.assertEqual(used, pool_setting("pm.max_children"))
+            self.assertEqual(pool_setting("request_terminate_timeout"), 0)
+            # In MiB, with 256 for the opcache.
+            limit = pool_setting("pm.max_children") * 128 + 256
+            self.assertEqual(found["php-fpm"]["resources"]["limits"]["memory"], f"{limit}Mi")
+
+        self.each(self.items(), check)
+
+    def test_connect_to_a_socket_in_a_volume_of_both_containers_only(self):
+        def check(spec, found):
+            [address] = [f for f in found["grpc-fcgi-proxy"]["args"] if f.startswith("--resident-address=unix://")]
+            folder = address.removeprefix("--resident-address=unix://").rpartition("/")[0]
+            mounting = {
+                name: mount["name"]
+                for name, container in found.items()
+                for mount in container.get("volumeMounts", [])
+                if mount["mountPath"] == folder
+            }
+            self.assertEqual(sorted(mounting), ["grpc-fcgi-proxy", "php-fpm"])
+            [volume] = set(mounting.values())
+            [kind] = [v for v in spec["spec"]["template"]["spec"]["volumes"] if v["name"] == volume]
+            self.assertIn("emptyDir", kind)
+            others = [c for c in found if c not in mounting]
+            self.assertFalse([c for c in others if volume in [m["name"] for m in found[c].get("volumeMounts", [])]])
+
+        self.each(self.items(), check)
 
 
 class Overlays(Case):

@@ -1,5 +1,6 @@
 //! The command `check`, run against a real php-fpm that has each of the problems it reports.
 
+mod item;
 mod names;
 mod pool;
 mod resident;

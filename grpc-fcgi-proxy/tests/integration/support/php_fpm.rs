@@ -63,15 +63,12 @@ impl PhpFpm {
         let text = format!(
             "[global]\nerror_log = /dev/stderr\n[test]\nlisten = {listen}\npm = static\n\
              pm.status_path = /status\npm.status_listen = {status}\nping.path = /ping\n\
-             catch_workers_output = no\nuser = {user}\n{pool}\
+             catch_workers_output = no\n{user}\n{pool}\
              env[ITEM_DSN] = sqlite:{database}\n\
              env[ENDED_FILE] = {ended}\nenv[COUNTER_DB] = {counter}\nphp_admin_flag[display_errors] = off\n\
              php_admin_flag[log_errors] = on\n",
             status = folder.path().join("status.sock").display(),
-            user = nix::unistd::User::from_uid(nix::unistd::getuid())
-                .unwrap()
-                .unwrap()
-                .name,
+            user = user_line(),
             database = database.display(),
             ended = folder.path().join("ended").display(),
             counter = folder.path().join("counter.sqlite").display(),
@@ -83,6 +80,45 @@ impl PhpFpm {
             listen,
             folder,
         }
+    }
+
+    /// With the pool of the item application, on Unix sockets.
+    pub(crate) async fn start_item() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name| folder.path().join(name).display().to_string();
+        let (listen, config) = (path("fpm.sock"), path("php-fpm.conf"));
+        let mut text = std::fs::read_to_string(super::php("item/php-fpm.conf")).unwrap();
+        for (line, own) in [
+            ("listen = 127.0.0.1:9000", format!("listen = {listen}")),
+            ("listen.allowed_clients = 127.0.0.1", user_line()),
+            (
+                "pm.status_listen = 127.0.0.1:9001",
+                format!("pm.status_listen = {}", path("status.sock")),
+            ),
+            (
+                "env[ITEM_DSN] = $ITEM_DSN",
+                format!("env[ITEM_DSN] = sqlite:{}", path("item.sqlite")),
+            ),
+        ] {
+            let line = format!("\n{line}\n");
+            assert!(text.contains(&line), "no{line}in {text}");
+            text = text.replace(&line, &format!("\n{own}\n"));
+        }
+        std::fs::write(&config, text).unwrap();
+        let process = spawn(Path::new(&config)).await;
+        Self {
+            process,
+            listen,
+            folder,
+        }
+    }
+
+    /// The value for `--status-fastcgi`.
+    pub(crate) fn status_url(&self) -> String {
+        format!(
+            "unix://{}",
+            self.folder.path().join("status.sock").display()
+        )
     }
 
     /// The value for `--fastcgi`.
@@ -180,6 +216,12 @@ impl Drop for PhpFpm {
     fn drop(&mut self) {
         self.terminate();
     }
+}
+
+/// Root must name a user.
+fn user_line() -> String {
+    let user = nix::unistd::User::from_uid(nix::unistd::getuid());
+    format!("user = {}", user.unwrap().unwrap().name)
 }
 
 /// Runs an exchange with a client that shares no code with the proxy.
