@@ -67,6 +67,14 @@ final class ResidentEndTest extends ResidentTestCase
         $this->proxy->retire();
     }
 
+    public function test_a_reload_of_php_fpm_retires_a_worker_that_booted_at_that_moment(): void
+    {
+        $this->proxy->retire();
+        $this->launch(['QUIT_AT_BOOT' => '1']);
+        $this->proxy->until(fn (): bool => $this->proxy->wantsToRetire);
+        self::assertSame('', $this->proxy->retire());
+    }
+
     public function test_a_worker_that_cannot_see_its_listening_socket_heeds_the_signal(): void
     {
         $this->proxy->retire();

@@ -164,6 +164,10 @@ $method = static function (object $first, object $second, ?ServerContext $contex
     return null;
 };
 
+if (isset($_SERVER['QUIT_AT_BOOT'])) {
+    // As a reload does: SIGQUIT.
+    posix_kill(getmypid(), 3);
+}
 ini_set('max_execution_time', '30');
 ini_set('memory_limit', $_SERVER['MEMORY_LIMIT'] ?? '512M');
 $server = new RpcServer();

@@ -7,8 +7,9 @@ namespace Grpc\Resident;
 use Generator;
 
 /**
- * Where php-fpm accepts connections. When a reload tells its workers to end, php-fpm closes this socket in each: that is how
- * a script can find out. (The signal itself only interrupts what the worker waits for.)
+ * Where php-fpm accepts connections. When a reload tells its workers to end, php-fpm closes this socket in each, and puts a
+ * new one that listens nowhere in its place: that is how a script can find out. (The signal itself only interrupts what the
+ * worker waits for.)
  */
 final class ListeningSocket
 {
@@ -20,20 +21,28 @@ final class ListeningSocket
     /** The flag of one in /proc/net/unix. */
     private const UNIX_LISTENS = '00010000';
 
+    /** Flags, type and state of a stream socket there that neither listens nor is connected. */
+    private const UNIX_UNUSED = ['00000000', '0001', '01'];
+
     /** @var array<string, string> a descriptor's path => its socket. A worker may hold those of other pools too, which stay open */
     private array $sockets = [];
+
+    /** Whether php-fpm has closed it before: the reload came while the script booted. */
+    private bool $closed = false;
 
     public function __construct()
     {
         // Where these files are hidden, the signal alone must do.
         set_error_handler(static fn (): bool => true);
-        $listening = self::listening();
+        $found = self::find();
         foreach (scandir(self::DESCRIPTORS) ?: [] as $name) {
             $path = self::DESCRIPTORS . "/$name";
             $socket = (string) readlink($path);
-            if (isset($listening[$socket])) {
+            $listens = $found[$socket] ?? null;
+            if ($listens === true) {
                 $this->sockets[$path] = $socket;
             }
+            $this->closed = $this->closed || $listens === false;
         }
         restore_error_handler();
     }
@@ -41,7 +50,7 @@ final class ListeningSocket
     public function closed(): bool
     {
         set_error_handler(static fn (): bool => true);
-        $closed = false;
+        $closed = $this->closed;
         foreach ($this->sockets as $path => $socket) {
             $closed = $closed || readlink($path) !== $socket;
         }
@@ -49,13 +58,15 @@ final class ListeningSocket
         return $closed;
     }
 
-    /** @return array<string, true> as in /proc/self/fd */
-    private static function listening(): array
+    /** @return array<string, bool> a socket as in /proc/self/fd => true if it listens, false if it is unused */
+    private static function find(): array
     {
         $sockets = [];
         foreach (self::rows('unix') as $row) {
             if (($row[3] ?? '') === self::UNIX_LISTENS) {
                 $sockets["socket:[$row[6]]"] = true;
+            } elseif (array_slice($row, 3, 3) === self::UNIX_UNUSED) {
+                $sockets["socket:[$row[6]]"] = false;
             }
         }
         foreach (['tcp', 'tcp6'] as $table) {
