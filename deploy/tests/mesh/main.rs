@@ -13,6 +13,7 @@
 mod callers;
 mod dashboards;
 mod identity;
+mod load;
 mod logs;
 mod lookup;
 mod metrics;
@@ -20,5 +21,6 @@ mod observability;
 mod outage;
 mod pods;
 mod report;
+mod resident;
 mod rotation;
 mod tracing;

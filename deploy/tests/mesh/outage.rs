@@ -1,12 +1,12 @@
 //! Programs that end and are started again.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::load::under_load;
 use crate::pods::{self, ITEM_PROGRAMS, address, curl, index_url, report, until};
 
 /// Until a pod passes its health check and callers use it again.
@@ -20,17 +20,7 @@ fn is_healthy(pod: &str) -> bool {
 #[ignore = "needs the pods of script/run, which script/test starts"]
 fn one_item_pod_of_two_killed_fails_no_report() {
     let expected = report();
-    let stop = AtomicBool::new(false);
-    let reports = std::thread::scope(|scope| {
-        let load = || {
-            let mut count = 0;
-            while !stop.load(Ordering::Relaxed) {
-                assert_eq!(report(), expected);
-                count += 1;
-            }
-            count
-        };
-        let callers = [scope.spawn(load), scope.spawn(load), scope.spawn(load)];
+    let outcome = under_load(&expected, || {
         std::thread::sleep(Duration::from_secs(2));
         for program in ITEM_PROGRAMS {
             pods::end("item-2", program, Signal::SIGKILL);
@@ -40,13 +30,9 @@ fn one_item_pod_of_two_killed_fails_no_report() {
             pods::start("item-2", program);
         }
         std::thread::sleep(Duration::from_secs(3));
-        stop.store(true, Ordering::Relaxed);
-        callers
-            .map(|caller| caller.join().unwrap())
-            .iter()
-            .sum::<i32>()
     });
-    assert!(reports > 20, "the load was too low: {reports} reports");
+    assert!(outcome.failed.is_empty(), "{:?}", outcome.failed);
+    assert!(outcome.correct > 20, "the load was too low: {outcome:?}");
     until("item-2 is healthy again", || is_healthy("item-2"));
 }
 

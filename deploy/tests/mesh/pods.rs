@@ -132,10 +132,16 @@ pub(crate) fn until(what: &str, is_true: impl Fn() -> bool) -> Duration {
     start.elapsed()
 }
 
-/// Ends a program of a pod, and waits until its process is gone.
-pub(crate) fn end(pod: &str, program: &str, signal: Signal) {
+/// Sends a signal to a program of a pod, and returns its process id.
+pub(crate) fn signal(pod: &str, program: &str, signal: Signal) -> String {
     let pid = read(&format!("pods/{pod}/{program}.pid")).trim().to_owned();
     kill(Pid::from_raw(pid.parse().unwrap()), signal).unwrap();
+    pid
+}
+
+/// Ends a program of a pod, and waits until its process is gone.
+pub(crate) fn end(pod: &str, program: &str, with: Signal) {
+    let pid = signal(pod, program, with);
     until("the program ends", || {
         !PathBuf::from(format!("/proc/{pid}/exe")).exists()
     });
@@ -152,3 +158,6 @@ pub(crate) fn start(pod: &str, program: &str) {
 
 /// The programs of an item pod.
 pub(crate) const ITEM_PROGRAMS: [&str; 3] = ["envoy", "grpc-fcgi-proxy", "php-fpm"];
+
+/// The user of the pods.
+pub(crate) const POD_USER: u32 = 65532;

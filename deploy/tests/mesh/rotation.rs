@@ -5,10 +5,7 @@ use std::os::unix::fs::{chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::pods::{address, report, state, until};
-
-/// The user of the pods, who must be able to read the key.
-const POD_USER: u32 = 65532;
+use crate::pods::{POD_USER, address, report, state, until};
 
 /// The serial number of the certificate in a PEM file.
 fn serial(pem: &Path) -> String {
