@@ -49,6 +49,16 @@ pub(crate) enum Retirement {
 }
 
 impl Retirement {
+    const ALL: [Self; 7] = [
+        Self::Calls,
+        Self::Age,
+        Self::Asked,
+        Self::Reload,
+        Self::Stuck,
+        Self::Removed,
+        Self::Ended,
+    ];
+
     /// The label.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -65,6 +75,16 @@ impl Retirement {
 
 impl ResidentMetrics {
     pub(crate) fn register(registry: &Registry) -> prometheus::Result<Self> {
+        let metrics = Self::register_all(registry)?;
+        // A rate does not count the first one of a series that begins with it.
+        for reason in Retirement::ALL {
+            let reason = &[reason.name()];
+            metrics.retirements.get_metric_with_label_values(reason)?;
+        }
+        Ok(metrics)
+    }
+
+    fn register_all(registry: &Registry) -> prometheus::Result<Self> {
         let gauges = |name, help, labels: &[&str]| -> prometheus::Result<IntGaugeVec> {
             let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(gauges.clone()))?;
@@ -216,5 +236,20 @@ impl WorkerMetrics {
 impl Drop for WorkerMetrics {
     fn drop(&mut self) {
         self.set_memory(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retirements_of_every_reason_are_there_from_the_start() {
+        let registry = Registry::new();
+        ResidentMetrics::register(&registry).unwrap();
+        let families = registry.gather();
+        let of = |name: &str| families.iter().find(|family| family.name() == name);
+        let retirements = of("resident_retirements_total").unwrap();
+        assert_eq!(retirements.get_metric().len(), Retirement::ALL.len());
     }
 }
