@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -149,11 +149,25 @@ pub(crate) fn end(pod: &str, program: &str, with: Signal) {
 
 /// Starts a program of a pod again, as `script/run` started it.
 pub(crate) fn start(pod: &str, program: &str) {
-    Command::new("setsid")
-        .arg("--fork")
-        .arg(state(&format!("pods/{pod}/{program}.start")))
-        .status()
-        .unwrap();
+    start_script(&state(&format!("pods/{pod}/{program}.start")));
+}
+
+/// The same without the flags that begin like this.
+pub(crate) fn start_without(pod: &str, program: &str, flags: &str) {
+    let path = state(&format!("pods/{pod}/{program}.start"));
+    let text = fs::read_to_string(&path).unwrap();
+    let words = text.split(' ').filter(|word| !word.starts_with(flags));
+    let fewer = words.collect::<Vec<_>>().join(" ");
+    assert_ne!(fewer, text, "no {flags}");
+    let other = path.with_extension("other");
+    fs::copy(&path, &other).unwrap();
+    fs::write(&other, fewer).unwrap();
+    start_script(&other);
+}
+
+fn start_script(path: &Path) {
+    let status = Command::new("setsid").arg("--fork").arg(path).status();
+    assert!(status.unwrap().success());
 }
 
 /// The programs of an item pod.
