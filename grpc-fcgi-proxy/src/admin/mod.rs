@@ -74,20 +74,29 @@ fn router(admin: Arc<Admin>, paths: Vec<(&str, Script)>) -> Router {
     router
         .layer(axum::middleware::from_fn_with_state(
             Arc::clone(&admin),
-            refuse_while_draining,
+            refuse_if_unhealthy,
         ))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(admin)
 }
 
-/// A load balancer must learn early that the proxy drains.
-async fn refuse_while_draining(
+/// What a script that answers `/healthz` cannot know: the proxy drains, of which a load balancer must learn early, or has no
+/// resident worker for calls.
+async fn refuse_if_unhealthy(
     State(admin): State<Arc<Admin>>,
     request: Request,
     next: axum::middleware::Next,
 ) -> Response {
-    if admin.draining.load(Ordering::Relaxed) && request.uri().path() == "/healthz" {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    if request.uri().path() == "/healthz" {
+        if admin.draining.load(Ordering::Relaxed) {
+            return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+        }
+        if let Some(script) = admin.residents.as_ref().and_then(|all| all.unhealthy()) {
+            let script = script.filename();
+            tracing::warn!(script, "unhealthy: no resident worker is ready");
+            let text = "no resident worker is ready\n";
+            return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+        }
     }
     next.run(request).await
 }
@@ -110,18 +119,8 @@ async fn render(admin: &Admin) -> prometheus::Result<String> {
     Ok(text)
 }
 
-/// The proxy is healthy if it could serve a call: php-fpm accepts connections, and a resident worker of each script is
-/// ready, if there are to be any.
+/// The proxy is healthy if it could serve a call: php-fpm accepts connections.
 async fn healthz(State(admin): State<Arc<Admin>>) -> Response {
-    if let Some(script) = admin.residents.as_ref().and_then(|all| all.unhealthy()) {
-        let script = script.filename();
-        tracing::warn!(script, "unhealthy: no resident worker is ready");
-        return (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no resident worker is ready\n",
-        )
-            .into_response();
-    }
     match admin.pool.reach().await {
         Ok(()) => "OK\n".into_response(),
         Err(error) => {

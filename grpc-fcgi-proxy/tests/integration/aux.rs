@@ -1,6 +1,8 @@
 //! The auxiliary HTTP server.
 
-use crate::support::{MODES, PhpFpm, Proxy, php};
+use tokio::time::timeout;
+
+use crate::support::{MODES, PhpFpm, Proxy, TEST_TIMEOUT, php};
 
 #[tokio::test]
 async fn auxiliary_paths_are_answered_by_php() {
@@ -35,9 +37,17 @@ async fn are_answered(mode: &[&str]) {
     );
     assert_eq!(variables["REQUEST_METHOD"], "GET");
 
-    let (head, body) = proxy.get("/healthz").await;
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert_eq!(body.trim(), "OK");
+    // 503 until a resident worker is ready.
+    let healthy = async {
+        loop {
+            let (head, body) = proxy.get("/healthz").await;
+            if head.starts_with("HTTP/1.1 200") {
+                return body;
+            }
+        }
+    };
+    let body = timeout(TEST_TIMEOUT, healthy).await;
+    assert_eq!(body.expect("/healthz fails").trim(), "OK");
     let (_, body) = proxy.get("/status?json").await;
     assert_eq!(
         serde_json::from_str::<serde_json::Value>(&body).unwrap()["pool"],
@@ -45,6 +55,20 @@ async fn are_answered(mode: &[&str]) {
     );
     assert!(proxy.get("/none.php").await.0.starts_with("HTTP/1.1 404"));
     assert!(proxy.get("/unknown").await.0.starts_with("HTTP/1.1 404"));
+}
+
+#[tokio::test]
+async fn a_script_does_not_answer_healthz_while_no_resident_worker_is_ready() {
+    let (php_fpm, folder) = (PhpFpm::start().await, tempfile::tempdir().unwrap());
+    let script = folder.path().join("script.php");
+    std::fs::write(&script, "<?php exit;").unwrap();
+    let healthz = format!("--aux-path=/healthz={}", php("item/healthz.php").display());
+    let flags = ["--resident-workers=1", "--aux-path=/status", &healthz];
+    let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &flags).await;
+    let (head, body) = proxy.get("/healthz").await;
+    assert!(head.starts_with("HTTP/1.1 503"), "{head}");
+    assert_eq!(body, "no resident worker is ready\n");
+    assert!(proxy.get("/status").await.0.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]
