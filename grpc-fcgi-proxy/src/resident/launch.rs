@@ -1,8 +1,10 @@
 //! The FastCGI request that runs a resident worker. It stays open for as long as the worker's script runs.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::stream::{self, Empty};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::listener::WorkerAddress;
 use crate::binding::launch::LaunchVariables;
@@ -16,6 +18,9 @@ use crate::telemetry::WorkerLog;
 
 /// The bytes of STDOUT that are kept for the log.
 const MAX_OUTPUT: usize = 4 * 1024;
+/// Ends a message on STDERR, which otherwise ends with the next one: an idle worker writes none for hours. Pieces of a message
+/// come together.
+const MESSAGE_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a worker could not be launched.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +92,17 @@ impl Launch {
     /// Logs what the script writes to STDERR until it ends. Cancel safe.
     pub(super) async fn ended(&mut self) -> Ended {
         let error = loop {
-            match self.exchange.next(std::convert::identity).await {
+            let next = self.exchange.next(std::convert::identity);
+            let next = if self.log.in_php_message() {
+                let Ok(next) = timeout(MESSAGE_PAUSE, next).await else {
+                    self.log.end_php_message();
+                    continue;
+                };
+                next
+            } else {
+                next.await
+            };
+            match next {
                 Ok(Some(Output::Stderr(text))) => self.log.push(&text),
                 Ok(Some(Output::Stdout(text))) => {
                     let room = MAX_OUTPUT.saturating_sub(self.output.len());

@@ -58,10 +58,15 @@ impl ScriptMessages {
         }
     }
 
+    /// Whether a message of PHP has begun, whose end is not known yet.
+    pub(crate) fn in_php_message(&self) -> bool {
+        self.kind != Kind::Line
+    }
+
     /// Writes the message that the script has begun. php-fpm writes nothing else between the pieces of a message, so other
     /// output ends it.
     pub(crate) fn end_php_message(&mut self, write: impl FnMut(Level, Cow<'_, str>)) {
-        if self.kind != Kind::Line {
+        if self.in_php_message() {
             self.end(write);
         }
     }

@@ -50,6 +50,18 @@ impl WorkerLog {
             .push(&content[..length], |level, text| names.log(level, &text));
     }
 
+    /// Whether a message has begun, whose end is not known yet.
+    pub(crate) fn in_php_message(&self) -> bool {
+        self.messages.in_php_message()
+    }
+
+    /// Nothing more of it has come.
+    pub(crate) fn end_php_message(&mut self) {
+        let names = &self.names;
+        self.messages
+            .end_php_message(|level, text| names.log(level, &text));
+    }
+
     /// Logs a record that the worker has sent as one.
     pub(crate) fn record(&mut self, level: Level, text: &[u8]) {
         let length = self.admitted(text.len());

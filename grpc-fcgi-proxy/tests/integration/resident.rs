@@ -178,6 +178,16 @@ async fn the_log_names_the_call() {
 }
 
 #[tokio::test]
+async fn the_last_message_of_a_worker_is_logged_while_it_stays() {
+    let (_php_fpm, mut proxy, client) = serve(POOL, &[]).await;
+    for message in ["first message", "last message"] {
+        call(&client, &format!("log {message}")).await;
+        let record = proxy.logged(|record| record["message"] == message).await;
+        assert_eq!(record["target"], "application");
+    }
+}
+
+#[tokio::test]
 async fn workers_connect_over_tcp() {
     let php_fpm = PhpFpm::start_on_tcp_with(POOL).await;
     let flags = ["--resident-address", "tcp://0.0.0.0:0"];
