@@ -15,7 +15,6 @@ OVERLAYS = {
 APPS = ["ingress", "frontend", "user", "order", "item"]
 # The only permitted caller of each app that has one. The tests of the mesh call with certificates of the same callers.
 CALLERS = json.loads((pathlib.Path(__file__).parents[1] / "callers.json").read_text())
-PHP_FPM = (pathlib.Path(__file__).parents[3] / "php/item/php-fpm.conf").read_text()
 
 
 def of_kind(overlay, *kinds):
@@ -57,9 +56,14 @@ def selects(selector, labels):
     return True
 
 
+def text_of(path):
+    """A file of the checkout."""
+    return (pathlib.Path(__file__).parents[3] / path).read_text()
+
+
 def pool_setting(name):
     """A number in php-fpm's configuration."""
-    [value] = re.findall(rf"^{re.escape(name)} = (\d+)s?$", PHP_FPM, re.MULTILINE)
+    [value] = re.findall(rf"^{re.escape(name)} = (\d+)s?$", text_of("php/item/php-fpm.conf"), re.MULTILINE)
     return int(value)
 
 
@@ -293,6 +297,20 @@ class ResidentWorkers(Case):
             # In MiB, with 256 for the opcache.
             limit = pool_setting("pm.max_children") * 128 + 256
             self.assertEqual(found["php-fpm"]["resources"]["limits"]["memory"], f"{limit}Mi")
+
+        self.each(self.items(), check)
+
+    def test_are_limited_as_in_script_run(self):
+        run, pods = (text_of(f"script/{name}") for name in ("run", "lib/pods.sh"))
+
+        def check(spec, found):
+            arguments = found["grpc-fcgi-proxy"]["args"]
+            [workers] = [flag.rpartition("=")[2] for flag in arguments if flag.startswith("--resident-workers=")]
+            self.assertIn(f"\nresident_workers={workers}\n", run)
+            self.assertIn(f"\nreadonly item_workers={pool_setting('pm.max_children')}\n", pods)
+            for flag in arguments:
+                if flag.startswith("--resident-max-"):
+                    self.assertIn(f" {flag} ", pods)
 
         self.each(self.items(), check)
 
