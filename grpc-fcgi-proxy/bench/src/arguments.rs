@@ -50,7 +50,7 @@ pub(crate) enum Command {
 pub(crate) enum Effort {
     /// The most important shapes and sizes: about three and a half minutes
     Quick,
-    /// All shapes, sizes and setups: about 24 minutes
+    /// All shapes, sizes and setups: about 26 minutes
     Full,
     /// All that full measures, once and briefly: checks that it works, not how fast it is
     Check,
@@ -73,6 +73,8 @@ pub(crate) enum Part {
     Memory,
     /// The CPU time of a call as load grows
     Growth,
+    /// A long load of resident workers that are killed, reloaded, replaced and recycled
+    Soak,
 }
 
 /// What to measure, and where to write the figures.
@@ -90,6 +92,9 @@ pub(crate) struct RunFlags {
     /// Measure another gRPC server, which is running with the trivial or the item application; repeatable
     #[arg(long, value_name = "NAME=HOST:PORT[@PROCESS]")]
     pub(crate) peer: Vec<Peer>,
+    /// The duration of the soak
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) minutes: Option<u64>,
     /// Write all figures as JSON
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
@@ -152,7 +157,7 @@ pub(crate) struct LoadFlags {
 pub(crate) struct Peer {
     pub(crate) name: String,
     pub(crate) address: String,
-    /// Its id, for the CPU time and memory of it and its children; PHP among those is counted apart.
+    /// Its id, for the CPU time and memory of it and of all processes below it; PHP among those is counted apart.
     pub(crate) process: Option<u32>,
 }
 

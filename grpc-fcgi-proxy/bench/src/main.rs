@@ -5,6 +5,7 @@
 //! - [`load`]: calls them, and checks each response.
 //! - [`parts`]: the measurements, in turns.
 //! - [`figures`] and [`report`]: the results, as data, and as tables, plots and marks.
+//! - [`soak`]: a long load of workers that are killed, reloaded and replaced.
 //! - [`sequential`]: the calls of the sample application's report, one after the other.
 //! - [`application`], [`echo`] and [`relay`]: servers, as programs of their own.
 
@@ -19,6 +20,7 @@ mod relay;
 mod report;
 mod sequential;
 mod setups;
+mod soak;
 
 use std::io::Write;
 use std::process::ExitCode;

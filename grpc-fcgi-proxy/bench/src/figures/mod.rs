@@ -1,11 +1,13 @@
 //! The figures of a run.
 
+mod soak;
 mod spread;
 
 use std::fs;
 
 use serde::Serialize;
 
+pub(crate) use self::soak::{Growth, Soak};
 pub(crate) use self::spread::Spread;
 use crate::load::Shape;
 use crate::setups::Backend;
@@ -20,6 +22,7 @@ pub(crate) struct Figures {
     pub(crate) memory: Vec<Memory>,
     pub(crate) idle_streams: Option<IdleStreams>,
     pub(crate) slow_streams: Option<SlowStreams>,
+    pub(crate) soak: Option<Soak>,
     pub(crate) index: Vec<f64>,
 }
 
@@ -102,13 +105,15 @@ impl Figures {
             memory: Vec::new(),
             idle_streams: None,
             slow_streams: None,
+            soak: None,
             index,
         }
     }
 
-    /// The number of calls that got a wrong response or none.
+    /// The number of calls that got a wrong response or none, and of what went wrong in the soak.
     pub(crate) fn failures(&self) -> usize {
-        self.rows.iter().map(|row| row.failures).sum()
+        let rows: usize = self.rows.iter().map(|row| row.failures).sum();
+        rows + self.soak.as_ref().map_or(0, Soak::failures)
     }
 
     /// The rows without failures: a refused call is cheap, so a row with failures decides nothing.

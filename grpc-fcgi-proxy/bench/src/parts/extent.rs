@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::arguments::Effort;
+use crate::arguments::{Effort, Part, RunFlags};
 
 pub(super) const GIB: u64 = 1 << 30;
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Extent {
@@ -20,10 +21,22 @@ pub(crate) struct Extent {
     pub(super) slow_streams: Option<(usize, Duration)>,
     /// The bytes of the long stream.
     pub(super) stream: u64,
+    /// The duration of the soak; none, if absent.
+    pub(super) soak: Option<Duration>,
 }
 
 impl Extent {
-    pub(super) fn of(effort: Effort) -> Self {
+    pub(super) fn of(flags: &RunFlags) -> Self {
+        let mut extent = Self::usual(flags.effort);
+        if let Some(minutes) = flags.minutes {
+            extent.soak = Some(Duration::from_secs(60 * minutes));
+        } else if flags.only.contains(&Part::Soak) {
+            extent.soak.get_or_insert(MINUTE);
+        }
+        extent
+    }
+
+    fn usual(effort: Effort) -> Self {
         // Many short runs: a disturbance of the machine lasts for seconds.
         let (runs, milliseconds, stream) = match effort {
             Effort::Check => (1, 100, GIB / 64),
@@ -41,6 +54,11 @@ impl Extent {
             },
             full: effort != Effort::Quick,
             stream,
+            soak: match effort {
+                Effort::Check => Some(Duration::from_secs(10)),
+                Effort::Quick => None,
+                Effort::Full => Some(MINUTE),
+            },
         }
     }
 

@@ -6,6 +6,7 @@ mod measurement;
 mod memory;
 mod php;
 mod resident;
+mod soak;
 mod streams;
 mod turns;
 mod unary;
@@ -25,7 +26,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut bench = Bench::new(flags);
     let mut incomplete = Vec::new();
-    let all: [(Part, Measure); 7] = [
+    let all: [(Part, Measure); 8] = [
         (Part::Memory, memory::measure),
         (Part::Unary, unary::shapes),
         (Part::Sizes, unary::sizes),
@@ -33,6 +34,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<()> {
         (Part::Resident, resident::measure),
         (Part::Streams, streams::measure),
         (Part::Growth, growth::measure),
+        (Part::Soak, soak::measure),
     ];
     for (part, measure) in all {
         if flags.only.is_empty() || flags.only.contains(&part) {

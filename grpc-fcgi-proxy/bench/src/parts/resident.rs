@@ -1,4 +1,5 @@
-//! Resident workers beside calls by themselves: the same php-fpm pool, scripts and number of workers, over Unix sockets.
+//! Resident workers beside calls by themselves: the same php-fpm pool, scripts and number of workers, over Unix sockets; and
+//! over TCP in the default mode.
 
 use std::time::Duration;
 
@@ -35,13 +36,22 @@ fn setup(transport: Transport) -> Setup {
     Setup::new(Intermediary::Proxy, transport, true)
 }
 
+/// What other servers have been compared with.
+fn default_mode() -> Setup {
+    Setup::new(Intermediary::Proxy, Transport::New, false)
+}
+
 fn unary(bench: &mut Bench, backend: Backend, shapes: &[Shape]) -> anyhow::Result<()> {
     let call = match backend {
         Backend::PhpFpm => get_item(&bench.paths, backend),
         _ => CheckedCall::trivial(SMALL),
     };
     let transports = [Transport::New, Transport::Kept, Transport::Resident];
-    let mut setups = bench.start(&transports.map(setup), backend)?;
+    let mut wanted = transports.map(setup).to_vec();
+    if backend != Backend::SlowBoot {
+        wanted.insert(0, default_mode());
+    }
+    let mut setups = bench.start(&wanted, backend)?;
     if backend != Backend::SlowBoot {
         setups.extend(bench.peers_for(&call)?);
     }
@@ -58,7 +68,8 @@ fn unary(bench: &mut Bench, backend: Backend, shapes: &[Shape]) -> anyhow::Resul
     Ok(())
 }
 
-/// Fewer workers than streams, beside what workers by themselves can hold: one stream each.
+/// Fewer workers than streams, beside what workers by themselves can hold: one stream each. Peers have as many as resident
+/// workers.
 fn round_trips(bench: &mut Bench) -> anyhow::Result<()> {
     let measurement = |bench: &Bench, shape| Measurement {
         part: "resident",
@@ -78,6 +89,12 @@ fn round_trips(bench: &mut Bench) -> anyhow::Result<()> {
             all.push((measurement(bench, shape), running));
         }
     }
+    let peers = bench.peers_for(&echo())?;
+    all.extend(
+        peers
+            .into_iter()
+            .map(|peer| (measurement(bench, Shape::USUAL), peer)),
+    );
     let all: Vec<_> = all
         .iter()
         .map(|(each, setup)| (each.clone(), setup))

@@ -32,7 +32,7 @@ impl Bench {
                 user: flags.user.clone(),
                 php_before: flags.php_before.clone(),
             },
-            extent: Extent::of(flags.effort),
+            extent: Extent::of(flags),
             figures: Figures::new(flags.revision.clone(), flags.index.clone()),
             peers: flags
                 .peer

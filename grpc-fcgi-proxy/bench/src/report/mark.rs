@@ -35,9 +35,11 @@ pub(super) fn mark(
     };
     Mark {
         what: what.to_owned(),
-        wanted: format!("{word} {limit} {unit} {compared}")
-            .trim_end()
-            .to_owned(),
+        wanted: [&format!("{word} {limit}"), unit, compared]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" "),
         reached: got.as_ref().map(|got| match bound {
             Bound::AtLeast(limit) => got.median >= limit,
             Bound::AtMost(limit) => got.median <= limit,
@@ -47,16 +49,21 @@ pub(super) fn mark(
     }
 }
 
-/// The marks as Markdown.
-pub(super) fn table(marks: &[Mark]) -> String {
-    let mut out = "### The marks\n\n| mark | wanted | is | |\n|---|---|---|---|\n".to_owned();
-    for mark in marks {
+/// The marks as Markdown: all, or only those that were measured.
+pub(super) fn table(marks: &[Mark], all: bool) -> String {
+    let mut out =
+        "### Goals\n\n| goal | required | measured | result |\n|---|---|---|---|\n".to_owned();
+    for mark in marks.iter().filter(|mark| all || mark.got.is_some()) {
         let got = mark.got.as_ref().map_or_else(
             || "–".to_owned(),
-            |got| format!("{} {}", got.text(2), mark.unit),
+            |got| {
+                format!("{} {}", got.text(2), mark.unit)
+                    .trim_end()
+                    .to_owned()
+            },
         );
         let reached = match mark.reached {
-            Some(true) => "reached",
+            Some(true) => "met",
             Some(false) => "**missed**",
             None => "not measured",
         };

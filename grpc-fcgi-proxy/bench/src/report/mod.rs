@@ -2,8 +2,10 @@
 
 mod mark;
 mod marks;
+mod peers;
 mod plot;
 mod resident_marks;
+mod soak;
 mod table;
 
 use std::fs;
@@ -15,7 +17,12 @@ use crate::figures::Figures;
 /// Prints the tables, and writes the files that the flags ask for.
 pub(crate) fn write(flags: &RunFlags, figures: &Figures) -> anyhow::Result<()> {
     let marks = marks::of(figures);
-    let text = format!("{}{}", mark::table(&marks), table::all(figures));
+    let text = [
+        mark::table(&marks, flags.only.is_empty()),
+        peers::table(figures),
+        table::all(figures),
+    ]
+    .concat();
     std::io::stdout().write_all(text.as_bytes())?;
     if let Some(path) = &flags.markdown {
         fs::write(path, &text)?;

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::soak;
 use crate::figures::{Figures, Row, Spread};
 use crate::setups::Backend;
 
@@ -25,6 +26,9 @@ pub(super) fn all(figures: &Figures) -> String {
         write_memory(&mut out, figures);
     }
     write_held(&mut out, figures);
+    if let Some(soak) = &figures.soak {
+        out += &soak::text(soak);
+    }
     out
 }
 

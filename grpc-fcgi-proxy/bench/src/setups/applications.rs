@@ -75,7 +75,7 @@ fn php_fpm(
 ) -> anyhow::Result<Process> {
     let config = paths.folder.join(format!("{files}-php-fpm.conf"));
     let pool = fs::read_to_string(paths.php(backend).join("item/php-fpm.conf"))?;
-    fs::write(&config, pool_lines(&pool, paths, listen, workers)?)?;
+    fs::write(&config, pool_lines(&pool, paths, backend, listen, workers)?)?;
     let mut arguments = [
         "--nodaemonize",
         "--allow-to-run-as-root",
@@ -113,6 +113,7 @@ fn preloading(paths: &Paths, backend: Backend) -> Vec<String> {
 fn pool_lines(
     pool: &str,
     paths: &Paths,
+    backend: Backend,
     listen: &Address,
     workers: usize,
 ) -> anyhow::Result<String> {
@@ -132,7 +133,7 @@ fn pool_lines(
         ("user", paths.user.clone()),
         (
             "env[ITEM_DSN]",
-            format!("sqlite:{}", text(&paths.folder.join("item.sqlite"))),
+            format!("sqlite:{}", text(&paths.database(backend))),
         ),
     ];
     let dropped = [

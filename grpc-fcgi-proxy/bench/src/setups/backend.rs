@@ -19,6 +19,8 @@ pub(crate) enum Backend {
     Nothing,
     /// The same, behind a boot that takes 5 ms.
     SlowBoot,
+    /// php-fpm with handlers that count their calls in a database.
+    Counted,
 }
 
 impl Backend {
@@ -29,6 +31,7 @@ impl Backend {
             Self::PhpFpm | Self::PhpFpmBefore => "php-fpm",
             Self::Nothing => "php-fpm, a handler that does nothing",
             Self::SlowBoot => "php-fpm, a boot of 5 ms",
+            Self::Counted => "php-fpm, handlers that count their calls",
         }
     }
 }

@@ -3,6 +3,7 @@
 mod address;
 mod applications;
 mod backend;
+mod counted;
 mod envoy;
 mod nginx;
 mod paths;
@@ -13,7 +14,8 @@ mod setup;
 mod usage;
 
 pub(crate) use self::backend::{Backend, WORKERS};
+pub(crate) use self::counted::{Count, Counted};
 pub(crate) use self::paths::Paths;
 pub(crate) use self::running::RunningSetup;
 pub(crate) use self::setup::{Intermediary, Setup, Transport};
-pub(crate) use self::usage::{Usage, largest_child, usage};
+pub(crate) use self::usage::{Usage, is_child, largest_child, usage};

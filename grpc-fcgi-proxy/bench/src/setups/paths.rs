@@ -35,7 +35,16 @@ impl Paths {
         self.php(backend).join(match backend {
             Backend::Nothing => "fixtures/nothing.php",
             Backend::SlowBoot => "fixtures/slow_boot.php",
+            Backend::Counted => "fixtures/soak.php",
             _ => "item/index.php",
+        })
+    }
+
+    /// The SQLite file of the application.
+    pub(super) fn database(&self, backend: Backend) -> PathBuf {
+        self.folder.join(match backend {
+            Backend::Counted => "soak.sqlite",
+            _ => "item.sqlite",
         })
     }
 }

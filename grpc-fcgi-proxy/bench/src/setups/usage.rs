@@ -1,6 +1,7 @@
 //! CPU time and memory of processes, from /proc.
 
 use std::fs;
+use std::str::FromStr;
 
 use anyhow::Context;
 
@@ -35,6 +36,12 @@ pub(crate) fn largest_child(processes: &[u32]) -> anyhow::Result<f64> {
         }
     }
     Ok(largest)
+}
+
+/// Whether this process runs, as a child of that one.
+pub(crate) fn is_child(id: u32, of: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+    parent(&stat) == Some(of)
 }
 
 fn total(processes: &[u32]) -> anyhow::Result<Usage> {
@@ -82,14 +89,27 @@ fn parents() -> anyhow::Result<Vec<(u32, u32)>> {
     Ok(all)
 }
 
-/// See proc_pid_stat(5): the field follows the name, which is in parentheses and may contain anything, and the state.
 fn parent(stat: &str) -> Option<u32> {
+    field(stat, 4)
+}
+
+/// See proc_pid_stat(5): the name, field 2, is in parentheses and may contain anything.
+fn field<T: FromStr>(stat: &str, number: usize) -> Option<T> {
     let (_, rest) = stat.rsplit_once(") ")?;
-    rest.split_ascii_whitespace().nth(1)?.parse().ok()
+    let index = number.checked_sub(3)?;
+    rest.split_ascii_whitespace().nth(index)?.parse().ok()
+}
+
+/// Of a process, and of its children that have ended, so that a worker that is replaced counts to its end.
+fn cpu(id: u32) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let ended = |number| field::<f64>(&stat, number).unwrap_or_default();
+    // Children's utime and stime, of those that were waited for. Linux reports them in hundredths of a second.
+    Ok(own_cpu(id)? + (ended(16) + ended(17)) / 100.0)
 }
 
 /// From the scheduler, in nanoseconds: utime and stime count hundredths of a second, too coarse for a short run.
-fn cpu(id: u32) -> anyhow::Result<f64> {
+fn own_cpu(id: u32) -> anyhow::Result<f64> {
     let mut nanoseconds = 0.0;
     for task in fs::read_dir(format!("/proc/{id}/task"))? {
         // A thread may have ended since.
@@ -125,6 +145,24 @@ mod tests {
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
         assert_eq!(parent("7 (a) b) S 3 7 7 0 -1"), Some(3));
+    }
+
+    #[test]
+    fn usage_includes_children_that_have_ended() {
+        let command = "for ((i = 0; i < 6; i++)); do bash -c 'while ((++n < 100000)); do :; done'; done; echo; cat";
+        let mut shell = Command::new("bash")
+            .args(["-c", command])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(shell.stdout.take().unwrap()).lines();
+        lines.next().unwrap().unwrap();
+        let usage = usage(&[shell.id()]).unwrap();
+        shell.kill().unwrap();
+        shell.wait().unwrap();
+        // A shell that has done nothing takes a few milliseconds.
+        assert!(usage.cpu > 0.1, "{usage:?}");
     }
 
     #[test]
