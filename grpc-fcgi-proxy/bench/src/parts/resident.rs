@@ -50,6 +50,7 @@ fn unary(bench: &mut Bench, backend: Backend, shapes: &[Shape]) -> anyhow::Resul
     let mut wanted = transports.map(setup).to_vec();
     if backend != Backend::SlowBoot {
         wanted.insert(0, default_mode());
+        wanted.push(setup(Transport::ResidentJit));
     }
     let mut setups = bench.start(&wanted, backend)?;
     if backend != Backend::SlowBoot {
@@ -82,6 +83,7 @@ fn round_trips(bench: &mut Bench) -> anyhow::Result<()> {
     for (transport, workers, shape) in [
         (Transport::New, ALONE_WORKERS, Shape::new(ALONE_WORKERS, 1)),
         (Transport::Resident, STREAM_WORKERS, Shape::USUAL),
+        (Transport::ResidentJit, STREAM_WORKERS, Shape::USUAL),
     ] {
         let setup = setup(transport);
         if bench.wants(&setup.name()) {

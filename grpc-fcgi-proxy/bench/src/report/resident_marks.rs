@@ -14,17 +14,40 @@ const ALONE: &str = "grpc-fcgi-proxy, Unix socket";
 const KEPT: &str = "grpc-fcgi-proxy, kept, Unix socket";
 pub(super) const RESIDENT: &str = "grpc-fcgi-proxy, resident, Unix socket";
 
+/// Resident workers in the tables.
+struct Resident {
+    setup: &'static str,
+    label: &'static str,
+}
+
+const PLAIN: Resident = Resident {
+    setup: RESIDENT,
+    label: "resident",
+};
+const WITH_JIT: Resident = Resident {
+    setup: "grpc-fcgi-proxy, resident with JIT, Unix socket",
+    label: "resident with JIT",
+};
+
 pub(super) fn of(figures: &Figures) -> Vec<Mark> {
-    let mut marks = vec![php(figures)];
+    let mut marks = of_either(figures, &PLAIN);
+    marks.push(slow_boot(figures));
+    marks.extend(slow_streams(figures));
+    marks.extend([idle_stream(figures), between(figures)]);
+    marks.extend(of_either(figures, &WITH_JIT));
+    marks
+}
+
+/// Those that are of interest with PHP's just-in-time compiler, too.
+fn of_either(figures: &Figures, resident: &Resident) -> Vec<Mark> {
+    let mut marks = vec![php(figures, resident)];
     for (backend, what, rate, cpu) in [
         (Backend::PhpFpm, "GetItem", 6.0, 0.14),
         (Backend::Nothing, "a handler that does nothing", 4.0, 0.24),
     ] {
-        marks.extend(calls(figures, backend, what, rate, cpu));
+        marks.extend(calls(figures, resident, backend, what, rate, cpu));
     }
-    marks.extend([slow_boot(figures), p50(figures)]);
-    marks.extend(slow_streams(figures));
-    marks.extend([round_trips(figures), idle_stream(figures), between(figures)]);
+    marks.extend([p50(figures, resident), round_trips(figures, resident)]);
     marks
 }
 
@@ -35,12 +58,13 @@ fn usual<'a>(figures: &'a Figures, backend: Backend, setup: &str) -> Option<&'a 
 /// The ratio of a figure at 8×8: of resident workers, to that of another setup.
 fn compared(
     figures: &Figures,
+    resident: &Resident,
     backend: Backend,
     to: &str,
     figure: fn(&Row) -> Option<Spread>,
 ) -> Option<Spread> {
     let of = |setup| figure(usual(figures, backend, setup)?);
-    ratio(of(RESIDENT).as_ref(), of(to).as_ref())
+    ratio(of(resident.setup).as_ref(), of(to).as_ref())
 }
 
 pub(super) fn rate(row: &Row) -> Option<Spread> {
@@ -54,12 +78,12 @@ pub(super) fn cpu(row: &Row) -> Option<Spread> {
         .plus(row.cpu_application.as_ref()?)
 }
 
-fn php(figures: &Figures) -> Mark {
+fn php(figures: &Figures, resident: &Resident) -> Mark {
     let cpu = |row: &Row| row.cpu_application.clone();
     mark(
-        "resident, GetItem, 8×8: PHP's CPU per call",
+        &format!("{}, GetItem, 8×8: PHP's CPU per call", resident.label),
         "a call by itself",
-        compared(figures, Backend::PhpFpm, ALONE, cpu),
+        compared(figures, resident, Backend::PhpFpm, ALONE, cpu),
         Bound::AtMost(0.20),
         "×",
     )
@@ -67,23 +91,25 @@ fn php(figures: &Figures) -> Mark {
 
 fn calls(
     figures: &Figures,
+    resident: &Resident,
     backend: Backend,
     what: &str,
     least_rate: f64,
     most_cpu: f64,
 ) -> [Mark; 2] {
+    let label = resident.label;
     [
         mark(
-            &format!("resident, {what}, 8×8: req/s"),
+            &format!("{label}, {what}, 8×8: req/s"),
             "the default mode",
-            compared(figures, backend, DEFAULT, rate),
+            compared(figures, resident, backend, DEFAULT, rate),
             Bound::AtLeast(least_rate),
             "×",
         ),
         mark(
-            &format!("resident, {what}, 8×8: CPU per call, with PHP"),
+            &format!("{label}, {what}, 8×8: CPU per call, with PHP"),
             "the default mode",
-            compared(figures, backend, DEFAULT, cpu),
+            compared(figures, resident, backend, DEFAULT, cpu),
             Bound::AtMost(most_cpu),
             "×",
         ),
@@ -94,21 +120,21 @@ fn slow_boot(figures: &Figures) -> Mark {
     mark(
         "resident, a boot of 5 ms, 8×8: req/s",
         "a call by itself",
-        compared(figures, Backend::SlowBoot, ALONE, rate),
+        compared(figures, &PLAIN, Backend::SlowBoot, ALONE, rate),
         Bound::AtLeast(20.0),
         "×",
     )
 }
 
-fn p50(figures: &Figures) -> Mark {
+fn p50(figures: &Figures, resident: &Resident) -> Mark {
     let of = |setup| {
         let row = figures.find("resident", Backend::PhpFpm, setup, Shape::SINGLE);
         row.map(|row| &row.p50)
     };
     mark(
-        "resident, GetItem, 1×1: p50",
+        &format!("{}, GetItem, 1×1: p50", resident.label),
         "a call by itself",
-        ratio(of(RESIDENT), of(ALONE)),
+        ratio(of(resident.setup), of(ALONE)),
         Bound::AtMost(0.5),
         "×",
     )
@@ -119,7 +145,7 @@ fn between(figures: &Figures) -> Mark {
     mark(
         "resident, GetItem, 8×8: the proxy's CPU per call",
         "kept",
-        compared(figures, Backend::PhpFpm, KEPT, cpu),
+        compared(figures, &PLAIN, Backend::PhpFpm, KEPT, cpu),
         Bound::AtMost(1.0),
         "×",
     )
@@ -152,16 +178,19 @@ fn slow_streams(figures: &Figures) -> [Mark; 3] {
     ]
 }
 
-fn round_trips(figures: &Figures) -> Mark {
+fn round_trips(figures: &Figures, resident: &Resident) -> Mark {
     let rate = |setup| {
         let mut rows = figures.valid_rows();
         let row = rows.find(|row| row.part == "resident" && row.round_trips && row.setup == setup);
         row.map(|row| &row.per_second)
     };
     mark(
-        "resident, 64 bidirectional calls, 2 workers: round trips/s",
+        &format!(
+            "{}, 64 bidirectional calls, 2 workers: round trips/s",
+            resident.label
+        ),
         "8 in 8 workers by themselves",
-        ratio(rate(RESIDENT), rate(ALONE)),
+        ratio(rate(resident.setup), rate(ALONE)),
         Bound::AtLeast(5.0),
         "×",
     )
@@ -193,8 +222,11 @@ mod tests {
         };
         let mut figures = Figures::new(String::new(), Vec::new());
         figures.rows = vec![row(ALONE, 1.0, 3.0), row(RESIDENT, 0.5, 0.5)];
-        let got = compared(&figures, Backend::Nothing, ALONE, cpu);
+        let got = compared(&figures, &PLAIN, Backend::Nothing, ALONE, cpu);
         assert_eq!(got, Spread::of([0.25]));
-        assert_eq!(compared(&figures, Backend::Nothing, KEPT, cpu), None);
+        assert_eq!(
+            compared(&figures, &PLAIN, Backend::Nothing, KEPT, cpu),
+            None
+        );
     }
 }

@@ -10,10 +10,12 @@ use super::address::{accepts, free_address};
 use super::backend::Backend;
 use super::paths::{Paths, text};
 use super::process::Process;
+use super::setup::Transport;
 
 /// Starts an application on this address.
 pub(super) fn start(
     paths: &Paths,
+    transport: Transport,
     backend: Backend,
     files: &str,
     listen: &Address,
@@ -21,7 +23,7 @@ pub(super) fn start(
 ) -> anyhow::Result<Process> {
     match backend {
         Backend::Trivial => trivial(paths, files, listen),
-        _ => php_fpm(paths, backend, files, listen, workers),
+        _ => php_fpm(paths, transport, backend, files, listen, workers),
     }
 }
 
@@ -68,6 +70,7 @@ fn serving(
 /// php-fpm with the item application's own pool, as changed by [`pool_lines`].
 fn php_fpm(
     paths: &Paths,
+    transport: Transport,
     backend: Backend,
     files: &str,
     listen: &Address,
@@ -86,7 +89,12 @@ fn php_fpm(
     .into_iter()
     .chain([text(&config)])
     .collect::<Vec<_>>();
-    arguments.extend(preloading(paths, backend));
+    let mut settings = preloading(paths, backend);
+    if transport == Transport::ResidentJit {
+        settings.extend(["opcache.jit_buffer_size=16M", "opcache.jit=tracing"].map(str::to_owned));
+    }
+    let defined = settings.into_iter();
+    arguments.extend(defined.flat_map(|setting| ["--define".to_owned(), setting]));
     let name = format!("{files}-php-fpm");
     let mut process = Process::start(&paths.folder, &name, "php-fpm8.2".as_ref(), &arguments)?;
     process.wait_until(|| accepts(listen))?;
@@ -99,14 +107,11 @@ fn preloading(paths: &Paths, backend: Backend) -> Vec<String> {
     if !script.exists() {
         return Vec::new();
     }
-    [
+    vec![
         format!("opcache.preload={}", text(&script)),
         // PHP requires it of root only.
         format!("opcache.preload_user={}", paths.user),
     ]
-    .into_iter()
-    .flat_map(|setting| ["--define".to_owned(), setting])
-    .collect()
 }
 
 /// The pool, with the lines changed that a measurement needs.

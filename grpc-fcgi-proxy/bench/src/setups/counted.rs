@@ -11,6 +11,7 @@ use super::address::{free_address, free_path};
 use super::backend::{Backend, WORKERS};
 use super::paths::{Paths, text};
 use super::process::Process;
+use super::setup::Transport;
 use super::{applications, proxy};
 
 const FILES: &str = "soak";
@@ -44,7 +45,14 @@ impl Counted {
         table(&script, &dsn, "create")?;
         let listen = Address::Unix(free_path(paths.folder.join(format!("{FILES}.sock")))?);
         // With room for the successor of each worker.
-        let php_fpm = applications::start(paths, Backend::Counted, FILES, &listen, 2 * WORKERS)?;
+        let php_fpm = applications::start(
+            paths,
+            Transport::Resident,
+            Backend::Counted,
+            FILES,
+            &listen,
+            2 * WORKERS,
+        )?;
         let metrics = free_address()?;
         let (proxy, address) = proxy::start_recycling(paths, FILES, &listen, &metrics, WORKERS)?;
         Ok(Self {

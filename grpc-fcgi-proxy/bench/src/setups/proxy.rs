@@ -29,7 +29,7 @@ pub(super) fn start(
         ),
         ("--drain-timeout", "0s".to_owned()),
     ]);
-    if setup.transport == Transport::Resident {
+    if setup.transport.is_resident() {
         flags.extend([
             ("--resident-workers", exchanges.to_string()),
             ("--resident-streams", "4096".to_owned()),

@@ -67,7 +67,8 @@ impl RunningSetup {
         } else {
             free_address()?
         };
-        let application = applications::start(paths, backend, files, &listen, exchanges)?;
+        let application =
+            applications::start(paths, setup.transport, backend, files, &listen, exchanges)?;
         let mut processes = Vec::new();
         let (protocol, address) = match setup.intermediary {
             Intermediary::Proxy => {

@@ -23,6 +23,14 @@ pub(crate) enum Transport {
     Kept,
     /// The connection of a resident worker.
     Resident,
+    /// The same, with PHP's just-in-time compiler.
+    ResidentJit,
+}
+
+impl Transport {
+    pub(crate) fn is_resident(self) -> bool {
+        matches!(self, Self::Resident | Self::ResidentJit)
+    }
 }
 
 /// How a call reaches the application.
@@ -78,6 +86,7 @@ impl Setup {
             Transport::New => "",
             Transport::Kept => ", kept",
             Transport::Resident => ", resident",
+            Transport::ResidentJit => ", resident with JIT",
         };
         let unix = if self.unix { ", Unix socket" } else { "" };
         format!("{intermediary}{transport}{unix}")
