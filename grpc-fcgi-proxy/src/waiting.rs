@@ -22,6 +22,8 @@ pub(crate) enum Purpose {
 pub(crate) enum QueueError {
     #[error("too many concurrent streaming calls")]
     TooManyStreams,
+    #[error("too many concurrent streaming calls on one connection")]
+    TooManyStreamsOfClient,
     #[error("too many calls are waiting for the application")]
     TooManyWaiting,
     #[error("no application worker became free in time")]

@@ -171,6 +171,10 @@ fn application_status(error: &ApplicationError) -> Status {
             Code::ResourceExhausted,
             "too many concurrent streaming calls",
         ),
+        ApplicationError::Queue(QueueError::TooManyStreamsOfClient) => Status::new(
+            Code::ResourceExhausted,
+            "too many concurrent streaming calls on this connection",
+        ),
         ApplicationError::Queue(QueueError::TooManyWaiting) => Status::new(
             Code::ResourceExhausted,
             "too many calls are waiting for the application",

@@ -32,8 +32,8 @@ pub(super) fn report_bind(report: &mut Report, address: Option<&str>, error: &io
         (None, _) => report.error(
             subject,
             format_args!(
-                "cannot make a folder with a socket ({error}): let this user write to $RUNTIME_DIRECTORY or $TMPDIR, or \
-                 set --resident-address"
+                "cannot make a folder with a socket ({error}): name a folder in $RUNTIME_DIRECTORY or $TMPDIR that this \
+                 user can write to, with a short path, or set --resident-address"
             ),
         ),
     }
@@ -67,8 +67,9 @@ pub(super) fn explain_end(ended: &Result<Page, PageError>, address: &str) -> Str
     if let Some(words) = explain_fatal(ended) {
         return words;
     }
-    let mut text = "ends without connecting to the proxy: let it call run() of the kit's RpcServer, or keep its services \
-                    out with --resident-exclude"
+    let mut text = "ends without connecting to the proxy: let it call run() of php/grpc-server's RpcServer, or leave it out: a \
+                    script of a --route with --resident-exclude, the entry script only by a --route for the services that \
+                    have resident workers"
         .to_owned();
     let printed = String::from_utf8_lossy(page.answer.body());
     for (verb, content) in [("logs", &log), ("prints", &printed)] {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 
 use super::Config;
-use super::values::{count, period};
+use super::values::{bytes, count, period};
 use crate::binding::head::MAX_HEAD_LENGTH;
 use crate::binding::route::MethodPattern;
 use crate::fastcgi::endpoint::Endpoint;
@@ -49,7 +49,7 @@ pub(crate) struct ResidentFlags {
     pub(crate) resident_max_age: Option<Duration>,
 
     /// Replace a worker when PHP has allocated this much memory, in bytes [default: unlimited]
-    #[arg(long, value_name = "BYTES", requires = "resident_workers", value_parser = value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "BYTES", requires = "resident_workers", value_parser = bytes)]
     pub(crate) resident_max_memory: Option<u64>,
 
     /// How long a worker may go on with a call after the client has gone, or the deadline has expired, before it is given

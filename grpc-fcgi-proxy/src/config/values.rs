@@ -22,6 +22,14 @@ pub(super) fn count(min: u64, max: u64) -> impl Fn(&str) -> Result<usize, String
     }
 }
 
+/// A size in bytes, of which there is at least one.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err("expected a number of bytes, such as 67108864".to_owned()),
+    }
+}
+
 /// A share in percent.
 pub(super) fn share(text: &str) -> Result<Share, String> {
     count(1, 100)(text).map(Share)

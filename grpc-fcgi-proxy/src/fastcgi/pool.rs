@@ -103,12 +103,12 @@ impl Pool {
                 .await;
         }
         if self.limits.max_stream_wait.is_zero() {
-            return Err(QueueError::TooManyStreams.into());
+            return Err(self.queue.refuse_stream().into());
         }
         let give_up = start + self.limits.max_stream_wait;
         let connected = self.connected(Purpose::Stream, client, start, give_up);
         connected.await.map_err(|error| match error {
-            PoolError::Queue(QueueError::WaitTooLong) => QueueError::TooManyStreams.into(),
+            PoolError::Queue(QueueError::WaitTooLong) => self.queue.refuse_stream().into(),
             error => error,
         })
     }

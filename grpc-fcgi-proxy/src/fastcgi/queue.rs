@@ -13,7 +13,7 @@ use super::target::Target;
 use crate::metrics::increment::Increment;
 use crate::metrics::pool::PoolMetrics;
 use crate::share::{Holding, Holdings, Share};
-use crate::waiting::{Purpose, Ticket, WaitingCalls};
+use crate::waiting::{Purpose, QueueError, Ticket, WaitingCalls};
 
 /// The places of all targets, and the calls that wait for one.
 #[derive(Debug)]
@@ -97,6 +97,15 @@ impl Queue {
         let state = self.lock();
         state.loads.room_for_streams() > state.waiting.count(Purpose::Stream)
             && self.admits_stream(&state, client)
+    }
+
+    /// Why there is none: other connections may have room.
+    pub(super) fn refuse_stream(&self) -> QueueError {
+        if self.has_room_for_stream(&Holdings::default()) {
+            QueueError::TooManyStreamsOfClient
+        } else {
+            QueueError::TooManyStreams
+        }
     }
 
     fn admits_stream(&self, state: &QueueState, client: &Holdings) -> bool {
@@ -290,6 +299,7 @@ mod tests {
         let _first = queue.take(Purpose::Stream, &Holdings::default()).unwrap();
         let _second = queue.take(Purpose::Stream, &Holdings::default()).unwrap();
         assert!(!queue.has_room_for_stream(&Holdings::default()));
+        assert_eq!(queue.refuse_stream(), QueueError::TooManyStreams);
     }
 
     #[tokio::test]
@@ -326,6 +336,7 @@ mod tests {
             .collect();
         assert_eq!(taken.len(), 3);
         assert!(!queue.has_room_for_stream(&greedy));
+        assert_eq!(queue.refuse_stream(), QueueError::TooManyStreamsOfClient);
         let mut waiting = queue.join(Purpose::Stream, &greedy);
         assert!(futures_util::poll!(pin!(waiting.place())).is_pending());
         let theirs = queue.take(Purpose::Stream, &other).unwrap();

@@ -61,9 +61,13 @@ impl Probe {
             let is_healthy = result.is_ok();
             healthy
                 .send_if_modified(|healthy| std::mem::replace(healthy, is_healthy) != is_healthy);
+            let is_first = logged.is_none();
             if logged.replace(is_healthy) != Some(is_healthy) {
                 match result {
                     Ok(()) => tracing::info!("php-fpm is healthy"),
+                    Err(error @ ProbeError::NotReady(_)) if is_first => {
+                        tracing::info!(%error, "resident workers are booting");
+                    }
                     Err(error) => tracing::warn!(%error, "php-fpm is unhealthy"),
                 }
             }

@@ -146,7 +146,7 @@ where
         });
         ready!(timer.sleep.as_mut().poll(cx));
         Poll::Ready(if timer.of_streams {
-            ResidentError::Queue(QueueError::TooManyStreams)
+            ResidentError::Queue(group.with(|state| state.refuse_stream()))
         } else {
             ResidentError::Queue(QueueError::WaitTooLong)
         })

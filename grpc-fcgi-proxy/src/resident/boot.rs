@@ -38,7 +38,10 @@ pub(super) enum BootError {
     System(#[from] std::io::Error),
     #[error("the script ended before it connected to the proxy{}", describe(.0))]
     Ended(Ended),
-    #[error("the script did not connect to the proxy in time")]
+    #[error(
+        "the script did not connect to the proxy in time: it does not call RpcServer::run(), boots for longer, or php-fpm has \
+         no free worker (pm.max_children)"
+    )]
     Timeout(Option<Box<Launch>>),
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::state::State;
 use super::worker::Worker;
 use crate::share::Holdings;
-use crate::waiting::Purpose;
+use crate::waiting::{Purpose, QueueError};
 
 /// Unary calls in a busy worker, besides the first.
 const AHEAD: usize = 8;
@@ -50,6 +50,15 @@ impl State {
 
     pub(super) fn has_room_for_stream(&self, client: &Holdings) -> bool {
         self.room_for_streams() > self.waiting.count(Purpose::Stream) && self.admits_stream(client)
+    }
+
+    /// Why there is none: other connections may have room.
+    pub(super) fn refuse_stream(&self) -> QueueError {
+        if self.has_room_for_stream(&Holdings::default()) {
+            QueueError::TooManyStreamsOfClient
+        } else {
+            QueueError::TooManyStreams
+        }
     }
 
     /// The least loaded worker that can take the call, of those the one of its own thread.

@@ -88,6 +88,9 @@ impl Drop for Expectation {
     }
 }
 
+/// Of the folder's name: the path of a socket has at most 107 bytes.
+const FOLDER_DIGITS: usize = 16;
+
 /// 256 random bits.
 fn random_digits() -> io::Result<Secret> {
     let mut random = [0; SECRET_LENGTH / 2];
@@ -123,7 +126,7 @@ impl WorkerListener {
     pub(crate) async fn bind(address: Option<&Endpoint>) -> io::Result<Self> {
         match address {
             None => {
-                let (path, files) = private_folder(&random_digits()?)?;
+                let (path, files) = private_folder(&random_digits()?[..FOLDER_DIGITS])?;
                 Self::unix(&path, files)
             }
             Some(Endpoint::Unix(path)) => {
@@ -148,7 +151,9 @@ impl WorkerListener {
     }
 
     fn unix(path: &Path, files: Files) -> io::Result<Self> {
-        let listener = UnixListener::bind(path)?;
+        let listener = UnixListener::bind(path).map_err(|error| {
+            io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+        })?;
         // The worker's user is another one. Who may connect has to know the secret.
         fs::set_permissions(path, Permissions::from_mode(0o666))?;
         Ok(Self {

@@ -74,6 +74,8 @@ impl State {
                     return Err(Violation::Unknown(number));
                 }
                 worker.exit(number);
+                // Its end follows at once, as a rule.
+                worker.ask_to_replace(Retirement::Asked);
                 Ok(())
             }
             Frame::Status { busy, memory } => {

@@ -93,7 +93,7 @@ impl State {
             && self.limits.max_stream_wait.is_zero()
             && !self.has_room_for_stream(&call.client)
         {
-            return Err(QueueError::TooManyStreams.into());
+            return Err(self.refuse_stream().into());
         }
         let waiting = self.waiting.count(Purpose::Unary) + self.waiting.count(Purpose::Stream);
         let room = self.limits.max_waiting.saturating_sub(waiting);

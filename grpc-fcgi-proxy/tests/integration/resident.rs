@@ -7,8 +7,11 @@ mod placement;
 mod replacement;
 
 use std::collections::HashSet;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use tokio::process::Command;
 use tonic::Code;
 
 use crate::support::{Client, PhpFpm, Proxy, descriptors, php};
@@ -36,6 +39,24 @@ async fn proxy_for(php_fpm: &PhpFpm, script: &Path, flags: &[&str]) -> (Proxy, C
     let proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &flags).await;
     let client = Client::connect(proxy.address).await;
     (proxy, client)
+}
+
+/// systemd's RuntimeDirectory has the name of the program.
+#[tokio::test]
+async fn the_socket_fits_into_a_folder_with_a_long_name() {
+    let php_fpm = PhpFpm::start_with(POOL).await;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("of-the-grpc-fcgi-proxy");
+    std::fs::create_dir(&folder).unwrap();
+    for each in [parent.path(), &folder] {
+        std::fs::set_permissions(each, Permissions::from_mode(0o711)).unwrap();
+    }
+    let mut program = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"));
+    program.env("RUNTIME_DIRECTORY", &folder);
+    let script = php("fixtures/resident.php");
+    let flags = ["--resident-workers", "1"];
+    let proxy = Proxy::start_by(program, &php_fpm.url(), script.to_str().unwrap(), &flags).await;
+    booted(&php_fpm, &proxy, 1).await;
 }
 
 /// Waits until this number of workers have booted.

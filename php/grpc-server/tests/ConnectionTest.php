@@ -7,6 +7,7 @@ namespace Grpc\Tests;
 use Grpc\Resident\Call;
 use Grpc\Resident\Connection;
 use Grpc\Resident\Frame;
+use Grpc\Resident\MessageMemory;
 use Grpc\Resident\Scheduler;
 use PHPUnit\Framework\TestCase;
 
@@ -62,7 +63,7 @@ final class ConnectionTest extends TestCase
             static fn () => null,
         );
         $variables = ['GRPC_CALL_KIND' => 'bidi_stream', 'REQUEST_URI' => '/test.Scripted/BidiStream'];
-        $call = new Call(1, $variables, $scheduler, $this->connection);
+        $call = new Call(1, $variables, $scheduler, $this->connection, new MessageMemory($scheduler));
         $scheduler->enqueue($call);
         $scheduler->runReady();
         $send = function () use ($call, $scheduler): bool {

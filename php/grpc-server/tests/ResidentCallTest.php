@@ -9,6 +9,28 @@ use Grpc\Resident\Frame;
 /** Unary calls of a resident worker, and what they leave behind. */
 final class ResidentCallTest extends ResidentTestCase
 {
+    public function test_a_worker_that_has_calls_in_its_queue_does_not_sleep(): void
+    {
+        $seconds = [];
+        for ($round = 0; $round < 3; $round++) {
+            $this->proxy->retire();
+            // An answer is sent before the hook, so there must be none.
+            $this->launch(['NO_HOOK' => '1']);
+            $frames = $calls = [];
+            // The first one is longer than the time after which the worker looks for what else there is to do.
+            foreach (['hold 0.006', 'a', 'b', 'c'] as $command) {
+                $frames[] = $this->proxy->callFrame('Unary', ResidentProxy::UNARY, Call::message($command));
+                $calls[] = $this->proxy->lastCall();
+            }
+            $began = hrtime(true);
+            $this->proxy->raw(implode($frames));
+            array_walk($calls, fn (int $call) => $this->proxy->answer($call));
+            $seconds[] = (hrtime(true) - $began) / 1e9;
+        }
+        // An idle worker sleeps for a second.
+        self::assertLessThan(0.9, min($seconds));
+    }
+
     public function test_says_hello_with_its_secret_and_process_id(): void
     {
         self::assertSame("\x01" . $this->proxy->secret, substr($this->proxy->hello, 0, 65));

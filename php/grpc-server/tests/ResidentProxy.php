@@ -92,6 +92,12 @@ final class ResidentProxy
         return self::frame(Frame::CALL, ++$this->calls, "$lengths$path$host$peer$metadata$input");
     }
 
+    /** The number of the last CALL. */
+    public function lastCall(): int
+    {
+        return $this->calls;
+    }
+
     public function unary(string $text): int
     {
         return $this->call('Unary', self::UNARY, Call::message($text));

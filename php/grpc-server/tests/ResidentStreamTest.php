@@ -13,6 +13,9 @@ final class ResidentStreamTest extends ResidentTestCase
     private const QUICK = 12;
     private const OK = [FrameFlags::TRAILERS, "grpc-status: 0\r\n"];
 
+    /** @var array<int, int> the number of a call => how much of its input was sent */
+    private array $sent = [];
+
     public function test_a_bidi_stream_is_answered_message_by_message(): void
     {
         $call = $this->proxy->bidi('a');
@@ -34,6 +37,34 @@ final class ResidentStreamTest extends ResidentTestCase
         $this->proxy->send(Frame::END, $call);
         $this->proxy->answer($call);
         self::assertSame([[0, Call::message('102')], self::OK], $this->proxy->frames($call));
+    }
+
+    public function test_large_messages_take_turns_in_the_memory_of_the_worker(): void
+    {
+        $this->proxy->retire();
+        $this->launch(['MEMORY_LIMIT' => '32M']);
+        // Of three that do not end, two fit into a quarter of the memory.
+        $message = Call::messages(str_repeat('x', 3 << 20));
+        $calls = array_map(fn (): int => $this->sendAlmostAll($message), range(1, 3));
+        self::assertSame('small', $this->execute('small'));
+        $this->proxy->send(Frame::END, $calls[0], substr($message, -1));
+        $this->proxy->answer($calls[0]);
+        foreach (array_slice($calls, 1) as $call) {
+            $this->sendRest($call, $message);
+            self::assertSame([[0, Call::message((string) (3 << 20))], self::OK], $this->proxy->frames($call));
+        }
+    }
+
+    public function test_a_message_does_not_wait_long_for_one_that_stalls(): void
+    {
+        $this->proxy->retire();
+        $this->launch(['MEMORY_LIMIT' => '32M']);
+        $message = Call::messages(str_repeat('x', 7 << 20));
+        $this->sendAlmostAll($message);
+        $waiting = $this->sendAlmostAll($message);
+        $this->proxy->answer($waiting);
+        [[, $trailers]] = $this->proxy->frames($waiting);
+        self::assertStringContainsString("grpc-status: 8\r\n", $trailers);
     }
 
     public function test_200_streams_run_at_once(): void
@@ -256,5 +287,48 @@ final class ResidentStreamTest extends ResidentTestCase
         $this->proxy->send(Frame::CREDIT, $call, pack('N', 1 << 30));
         $this->proxy->until(fn (): bool => strlen($this->proxy->answers[$call] ?? '') > 2 * Frame::FIRST_CREDIT);
         return $call;
+    }
+
+    /** Begins a stream, and sends all but the last byte as far as there is credit for it. */
+    private function sendAlmostAll(string $message): int
+    {
+        $call = $this->proxy->call('ClientStream', ResidentProxy::CLIENT_STREAM, '', false);
+        $this->sent[$call] = 0;
+        $this->sendAllowed($call, substr($message, 0, -1));
+        return $call;
+    }
+
+    private function sendRest(int $call, string $message): void
+    {
+        while ($this->sent[$call] < strlen($message)) {
+            $this->proxy->until(fn (): bool => $this->credit($call) > 0);
+            $this->sendAllowed($call, $message);
+        }
+        $this->proxy->send(Frame::END, $call);
+        $this->proxy->answer($call);
+    }
+
+    private function sendAllowed(int $call, string $message): void
+    {
+        // Credit comes at once for what the worker takes.
+        while ($this->sent[$call] < strlen($message) && $this->creditSoon($call)) {
+            $piece = substr($message, $this->sent[$call], $this->credit($call));
+            $this->proxy->send(Frame::DATA, $call, $piece);
+            $this->sent[$call] += strlen($piece);
+        }
+    }
+
+    private function credit(int $call): int
+    {
+        return Frame::FIRST_CREDIT + ($this->proxy->credits[$call] ?? 0) - $this->sent[$call];
+    }
+
+    /** A unary call is answered behind what has come before it. */
+    private function creditSoon(int $call): bool
+    {
+        if ($this->credit($call) === 0) {
+            $this->execute('nothing');
+        }
+        return $this->credit($call) > 0;
     }
 }

@@ -172,12 +172,14 @@ ini_set('max_execution_time', '30');
 ini_set('memory_limit', $_SERVER['MEMORY_LIMIT'] ?? '512M');
 $server = new RpcServer();
 $server->handle(new ScriptedService($method));
-$server->afterCall(static function (ServerContext $context, int $status): void {
-    note("after {$context->method()} $status");
-    if (isset($_SERVER['HOOK_FAILS'])) {
-        throw new LogicException('of the hook');
-    }
-});
+if (!isset($_SERVER['NO_HOOK'])) {
+    $server->afterCall(static function (ServerContext $context, int $status): void {
+        note("after {$context->method()} $status");
+        if (isset($_SERVER['HOOK_FAILS'])) {
+            throw new LogicException('of the hook');
+        }
+    });
+}
 $server->beforeEnd(static fn () => note('end'));
 $status = $server->run();
 note("status $status");

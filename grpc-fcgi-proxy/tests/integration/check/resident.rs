@@ -189,7 +189,8 @@ async fn a_script_that_fails_at_boot_is_reported_with_its_error() {
 async fn a_script_that_never_connects_is_reported() {
     let code = "error_log('what it logs'); echo 'what it prints'; exit;";
     let findings = check_script(code, &[]).await;
-    let words = "ends without connecting to the proxy: let it call run() of the kit's RpcServer";
+    let words =
+        "ends without connecting to the proxy: let it call run() of php/grpc-server's RpcServer";
     findings.expect("error", WORKER, words);
     findings.expect("error", WORKER, "it logs \"PHP message: what it logs\"");
     findings.expect("error", WORKER, "it prints \"what it prints\"");

@@ -19,6 +19,7 @@ final class Call implements Input
     public const TIME = 0x04;
     public const STREAM = 0x08;
     public const TURN = 0x10;
+    public const MEMORY = 0x20;
     public const ANYTHING = 0xff;
 
     /** A call whose last turns were so many short ones is expected to go on so. */
@@ -69,6 +70,7 @@ final class Call implements Input
         array $variables,
         private readonly Scheduler $scheduler,
         private readonly Connection $connection,
+        private readonly MessageMemory $memory,
     ) {
         $this->incoming = new IncomingCall($variables, $this);
         $this->method = $this->incoming->method;
@@ -143,6 +145,19 @@ final class Call implements Input
         if ($this->input !== '' || $this->inputEnded) {
             $this->scheduler->giveTurn($this);
         }
+        if ($length <= Frame::FIRST_CREDIT) {
+            return $this->awaitBytes($length);
+        }
+        $this->memory->take($this, $length);
+        try {
+            return $this->awaitBytes($length);
+        } finally {
+            $this->memory->give($length);
+        }
+    }
+
+    private function awaitBytes(int $length): string
+    {
         $bytes = $this->take($length);
         while (strlen($bytes) < $length && !$this->inputEnded) {
             $this->scheduler->suspend($this, self::INPUT);

@@ -191,24 +191,38 @@ final class Scheduler
      * @return bool whether the stream can be read
      * @throws CallCancelled
      */
-    public function await(float $seconds, $stream = null): bool
+    public function awaitStream(float $seconds, $stream = null): bool
     {
         $call = $this->current;
+        if ($stream !== null) {
+            $this->streams[$call->number] = $stream;
+        }
+        try {
+            $this->await($call, $seconds, Call::STREAM);
+        } finally {
+            unset($this->streams[$call->number]);
+        }
+        return $call->wokenBy === Call::STREAM;
+    }
+
+    /**
+     * Waits for something that wake() reports, but not for longer than this.
+     *
+     * @throws CallCancelled
+     */
+    public function await(Call $call, float $seconds, int $for): void
+    {
         $this->waiting[$call->number] = $call;
         if ($seconds !== INF) {
             $at = hrtime(true) / 1e9 + $seconds;
             $this->timers[$call->number] = $at;
             $this->nextTimer = min($this->nextTimer, $at);
         }
-        if ($stream !== null) {
-            $this->streams[$call->number] = $stream;
-        }
         try {
-            $this->suspend($call, Call::TIME | Call::STREAM);
+            $this->suspend($call, Call::TIME | $for);
         } finally {
-            unset($this->waiting[$call->number], $this->timers[$call->number], $this->streams[$call->number]);
+            unset($this->waiting[$call->number], $this->timers[$call->number]);
         }
-        return $call->wokenBy === Call::STREAM;
     }
 
     /** @return float the seconds until a timer is due, at most $most */

@@ -34,6 +34,7 @@ final class Worker
 
     private readonly Scheduler $scheduler;
     private readonly Isolation $isolation;
+    private readonly MessageMemory $memory;
     private readonly ListeningSocket $listeningSocket;
     private readonly PhpLog $phpLog;
 
@@ -72,6 +73,7 @@ final class Worker
             $this->beforeTurn(...),
             $this->afterTurn(...),
         );
+        $this->memory = new MessageMemory($this->scheduler);
         $this->listeningSocket = new ListeningSocket();
         $this->phpLog = new PhpLog();
         $this->reserve = str_repeat('x', self::RESERVED_BYTES);
@@ -96,6 +98,8 @@ final class Worker
     private function loop(): void
     {
         while (!$this->connection->closed && !($this->retired && $this->calls === [] && $this->queue === [])) {
+            // A unary call may begin only behind the answers before it.
+            $this->connection->flush();
             $this->receive($this->hasWork() ? 0.0 : self::IDLE_SECONDS);
             $this->scheduler->runReady();
             $this->runUnary();
@@ -192,7 +196,7 @@ final class Worker
         }
         $this->lastNumber = $number;
         [$variables, $input, $end] = Frame::decodeCall($payload);
-        $call = new Call($number, $variables, $this->scheduler, $this->connection);
+        $call = new Call($number, $variables, $this->scheduler, $this->connection, $this->memory);
         $call->addInput($input, $end);
         if ($call->unary) {
             $this->queue[$number] = $call;
