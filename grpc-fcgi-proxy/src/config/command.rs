@@ -13,7 +13,8 @@ const CHECK_LONG_ABOUT: &str = "\
 Check the configuration and the connection to php-fpm, and explain every problem: one line for each check, `ok`, \
 `warning` or `error`. Exits with status 1 after an error.
 
-It takes the flags of the proxy and binds no port, so it can run beside a running proxy. On each php-fpm it runs the \
+It takes the flags of the proxy and can run beside a running proxy, since it binds no port, except that of a \
+--resident-address: while the proxy uses it, no resident worker is booted. On each php-fpm it runs the \
 entry script and the scripts of the routes once, for the method grpc.fcgi.proxy.Check/Check, which no application \
 implements, and the scripts of the auxiliary paths with a GET. It occupies up to --max-exchanges php-fpm workers for \
 a moment, or for up to 10 s if php-fpm has to start them. Calls wait meanwhile. On a busy php-fpm it counts too few workers.";
