@@ -67,9 +67,8 @@ pub(super) fn explain_end(ended: &Result<Page, PageError>, address: &str) -> Str
     if let Some(words) = explain_fatal(ended) {
         return words;
     }
-    let mut text = "ends without connecting to the proxy: let it call run() of php/grpc-server's RpcServer, or leave it out: a \
-                    script of a --route with --resident-exclude, the entry script only by a --route for the services that \
-                    have resident workers"
+    let mut text = "ends without connecting to the proxy: let it call run() of php/grpc-server's RpcServer \
+                    (--resident-exclude keeps out the script of a --route, but not the entry script)"
         .to_owned();
     let printed = String::from_utf8_lossy(page.answer.body());
     for (verb, content) in [("logs", &log), ("prints", &printed)] {
