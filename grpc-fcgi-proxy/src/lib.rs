@@ -44,6 +44,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
+use transcoding::Schema;
 
 use crate::admin::Admin;
 use crate::application::Application;
@@ -58,7 +59,7 @@ use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
 use crate::resident::{ResidentParts, Residents, WorkerListener};
-use crate::server::{Renewal, Server, ServerLimits, Threads, Tls, Web};
+use crate::server::{FrontEnds, Renewal, Server, ServerLimits, Threads, Tls};
 use crate::system_limits::OpenFiles;
 pub use crate::system_limits::prepare as prepare_system_limits;
 pub use crate::telemetry::{Log, init as begin_log};
@@ -71,6 +72,7 @@ pub use crate::telemetry::{Log, init as begin_log};
 pub struct Proxy {
     config: Config,
     descriptors: Descriptors,
+    schema: Arc<Schema>,
     tls: Option<Arc<Tls>>,
     threads: Threads,
     grpc: TcpListener,
@@ -93,12 +95,13 @@ impl Proxy {
                 .check_imports()
                 .context("cannot serve reflection; --no-reflection turns it off")?;
         }
+        let schema = descriptors.schema(&config.web)?;
         for script in config.routes().scripts() {
             script
                 .current()
                 .context("--resolve-symlinks requires the files of php-fpm under the same paths")?;
         }
-        let tls = Tls::read(&config.tls, config.web.grpc_web)?;
+        let tls = Tls::read(&config.tls, config.web.any())?;
         let threads = Threads::start(config.threads())
             .with_context(|| format!("cannot start {} serving threads", config.threads()))?;
         let grpc = config.address.bind().await;
@@ -134,6 +137,7 @@ impl Proxy {
         Ok(Self {
             config,
             descriptors,
+            schema: Arc::new(schema),
             tls: tls.map(Arc::new),
             threads,
             grpc,
@@ -192,9 +196,9 @@ impl Proxy {
             // This ends the streams of Watch.
             drop(healthy);
         };
-        let web = Web::new(&self.config.web);
+        let front_ends = FrontEnds::new(&self.config.web, self.schema, Arc::clone(&parts.bridge));
         let limits = ServerLimits::new(&self.config, max_connections);
-        let server = Server::new(parts.bridge, self.tls, web, self.threads, limits);
+        let server = Server::new(parts.bridge, self.tls, front_ends, self.threads, limits);
         // The auxiliary server outlives the last call, so that the drain can be watched.
         let (stop, stopped) = oneshot::channel::<()>();
         let calls = async {

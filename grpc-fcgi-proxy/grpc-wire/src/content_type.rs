@@ -15,9 +15,37 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     matches!(subtype, Some([] | [b'+' | b';', ..]))
 }
 
+/// Whether the messages of a gRPC request are protobuf, as those without a suffix are.
+#[must_use]
+pub fn is_protobuf(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    let suffix = content_type
+        .map_or(&b""[..], HeaderValue::as_bytes)
+        .split(|byte| *byte == b';')
+        .next()
+        .and_then(|media_type| media_type.strip_prefix(b"application/grpc+"));
+    suffix.is_none_or(|suffix| suffix.trim_ascii_end() == b"proto")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_suffix_names_the_encoding_of_messages() {
+        for (value, expected) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("application/grpc+proto; x=y", true),
+            ("application/grpc;charset=utf-8", true),
+            ("application/grpc+json", false),
+            ("application/grpc+proto2", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(value));
+            assert_eq!(is_protobuf(&headers), expected, "{value}");
+        }
+    }
 
     #[test]
     fn only_grpc_content_types_pass() {

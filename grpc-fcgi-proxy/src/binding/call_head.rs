@@ -3,6 +3,7 @@
 use std::time::UNIX_EPOCH;
 
 use bytes::BufMut;
+use grpc_wire::content_type;
 use grpc_wire::method::CallKind;
 
 use super::fields::metadata_list;
@@ -16,6 +17,9 @@ pub(crate) const USUAL_LENGTH: usize = 512;
 const MESSAGE_COMPRESSED: u8 = 0x01;
 /// A flag, in the second byte: the input ends with this frame.
 pub(crate) const INPUT_ENDS: u8 = 0x02;
+
+/// A flag: the content type names another encoding of messages than protobuf.
+const FOREIGN_CODEC: u8 = 0x04;
 
 /// Encodes it. The flag of an input that has ended is not set.
 ///
@@ -37,6 +41,10 @@ pub(crate) fn encode_call_head(
             compressed: true, ..
         } => MESSAGE_COMPRESSED,
         _ => 0,
+    };
+    let flags = match content_type::is_protobuf(variables.headers) {
+        true => flags,
+        false => flags | FOREIGN_CODEC,
     };
     let (path, authority) = (variables.method.path, variables.authority);
     let peer = variables.peer.to_string();

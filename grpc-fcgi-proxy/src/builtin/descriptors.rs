@@ -8,8 +8,10 @@ use bytes::Bytes;
 use grpc_wire::method::CallKind;
 use prost::{DecodeError, Message};
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
+use transcoding::Schema;
 
 use super::index::{Index, MissingImport};
+use crate::config::WebFlags;
 
 /// The content of all sets.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +20,7 @@ pub(crate) struct Descriptors {
     /// The full names of the services.
     pub(crate) services: BTreeSet<String>,
     pub(super) index: Index,
+    sets: Vec<Bytes>,
 }
 
 impl Descriptors {
@@ -39,10 +42,24 @@ impl Descriptors {
         self.index.check_imports()
     }
 
+    /// The messages and methods, for JSON. Without the imports of the sets there are none, unless a protocol needs them.
+    pub(crate) fn schema(&self, flags: &WebFlags) -> anyhow::Result<Schema> {
+        match Schema::read(self.sets.iter().map(AsRef::as_ref)) {
+            Err(error) if !flags.connect => {
+                tracing::info!(%error, "JSON is not served: a descriptor set is incomplete");
+                Ok(Schema::default())
+            }
+            schema => schema.context(
+                "--connect needs descriptor sets with their imports: protoc --include_imports",
+            ),
+        }
+    }
+
     fn add(&mut self, bytes: Bytes) -> Result<(), DecodeError> {
         let set = FileDescriptorSet::decode(bytes.clone())?;
         self.kinds.add(&set);
         self.services.extend(set.file.iter().flat_map(services));
+        self.sets.push(bytes.clone());
         self.index.add(bytes)
     }
 }

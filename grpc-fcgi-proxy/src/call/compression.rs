@@ -21,7 +21,7 @@ pub(super) const IN_PLACE: usize = 16 * 1024;
 const IN_PLACE_CONTENT: usize = 4 * IN_PLACE;
 
 /// The result of work that was done in place, or waits for its turn elsewhere.
-pub(super) type Work<E> = Either<Ready<Result<Bytes, E>>, BoxFuture<'static, Result<Bytes, E>>>;
+pub(crate) type Work<E> = Either<Ready<Result<Bytes, E>>, BoxFuture<'static, Result<Bytes, E>>>;
 
 /// Compresses and decompresses.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Compression {
     }
 
     /// The message, with its prefix, whose content is compressed.
-    pub(super) fn compress(&self, encoding: Encoding, content: Bytes) -> Work<io::Error> {
+    pub(crate) fn compress(&self, encoding: Encoding, content: Bytes) -> Work<io::Error> {
         let large = content.len() > IN_PLACE;
         let work = move || message::encode_compressed(encoding, &content);
         if large {
@@ -49,7 +49,7 @@ impl Compression {
     }
 
     /// The content of a message that is flagged as compressed; it may have up to `limit` bytes.
-    pub(super) fn decompress(
+    pub(crate) fn decompress(
         &self,
         encoding: NamedEncoding,
         content: Bytes,
@@ -62,6 +62,22 @@ impl Compression {
             }
         }
         self.elsewhere(move || encoding.decompress(&content, limit))
+    }
+
+    /// Other work on a message of `length` bytes, which takes as long as compressing it.
+    pub(crate) fn translate<E>(
+        &self,
+        length: usize,
+        work: impl FnOnce() -> Result<Bytes, E> + Send + 'static,
+    ) -> Work<E>
+    where
+        E: From<io::Error> + Send + 'static,
+    {
+        if length <= IN_PLACE {
+            Either::Left(ready(work()))
+        } else {
+            self.elsewhere(work)
+        }
     }
 
     fn elsewhere<E>(&self, work: impl FnOnce() -> Result<Bytes, E> + Send + 'static) -> Work<E>

@@ -3,6 +3,7 @@
 //! The message that a client reads is fixed text. Details from PHP or the system go to the log only.
 
 use std::error::Error;
+use std::io;
 
 use grpc_wire::encoding::EncodingError;
 use grpc_wire::message::MessageError;
@@ -10,6 +11,7 @@ use grpc_wire::metadata::MetadataTooLarge;
 use grpc_wire::method::NoMethod;
 use grpc_wire::status::{Code, Status};
 use grpc_wire::timeout::InvalidTimeout;
+use transcoding::json::{ReadError, WriteError};
 
 use crate::application::ApplicationError;
 use crate::binding::answers::AnswerError;
@@ -43,6 +45,15 @@ pub(crate) enum CallError {
     /// The client: its gRPC-Web body broke, or is not base64.
     #[error("the gRPC-Web request: {0}")]
     WebRequest(#[source] tonic::Status),
+    /// The client: its message is not the JSON of the method's.
+    #[error("the request's JSON: {0}")]
+    RequestJson(#[from] ReadError),
+    /// The application: its message has no JSON.
+    #[error("the answer as JSON: {0}")]
+    AnswerJson(#[from] WriteError),
+    /// The system: a message cannot be translated.
+    #[error("cannot translate a message: {0}")]
+    Translation(#[from] io::Error),
     /// The client: its request stalled.
     #[error("timed out waiting for the request message")]
     RequestStalled,
@@ -84,7 +95,7 @@ impl CallError {
     /// Whether the call may have failed without a script that ran for it.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
-            Self::Stopping | Self::EndedEarly | Self::Answer(_) => false,
+            Self::Stopping | Self::EndedEarly | Self::Answer(_) | Self::AnswerJson(_) => false,
             Self::Application(error) => !matches!(
                 error,
                 ApplicationError::WorkerReplaced
@@ -115,6 +126,11 @@ impl CallError {
             }
             Self::Encoding(error) => encoding_status(error),
             Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request was aborted"),
+            Self::RequestJson(error) => Status {
+                message: error.to_string().into(),
+                ..Status::new(Code::InvalidArgument, "")
+            },
+            Self::AnswerJson(_) | Self::Translation(_) => malformed_answer(),
             Self::RequestStalled => Status::new(
                 Code::DeadlineExceeded,
                 "timed out waiting for the request message",

@@ -26,11 +26,12 @@ mod unary;
 
 pub(crate) use self::bridge::{Bridge, CallLimits, Client};
 pub(crate) use self::compression::Compression;
+pub(crate) use self::error::{Aborted, CallError};
 pub(crate) use self::http1_body::{Http1Body, Unread};
 pub(crate) use self::no_status::NoStatusWarnings;
 pub(crate) use self::open::OpenCalls;
 pub(crate) use self::received::{Receiver, receive};
 pub(crate) use self::request_body::RequestBody;
 pub(crate) use self::response_body::ResponseBody;
-pub(crate) use self::serve::{refusal, serve};
+pub(crate) use self::serve::{refusal, refuse, serve};
 pub(crate) use self::slots::Slots;

@@ -1,6 +1,7 @@
 //! The body of a request: its bytes as they arrive, a timeout while they stall, and a count of the messages.
 
 use std::error::Error;
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,6 +9,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
 use grpc_wire::count::MessageCounter;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -38,6 +41,8 @@ enum RequestContent {
     Http1(Box<Http1Body>),
     /// Translated from gRPC-Web.
     Web(tonic::body::Body),
+    /// Translated from another protocol.
+    Translated(Translated),
 }
 
 impl From<Received> for RequestBody {
@@ -55,6 +60,15 @@ impl From<Http1Body> for RequestBody {
 impl From<tonic::body::Body> for RequestBody {
     fn from(body: tonic::body::Body) -> Self {
         RequestContent::Web(body).into()
+    }
+}
+
+/// Messages with their prefixes, translated as they are read.
+struct Translated(BoxStream<'static, Result<Bytes, CallError>>);
+
+impl fmt::Debug for Translated {
+    fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text.write_str("Translated")
     }
 }
 
@@ -86,6 +100,10 @@ impl RequestContent {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(CallError::WebRequest)))
             }
+            Self::Translated(Translated(messages)) => {
+                let bytes = ready!(messages.poll_next_unpin(cx));
+                Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data)))
+            }
         }
     }
 }
@@ -95,6 +113,13 @@ fn broken(error: impl Error + Send + Sync + 'static) -> CallError {
 }
 
 impl RequestBody {
+    /// Messages with their prefixes, translated from another protocol.
+    pub(crate) fn translated(
+        messages: impl Stream<Item = Result<Bytes, CallError>> + Send + 'static,
+    ) -> Self {
+        RequestContent::Translated(Translated(messages.boxed())).into()
+    }
+
     /// Fails if the client sends nothing for `idle` while the call waits for it, or has not sent everything by `end`.
     pub(super) fn bounded(mut self, idle: Duration, end: Instant) -> Self {
         let timer = None;
@@ -162,13 +187,14 @@ impl Body for RequestBody {
             RequestContent::Http2(body) => body.is_ended(),
             RequestContent::Http1(body) => body.is_ended(),
             RequestContent::Web(body) => body.is_end_stream(),
+            RequestContent::Translated(_) => false,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream::{self, StreamExt};
+    use futures_util::stream;
     use http_body_util::{BodyExt, StreamBody};
     use tokio::time::sleep;
 

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use tokio::sync::mpsc;
 
 use super::error::Aborted;
@@ -37,8 +39,43 @@ impl ResponseBody {
         ResponseContent::Stream(frames).into()
     }
 
+    /// Bytes of another protocol.
+    pub(crate) fn content(content: Bytes) -> Self {
+        let message = Some(content).filter(|content| !content.is_empty());
+        ResponseContent::Whole {
+            message,
+            trailers: None,
+        }
+        .into()
+    }
+
+    /// The body of another protocol.
+    pub(crate) fn translated(
+        body: impl Body<Data = Bytes, Error = Aborted> + Send + 'static,
+    ) -> Self {
+        ResponseContent::Translated(body.boxed_unsync()).into()
+    }
+
+    /// Reads the body to its end, for a protocol that needs it whole.
+    pub(crate) async fn into_whole(mut self) -> Result<WholeBody, Aborted> {
+        let slot = self.slot.take();
+        let (message, trailers) = match self.content {
+            ResponseContent::Whole { message, trailers } => (message, trailers),
+            _ => {
+                let collected = self.collect().await?;
+                let trailers = collected.trailers().cloned();
+                (Some(collected.to_bytes()), trailers)
+            }
+        };
+        Ok(WholeBody {
+            message: message.unwrap_or_default(),
+            trailers: trailers.unwrap_or_default(),
+            slot,
+        })
+    }
+
     /// Holds the call's slot until the client has received the response.
-    pub(super) fn in_slot(mut self, slot: Slot) -> Self {
+    pub(crate) fn in_slot(mut self, slot: Slot) -> Self {
         self.slot = Some(slot);
         self
     }
@@ -50,6 +87,15 @@ impl ResponseBody {
     }
 }
 
+/// A response that has been read to its end.
+pub(crate) struct WholeBody {
+    /// The messages, with their prefixes.
+    pub(crate) message: Bytes,
+    pub(crate) trailers: HeaderMap,
+    /// The call's slot.
+    pub(crate) slot: Option<Slot>,
+}
+
 #[derive(Debug)]
 enum ResponseContent {
     Whole {
@@ -59,6 +105,8 @@ enum ResponseContent {
     Stream(mpsc::Receiver<Frame<Bytes>>),
     /// The proxy's own services, and gRPC-Web.
     Other(tonic::body::Body),
+    /// Another protocol's.
+    Translated(UnsyncBoxBody<Bytes, Aborted>),
 }
 
 impl From<ResponseContent> for ResponseBody {
@@ -98,6 +146,7 @@ impl ResponseContent {
             Self::Other(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|_| Aborted))),
+            Self::Translated(body) => Pin::new(body).poll_frame(cx),
         }
     }
 }
@@ -125,6 +174,7 @@ impl Body for ResponseBody {
             ResponseContent::Whole { message, trailers } => message.is_none() && trailers.is_none(),
             ResponseContent::Stream(_) => false,
             ResponseContent::Other(body) => body.is_end_stream(),
+            ResponseContent::Translated(body) => body.is_end_stream(),
         }
     }
 

@@ -98,6 +98,11 @@ pub(crate) fn refusal<B>(
     (!is_ours).then(|| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
 
+/// The response to a request that is of no protocol that is served.
+pub(crate) fn refuse<B>(request: &Request<B>) -> Response<ResponseBody> {
+    refusal(request, |_| false).unwrap_or_else(|| refused(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+}
+
 /// Such a request gets no gRPC status.
 fn refused(status: StatusCode) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::default());

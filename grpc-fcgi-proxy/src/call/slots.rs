@@ -21,7 +21,7 @@ struct Inner {
 
 /// A slot, which is held until it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     slots: Arc<Inner>,
     _held: Holding,
 }

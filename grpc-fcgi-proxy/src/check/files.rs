@@ -69,7 +69,7 @@ fn check_tls(report: &mut Report, config: &Config) {
         return;
     };
     let subject = format!("TLS certificate {}", certificate.display());
-    match Tls::read(&config.tls, config.web.grpc_web) {
+    match Tls::read(&config.tls, config.web.any()) {
         Ok(Some(tls)) => match tls.validity().check(SystemTime::now()) {
             Ok(()) => report.ok(
                 subject,

@@ -1,27 +1,41 @@
-//! The flags of gRPC-Web.
+//! The flags of the protocols besides gRPC.
 
 use std::str::FromStr;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use http::HeaderValue;
 use http::uri::Authority;
 
-/// gRPC-Web.
+/// The protocols besides gRPC.
 #[derive(Args, Clone, Debug, Default)]
+#[command(group = ArgGroup::new("web").args(["grpc_web", "connect"]).multiple(true))]
 pub(crate) struct WebFlags {
     /// Serve gRPC-Web as well, binary and text, over HTTP/1.1 and HTTP/2
     #[arg(long)]
     pub(crate) grpc_web: bool,
 
-    /// Origin whose pages may call by gRPC-Web, such as `https://shop.example`, or * for any origin [default: only the
-    /// proxy's own]. Repeatable, or separated by commas
+    /// Serve the Connect protocol as well, over HTTP/1.1 and HTTP/2. JSON, and calls by GET, need the method in a
+    /// --descriptor-set
+    #[arg(long)]
+    pub(crate) connect: bool,
+
+    /// Origin whose pages may call by gRPC-Web and Connect, such as `https://shop.example`, or * for any origin [default:
+    /// only the proxy's own]. Repeatable, or separated by commas
     #[arg(
         long,
+        visible_alias = "grpc-web-origin",
         value_name = "ORIGIN",
         value_delimiter = ',',
-        requires = "grpc_web"
+        requires = "web"
     )]
-    pub(crate) grpc_web_origin: Vec<Origin>,
+    pub(crate) allow_origin: Vec<Origin>,
+}
+
+impl WebFlags {
+    /// Whether anything but gRPC over HTTP/2 is served.
+    pub(crate) fn any(&self) -> bool {
+        self.grpc_web || self.connect
+    }
 }
 
 /// The origin of a page, as a browser sends it.

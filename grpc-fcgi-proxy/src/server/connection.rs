@@ -17,20 +17,23 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::arrivals::{self, LastRead};
+use super::front_ends::FrontEnds;
 use super::limits::ServerLimits;
 use super::tls::Tls;
-use super::web::Web;
 use super::{http1, http2};
 use crate::call::{self, Bridge, Client, OpenCalls, RequestBody, ResponseBody};
 use crate::share::Holdings;
 
 /// How long a client may take for the TLS handshake, and then for the first bytes of HTTP.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The latter where HTTP/1.1 is served: its clients open connections in advance, and may lose a request on one that closes.
+const HTTP1_START_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// The parts that all connections share.
 pub(super) struct Connections {
     pub(super) bridge: Arc<Bridge>,
     pub(super) tls: Option<Arc<Tls>>,
-    pub(super) web: Option<Arc<Web>>,
+    pub(super) front_ends: Arc<FrontEnds>,
     pub(super) limits: ServerLimits,
     /// Cancelled when the server drains: each connection closes when its calls have ended.
     pub(super) draining: CancellationToken,
@@ -64,7 +67,7 @@ impl Connections {
         let calls = OpenCalls::default();
         let open = calls.clone();
         let idle = open.idle(self.limits.clients.max_connection_idle);
-        let (bridge, web) = (Arc::clone(&self.bridge), self.web.clone());
+        let (bridge, front_ends) = (Arc::clone(&self.bridge), Arc::clone(&self.front_ends));
         let client = Arc::new(Client {
             peer: peer.into(),
             local: local.into(),
@@ -75,19 +78,23 @@ impl Connections {
             // Not an async block, which would hold the future twice.
             respond(
                 Arc::clone(&bridge),
-                web.clone(),
+                Arc::clone(&front_ends),
                 Arc::clone(&client),
                 request,
             )
             .map(|response| response.map(|body| body.counted(call)))
             .boxed()
         };
+        let start_timeout = match self.front_ends.use_http1() {
+            true => HTTP1_START_TIMEOUT,
+            false => HANDSHAKE_TIMEOUT,
+        };
         let closing = CancellationToken::new();
         let mut connection =
             pin!(self.serve_calls(stream, arrivals.last_read, closing.clone(), respond));
         let grace = tokio::select! {
             result = &mut connection => return log(peer, result),
-            () = arrivals.preface.overdue(HANDSHAKE_TIMEOUT) => {
+            () = arrivals.preface.overdue(start_timeout) => {
                 return tracing::debug!(%peer, "timed out waiting for the HTTP preface");
             }
             () = self.draining.cancelled() => None,
@@ -104,7 +111,7 @@ impl Connections {
         }
     }
 
-    /// HTTP/1.1 is for gRPC-Web only.
+    /// HTTP/1.1 is for the other protocols only.
     async fn serve_calls<S>(
         &self,
         stream: S,
@@ -115,7 +122,7 @@ impl Connections {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        if self.web.is_none() {
+        if !self.front_ends.use_http1() {
             http2::serve(stream, last_read, self.limits, closing, respond).await?;
             return Ok(());
         }
@@ -145,17 +152,17 @@ impl Connections {
 /// Boxed, since the future moves several times on its way into the task of its stream.
 fn respond(
     bridge: Arc<Bridge>,
-    web: Option<Arc<Web>>,
+    front_ends: Arc<FrontEnds>,
     client: Arc<Client>,
     request: Request<RequestBody>,
 ) -> BoxFuture<'static, Response<ResponseBody>> {
-    match web.filter(|web| web.is_for(&request)) {
-        Some(web) => Box::pin(async move {
-            let call = |request| call::serve(Arc::clone(&bridge), Arc::clone(&client), request);
-            web.serve(request, call).await
-        }),
-        None => Box::pin(call::serve(bridge, client, request)),
+    if !front_ends.are_for(&request) {
+        return Box::pin(call::serve(bridge, client, request));
     }
+    Box::pin(async move {
+        let call = |request| call::serve(Arc::clone(&bridge), Arc::clone(&client), request);
+        front_ends.serve(request, call).await
+    })
 }
 
 /// Why a connection broke.

@@ -1,4 +1,4 @@
-//! One connection over HTTP/1.1, which only gRPC-Web uses.
+//! One connection over HTTP/1.1, which gRPC does not use.
 //!
 //! A call may end before its request does. The rest of the request is read away within limits, so that the connection can
 //! carry the next one. Over the limits, the response says that the connection closes; it is then closed as RFC 9112, 9.6,

@@ -3,13 +3,13 @@
 mod arrivals;
 mod coalesce;
 mod connection;
+mod front_ends;
 mod http1;
 mod http2;
 mod limits;
 mod stream;
 mod threads;
 mod tls;
-mod web;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connections;
+pub(crate) use self::front_ends::FrontEnds;
 pub(crate) use self::limits::ServerLimits;
 pub(crate) use self::threads::Threads;
 pub(crate) use self::tls::{Renewal, Tls};
-pub(crate) use self::web::Web;
+
 use crate::accept::Listener;
 use crate::call::Bridge;
 use crate::metrics::increment::Increment;
@@ -45,7 +46,7 @@ impl Server {
     pub(crate) fn new(
         bridge: Arc<Bridge>,
         tls: Option<Arc<Tls>>,
-        web: Option<Web>,
+        front_ends: FrontEnds,
         threads: Threads,
         limits: ServerLimits,
     ) -> Self {
@@ -54,7 +55,7 @@ impl Server {
             connections: Arc::new(Connections {
                 bridge,
                 tls,
-                web: web.map(Arc::new),
+                front_ends: Arc::new(front_ends),
                 limits,
                 draining: CancellationToken::new(),
             }),

@@ -59,6 +59,12 @@ final class IncomingCall
         return $port === '' ? $address : (str_contains($address, ':') ? "[$address]" : $address) . ":$port";
     }
 
+    /** Whether the messages are protobuf; the suffix of the content type names another encoding. */
+    public function isProtobuf(): bool
+    {
+        return preg_match('/^application\/grpc\+(?!proto\s*(?:;|$))/', (string) ($this->variables['CONTENT_TYPE'] ?? '')) === 0;
+    }
+
     /** @return array<string, list<string>> */
     public function metadata(): array
     {

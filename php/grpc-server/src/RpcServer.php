@@ -197,6 +197,9 @@ final class RpcServer
     {
         $method = $this->methods[$call->method]
             ?? throw new StatusException(STATUS_UNIMPLEMENTED, "unknown method $call->method");
+        if (!$call->isProtobuf()) {
+            throw new StatusException(STATUS_UNIMPLEMENTED, 'only messages in protobuf are supported: application/grpc+proto');
+        }
         if ($method->call_type !== $call->kind) {
             Log::error("$call->method is not the kind of call that the proxy assumes: check its --descriptor-set");
             throw new StatusException(STATUS_INTERNAL, 'proxy and application disagree on the kind of this call');

@@ -134,6 +134,12 @@ final class ResidentCallTest extends ResidentTestCase
         self::assertStringContainsString('LogicException: secret', $text);
     }
 
+    public function test_only_protobuf_is_served(): void
+    {
+        $call = $this->proxy->call('Unary', ResidentProxy::UNARY, Call::message('a'), true, ['flags' => 4]);
+        self::assertContains('grpc-status: 12', $this->proxy->answer($call)[0]);
+    }
+
     public function test_unknown_methods_are_unimplemented(): void
     {
         $call = $this->proxy->call('Nothing', ResidentProxy::UNARY);

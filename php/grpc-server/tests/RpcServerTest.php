@@ -26,6 +26,14 @@ final class RpcServerTest extends TestCase
 {
     use CapturedLog;
 
+    public function test_only_protobuf_is_served(): void
+    {
+        $echo = static fn ($request) => $request;
+        foreach (['application/grpc' => 0, 'application/grpc+proto; x=y' => 0, 'application/grpc+foo' => 12] as $type => $status) {
+            self::assertSame($status, (new Call('Unary', Call::message('a'), $echo, ['CONTENT_TYPE' => $type]))->status, $type);
+        }
+    }
+
     public function test_a_unary_call_is_a_bare_message_in_each_direction(): void
     {
         $call = $this->call(static fn (StringValue $request): StringValue

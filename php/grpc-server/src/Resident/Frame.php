@@ -31,6 +31,7 @@ final class Frame
     private const CALL_HEADER = 'Ckind/Cflags/npath/nauthority/npeer/Nmetadata/Jdeadline';
     private const COMPRESSED = 0x01;
     private const INPUT_ENDS = 0x02;
+    private const FOREIGN_CODEC = 0x04;
     private const KINDS = ['unary', 'client_stream', 'server_stream', 'bidi_stream'];
 
     /** The payload of HELLO. */
@@ -57,6 +58,7 @@ final class Frame
         $variables = [
             'GRPC_CALL_KIND' => self::KINDS[$call['kind']] ?? throw new ProtocolError("unknown kind of call $call[kind]"),
             'GRPC_MESSAGE_COMPRESSED' => ($call['flags'] & self::COMPRESSED) !== 0 ? '1' : '0',
+            'CONTENT_TYPE' => ($call['flags'] & self::FOREIGN_CODEC) !== 0 ? 'application/grpc+other' : 'application/grpc',
             'REQUEST_URI' => substr($payload, $at, $call['path']),
             'HTTP_HOST' => substr($payload, $at += $call['path'], $call['authority']),
             'REMOTE_ADDR' => substr($payload, $at += $call['authority'], $call['peer']),

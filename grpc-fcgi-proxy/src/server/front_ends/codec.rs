@@ -1,0 +1,195 @@
+//! How a client encodes its messages: as protobuf, which passes as it is, or as JSON.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::Stream;
+use futures_util::stream::try_unfold;
+use grpc_wire::encoding::{Encoding, NamedEncoding};
+use grpc_wire::message::{self, COMPRESSED, Decoder};
+use http::HeaderMap;
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt, StreamBody};
+use transcoding::json::Unknown;
+use transcoding::{MessageId, Schema};
+
+use crate::binding::answers::AnswerError;
+use crate::call::{Aborted, Bridge, CallError, Compression, RequestBody, ResponseBody};
+
+/// The messages of a method as JSON.
+#[derive(Clone, Debug)]
+pub(super) struct Json {
+    schema: Arc<Schema>,
+    request: MessageId,
+    response: MessageId,
+    unknown: Unknown,
+    compression: Compression,
+    /// The largest message of the client in bytes, as JSON and encoded.
+    limit: usize,
+}
+
+impl Json {
+    /// The JSON of a method; `None` if no descriptor set has it.
+    pub(super) fn of(schema: &Arc<Schema>, bridge: &Bridge, path: &str) -> Option<Self> {
+        let method = schema.method(path)?;
+        Some(Self {
+            schema: Arc::clone(schema),
+            request: method.request,
+            response: method.response,
+            unknown: Unknown::Refuse,
+            compression: bridge.compression.clone(),
+            limit: bridge.limits.receive_message,
+        })
+    }
+
+    /// The encoded message of a JSON text.
+    pub(super) async fn read(&self, json: Bytes) -> Result<Bytes, CallError> {
+        let (schema, message, unknown) = (Arc::clone(&self.schema), self.request, self.unknown);
+        self.compression
+            .translate(json.len(), move || {
+                let mut bytes = Vec::with_capacity(json.len());
+                schema.read_json(message, &json, unknown, &mut bytes)?;
+                Ok::<_, CallError>(bytes.into())
+            })
+            .await
+    }
+
+    /// The JSON text of an encoded message.
+    pub(super) async fn write(&self, bytes: Bytes) -> Result<Bytes, CallError> {
+        let (schema, message) = (Arc::clone(&self.schema), self.response);
+        self.compression
+            .translate(bytes.len(), move || {
+                let mut json = Vec::with_capacity(bytes.len() * 3 / 2);
+                schema.write_json(message, &bytes, &mut json)?;
+                Ok::<_, CallError>(json.into())
+            })
+            .await
+    }
+
+    /// A message of the client, decompressed.
+    pub(super) async fn plain(
+        &self,
+        message: message::Message,
+        encoding: NamedEncoding,
+    ) -> Result<Bytes, CallError> {
+        if !message.compressed {
+            return Ok(message.content);
+        }
+        let content = self
+            .compression
+            .decompress(encoding, message.content, self.limit);
+        Ok(content.await?)
+    }
+
+    /// The messages of a stream of JSON texts, each behind a prefix.
+    pub(super) fn requests(
+        self,
+        body: RequestBody,
+        encoding: NamedEncoding,
+    ) -> impl Stream<Item = Result<Bytes, CallError>> + Send + 'static {
+        let decoder = Decoder::new(self.limit);
+        try_unfold(
+            (self, body, decoder),
+            move |(json, mut body, mut decoder)| async move {
+                loop {
+                    if let Some(message) = decoder.decode().map_err(CallError::RequestMessage)? {
+                        let bytes = json.read(json.plain(message, encoding).await?).await?;
+                        return Ok(Some((message::encode(0, &bytes), (json, body, decoder))));
+                    }
+                    match body.frame().await.transpose()? {
+                        Some(frame) => {
+                            if let Ok(piece) = frame.into_data() {
+                                decoder.push(piece);
+                            }
+                        }
+                        None => {
+                            decoder.finish().map_err(CallError::RequestMessage)?;
+                            return Ok(None);
+                        }
+                    }
+                }
+            },
+        )
+    }
+
+    /// A message of the application, with its prefix, as JSON; compressed again if it was compressed.
+    pub(super) async fn response(
+        &self,
+        message: message::Message,
+        encoding: Option<Encoding>,
+    ) -> Result<Bytes, CallError> {
+        let (Some(encoding), true) = (encoding, message.compressed) else {
+            return Ok(message::encode(0, &self.write(message.content).await?));
+        };
+        let known = NamedEncoding::Known(encoding);
+        let bytes = self
+            .compression
+            .decompress(known, message.content, usize::MAX >> 1);
+        let json = self.write(bytes.await?).await?;
+        let message = self.compression.compress(encoding, json).await;
+        Ok(message.map_err(AnswerError::from)?)
+    }
+
+    /// A response whose messages are JSON. `last` makes its end of the trailers, `failed` of an error.
+    pub(super) fn responses(
+        self,
+        body: ResponseBody,
+        encoding: Option<Encoding>,
+        last: fn(HeaderMap) -> Frame<Bytes>,
+        failed: fn(&CallError) -> Frame<Bytes>,
+    ) -> ResponseBody {
+        let begun = Some((body, Decoder::new(usize::MAX)));
+        let frames = try_unfold((self, begun), move |(json, open)| async move {
+            let Some((mut body, mut decoder)) = open else {
+                return Ok(None);
+            };
+            loop {
+                if let Ok(Some(message)) = decoder.decode() {
+                    return Ok(Some(match json.response(message, encoding).await {
+                        Ok(text) => (Frame::data(text), (json, Some((body, decoder)))),
+                        Err(error) => (failed(&error), (json, None)),
+                    }));
+                }
+                let Some(frame) = body.frame().await.transpose()? else {
+                    return Err(Aborted);
+                };
+                match frame.into_data() {
+                    Ok(piece) => decoder.push(piece),
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().unwrap_or_default();
+                        return Ok(Some((last(trailers), (json, None))));
+                    }
+                }
+            }
+        });
+        ResponseBody::translated(StreamBody::new(frames))
+    }
+}
+
+/// Reads a body to its end.
+pub(super) async fn whole(mut body: RequestBody, limit: usize) -> Result<Bytes, CallError> {
+    let mut content = BytesMut::new();
+    while let Some(frame) = body.frame().await.transpose()? {
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
+        let length = content.len() + piece.len();
+        if length > limit {
+            let error = message::MessageError::TooLarge { length, limit };
+            return Err(CallError::RequestMessage(error));
+        }
+        if content.is_empty() && body.is_end_stream() {
+            return Ok(piece);
+        }
+        content.extend_from_slice(&piece);
+    }
+    Ok(content.freeze())
+}
+
+/// The flags of a message.
+pub(super) fn flags(encoding: NamedEncoding) -> u8 {
+    match encoding {
+        NamedEncoding::Identity => 0,
+        NamedEncoding::Known(_) | NamedEncoding::Unsupported => COMPRESSED,
+    }
+}

@@ -1,0 +1,142 @@
+//! Streams of enveloped messages.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use grpc_wire::encoding::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, NamedEncoding};
+use grpc_wire::message;
+use grpc_wire::status::{Code, GRPC_STATUS};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use serde::Serialize;
+
+use super::error::ConnectError;
+use super::request::{self, Encodings};
+use crate::call::{CallError, RequestBody, ResponseBody};
+use crate::server::front_ends::codec::Json;
+
+const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
+/// The flag of the envelope that ends a response.
+const END_STREAM: u8 = 0x02;
+
+/// The last envelope.
+#[derive(Serialize)]
+struct EndOfStream<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ConnectError>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<&'a str, Vec<&'a str>>,
+}
+
+/// Serves a call. With `json`, its messages are JSON.
+pub(super) async fn serve<F>(
+    request: Request<RequestBody>,
+    json: Option<Json>,
+    call: &impl Fn(Request<RequestBody>) -> F,
+) -> Response<ResponseBody>
+where
+    F: Future<Output = Response<ResponseBody>>,
+{
+    let (mut head, body) = request.into_parts();
+    let fields = &mut head.headers;
+    let encodings = Encodings::take(fields, &ENCODING, &ACCEPT_ENCODING);
+    let encoding = encodings.request;
+    let is_json = json.is_some();
+    if encoding == NamedEncoding::Unsupported {
+        let error = ConnectError::unimplemented(
+            "connect-content-encoding: only identity, gzip and zstd are supported",
+        );
+        return failed(error, is_json);
+    }
+    if let Err(error) = request::translate(fields) {
+        return failed(error, is_json);
+    }
+    encodings.write(fields, is_json);
+    let body = match &json {
+        Some(json) => RequestBody::translated(json.clone().requests(body, encoding)),
+        None => body,
+    };
+    answer(call(Request::from_parts(head, body)).await, json)
+}
+
+fn answer(mut response: Response<ResponseBody>, json: Option<Json>) -> Response<ResponseBody> {
+    let is_json = json.is_some();
+    let fields = response.headers_mut();
+    fields.remove(GRPC_ACCEPT_ENCODING);
+    let encoding = fields.remove(GRPC_ENCODING);
+    let known = NamedEncoding::read(encoding.as_ref().map(HeaderValue::as_bytes)).known();
+    if let Some(encoding) = encoding {
+        fields.insert(ENCODING, encoding);
+    }
+    fields.insert(header::CONTENT_TYPE, media_type(is_json));
+    if fields.contains_key(GRPC_STATUS) {
+        let mut trailers = std::mem::take(fields);
+        fields.insert(header::CONTENT_TYPE, media_type(is_json));
+        trailers.remove(header::CONTENT_TYPE);
+        trailers.remove(ENCODING);
+        let error = ConnectError::take(&mut trailers);
+        return response.map(|_| ResponseBody::content(end(error, &trailers)));
+    }
+    response.map(|body| match json {
+        None => ResponseBody::translated(body.map_frame(enveloped)),
+        Some(json) => json.responses(body, known, last, last_error),
+    })
+}
+
+/// A call that failed before it began.
+fn failed(error: ConnectError, is_json: bool) -> Response<ResponseBody> {
+    let body = ResponseBody::content(end(Some(error), &HeaderMap::new()));
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::OK;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, media_type(is_json));
+    response
+}
+
+fn media_type(is_json: bool) -> HeaderValue {
+    HeaderValue::from_static(if is_json {
+        "application/connect+json"
+    } else {
+        "application/connect+proto"
+    })
+}
+
+/// gRPC's messages are framed alike. Its trailers become the last envelope.
+fn enveloped(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(trailers) => last(trailers),
+        Err(frame) => frame,
+    }
+}
+
+fn last(mut trailers: HeaderMap) -> Frame<Bytes> {
+    let error = ConnectError::take(&mut trailers);
+    Frame::data(end(error, &trailers))
+}
+
+fn end(error: Option<ConnectError>, trailers: &HeaderMap) -> Bytes {
+    let mut metadata = BTreeMap::<_, Vec<_>>::new();
+    for (name, value) in trailers {
+        if let Ok(value) = value.to_str() {
+            metadata.entry(name.as_str()).or_default().push(value);
+        }
+    }
+    let json = serde_json::to_vec(&EndOfStream { error, metadata });
+    message::encode(END_STREAM, &json.unwrap_or_default())
+}
+
+fn last_error(error: &CallError) -> Frame<Bytes> {
+    let status = error.status();
+    let code = if status.code == Code::Ok {
+        Code::Internal
+    } else {
+        status.code
+    };
+    Frame::data(end(
+        Some(ConnectError::new(code, status.message)),
+        &HeaderMap::new(),
+    ))
+}

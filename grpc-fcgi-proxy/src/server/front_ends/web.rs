@@ -1,0 +1,79 @@
+//! gRPC-Web: calls of browsers, over HTTP/1.1 too.
+//!
+//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>. tonic-web turns a request into an ordinary call, and
+//! the response's trailers into a frame of its body. This module selects those requests.
+
+use std::convert::Infallible;
+
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+use tonic_web::GrpcWebLayer;
+use tower::{Layer, ServiceExt, service_fn};
+
+use crate::call::{self, RequestBody, ResponseBody};
+
+/// The content types that are gRPC-Web.
+const CONTENT_TYPES: [&[u8]; 6] = [
+    b"application/grpc-web",
+    b"application/grpc-web+proto",
+    b"application/grpc-web-text",
+    b"application/grpc-web-text+proto",
+    b"application/grpc-web+json",
+    b"application/grpc-web-text+json",
+];
+const JSON: &[u8] = b"+json";
+const WEB_JSON: HeaderValue = HeaderValue::from_static("application/grpc-web+json");
+const WEB_PROTO: HeaderValue = HeaderValue::from_static("application/grpc-web+proto");
+const TEXT_PROTO: HeaderValue = HeaderValue::from_static("application/grpc-web-text+proto");
+
+/// Whether a request is meant for gRPC-Web, even if it is then refused.
+pub(super) fn is_web<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc-web"))
+}
+
+/// Whether its messages are JSON.
+pub(super) fn is_json<B>(request: &Request<B>) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().ends_with(JSON))
+}
+
+/// Serves a request. `call` serves the ordinary call that it is translated to.
+pub(super) async fn serve<F>(
+    mut request: Request<RequestBody>,
+    call: &impl Fn(Request<RequestBody>) -> F,
+) -> Response<ResponseBody>
+where
+    F: Future<Output = Response<ResponseBody>>,
+{
+    // tonic-web itself answers 400 to what is not gRPC-Web.
+    if let Some(refused) = call::refusal(&request, is_grpc_web) {
+        return refused;
+    }
+    // tonic-web does not know that messages may be JSON, nor needs to.
+    let json = is_json(&request).then(|| {
+        let value = request.headers_mut().get_mut(header::CONTENT_TYPE);
+        value.map(|value| match value.as_bytes() == WEB_JSON.as_bytes() {
+            true => std::mem::replace(value, WEB_PROTO),
+            false => std::mem::replace(value, TEXT_PROTO),
+        })
+    });
+    let call = service_fn(async |request: Request<tonic::body::Body>| {
+        Ok::<_, Infallible>(call(request.map(RequestBody::from)).await)
+    });
+    let web = GrpcWebLayer::new().layer(call);
+    let mut response = match web.oneshot(request).await {
+        Ok(response) => response.map(ResponseBody::from),
+        Err(never) => match never {},
+    };
+    if let Some(Some(content_type)) = json {
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, content_type);
+    }
+    response
+}
+
+fn is_grpc_web(fields: &HeaderMap) -> bool {
+    let content_type = fields.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| CONTENT_TYPES.contains(&value.as_bytes()))
+}

@@ -1,0 +1,6 @@
+//! Protobuf messages as JSON, and gRPC methods as HTTP paths, by descriptor sets and without any I/O.
+
+pub mod json;
+mod schema;
+
+pub use self::schema::{MessageId, MethodSchema, Schema};
