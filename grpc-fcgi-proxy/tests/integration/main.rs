@@ -13,6 +13,7 @@ mod abandoned;
 mod aux;
 mod builtin;
 mod check;
+mod connect;
 mod connections;
 mod drain;
 mod faults;
