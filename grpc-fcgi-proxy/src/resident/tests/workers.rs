@@ -247,3 +247,15 @@ async fn what_a_worker_sends_for_a_call_that_is_over_is_ignored() {
     worker.send(FrameType::End, 3, b"next").await;
     assert_eq!(answer(&mut next).await.unwrap(), b"next");
 }
+
+#[tokio::test]
+async fn a_worker_that_exits_is_replaced_even_if_it_stays() {
+    let (group, metrics) = group();
+    let mut worker = Worker::join(&group, &metrics);
+    let mut call = unary(&group).await;
+    worker.expect(FrameType::Call, 1).await;
+    worker.send(FrameType::Exit, 1, b"").await;
+    worker.send(FrameType::End, 1, b"early").await;
+    assert_eq!(answer(&mut call).await.unwrap(), b"early");
+    assert_eq!((&mut worker.replaced).await.unwrap(), Retirement::Asked);
+}
