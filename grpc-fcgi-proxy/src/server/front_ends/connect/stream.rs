@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use grpc_wire::encoding::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, NamedEncoding};
 use grpc_wire::message;
-use grpc_wire::status::{Code, GRPC_STATUS};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use grpc_wire::status::GRPC_STATUS;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use http_body::Frame;
 use http_body_util::BodyExt;
 use serde::Serialize;
@@ -62,38 +62,40 @@ where
 }
 
 fn answer(mut response: Response<ResponseBody>, json: Option<Json>) -> Response<ResponseBody> {
-    let is_json = json.is_some();
     let fields = response.headers_mut();
     fields.remove(GRPC_ACCEPT_ENCODING);
     let encoding = fields.remove(GRPC_ENCODING);
+    if fields.contains_key(GRPC_STATUS) {
+        let mut trailers = std::mem::take(fields);
+        trailers.remove(header::CONTENT_TYPE);
+        let error = ConnectError::take(&mut trailers);
+        return ended(error, &trailers, json.is_some());
+    }
     let known = NamedEncoding::read(encoding.as_ref().map(HeaderValue::as_bytes)).known();
     if let Some(encoding) = encoding {
         fields.insert(ENCODING, encoding);
     }
-    fields.insert(header::CONTENT_TYPE, media_type(is_json));
-    if fields.contains_key(GRPC_STATUS) {
-        let mut trailers = std::mem::take(fields);
-        fields.insert(header::CONTENT_TYPE, media_type(is_json));
-        trailers.remove(header::CONTENT_TYPE);
-        trailers.remove(ENCODING);
-        let error = ConnectError::take(&mut trailers);
-        return response.map(|_| ResponseBody::content(end(error, &trailers)));
-    }
+    fields.insert(header::CONTENT_TYPE, media_type(json.is_some()));
     response.map(|body| match json {
         None => ResponseBody::translated(body.map_frame(enveloped)),
         Some(json) => json.responses(body, known, last, last_error),
     })
 }
 
-/// A call that failed before it began.
+/// A call that ended before its first message.
+fn ended(
+    error: Option<ConnectError>,
+    trailers: &HeaderMap,
+    is_json: bool,
+) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::content(end(error, trailers)));
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_TYPE, media_type(is_json));
+    response
+}
+
 fn failed(error: ConnectError, is_json: bool) -> Response<ResponseBody> {
-    let body = ResponseBody::content(end(Some(error), &HeaderMap::new()));
-    let mut response = Response::new(body);
-    *response.status_mut() = StatusCode::OK;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, media_type(is_json));
-    response
+    ended(Some(error), &HeaderMap::new(), is_json)
 }
 
 fn media_type(is_json: bool) -> HeaderValue {
@@ -130,13 +132,6 @@ fn end(error: Option<ConnectError>, trailers: &HeaderMap) -> Bytes {
 
 fn last_error(error: &CallError) -> Frame<Bytes> {
     let status = error.status();
-    let code = if status.code == Code::Ok {
-        Code::Internal
-    } else {
-        status.code
-    };
-    Frame::data(end(
-        Some(ConnectError::new(code, status.message)),
-        &HeaderMap::new(),
-    ))
+    let error = ConnectError::new(status.code, status.message);
+    Frame::data(end(Some(error), &HeaderMap::new()))
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use futures_util::stream::once;
 use grpc_wire::encoding::{Encoding, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, NamedEncoding};
 use grpc_wire::message::{self, Decoder};
+use grpc_wire::status::{Code, GRPC_STATUS};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 
 use super::error::ConnectError;
@@ -79,10 +80,9 @@ async fn answer(response: Response<ResponseBody>, json: Option<Json>) -> Respons
     let encoding = NamedEncoding::read(encoding.as_ref().map(HeaderValue::as_bytes)).known();
     let Ok(mut answer) = body.into_whole().await else {
         // Only a stream is aborted, and this is none.
-        return ConnectError::new(grpc_wire::status::Code::Internal, "the call was aborted")
-            .response();
+        return ConnectError::new(Code::Internal, "the call was aborted").response();
     };
-    let is_trailers_only = metadata.contains_key(grpc_wire::status::GRPC_STATUS);
+    let is_trailers_only = metadata.contains_key(GRPC_STATUS);
     let error = ConnectError::take(if is_trailers_only {
         &mut metadata
     } else {
@@ -129,7 +129,7 @@ async fn content(
     decoder.push(message);
     let Ok(Some(message)) = decoder.decode() else {
         return Err(ConnectError::new(
-            grpc_wire::status::Code::Internal,
+            Code::Internal,
             "the application's answer is malformed",
         ));
     };
