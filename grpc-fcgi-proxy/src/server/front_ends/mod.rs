@@ -65,11 +65,11 @@ impl FrontEnds {
     where
         F: Future<Output = Response<ResponseBody>>,
     {
-        let translated =
-            service_fn(async |request| Ok::<_, Infallible>(self.translate(request, &call).await));
         if !self.use_http1() {
             return self.translate(request, &call).await;
         }
+        let translated =
+            service_fn(async |request| Ok::<_, Infallible>(self.translate(request, &call).await));
         match self.cors.layer(translated).oneshot(request).await {
             Ok(response) => response,
             Err(never) => match never {},
