@@ -99,7 +99,7 @@ impl From<ResponseBody> for Http1Response {
 /// Before a response without content, the rest of the request is read: the response can then say whether the connection
 /// closes. Content does not wait for the client.
 async fn finish(
-    response: Response<ResponseBody>,
+    mut response: Response<ResponseBody>,
     mut unread: Unread,
     may_drain: bool,
     closing: CancellationToken,
@@ -123,6 +123,8 @@ async fn finish(
     };
     if waits {
         let rest = Some(drained.boxed());
+        // hyper would end the response where the content does.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
         return response.map(|content| Http1Response { content, rest });
     }
     match drained.await {
