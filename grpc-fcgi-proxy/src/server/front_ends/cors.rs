@@ -6,23 +6,27 @@ use grpc_wire::status::{GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS};
 use http::{HeaderName, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
-use crate::config::Origin;
+use crate::config::WebFlags;
 
 /// How long a browser may cache the result of a preflight request; Chromium's maximum.
 const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 /// Exposes every header field to scripts, in browsers that support it; the names beside it are for the others.
 const ANY: HeaderName = HeaderName::from_static("*");
 
-pub(super) fn layer(origins: &[Origin]) -> CorsLayer {
-    let origins = origins.iter().map(|origin| origin.0.clone());
+pub(super) fn layer(flags: &WebFlags) -> CorsLayer {
+    let origins = flags.allow_origin.iter().map(|origin| origin.0.clone());
     let origin = if origins.clone().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {
         AllowOrigin::list(origins)
     };
+    let methods = match flags.connect {
+        true => vec![Method::GET, Method::POST],
+        false => vec![Method::POST],
+    };
     CorsLayer::new()
         .allow_origin(origin)
-        .allow_methods([Method::GET, Method::POST])
+        .allow_methods(methods)
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([GRPC_STATUS, GRPC_MESSAGE, GRPC_STATUS_DETAILS, ANY])
         .max_age(MAX_AGE)

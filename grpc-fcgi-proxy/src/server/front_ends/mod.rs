@@ -34,7 +34,7 @@ pub(crate) struct FrontEnds {
 impl FrontEnds {
     pub(crate) fn new(flags: &WebFlags, schema: Arc<Schema>, bridge: Arc<Bridge>) -> Self {
         Self {
-            cors: cors::layer(&flags.allow_origin),
+            cors: cors::layer(flags),
             web: flags.grpc_web,
             connect: flags.connect.then(|| Connect::new(&schema, &bridge)),
             schema,
@@ -97,6 +97,7 @@ impl FrontEnds {
                     let call = |request| grpc_json::serve(request, json.clone(), call);
                     web::serve(request, &call).await
                 }
+                None if web::is_json(&request) => call::refuse(&request),
                 None => web::serve(request, call).await,
             };
         }
