@@ -30,6 +30,17 @@ pub(crate) enum QueueError {
     WaitTooLong,
 }
 
+impl QueueError {
+    /// A streaming call that may not run now, although those of other connections might.
+    pub(crate) fn of_stream(others_have_room: bool) -> Self {
+        if others_have_room {
+            Self::TooManyStreamsOfClient
+        } else {
+            Self::TooManyStreams
+        }
+    }
+}
+
 /// The place of a call in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticket {

@@ -1,6 +1,7 @@
 //! The causes of failed calls, and the one table that maps them to statuses.
 //!
-//! The message that a client reads is fixed text. Details from PHP or the system go to the log only.
+//! The message that a client reads is fixed text, except for what is wrong in its own JSON. Details from PHP or the system go to
+//! the log only.
 
 use std::error::Error;
 use std::io;

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use grpc_wire::count::MessageCounter;
 use http_body::{Body, Frame};
+use http_body_util::BodyExt;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::error::CallError;
@@ -39,8 +40,6 @@ enum RequestContent {
     Http2(Received),
     /// Boxed, since only gRPC-Web uses it.
     Http1(Box<Http1Body>),
-    /// Translated from gRPC-Web.
-    Web(tonic::body::Body),
     /// Translated from another protocol.
     Translated(Translated),
 }
@@ -59,7 +58,7 @@ impl From<Http1Body> for RequestBody {
 
 impl From<tonic::body::Body> for RequestBody {
     fn from(body: tonic::body::Body) -> Self {
-        RequestContent::Web(body).into()
+        Self::translated(body.into_data_stream().map_err(CallError::WebRequest))
     }
 }
 
@@ -95,10 +94,6 @@ impl RequestContent {
             Self::Http1(body) => {
                 let frame = ready!(body.poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(broken)))
-            }
-            Self::Web(body) => {
-                let frame = ready!(Pin::new(body).poll_frame(cx));
-                Poll::Ready(frame.map(|frame| frame.map_err(CallError::WebRequest)))
             }
             Self::Translated(Translated(messages)) => {
                 let bytes = ready!(messages.poll_next_unpin(cx));
@@ -186,7 +181,6 @@ impl Body for RequestBody {
         match &self.content {
             RequestContent::Http2(body) => body.is_ended(),
             RequestContent::Http1(body) => body.is_ended(),
-            RequestContent::Web(body) => body.is_end_stream(),
             RequestContent::Translated(_) => false,
         }
     }

@@ -53,7 +53,7 @@ impl ResponseBody {
     pub(crate) fn translated(
         body: impl Body<Data = Bytes, Error = Aborted> + Send + 'static,
     ) -> Self {
-        ResponseContent::Translated(body.boxed_unsync()).into()
+        ResponseContent::Other(body.boxed_unsync()).into()
     }
 
     /// Reads the body to its end, for a protocol that needs it whole.
@@ -103,10 +103,8 @@ enum ResponseContent {
         trailers: Option<HeaderMap>,
     },
     Stream(mpsc::Receiver<Frame<Bytes>>),
-    /// The proxy's own services, and gRPC-Web.
-    Other(tonic::body::Body),
-    /// Another protocol's.
-    Translated(UnsyncBoxBody<Bytes, Aborted>),
+    /// That of the proxy's own services, or of another protocol.
+    Other(UnsyncBoxBody<Bytes, Aborted>),
 }
 
 impl From<ResponseContent> for ResponseBody {
@@ -120,7 +118,7 @@ impl From<ResponseContent> for ResponseBody {
 
 impl From<tonic::body::Body> for ResponseBody {
     fn from(body: tonic::body::Body) -> Self {
-        ResponseContent::Other(body).into()
+        Self::translated(body.map_err(|_| Aborted))
     }
 }
 
@@ -143,10 +141,7 @@ impl ResponseContent {
             }
             // Without trailers, its task ended before it could send them.
             Self::Stream(frames) => frames.poll_recv(cx).map(|frame| Some(frame.ok_or(Aborted))),
-            Self::Other(body) => Pin::new(body)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.map_err(|_| Aborted))),
-            Self::Translated(body) => Pin::new(body).poll_frame(cx),
+            Self::Other(body) => Pin::new(body).poll_frame(cx),
         }
     }
 }
@@ -174,7 +169,6 @@ impl Body for ResponseBody {
             ResponseContent::Whole { message, trailers } => message.is_none() && trailers.is_none(),
             ResponseContent::Stream(_) => false,
             ResponseContent::Other(body) => body.is_end_stream(),
-            ResponseContent::Translated(body) => body.is_end_stream(),
         }
     }
 

@@ -48,9 +48,15 @@ fn check_descriptor_sets(report: &mut Report, config: &Config) {
         }
     }
     // An unreadable file was reported above.
-    if config.reflection()
-        && let Ok(all) = Descriptors::read(&config.descriptor_set)
+    let Ok(all) = Descriptors::read(&config.descriptor_set) else {
+        return;
+    };
+    if config.web.connect
+        && let Err(error) = all.schema(&config.web)
     {
+        report.error("Connect", format_args!("{error:#}"));
+    }
+    if config.reflection() {
         match all.check_imports() {
             Ok(()) => report.ok(
                 "reflection",

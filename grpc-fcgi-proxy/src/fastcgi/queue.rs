@@ -101,11 +101,7 @@ impl Queue {
 
     /// Why there is none: other connections may have room.
     pub(super) fn refuse_stream(&self) -> QueueError {
-        if self.has_room_for_stream(&Holdings::default()) {
-            QueueError::TooManyStreamsOfClient
-        } else {
-            QueueError::TooManyStreams
-        }
+        QueueError::of_stream(self.has_room_for_stream(&Holdings::default()))
     }
 
     fn admits_stream(&self, state: &QueueState, client: &Holdings) -> bool {

@@ -235,9 +235,7 @@ impl Place {
             }
         }
     }
-}
 
-impl Place {
     /// Waits until a worker that is being replaced has finished its calls. Its streams may outlast the worker by far, so they
     /// are aborted after a time; then the worker has as long to end as one that is stuck.
     async fn drain(&self, running: &Running, reason: Retirement) {

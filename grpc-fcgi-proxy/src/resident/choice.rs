@@ -54,11 +54,7 @@ impl State {
 
     /// Why there is none: other connections may have room.
     pub(super) fn refuse_stream(&self) -> QueueError {
-        if self.has_room_for_stream(&Holdings::default()) {
-            QueueError::TooManyStreamsOfClient
-        } else {
-            QueueError::TooManyStreams
-        }
+        QueueError::of_stream(self.has_room_for_stream(&Holdings::default()))
     }
 
     /// The least loaded worker that can take the call, of those the one of its own thread.

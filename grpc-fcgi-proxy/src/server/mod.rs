@@ -25,7 +25,6 @@ pub(crate) use self::front_ends::FrontEnds;
 pub(crate) use self::limits::ServerLimits;
 pub(crate) use self::threads::Threads;
 pub(crate) use self::tls::{Renewal, Tls};
-
 use crate::accept::Listener;
 use crate::call::Bridge;
 use crate::metrics::increment::Increment;

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-use crate::support::{Authority, Client, PhpFpm, Proxy, php};
+use crate::support::{Authority, Client, PhpFpm, Proxy, descriptors, php};
 
 /// The user nobody.
 const NOBODY: u32 = 65534;
@@ -152,6 +152,20 @@ async fn unusable_files_are_reported() {
     });
     let findings = check_fixture(&php_fpm, &expired.flags(), "http_status.php").await;
     findings.expect("error", "TLS certificate", "expired on 2020-01-01");
+}
+
+#[tokio::test]
+async fn a_descriptor_set_without_its_imports_is_reported_where_they_are_needed() {
+    let php_fpm = PhpFpm::start().await;
+    let set = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(set.path(), descriptors::test_service()).unwrap();
+    let flags = [
+        "--connect",
+        "--descriptor-set",
+        set.path().to_str().unwrap(),
+    ];
+    let findings = check_fixture(&php_fpm, &flags, "echo.php").await;
+    findings.expect("error", "Connect", "protoc --include_imports");
 }
 
 #[tokio::test]

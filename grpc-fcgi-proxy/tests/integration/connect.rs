@@ -3,7 +3,7 @@
 use http::Response;
 use serde_json::{Value, json};
 
-use crate::support::{PhpFpm, Proxy, WebClient, php, serve};
+use crate::support::{PhpFpm, Proxy, WebClient, message, php, serve};
 
 const SERVICE: &str = "/connectrpc.conformance.v1.ConformanceService";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -90,6 +90,23 @@ async fn json_needs_a_descriptor_set_and_protobuf_does_not() {
         (200, &b"message"[..])
     );
     assert_eq!(response.headers()["content-type"], "application/proto");
+}
+
+#[tokio::test]
+async fn grpc_stays_as_it_is_beside_other_protocols() {
+    let (_php_fpm, _proxy, client) = serve("echo.php", &["--connect", "--grpc-web"]).await;
+    for content_type in [
+        "application/grpc",
+        "application/grpc+proto",
+        "application/grpc+other",
+    ] {
+        let headers = [("content-type", content_type)];
+        let path = "/test.Service/Method";
+        let response = client.send(path, message(b"a"), &headers).await.unwrap();
+        assert_eq!(response.body, message(b"a"), "{content_type}");
+        // A field of CORS shows that it was taken for a browser's.
+        assert!(!response.headers.contains_key("vary"), "{content_type}");
+    }
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ final class Wait
     {
         $scheduler = Scheduler::active();
         if ($scheduler !== null) {
-            $scheduler->awaitStream(max(0.0, $seconds));
+            $scheduler->await(max(0.0, $seconds));
             return;
         }
         for ($end = hrtime(true) / 1e9 + $seconds; ($left = $end - hrtime(true) / 1e9) > 0;) {
@@ -48,7 +48,7 @@ final class Wait
             return self::select($stream, $seconds);
         }
         if (!self::select($stream, 0.0)) {
-            return $scheduler->awaitStream($seconds, $stream);
+            return $scheduler->await($seconds, $stream);
         }
         $scheduler->giveTurn($scheduler->current);
         return true;

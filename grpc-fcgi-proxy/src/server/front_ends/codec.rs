@@ -14,7 +14,29 @@ use transcoding::json::Unknown;
 use transcoding::{MessageId, Schema};
 
 use crate::binding::answers::AnswerError;
-use crate::call::{Aborted, Bridge, CallError, Compression, RequestBody, ResponseBody};
+use crate::call::{Aborted, Bridge, CallError, CallLimits, Compression, RequestBody, ResponseBody};
+
+/// What the descriptor sets say of methods, and the parts that translating their messages needs.
+#[derive(Debug)]
+pub(super) struct Codecs {
+    pub(super) schema: Arc<Schema>,
+    pub(super) bridge: Arc<Bridge>,
+}
+
+impl Codecs {
+    /// The JSON of the method at `path`; `None` if no descriptor set has it.
+    pub(super) fn json(&self, path: &str) -> Option<Json> {
+        let method = self.schema.method(path)?;
+        Some(Json {
+            schema: Arc::clone(&self.schema),
+            request: method.request,
+            response: method.response,
+            unknown: Unknown::Refuse,
+            compression: self.bridge.compression.clone(),
+            limits: self.bridge.limits,
+        })
+    }
+}
 
 /// The messages of a method as JSON.
 #[derive(Clone, Debug)]
@@ -24,24 +46,10 @@ pub(super) struct Json {
     response: MessageId,
     unknown: Unknown,
     compression: Compression,
-    /// The largest message of the client in bytes, as JSON and encoded.
-    limit: usize,
+    limits: CallLimits,
 }
 
 impl Json {
-    /// The JSON of a method; `None` if no descriptor set has it.
-    pub(super) fn of(schema: &Arc<Schema>, bridge: &Bridge, path: &str) -> Option<Self> {
-        let method = schema.method(path)?;
-        Some(Self {
-            schema: Arc::clone(schema),
-            request: method.request,
-            response: method.response,
-            unknown: Unknown::Refuse,
-            compression: bridge.compression.clone(),
-            limit: bridge.limits.receive_message,
-        })
-    }
-
     /// The encoded message of a JSON text.
     pub(super) async fn read(&self, json: Bytes) -> Result<Bytes, CallError> {
         let (schema, message, unknown) = (Arc::clone(&self.schema), self.request, self.unknown);
@@ -75,9 +83,9 @@ impl Json {
         if !message.compressed {
             return Ok(message.content);
         }
-        let content = self
-            .compression
-            .decompress(encoding, message.content, self.limit);
+        let content =
+            self.compression
+                .decompress(encoding, message.content, self.limits.receive_message);
         Ok(content.await?)
     }
 
@@ -87,7 +95,7 @@ impl Json {
         body: RequestBody,
         encoding: NamedEncoding,
     ) -> impl Stream<Item = Result<Bytes, CallError>> + Send + 'static {
-        let decoder = Decoder::new(self.limit);
+        let decoder = Decoder::new(self.limits.receive_message);
         try_unfold(
             (self, body, decoder),
             move |(json, mut body, mut decoder)| async move {
@@ -124,7 +132,7 @@ impl Json {
         let known = NamedEncoding::Known(encoding);
         let bytes = self
             .compression
-            .decompress(known, message.content, usize::MAX >> 1);
+            .decompress(known, message.content, self.limits.send_message);
         let json = self.write(bytes.await?).await?;
         let message = self.compression.compress(encoding, json).await;
         Ok(message.map_err(AnswerError::from)?)
@@ -138,7 +146,7 @@ impl Json {
         last: fn(HeaderMap) -> Frame<Bytes>,
         failed: fn(&CallError) -> Frame<Bytes>,
     ) -> ResponseBody {
-        let begun = Some((body, Decoder::new(usize::MAX)));
+        let begun = Some((body, Decoder::new(self.limits.send_message)));
         let frames = try_unfold((self, begun), move |(json, open)| async move {
             let Some((mut body, mut decoder)) = open else {
                 return Ok(None);

@@ -11,13 +11,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use grpc_wire::content_type;
-use http::{Request, Response, Version, header};
+use http::{Request, Response, Version};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 use transcoding::Schema;
 
-use self::codec::Json;
-use self::connect::Connect;
+use self::codec::Codecs;
 use crate::call::{self, Bridge, RequestBody, ResponseBody};
 use crate::config::WebFlags;
 
@@ -26,9 +25,8 @@ use crate::config::WebFlags;
 pub(crate) struct FrontEnds {
     cors: CorsLayer,
     web: bool,
-    connect: Option<Connect>,
-    schema: Arc<Schema>,
-    bridge: Arc<Bridge>,
+    connect: bool,
+    codecs: Codecs,
 }
 
 impl FrontEnds {
@@ -36,24 +34,23 @@ impl FrontEnds {
         Self {
             cors: cors::layer(flags),
             web: flags.grpc_web,
-            connect: flags.connect.then(|| Connect::new(&schema, &bridge)),
-            schema,
-            bridge,
+            connect: flags.connect,
+            codecs: Codecs { schema, bridge },
         }
     }
 
     /// Whether HTTP/1.1 is served, which gRPC does not use.
     pub(super) fn use_http1(&self) -> bool {
-        self.web || self.connect.is_some()
+        self.web || self.connect
     }
 
     /// Whether a request is not gRPC over HTTP/2 with protobuf.
     pub(super) fn are_for<B>(&self, request: &Request<B>) -> bool {
-        let content_type = request.headers().get(header::CONTENT_TYPE);
-        if content_type == Some(&content_type::GRPC) && request.version() == Version::HTTP_2 {
-            return false;
+        if request.version() == Version::HTTP_2 && content_type::is_grpc(request.headers()) {
+            grpc_json::is_json(request)
+        } else {
+            self.use_http1()
         }
-        self.use_http1() || grpc_json::is_json(request)
     }
 
     /// Serves a request. `call` serves the ordinary call that it is translated to.
@@ -84,29 +81,25 @@ impl FrontEnds {
     where
         F: Future<Output = Response<ResponseBody>>,
     {
-        if let Some(connect) = &self.connect
-            && connect::is_connect(&request)
-        {
-            return connect.serve(request, call).await;
+        if self.connect && connect::is_connect(&request) {
+            return connect::serve(&self.codecs, request, call).await;
         }
-        let path = request.uri().path();
-        let json = |path| Json::of(&self.schema, &self.bridge, path);
-        if self.web && web::is_web(&request) {
-            return match json(path).filter(|_| web::is_json(&request)) {
-                Some(json) => {
-                    let call = |request| grpc_json::serve(request, json.clone(), call);
-                    web::serve(request, &call).await
-                }
-                None if web::is_json(&request) => call::refuse(&request),
-                None => web::serve(request, call).await,
-            };
-        }
-        if request.version() != Version::HTTP_2 {
+        let is_web = self.web && web::is_web(&request);
+        if request.version() != Version::HTTP_2 && !is_web {
             return call::refuse(&request);
         }
-        match json(path).filter(|_| grpc_json::is_json(&request)) {
-            Some(json) => grpc_json::serve(request, json, call).await,
-            None => call(request).await,
+        let json = self.codecs.json(request.uri().path());
+        match (is_web, json) {
+            (true, Some(json)) if web::is_json(&request) => {
+                let call = |request| grpc_json::serve(request, json.clone(), call);
+                web::serve(request, &call).await
+            }
+            (true, _) if web::is_json(&request) => call::refuse(&request),
+            (true, _) => web::serve(request, call).await,
+            (false, Some(json)) if grpc_json::is_json(&request) => {
+                grpc_json::serve(request, json, call).await
+            }
+            (false, _) => call(request).await,
         }
     }
 }

@@ -20,11 +20,6 @@ const CONTENT_TYPES: [&[u8]; 6] = [
     b"application/grpc-web+json",
     b"application/grpc-web-text+json",
 ];
-const JSON: &[u8] = b"+json";
-const WEB_JSON: HeaderValue = HeaderValue::from_static("application/grpc-web+json");
-const WEB_PROTO: HeaderValue = HeaderValue::from_static("application/grpc-web+proto");
-const TEXT_PROTO: HeaderValue = HeaderValue::from_static("application/grpc-web-text+proto");
-
 /// Whether a request is meant for gRPC-Web, even if it is then refused.
 pub(super) fn is_web<B>(request: &Request<B>) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE);
@@ -33,8 +28,16 @@ pub(super) fn is_web<B>(request: &Request<B>) -> bool {
 
 /// Whether its messages are JSON.
 pub(super) fn is_json<B>(request: &Request<B>) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().ends_with(JSON))
+    as_protobuf(request).is_some()
+}
+
+/// The content type that tonic-web knows, of one whose messages are JSON. To it, messages are bytes.
+fn as_protobuf<B>(request: &Request<B>) -> Option<&'static str> {
+    match request.headers().get(header::CONTENT_TYPE)?.as_bytes() {
+        b"application/grpc-web+json" => Some("application/grpc-web+proto"),
+        b"application/grpc-web-text+json" => Some("application/grpc-web-text+proto"),
+        _ => None,
+    }
 }
 
 /// Serves a request. `call` serves the ordinary call that it is translated to.
@@ -49,13 +52,9 @@ where
     if let Some(refused) = call::refusal(&request, is_grpc_web) {
         return refused;
     }
-    // tonic-web does not know that messages may be JSON, nor needs to.
-    let json = is_json(&request).then(|| {
-        let value = request.headers_mut().get_mut(header::CONTENT_TYPE);
-        value.map(|value| match value.as_bytes() == WEB_JSON.as_bytes() {
-            true => std::mem::replace(value, WEB_PROTO),
-            false => std::mem::replace(value, TEXT_PROTO),
-        })
+    let json = as_protobuf(&request).and_then(|known| {
+        let known = HeaderValue::from_static(known);
+        request.headers_mut().insert(header::CONTENT_TYPE, known)
     });
     let call = service_fn(async |request: Request<tonic::body::Body>| {
         Ok::<_, Infallible>(call(request.map(RequestBody::from)).await)
@@ -65,7 +64,7 @@ where
         Ok(response) => response.map(ResponseBody::from),
         Err(never) => match never {},
     };
-    if let Some(Some(content_type)) = json {
+    if let Some(content_type) = json {
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, content_type);

@@ -42,8 +42,33 @@ pub enum WriteError {
 
 /// JSON is not that of the message; the text says where and why.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct ReadError(#[from] serde_json::Error);
+#[error("{reason} at line {line} column {column}")]
+pub struct ReadError {
+    reason: String,
+    line: usize,
+    column: usize,
+}
+
+/// In characters: serde's errors repeat the names and strings of the text, whatever their length.
+const MAX_REASON: usize = 200;
+
+impl From<serde_json::Error> for ReadError {
+    fn from(error: serde_json::Error) -> Self {
+        let (line, column) = (error.line(), error.column());
+        let text = error.to_string();
+        let place = format!(" at line {line} column {column}");
+        let reason = text.strip_suffix(&place).unwrap_or(&text);
+        let mut cut: String = reason.chars().take(MAX_REASON).collect();
+        if cut.len() < reason.len() {
+            cut.push('…');
+        }
+        Self {
+            reason: cut,
+            line,
+            column,
+        }
+    }
+}
 
 /// What to do with fields, and names of enum values, that the schema does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -239,18 +239,11 @@ pub(super) struct EnumVisitor<'a> {
     pub(super) bytes: &'a mut Vec<u8>,
 }
 
-impl EnumVisitor<'_> {
-    #[expect(
-        clippy::cast_sign_loss,
-        reason = "negative numbers are encoded as their two's complement"
-    )]
-    fn write<E: Error>(self, number: i64) -> Result<bool, E> {
-        match i32::try_from(number) {
-            Ok(number) => {
-                encode_varint(i64::from(number) as u64, self.bytes);
-                Ok(true)
-            }
-            Err(_) => Err(E::invalid_value(Unexpected::Signed(number), &self)),
+impl<'a> EnumVisitor<'a> {
+    fn number(self) -> IntegerVisitor<'a> {
+        IntegerVisitor {
+            value: ValueType::Int32,
+            bytes: self.bytes,
         }
     }
 }
@@ -263,27 +256,20 @@ impl Visitor<'_> for EnumVisitor<'_> {
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<bool, E> {
-        self.write(value)
+        self.number().visit_i64(value)
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<bool, E> {
-        self.write(i64::try_from(value).unwrap_or(i64::MAX))
+        self.number().visit_u64(value)
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<bool, E> {
-        if value.fract() != 0.0 {
-            return Err(E::invalid_value(Unexpected::Float(value), &self));
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "what is too large is out of range then too"
-        )]
-        self.write(value as i64)
+        self.number().visit_f64(value)
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<bool, E> {
         match self.names.number(name) {
-            Some(number) => self.write(number.into()),
+            Some(number) => self.number().visit_i64(number.into()),
             None if self.unknown == Unknown::Drop => Ok(false),
             None => Err(E::invalid_value(Unexpected::Str(name), &self)),
         }
@@ -291,7 +277,7 @@ impl Visitor<'_> for EnumVisitor<'_> {
 
     fn visit_unit<E: Error>(self) -> Result<bool, E> {
         if self.names.is_null {
-            return self.write(0);
+            return self.number().visit_i64(0);
         }
         Err(E::invalid_type(Unexpected::Unit, &self))
     }

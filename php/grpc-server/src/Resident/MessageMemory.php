@@ -50,7 +50,7 @@ final class MessageMemory
             }
             $this->waiting[$call->number] = $call;
             try {
-                $this->scheduler->await($call, $left, Call::MEMORY);
+                $this->scheduler->awaitFor($call, $left, Call::MEMORY);
             } finally {
                 unset($this->waiting[$call->number]);
             }

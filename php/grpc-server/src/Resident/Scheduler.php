@@ -191,14 +191,14 @@ final class Scheduler
      * @return bool whether the stream can be read
      * @throws CallCancelled
      */
-    public function awaitStream(float $seconds, $stream = null): bool
+    public function await(float $seconds, $stream = null): bool
     {
         $call = $this->current;
         if ($stream !== null) {
             $this->streams[$call->number] = $stream;
         }
         try {
-            $this->await($call, $seconds, Call::STREAM);
+            $this->awaitFor($call, $seconds, Call::STREAM);
         } finally {
             unset($this->streams[$call->number]);
         }
@@ -210,7 +210,7 @@ final class Scheduler
      *
      * @throws CallCancelled
      */
-    public function await(Call $call, float $seconds, int $for): void
+    public function awaitFor(Call $call, float $seconds, int $for): void
     {
         $this->waiting[$call->number] = $call;
         if ($seconds !== INF) {

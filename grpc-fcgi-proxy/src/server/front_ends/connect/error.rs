@@ -48,14 +48,6 @@ impl ConnectError {
         }
     }
 
-    pub(super) fn unimplemented(message: &str) -> Self {
-        Self::new(Code::Unimplemented, message)
-    }
-
-    pub(super) fn invalid_argument(message: &str) -> Self {
-        Self::new(Code::InvalidArgument, message)
-    }
-
     /// Takes the status out of header fields or trailers. `None` if it is OK.
     pub(super) fn take(fields: &mut HeaderMap) -> Option<Self> {
         let code = fields.remove(GRPC_STATUS);

@@ -6,6 +6,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use futures_util::stream::once;
+use grpc_wire::status::Code;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Uri, header};
 use percent_encoding::percent_decode_str;
@@ -46,7 +47,7 @@ impl Query {
             let mut found = parameters(uri).filter(|(name, _)| *name == wanted);
             found.next().map(|(_, value)| value)
         };
-        let invalid = ConnectError::invalid_argument;
+        let invalid = |text| ConnectError::new(Code::InvalidArgument, text);
         if value("connect").is_some_and(|version| version != b"v1") {
             return Err(invalid("connect in the query is not v1"));
         }
@@ -54,7 +55,8 @@ impl Query {
             Some(b"json") => true,
             Some(b"proto") => false,
             _ => {
-                return Err(ConnectError::unimplemented(
+                return Err(ConnectError::new(
+                    Code::Unimplemented,
                     "encoding in the query is neither proto nor json",
                 ));
             }

@@ -2,6 +2,7 @@
 
 use grpc_wire::content_type;
 use grpc_wire::encoding::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, NamedEncoding};
+use grpc_wire::status::Code;
 use grpc_wire::timeout::GRPC_TIMEOUT;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
@@ -14,65 +15,53 @@ const MAX_TIMEOUT_DIGITS: usize = 10;
 /// Of a grpc-timeout.
 const MAX_MILLISECONDS: u64 = 99_999_999;
 
-/// The compression of the request, and what the client accepts.
-pub(super) struct Encodings {
-    pub(super) request: NamedEncoding,
-    request_name: Option<HeaderValue>,
-    accepted: Option<HeaderValue>,
-}
-
-impl Encodings {
-    /// Takes the fields that name them.
-    pub(super) fn take(
-        fields: &mut HeaderMap,
-        request: &HeaderName,
-        accepted: &HeaderName,
-    ) -> Self {
-        let request_name = fields.remove(request);
-        Self {
-            request: NamedEncoding::read(request_name.as_ref().map(HeaderValue::as_bytes)),
-            request_name,
-            accepted: fields.remove(accepted),
-        }
+/// Translates the fields. `encoding` and `accepted` name those that Connect has for compression. Returns how the messages
+/// of the request are compressed; of JSON, gRPC is not told, since it is decompressed first.
+pub(super) fn translate(
+    fields: &mut HeaderMap,
+    encoding: &HeaderName,
+    accepted: &HeaderName,
+    is_json: bool,
+) -> Result<NamedEncoding, ConnectError> {
+    let name = fields.remove(encoding);
+    let named = NamedEncoding::read(name.as_ref().map(HeaderValue::as_bytes));
+    if named == NamedEncoding::Unsupported {
+        let text = format!("{encoding}: only identity, gzip and zstd are supported");
+        return Err(ConnectError::new(Code::Unimplemented, text));
     }
-
-    /// Says the same as gRPC does.
-    pub(super) fn write(self, fields: &mut HeaderMap, is_plain: bool) {
-        if let Some(name) = self.request_name
-            && !is_plain
-        {
-            fields.insert(GRPC_ENCODING, name);
-        }
-        if let Some(accepted) = self.accepted {
-            // gRPC knows no weights.
-            let names = accepted.to_str().unwrap_or_default().split(',');
-            let names = names.filter(|name| !name.replace(' ', "").ends_with(";q=0"));
-            let names: Vec<_> = names.filter_map(|name| name.split(';').next()).collect();
-            if let Ok(names) = HeaderValue::from_str(&names.join(",")) {
-                fields.insert(GRPC_ACCEPT_ENCODING, names);
-            }
-        }
+    if let Some(name) = name
+        && !is_json
+    {
+        fields.insert(GRPC_ENCODING, name);
     }
-}
-
-/// Translates the fields that are the same for all forms of a request.
-pub(super) fn translate(fields: &mut HeaderMap) -> Result<(), ConnectError> {
+    if let Some(accepted) = fields.remove(accepted).and_then(without_weights) {
+        fields.insert(GRPC_ACCEPT_ENCODING, accepted);
+    }
     if let Some(version) = fields.remove(PROTOCOL_VERSION)
         && version != "1"
     {
-        return Err(ConnectError::invalid_argument(
-            "connect-protocol-version is not 1",
-        ));
+        return Err(invalid("connect-protocol-version is not 1"));
     }
     if let Some(timeout) = fields.remove(TIMEOUT) {
-        let timeout = grpc_timeout(timeout.as_bytes()).ok_or_else(|| {
-            ConnectError::invalid_argument("connect-timeout-ms is not 1 to 10 digits")
-        })?;
+        let timeout = grpc_timeout(timeout.as_bytes())
+            .ok_or_else(|| invalid("connect-timeout-ms is not 1 to 10 digits"))?;
         fields.insert(GRPC_TIMEOUT, timeout);
     }
     fields.remove(header::CONTENT_LENGTH);
     fields.insert(header::CONTENT_TYPE, content_type::GRPC);
-    Ok(())
+    Ok(named)
+}
+
+fn invalid(text: &str) -> ConnectError {
+    ConnectError::new(Code::InvalidArgument, text)
+}
+
+/// The names that are accepted: gRPC knows no weights (RFC 9110, section 12.4.2).
+fn without_weights(accepted: HeaderValue) -> Option<HeaderValue> {
+    let names = accepted.to_str().ok()?.split(',');
+    let names = names.filter(|name| !name.replace(' ', "").ends_with(";q=0"));
+    let names: Vec<_> = names.filter_map(|name| name.split(';').next()).collect();
+    HeaderValue::from_str(&names.join(",")).ok()
 }
 
 fn grpc_timeout(value: &[u8]) -> Option<HeaderValue> {

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use serde::Serialize;
 
 use super::error::ConnectError;
-use super::request::{self, Encodings};
+use super::request;
 use crate::call::{CallError, RequestBody, ResponseBody};
 use crate::server::front_ends::codec::Json;
 
@@ -40,20 +40,12 @@ where
     F: Future<Output = Response<ResponseBody>>,
 {
     let (mut head, body) = request.into_parts();
-    let fields = &mut head.headers;
-    let encodings = Encodings::take(fields, &ENCODING, &ACCEPT_ENCODING);
-    let encoding = encodings.request;
     let is_json = json.is_some();
-    if encoding == NamedEncoding::Unsupported {
-        let error = ConnectError::unimplemented(
-            "connect-content-encoding: only identity, gzip and zstd are supported",
-        );
-        return failed(error, is_json);
-    }
-    if let Err(error) = request::translate(fields) {
-        return failed(error, is_json);
-    }
-    encodings.write(fields, is_json);
+    let encoding = request::translate(&mut head.headers, &ENCODING, &ACCEPT_ENCODING, is_json);
+    let encoding = match encoding {
+        Ok(encoding) => encoding,
+        Err(error) => return ended(Some(error), &HeaderMap::new(), is_json),
+    };
     let body = match &json {
         Some(json) => RequestBody::translated(json.clone().requests(body, encoding)),
         None => body,
@@ -92,10 +84,6 @@ fn ended(
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, media_type(is_json));
     response
-}
-
-fn failed(error: ConnectError, is_json: bool) -> Response<ResponseBody> {
-    ended(Some(error), &HeaderMap::new(), is_json)
 }
 
 fn media_type(is_json: bool) -> HeaderValue {

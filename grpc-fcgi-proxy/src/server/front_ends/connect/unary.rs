@@ -8,7 +8,7 @@ use grpc_wire::status::{Code, GRPC_STATUS};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 
 use super::error::ConnectError;
-use super::request::{self, Encodings};
+use super::request;
 use crate::call::{CallError, RequestBody, ResponseBody};
 use crate::server::front_ends::codec::{self, Json};
 
@@ -23,19 +23,11 @@ where
     F: Future<Output = Response<ResponseBody>>,
 {
     let (mut head, body) = request.into_parts();
-    let fields = &mut head.headers;
-    let encodings = Encodings::take(fields, &header::CONTENT_ENCODING, &header::ACCEPT_ENCODING);
-    let encoding = encodings.request;
-    if encoding == NamedEncoding::Unsupported {
-        return ConnectError::unimplemented(
-            "content-encoding: only identity, gzip and zstd are supported",
-        )
-        .response();
-    }
-    if let Err(error) = request::translate(fields) {
-        return error.response();
-    }
-    encodings.write(fields, json.is_some());
+    let (encoding, accepted) = (&header::CONTENT_ENCODING, &header::ACCEPT_ENCODING);
+    let encoding = match request::translate(&mut head.headers, encoding, accepted, json.is_some()) {
+        Ok(encoding) => encoding,
+        Err(error) => return error.response(),
+    };
     let message = read(body, json.clone(), encoding, limit);
     let response = call(Request::from_parts(
         head,

@@ -188,6 +188,22 @@ fn an_error_says_where_and_why() {
 }
 
 #[test]
+fn an_error_does_not_repeat_a_long_text() {
+    let long = "x".repeat(1 << 20);
+    for text in [
+        format!(r#"{{"{long}":1}}"#),
+        format!(r#"{{"anInt32":"{long}"}}"#),
+        format!(r#"{{"color":"{long}"}}"#),
+    ] {
+        let error = error(&text);
+        assert!(
+            error.len() < 300 && error.contains("xxx… at line 1 column "),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn unknown_fields_and_enum_values_can_be_dropped() {
     let text = r#"{"nothing":{"a":[1]},"color":"GREEN","colors":["GREEN","RED"],"byFlag":{"true":"GREEN","false":"RED"},"aBool":true}"#;
     assert_eq!(
