@@ -27,6 +27,14 @@ need_root() {
   [ "$(id -u)" -eq 0 ] || die "$1 needs root. Run: sudo $0 ${*:2}"
 }
 
+# need_space FOLDER MIB: a file system keeps blocks for root, which the pods' programs cannot use: their logs and databases would
+# lack what they write.
+need_space() {
+  local free
+  free=$(df --output=avail --block-size=1M -- "$1" | tail -n 1)
+  [ "$free" -ge "$2" ] || die "the file system of $1 has $((free)) MiB left for users other than root, and $2 MiB are needed: free some"
+}
+
 # is_installed NAME: whether a Debian package can be used. While another apt runs, triggers of an installed package may be
 # pending. A name has a line for each of its architectures.
 is_installed() {

@@ -150,7 +150,7 @@ async fn a_streaming_client_that_stops_reading_holds_its_worker_until_the_deadli
         call.send(b"");
         call.half_close();
         call.headers().await;
-        assert_eq!(php_fpm.active_workers().await, 1, "{kind}");
+        php_fpm.active_workers_become(1).await;
         // It reads nothing of 64 MiB, but the call ends for the proxy and for php-fpm.
         proxy.metric_becomes("fcgi_exchanges_running", 0.0).await;
         php_fpm.becomes_idle().await;

@@ -127,7 +127,7 @@ async fn a_boot_that_hangs_is_given_up() {
     let failed = boots(&php_fpm, &release.script(), "failed");
     proxy.metric_becomes(&failed, 2.0).await;
     are_refused_at_once(&client).await;
-    assert_eq!(php_fpm.active_workers().await, 2);
+    php_fpm.active_workers_become(2).await;
     release.is_mended();
     let ready = boots(&php_fpm, &release.script(), "ready");
     proxy.metric_becomes(&ready, 2.0).await;

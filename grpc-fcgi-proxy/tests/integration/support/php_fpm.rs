@@ -157,14 +157,19 @@ impl PhpFpm {
 
     /// Waits until none of its workers runs a script.
     pub(crate) async fn becomes_idle(&self) {
-        let idle = async { while self.active_workers().await > 0 {} };
-        timeout(TEST_TIMEOUT, idle)
+        self.active_workers_become(0).await;
+    }
+
+    /// Waits until so many workers run a script: the status page counts them late.
+    pub(crate) async fn active_workers_become(&self, wanted: u64) {
+        let counted = async { while self.active_workers().await != wanted {} };
+        timeout(TEST_TIMEOUT, counted)
             .await
-            .expect("a worker is still busy");
+            .unwrap_or_else(|_| panic!("not {wanted} workers run a script"));
     }
 
     /// The workers that run a script. The status page has a listener of its own, which answers even when all are busy.
-    pub(crate) async fn active_workers(&self) -> u64 {
+    async fn active_workers(&self) -> u64 {
         let params = Params::default()
             .request_method("GET")
             .script_name("/status")
