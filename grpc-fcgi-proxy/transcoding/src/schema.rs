@@ -15,6 +15,7 @@ use prost_reflect::{
 /// What descriptor sets declare.
 #[derive(Debug, Default)]
 pub struct Schema {
+    pool: DescriptorPool,
     messages: Vec<MessageType>,
     enums: Vec<EnumType>,
     methods: HashMap<String, MethodSchema>,
@@ -45,8 +46,39 @@ pub(crate) struct MessageType {
     pub(crate) fields: Vec<Field>,
     /// By the name in JSON, and by that in the .proto file.
     names: HashMap<Box<str>, usize>,
+    pub(crate) form: Form,
     /// Whether prost-reflect translates it.
     pub(crate) delegated: bool,
+}
+
+/// What the JSON of a message is: <https://protobuf.dev/programming-guides/json/>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// An object of its fields.
+    Object,
+    /// That of its one field.
+    Wrapper,
+    /// A string, of two numbers: a Timestamp or a Duration.
+    Time,
+    /// A string: a FieldMask.
+    Mask,
+    /// Something else.
+    Special,
+}
+
+impl Form {
+    fn of(name: &str) -> Self {
+        match name.strip_prefix("google.protobuf.") {
+            Some(
+                "BoolValue" | "BytesValue" | "DoubleValue" | "FloatValue" | "Int32Value"
+                | "Int64Value" | "StringValue" | "UInt32Value" | "UInt64Value",
+            ) => Self::Wrapper,
+            Some("Duration" | "Timestamp") => Self::Time,
+            Some("FieldMask") => Self::Mask,
+            Some("Any" | "Empty" | "ListValue" | "Struct" | "Value") => Self::Special,
+            _ => Self::Object,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -104,27 +136,6 @@ pub(crate) struct EnumType {
     pub(crate) is_null: bool,
 }
 
-/// The types whose JSON is not that of their fields: <https://protobuf.dev/programming-guides/json/>.
-const WELL_KNOWN: [&str; 17] = [
-    "google.protobuf.Any",
-    "google.protobuf.BoolValue",
-    "google.protobuf.BytesValue",
-    "google.protobuf.DoubleValue",
-    "google.protobuf.Duration",
-    "google.protobuf.Empty",
-    "google.protobuf.FieldMask",
-    "google.protobuf.FloatValue",
-    "google.protobuf.Int32Value",
-    "google.protobuf.Int64Value",
-    "google.protobuf.ListValue",
-    "google.protobuf.StringValue",
-    "google.protobuf.Struct",
-    "google.protobuf.Timestamp",
-    "google.protobuf.UInt32Value",
-    "google.protobuf.UInt64Value",
-    "google.protobuf.Value",
-];
-
 impl Schema {
     /// Reads encoded FileDescriptorSets. A file that several of them contain counts once.
     ///
@@ -148,6 +159,7 @@ impl Schema {
             methods
         });
         Self {
+            pool: pool.clone(),
             messages: messages.collect(),
             enums: enums.collect(),
             methods: methods
@@ -169,6 +181,10 @@ impl Schema {
         self.messages.iter().position(found).map(MessageId)
     }
 
+    pub(crate) fn pool(&self) -> &DescriptorPool {
+        &self.pool
+    }
+
     pub(crate) fn message_type(&self, MessageId(index): MessageId) -> &MessageType {
         &self.messages[index]
     }
@@ -178,7 +194,7 @@ impl Schema {
     }
 }
 
-fn path(method: &MethodDescriptor) -> String {
+pub(crate) fn path(method: &MethodDescriptor) -> String {
     format!("/{}/{}", method.parent_service().full_name(), method.name())
 }
 
@@ -217,7 +233,8 @@ impl Ids {
     }
 
     fn message_type(&self, descriptor: MessageDescriptor) -> MessageType {
-        let delegated = WELL_KNOWN.contains(&descriptor.full_name())
+        let form = Form::of(descriptor.full_name());
+        let delegated = form != Form::Object
             || descriptor.extension_ranges().len() > 0
             || descriptor.fields().any(|field| field.is_group());
         let fields: Vec<_> = descriptor.fields().collect();
@@ -231,6 +248,7 @@ impl Ids {
             names: names.collect(),
             fields: fields.iter().map(|field| self.field(field)).collect(),
             descriptor,
+            form,
             delegated,
         }
     }
@@ -302,8 +320,20 @@ impl MessageType {
         }
     }
 
+    /// Whether the field is a group of proto2, which is not encoded as a message.
+    pub(crate) fn is_group(&self, field: &Field) -> bool {
+        let descriptor = self.descriptor.get_field(field.number);
+        descriptor.is_some_and(|field| field.is_group())
+    }
+
     pub(crate) fn field_of_name(&self, name: &str) -> Option<usize> {
         self.names.get(name).copied()
+    }
+}
+
+impl Field {
+    pub(crate) fn is_repeated(&self) -> bool {
+        matches!(self.shape, Shape::Repeated { .. } | Shape::Map)
     }
 }
 

@@ -3,19 +3,23 @@
 //! Messages are translated without being built in memory, whatever their size. What is rare is left to prost-reflect, which
 //! builds them: well-known types, groups, extensions, and fields in an order that no serializer writes.
 
+mod field;
 mod map;
 mod read;
 mod scalar;
 #[cfg(test)]
 mod tests;
+mod text;
 mod write;
 
 use prost::DecodeError;
 
+pub(crate) use self::read::insert_length;
+pub(crate) use self::text::read as read_text;
 use crate::schema::{MessageId, Schema};
 
 /// How deep messages may contain each other, as in the protobuf runtimes.
-const MAX_DEPTH: u32 = 100;
+pub(crate) const MAX_DEPTH: u32 = 100;
 
 /// A message cannot be written as JSON.
 #[derive(Debug, thiserror::Error)]
@@ -52,18 +56,23 @@ pub struct ReadError {
 /// In characters: serde's errors repeat the names and strings of the text, whatever their length.
 const MAX_REASON: usize = 200;
 
+/// A text of a client, as much of it as an error may repeat.
+pub(crate) fn shorten(text: &str) -> String {
+    let mut cut: String = text.chars().take(MAX_REASON).collect();
+    if cut.len() < text.len() {
+        cut.push('…');
+    }
+    cut
+}
+
 impl From<serde_json::Error> for ReadError {
     fn from(error: serde_json::Error) -> Self {
         let (line, column) = (error.line(), error.column());
         let text = error.to_string();
         let place = format!(" at line {line} column {column}");
         let reason = text.strip_suffix(&place).unwrap_or(&text);
-        let mut cut: String = reason.chars().take(MAX_REASON).collect();
-        if cut.len() < reason.len() {
-            cut.push('…');
-        }
         Self {
-            reason: cut,
+            reason: shorten(reason),
             line,
             column,
         }

@@ -37,7 +37,7 @@ pub(super) fn read(
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) schema: &'a Schema,
-    unknown: Unknown,
+    pub(super) unknown: Unknown,
 }
 
 /// Reads a value, and appends it without its key. The result is false if there is no value: the name of an enum value that
@@ -89,7 +89,7 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
 }
 
 impl Reader<'_> {
-    fn delegate<'de, D: Deserializer<'de>>(
+    pub(super) fn delegate<'de, D: Deserializer<'de>>(
         self,
         message: &MessageType,
         text: D,
@@ -117,7 +117,7 @@ impl Reader<'_> {
 }
 
 /// Puts the length before the content that begins at `start`.
-pub(super) fn insert_length(bytes: &mut Vec<u8>, start: usize) {
+pub(crate) fn insert_length(bytes: &mut Vec<u8>, start: usize) {
     let length = bytes.len() - start;
     let prefix = encoded_len_varint(length as u64);
     bytes.resize(bytes.len() + prefix, 0);

@@ -18,14 +18,14 @@ pub(super) struct Writer<'a> {
 }
 
 /// A value as it is encoded.
-enum Encoded<'a> {
+pub(super) enum Encoded<'a> {
     Number(Number),
     /// A string, bytes, a message, or packed numbers.
     Bytes(&'a [u8]),
 }
 
 #[derive(Clone, Copy)]
-enum Number {
+pub(super) enum Number {
     Varint(u64),
     Bits64(u64),
     Bits32(u32),
@@ -90,7 +90,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn comma(&mut self, first: &mut bool) {
+    pub(super) fn comma(&mut self, first: &mut bool) {
         if !*first {
             self.json.push(b',');
         }
@@ -106,7 +106,7 @@ impl Writer<'_> {
     }
 
     /// One element, or several that are packed.
-    fn elements(
+    pub(super) fn elements(
         &mut self,
         value: ValueType,
         encoded: Encoded<'_>,
@@ -127,7 +127,7 @@ impl Writer<'_> {
     }
 
     /// One entry of a map. A key that occurs twice in a message does so in JSON, where the last one counts too.
-    fn entry(
+    pub(super) fn entry(
         &mut self,
         entry: ValueType,
         encoded: Encoded<'_>,
@@ -157,7 +157,7 @@ impl Writer<'_> {
         self.value(value_type, value.unwrap_or(default(value_type)), depth)
     }
 
-    fn value(
+    pub(super) fn value(
         &mut self,
         value: ValueType,
         encoded: Encoded<'_>,
@@ -291,7 +291,7 @@ fn is_ordered(message: &MessageType, mut bytes: &[u8]) -> Result<bool, WriteErro
 }
 
 /// The next field that the schema has.
-fn next<'a>(
+pub(super) fn next<'a>(
     message: &MessageType,
     bytes: &mut &'a [u8],
 ) -> Result<Option<(usize, Encoded<'a>)>, WriteError> {
@@ -350,7 +350,7 @@ impl Number {
 }
 
 /// Whether JSON omits the field: no element, or the default of a field without presence.
-fn is_absent(field: &Field, encoded: &Encoded<'_>) -> bool {
+pub(super) fn is_absent(field: &Field, encoded: &Encoded<'_>) -> bool {
     let is_own_type = encoded.wire_type() == field.value.wire_type();
     match (field.shape, encoded) {
         (Shape::Implicit, Encoded::Number(number)) => is_own_type && number.is_zero(),
@@ -360,7 +360,7 @@ fn is_absent(field: &Field, encoded: &Encoded<'_>) -> bool {
     }
 }
 
-fn default(value: ValueType) -> Encoded<'static> {
+pub(super) fn default(value: ValueType) -> Encoded<'static> {
     match value.wire_type() {
         WireType::Varint => Encoded::Number(Number::Varint(0)),
         WireType::SixtyFourBit => Encoded::Number(Number::Bits64(0)),

@@ -1,0 +1,106 @@
+//! Requests with random values.
+
+use std::sync::LazyLock;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
+    let rule =
+        r#"get: "/v1/{inner.a_string}/{inner.an_int64}/{inner.some_bytes}/{maybe_text=a/**}""#;
+    library(
+        &[
+            method("Get", rule),
+            method("Echo", r#"post: "/v1" body: "*""#),
+        ]
+        .concat(),
+    )
+});
+
+fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::prelude::{BASE64_URL_SAFE, Engine};
+    BASE64_URL_SAFE.encode(bytes)
+}
+
+/// The message that a request has as a JSON object, in the form that a reader of it writes.
+fn normal(object: &Value) -> String {
+    LIBRARY.request("POST", "/v1", &object.to_string())
+}
+
+prop_compose! {
+    fn scalars()(
+        double in any::<f64>(),
+        float in any::<f32>(),
+        integers in (any::<i32>(), any::<i64>(), any::<u32>(), any::<u64>()),
+        flag in any::<bool>(),
+        text in any::<String>(),
+        bytes in vec(any::<u8>(), 0..20),
+        color in -3..4,
+        lists in (vec(any::<i32>(), 0..4), vec(any::<String>(), 0..4)),
+    ) -> Value {
+        let (int32, int64, uint32, uint64) = integers;
+        // Zero has a sign, which prost-reflect omits.
+        let (double, float) = (double + 0.0, float + 0.0);
+        json!({
+            "aDouble": double, "aFloat": float, "anInt32": int32, "anInt64": int64.to_string(), "aUint32": uint32,
+            "aUint64": uint64.to_string(), "aSint32": int32, "aSint64": int64.to_string(), "aFixed32": uint32,
+            "aFixed64": uint64.to_string(), "aSfixed32": int32, "aSfixed64": int64.to_string(), "aBool": flag,
+            "aString": text, "someBytes": base64(&bytes), "color": color, "numbers": lists.0, "strings": lists.1,
+            "maybeNumber": int32, "chosenText": text, "wrapped": int64.to_string(),
+        })
+    }
+}
+
+/// Each field as a parameter.
+fn parameters(object: &Value) -> String {
+    let mut parameters = Vec::new();
+    for (name, value) in object.as_object().unwrap() {
+        let values = match value {
+            Value::Array(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        for value in values {
+            let text = value.as_str().map_or_else(|| value.to_string(), Into::into);
+            parameters.push(format!("{name}={}", escaped(&text)));
+        }
+    }
+    parameters.join("&")
+}
+
+proptest! {
+    #[test]
+    fn scalars_come_back_from_path_and_query(
+        mut message in scalars(),
+        text in "[^/]{1,20}",
+        number in any::<i64>(),
+        bytes in vec(any::<u8>(), 1..20),
+        rest in vec("[a-zé ~._-]{1,5}", 0..4),
+    ) {
+        let rest = std::iter::once("a".to_owned()).chain(rest);
+        let (encoded, plain): (Vec<_>, Vec<_>) = rest.map(|part| (escaped(&part), part)).unzip();
+        let path = format!("/v1/{}/{number}/{}/{}", escaped(&text), escaped(&base64(&bytes)), encoded.join("/"));
+        let found = LIBRARY.request("GET", &format!("{path}?{}", parameters(&message)), "");
+        message["inner"] = json!({ "aString": text, "anInt64": number.to_string(), "someBytes": base64(&bytes) });
+        message["maybeText"] = json!(plain.join("/"));
+        prop_assert_eq!(found, normal(&message));
+    }
+
+    #[test]
+    fn any_target_has_an_answer(path in "/v1(/[a-z%0-9:.]{0,5}){0,6}", query in "([a-z_.]{0,9}(=[a-z0-9%+]{0,5})?&?){0,6}", text in any::<String>()) {
+        for path in [&*path, &*text] {
+            let Ok(found) = LIBRARY.find("GET", path) else { continue };
+            for query in [&*query, &*text] {
+                let mut bytes = Vec::new();
+                let _ = found.request(&LIBRARY.schema, Some(query), None, b"", Unknown::Drop, &mut bytes);
+            }
+        }
+    }
+}
