@@ -34,4 +34,4 @@ pub(crate) use self::received::{Receiver, receive};
 pub(crate) use self::request_body::RequestBody;
 pub(crate) use self::response_body::ResponseBody;
 pub(crate) use self::serve::{refusal, refuse, serve};
-pub(crate) use self::slots::Slots;
+pub(crate) use self::slots::{Slot, Slots};

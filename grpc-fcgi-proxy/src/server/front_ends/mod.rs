@@ -1,9 +1,11 @@
 //! The protocols besides gRPC over HTTP/2 that a client may speak. Each turns a request into an ordinary call, and the
 //! response of that into its own.
 
+mod answer;
 mod codec;
 mod connect;
 mod cors;
+mod encoding;
 mod grpc_json;
 mod web;
 

@@ -2,15 +2,13 @@
 
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
-use bytes::Bytes;
-use grpc_wire::status::{
-    Code, GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS, decode_code, decode_message,
-};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use grpc_wire::status::{Code, Status};
+use http::{HeaderValue, Response};
 use prost::Message;
 use serde::Serialize;
 
 use crate::call::ResponseBody;
+use crate::server::front_ends::answer::{Content, http_status};
 
 /// A status that is not OK, as Connect writes it.
 #[derive(Debug, Serialize)]
@@ -48,49 +46,31 @@ impl ConnectError {
         }
     }
 
-    /// Takes the status out of header fields or trailers. `None` if it is OK.
-    pub(super) fn take(fields: &mut HeaderMap) -> Option<Self> {
-        let code = fields.remove(GRPC_STATUS);
-        let message = fields.remove(GRPC_MESSAGE);
-        let details = fields.remove(GRPC_STATUS_DETAILS);
-        let code = code.map_or(Code::Unknown, |code| decode_code(code.as_bytes()));
-        (code != Code::Ok).then(|| Self {
-            code,
-            message: message.map_or_else(String::new, |message| decode_message(message.as_bytes())),
-            details: details.map_or_else(Vec::new, |details| decode_details(&details)),
-        })
+    /// The error of a status; `None` if it is OK.
+    pub(super) fn of(status: Status) -> Option<Self> {
+        (status.code != Code::Ok).then(|| status.into())
     }
 
     /// The response to a unary call.
     pub(super) fn response(&self) -> Response<ResponseBody> {
-        let json = Bytes::from(serde_json::to_vec(self).unwrap_or_default());
-        let mut response = Response::new(ResponseBody::content(json.clone()));
-        *response.status_mut() = self.http_status();
-        let fields = response.headers_mut();
-        fields.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        fields.insert(header::CONTENT_LENGTH, HeaderValue::from(json.len()));
-        response
-    }
-
-    /// <https://connectrpc.com/docs/protocol/#error-codes>.
-    fn http_status(&self) -> StatusCode {
-        let status = match self.code {
-            Code::Cancelled => 499,
-            Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
-            Code::DeadlineExceeded => 504,
-            Code::NotFound => 404,
-            Code::AlreadyExists | Code::Aborted => 409,
-            Code::PermissionDenied => 403,
-            Code::ResourceExhausted => 429,
-            Code::Unimplemented => 501,
-            Code::Unavailable => 503,
-            Code::Unauthenticated => 401,
-            Code::Ok | Code::Unknown | Code::Internal | Code::DataLoss => 500,
+        let content = Content {
+            bytes: serde_json::to_vec(self).unwrap_or_default().into(),
+            media_type: HeaderValue::from_static("application/json"),
+            encoding: None,
         };
-        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        content.response(http_status(self.code))
+    }
+}
+
+impl From<Status> for ConnectError {
+    fn from(status: Status) -> Self {
+        Self {
+            code: status.code,
+            message: status.message.into_owned(),
+            details: status
+                .details
+                .map_or_else(Vec::new, |details| decode_details(&details)),
+        }
     }
 }
 

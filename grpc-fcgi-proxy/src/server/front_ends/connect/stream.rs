@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use grpc_wire::encoding::{GRPC_ACCEPT_ENCODING, GRPC_ENCODING, NamedEncoding};
 use grpc_wire::message;
 use grpc_wire::status::GRPC_STATUS;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
@@ -14,6 +13,7 @@ use serde::Serialize;
 use super::error::ConnectError;
 use super::request;
 use crate::call::{CallError, RequestBody, ResponseBody};
+use crate::server::front_ends::answer::{known, take_metadata, take_status};
 use crate::server::front_ends::codec::Json;
 
 const ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
@@ -55,15 +55,13 @@ where
 
 fn answer(mut response: Response<ResponseBody>, json: Option<Json>) -> Response<ResponseBody> {
     let fields = response.headers_mut();
-    fields.remove(GRPC_ACCEPT_ENCODING);
-    let encoding = fields.remove(GRPC_ENCODING);
-    if fields.contains_key(GRPC_STATUS) {
-        let mut trailers = std::mem::take(fields);
-        trailers.remove(header::CONTENT_TYPE);
-        let error = ConnectError::take(&mut trailers);
-        return ended(error, &trailers, json.is_some());
+    let (mut metadata, encoding) = take_metadata(fields);
+    if metadata.contains_key(GRPC_STATUS) {
+        let error = ConnectError::of(take_status(&mut metadata));
+        return ended(error, &metadata, json.is_some());
     }
-    let known = NamedEncoding::read(encoding.as_ref().map(HeaderValue::as_bytes)).known();
+    *fields = metadata;
+    let known = known(encoding.as_ref());
     if let Some(encoding) = encoding {
         fields.insert(ENCODING, encoding);
     }
@@ -103,7 +101,7 @@ fn enveloped(frame: Frame<Bytes>) -> Frame<Bytes> {
 }
 
 fn last(mut trailers: HeaderMap) -> Frame<Bytes> {
-    let error = ConnectError::take(&mut trailers);
+    let error = ConnectError::of(take_status(&mut trailers));
     Frame::data(end(error, &trailers))
 }
 
@@ -119,7 +117,6 @@ fn end(error: Option<ConnectError>, trailers: &HeaderMap) -> Bytes {
 }
 
 fn last_error(error: &CallError) -> Frame<Bytes> {
-    let status = error.status();
-    let error = ConnectError::new(status.code, status.message);
-    Frame::data(end(Some(error), &HeaderMap::new()))
+    let error = ConnectError::of(error.status());
+    Frame::data(end(error, &HeaderMap::new()))
 }
