@@ -46,7 +46,7 @@ class RequestOutput extends Output
         $possible = !$this->headersSent();
         if ($possible) {
             // Applies if the script ends without an answer: by exit, or by a fatal error.
-            $this->sendFields(['grpc-status: ' . STATUS_UNKNOWN]);
+            $this->sendFields(['grpc-status: ' . STATUS_UNKNOWN, 'grpc-message: the script ended early']);
         }
         $this->capture();
         return $possible;

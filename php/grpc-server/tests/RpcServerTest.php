@@ -93,7 +93,7 @@ final class RpcServerTest extends TestCase
         $call = $this->call(static fn () => self::fail('the method was called'), 'ab', ['CONTENT_LENGTH' => '3']);
         self::assertSame(STATUS_CANCELLED, $call->status);
         // The default for a call without an answer.
-        self::assertSame(['grpc-status: 2'], $call->output->fields);
+        self::assertSame(['grpc-status: 2', 'grpc-message: the script ended early'], $call->output->fields);
     }
 
     public function test_an_exception_is_unknown_and_its_text_goes_only_to_the_log(): void

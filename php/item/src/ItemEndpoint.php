@@ -58,7 +58,9 @@ final class ItemEndpoint extends ItemServiceStub
         while (($request = $reader->read()) instanceof GetItemRequest) {
             $id = $request->getId();
             $item = self::translateErrors(fn (): ?Item => ($this->service)()->lookUpItem($id));
-            $writer->write(new LookupItemsResponse(['id' => $id, 'item' => $item === null ? null : self::message($item)]));
+            // The C extension before version 5.35 refuses null.
+            $found = $item === null ? [] : ['item' => self::message($item)];
+            $writer->write(new LookupItemsResponse(['id' => $id] + $found));
         }
     }
 
