@@ -59,7 +59,7 @@ use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
 use crate::resident::{ResidentParts, Residents, WorkerListener};
-use crate::server::{FrontEnds, Renewal, Server, ServerLimits, Threads, Tls};
+use crate::server::{FrontEnds, Renewal, Rest, Server, ServerLimits, Threads, Tls};
 use crate::system_limits::OpenFiles;
 pub use crate::system_limits::prepare as prepare_system_limits;
 pub use crate::telemetry::{Log, init as begin_log};
@@ -73,6 +73,7 @@ pub struct Proxy {
     config: Config,
     descriptors: Descriptors,
     schema: Arc<Schema>,
+    rest: Option<Rest>,
     tls: Option<Arc<Tls>>,
     threads: Threads,
     grpc: TcpListener,
@@ -96,6 +97,7 @@ impl Proxy {
                 .context("cannot serve reflection; --no-reflection turns it off")?;
         }
         let schema = descriptors.schema(&config.web)?;
+        let rest = Rest::new(&config.web, &schema)?;
         for script in config.routes().scripts() {
             script
                 .current()
@@ -138,6 +140,7 @@ impl Proxy {
             config,
             descriptors,
             schema: Arc::new(schema),
+            rest,
             tls: tls.map(Arc::new),
             threads,
             grpc,
@@ -196,7 +199,12 @@ impl Proxy {
             // This ends the streams of Watch.
             drop(healthy);
         };
-        let front_ends = FrontEnds::new(&self.config.web, self.schema, Arc::clone(&parts.bridge));
+        let front_ends = FrontEnds::new(
+            &self.config.web,
+            self.rest,
+            self.schema,
+            Arc::clone(&parts.bridge),
+        );
         let limits = ServerLimits::new(&self.config, max_connections);
         let server = Server::new(parts.bridge, self.tls, front_ends, self.threads, limits);
         // The auxiliary server outlives the last call, so that the drain can be watched.

@@ -44,14 +44,16 @@ impl Descriptors {
 
     /// The messages and methods, for JSON. Without the imports of the sets there are none, unless a protocol needs them.
     pub(crate) fn schema(&self, flags: &WebFlags) -> anyhow::Result<Schema> {
-        match Schema::read(self.sets.iter().map(AsRef::as_ref)) {
-            Err(error) if !flags.connect => {
+        let schema = Schema::read(self.sets.iter().map(AsRef::as_ref));
+        match (schema, flags.needs_schema()) {
+            (Err(error), None) => {
                 tracing::info!(%error, "JSON is not served: a descriptor set is incomplete");
                 Ok(Schema::default())
             }
-            schema => schema.context(
-                "--connect needs descriptor sets with their imports: protoc --include_imports",
-            ),
+            (schema, flag) => schema.with_context(|| {
+                let flag = flag.unwrap_or_default();
+                format!("{flag} needs descriptor sets with their imports: protoc --include_imports")
+            }),
         }
     }
 

@@ -21,7 +21,7 @@ pub(super) const IN_PLACE: usize = 16 * 1024;
 const IN_PLACE_CONTENT: usize = 4 * IN_PLACE;
 
 /// The result of work that was done in place, or waits for its turn elsewhere.
-pub(crate) type Work<E> = Either<Ready<Result<Bytes, E>>, BoxFuture<'static, Result<Bytes, E>>>;
+pub(crate) type Work<E, T = Bytes> = Either<Ready<Result<T, E>>, BoxFuture<'static, Result<T, E>>>;
 
 /// Compresses and decompresses.
 #[derive(Clone, Debug)]
@@ -65,12 +65,13 @@ impl Compression {
     }
 
     /// Other work on a message of `length` bytes, which takes as long as compressing it.
-    pub(crate) fn translate<E>(
+    pub(crate) fn translate<T, E>(
         &self,
         length: usize,
-        work: impl FnOnce() -> Result<Bytes, E> + Send + 'static,
-    ) -> Work<E>
+        work: impl FnOnce() -> Result<T, E> + Send + 'static,
+    ) -> Work<E, T>
     where
+        T: Send + 'static,
         E: From<io::Error> + Send + 'static,
     {
         if length <= IN_PLACE {
@@ -80,8 +81,9 @@ impl Compression {
         }
     }
 
-    fn elsewhere<E>(&self, work: impl FnOnce() -> Result<Bytes, E> + Send + 'static) -> Work<E>
+    fn elsewhere<T, E>(&self, work: impl FnOnce() -> Result<T, E> + Send + 'static) -> Work<E, T>
     where
+        T: Send + 'static,
         E: From<io::Error> + Send + 'static,
     {
         let turns = Arc::clone(&self.turns);

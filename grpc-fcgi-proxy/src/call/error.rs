@@ -13,6 +13,7 @@ use grpc_wire::method::NoMethod;
 use grpc_wire::status::{Code, Status};
 use grpc_wire::timeout::InvalidTimeout;
 use transcoding::json::{ReadError, WriteError};
+use transcoding::rest::RequestError;
 
 use crate::application::ApplicationError;
 use crate::binding::answers::AnswerError;
@@ -49,6 +50,9 @@ pub(crate) enum CallError {
     /// The client: its message is not the JSON of the method's.
     #[error("the request's JSON: {0}")]
     RequestJson(#[from] ReadError),
+    /// The client: its HTTP request is not one of the method's.
+    #[error("the HTTP request: {0}")]
+    RestRequest(#[from] RequestError),
     /// The application: its message has no JSON.
     #[error("the answer as JSON: {0}")]
     AnswerJson(#[from] WriteError),
@@ -127,10 +131,8 @@ impl CallError {
             }
             Self::Encoding(error) => encoding_status(error),
             Self::RequestBroken(_) => Status::new(Code::Cancelled, "the request was aborted"),
-            Self::RequestJson(error) => Status {
-                message: error.to_string().into(),
-                ..Status::new(Code::InvalidArgument, "")
-            },
+            Self::RequestJson(error) => invalid(error.to_string()),
+            Self::RestRequest(error) => invalid(error.to_string()),
             Self::AnswerJson(_) | Self::Translation(_) => malformed_answer(),
             Self::RequestStalled => Status::new(
                 Code::DeadlineExceeded,
@@ -164,6 +166,13 @@ impl CallError {
             }
             Self::Answer(_) => malformed_answer(),
         }
+    }
+}
+
+fn invalid(text: String) -> Status {
+    Status {
+        message: text.into(),
+        ..Status::new(Code::InvalidArgument, "")
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::report::Report;
 use crate::builtin::descriptors::Descriptors;
 use crate::config::Config;
-use crate::server::Tls;
+use crate::server::{Rest, Tls};
 use crate::system_limits::OpenFiles;
 
 /// The number of file descriptors that the flags need, compared with the limit of this process.
@@ -51,10 +51,13 @@ fn check_descriptor_sets(report: &mut Report, config: &Config) {
     let Ok(all) = Descriptors::read(&config.descriptor_set) else {
         return;
     };
-    if config.web.connect
-        && let Err(error) = all.schema(&config.web)
-    {
-        report.error("Connect", format_args!("{error:#}"));
+    if config.web.needs_schema().is_some() {
+        let rest = all
+            .schema(&config.web)
+            .and_then(|schema| Rest::new(&config.web, &schema));
+        if let Err(error) = rest {
+            report.error("JSON", format_args!("{error:#}"));
+        }
     }
     if config.reflection() {
         match all.check_imports() {

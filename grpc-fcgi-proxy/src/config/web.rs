@@ -8,7 +8,7 @@ use http::uri::Authority;
 
 /// The protocols besides gRPC.
 #[derive(Args, Clone, Debug, Default)]
-#[command(group = ArgGroup::new("web").args(["grpc_web", "connect"]).multiple(true))]
+#[command(group = ArgGroup::new("web").args(["grpc_web", "connect", "rest"]).multiple(true))]
 pub(crate) struct WebFlags {
     /// Serve gRPC-Web as well, binary and text, over HTTP/1.1 and HTTP/2
     #[arg(long)]
@@ -19,7 +19,11 @@ pub(crate) struct WebFlags {
     #[arg(long)]
     pub(crate) connect: bool,
 
-    /// Origin whose pages may call by gRPC-Web and Connect, such as `https://shop.example`, or * for any origin [default:
+    /// Serve the paths of the google.api.http rules in the --descriptor-sets as well, with JSON, over HTTP/1.1 and HTTP/2
+    #[arg(long)]
+    pub(crate) rest: bool,
+
+    /// Origin whose pages may call by gRPC-Web, Connect and REST, such as `https://shop.example`, or * for any origin [default:
     /// only the proxy's own]. Repeatable, or separated by commas
     #[arg(
         long,
@@ -34,7 +38,15 @@ pub(crate) struct WebFlags {
 impl WebFlags {
     /// Whether anything but gRPC over HTTP/2 is served.
     pub(crate) fn any(&self) -> bool {
-        self.grpc_web || self.connect
+        self.grpc_web || self.connect || self.rest
+    }
+
+    /// The flag that nothing can be served for without the messages of the descriptor sets.
+    pub(crate) fn needs_schema(&self) -> Option<&'static str> {
+        if self.rest {
+            return Some("--rest");
+        }
+        self.connect.then_some("--connect")
     }
 }
 

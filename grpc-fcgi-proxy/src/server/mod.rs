@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Connections;
-pub(crate) use self::front_ends::FrontEnds;
+pub(crate) use self::front_ends::{FrontEnds, Rest};
 pub(crate) use self::limits::ServerLimits;
 pub(crate) use self::threads::Threads;
 pub(crate) use self::tls::{Renewal, Tls};

@@ -165,7 +165,7 @@ async fn a_descriptor_set_without_its_imports_is_reported_where_they_are_needed(
         set.path().to_str().unwrap(),
     ];
     let findings = check_fixture(&php_fpm, &flags, "echo.php").await;
-    findings.expect("error", "Connect", "protoc --include_imports");
+    findings.expect("error", "JSON", "protoc --include_imports");
 }
 
 #[tokio::test]

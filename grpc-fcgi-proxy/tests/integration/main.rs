@@ -33,6 +33,7 @@ mod predecessor;
 mod releases;
 mod resident;
 mod response_metadata;
+mod rest;
 mod retry;
 mod rules;
 mod start;

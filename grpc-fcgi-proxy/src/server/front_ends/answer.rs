@@ -1,5 +1,7 @@
 //! The answer to a call, for protocols whose calls do not end in trailers.
 
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
 use bytes::Bytes;
 use grpc_wire::encoding::{Encoding, GRPC_ACCEPT_ENCODING, GRPC_ENCODING, NamedEncoding};
 use grpc_wire::message::{Decoder, Message};
@@ -7,6 +9,7 @@ use grpc_wire::status::{
     Code, GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS, Status, decode_code, decode_message,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use prost::Message as _;
 
 use crate::call::{ResponseBody, Slot};
 
@@ -39,6 +42,27 @@ pub(super) fn take_status(fields: &mut HeaderMap) -> Status {
         message: message.unwrap_or_default().into(),
         details: fields.remove(GRPC_STATUS_DETAILS),
     }
+}
+
+/// The part of google.rpc.Status that only details are in.
+#[derive(Clone, PartialEq, prost::Message)]
+struct StatusDetails {
+    #[prost(message, repeated, tag = "3")]
+    details: Vec<prost_types::Any>,
+}
+
+/// The details of a status; none if they are malformed.
+pub(super) fn details(status: &Status) -> Vec<prost_types::Any> {
+    let Some(value) = &status.details else {
+        return Vec::new();
+    };
+    let bytes = BASE64_STANDARD_NO_PAD
+        .decode(value.as_bytes())
+        .or_else(|_| BASE64_STANDARD.decode(value.as_bytes()));
+    let status = bytes
+        .ok()
+        .and_then(|bytes| StatusDetails::decode(bytes.as_slice()).ok());
+    status.unwrap_or_default().details
 }
 
 /// Takes the metadata out of the fields of a response, and the name of its compression.

@@ -7,7 +7,8 @@ use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::message::{self, COMPRESSED, Decoder};
-use http::HeaderMap;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Uri};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use transcoding::json::Unknown;
@@ -41,12 +42,12 @@ impl Codecs {
 /// The messages of a method as JSON.
 #[derive(Clone, Debug)]
 pub(super) struct Json {
-    schema: Arc<Schema>,
+    pub(super) schema: Arc<Schema>,
     request: MessageId,
     response: MessageId,
-    unknown: Unknown,
-    compression: Compression,
-    limits: CallLimits,
+    pub(super) unknown: Unknown,
+    pub(super) compression: Compression,
+    pub(super) limits: CallLimits,
 }
 
 impl Json {
@@ -120,22 +121,52 @@ impl Json {
         )
     }
 
+    /// A message of the application, decompressed.
+    pub(super) async fn plain_answer(
+        &self,
+        message: message::Message,
+        encoding: Option<Encoding>,
+    ) -> Result<Bytes, CallError> {
+        let (Some(encoding), true) = (encoding, message.compressed) else {
+            return Ok(message.content);
+        };
+        let known = NamedEncoding::Known(encoding);
+        let content = self
+            .compression
+            .decompress(known, message.content, self.limits.send_message);
+        Ok(content.await?)
+    }
+
     /// A message of the application, with its prefix, as JSON; compressed again if it was compressed.
     pub(super) async fn response(
         &self,
         message: message::Message,
         encoding: Option<Encoding>,
     ) -> Result<Bytes, CallError> {
-        let (Some(encoding), true) = (encoding, message.compressed) else {
-            return Ok(message::encode(0, &self.write(message.content).await?));
+        let encoding = encoding.filter(|_| message.compressed);
+        let json = self
+            .write(self.plain_answer(message, encoding).await?)
+            .await?;
+        self.framed(json, encoding).await
+    }
+
+    /// A message with its prefix.
+    pub(super) async fn framed(
+        &self,
+        content: Bytes,
+        encoding: Option<Encoding>,
+    ) -> Result<Bytes, CallError> {
+        let Some(encoding) = encoding else {
+            return Ok(message::encode(0, &content));
         };
-        let known = NamedEncoding::Known(encoding);
-        let bytes = self
-            .compression
-            .decompress(known, message.content, self.limits.send_message);
-        let json = self.write(bytes.await?).await?;
-        let message = self.compression.compress(encoding, json).await;
+        let message = self.compression.compress(encoding, content).await;
         Ok(message.map_err(AnswerError::from)?)
+    }
+
+    /// The messages of a response.
+    pub(super) fn answers(&self, body: ResponseBody) -> Answers {
+        let decoder = Decoder::new(self.limits.send_message);
+        Answers { body, decoder }
     }
 
     /// A response whose messages are JSON. `last` makes its end of the trailers, `failed` of an error.
@@ -146,32 +177,64 @@ impl Json {
         last: fn(HeaderMap) -> Frame<Bytes>,
         failed: fn(&CallError) -> Frame<Bytes>,
     ) -> ResponseBody {
-        let begun = Some((body, Decoder::new(self.limits.send_message)));
+        let begun = Some(self.answers(body));
         let frames = try_unfold((self, begun), move |(json, open)| async move {
-            let Some((mut body, mut decoder)) = open else {
+            let Some(mut answers) = open else {
                 return Ok(None);
             };
-            loop {
-                if let Ok(Some(message)) = decoder.decode() {
-                    return Ok(Some(match json.response(message, encoding).await {
-                        Ok(text) => (Frame::data(text), (json, Some((body, decoder)))),
-                        Err(error) => (failed(&error), (json, None)),
-                    }));
-                }
-                let Some(frame) = body.frame().await.transpose()? else {
-                    return Err(Aborted);
-                };
-                match frame.into_data() {
-                    Ok(piece) => decoder.push(piece),
-                    Err(frame) => {
-                        let trailers = frame.into_trailers().unwrap_or_default();
-                        return Ok(Some((last(trailers), (json, None))));
-                    }
-                }
-            }
+            Ok(Some(match answers.next().await? {
+                Next::Message(message) => match json.response(message, encoding).await {
+                    Ok(text) => (Frame::data(text), (json, Some(answers))),
+                    Err(error) => (failed(&error), (json, None)),
+                },
+                Next::Trailers(trailers) => (last(trailers), (json, None)),
+            }))
         });
         ResponseBody::translated(StreamBody::new(frames))
     }
+}
+
+/// The messages of a response, as they arrive.
+#[derive(Debug)]
+pub(super) struct Answers {
+    body: ResponseBody,
+    decoder: Decoder,
+}
+
+/// What comes next in a response.
+pub(super) enum Next {
+    Message(message::Message),
+    /// The end.
+    Trailers(HeaderMap),
+}
+
+impl Answers {
+    /// May be dropped while it waits, and called again.
+    pub(super) async fn next(&mut self) -> Result<Next, Aborted> {
+        loop {
+            // What was malformed or too large has failed the call.
+            if let Ok(Some(message)) = self.decoder.decode() {
+                return Ok(Next::Message(message));
+            }
+            let Some(frame) = self.body.frame().await.transpose()? else {
+                return Err(Aborted);
+            };
+            match frame.into_data() {
+                Ok(piece) => self.decoder.push(piece),
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    return Ok(Next::Trailers(trailers));
+                }
+            }
+        }
+    }
+}
+
+/// Makes a path all of a URI's path and query.
+pub(super) fn set_path(uri: &mut Uri, path: &str) {
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = PathAndQuery::try_from(path).ok();
+    *uri = Uri::from_parts(parts).unwrap_or_default();
 }
 
 /// Reads a body to its end.

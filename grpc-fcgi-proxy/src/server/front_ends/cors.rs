@@ -6,6 +6,7 @@ use grpc_wire::status::{GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS};
 use http::{HeaderName, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
+use super::rest::Rest;
 use crate::config::WebFlags;
 
 /// How long a browser may cache the result of a preflight request; Chromium's maximum.
@@ -13,17 +14,16 @@ const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 /// Exposes every header field to scripts, in browsers that support it; the names beside it are for the others.
 const ANY: HeaderName = HeaderName::from_static("*");
 
-pub(super) fn layer(flags: &WebFlags) -> CorsLayer {
+pub(super) fn layer(flags: &WebFlags, rest: Option<&Rest>) -> CorsLayer {
     let origins = flags.allow_origin.iter().map(|origin| origin.0.clone());
     let origin = if origins.clone().any(|origin| origin == "*") {
         AllowOrigin::any()
     } else {
         AllowOrigin::list(origins)
     };
-    let methods = match flags.connect {
-        true => vec![Method::GET, Method::POST],
-        false => vec![Method::POST],
-    };
+    let mut methods = vec![Method::POST];
+    methods.extend(flags.connect.then_some(Method::GET));
+    methods.extend(rest.into_iter().flat_map(Rest::verbs));
     CorsLayer::new()
         .allow_origin(origin)
         .allow_methods(methods)

@@ -7,6 +7,7 @@ mod connect;
 mod cors;
 mod encoding;
 mod grpc_json;
+mod rest;
 mod web;
 
 use std::convert::Infallible;
@@ -17,8 +18,10 @@ use http::{Request, Response, Version};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 use transcoding::Schema;
+use transcoding::rest::NotFound;
 
 use self::codec::Codecs;
+pub(crate) use self::rest::Rest;
 use crate::call::{self, Bridge, RequestBody, ResponseBody};
 use crate::config::WebFlags;
 
@@ -28,22 +31,29 @@ pub(crate) struct FrontEnds {
     cors: CorsLayer,
     web: bool,
     connect: bool,
+    rest: Option<Rest>,
     codecs: Codecs,
 }
 
 impl FrontEnds {
-    pub(crate) fn new(flags: &WebFlags, schema: Arc<Schema>, bridge: Arc<Bridge>) -> Self {
+    pub(crate) fn new(
+        flags: &WebFlags,
+        rest: Option<Rest>,
+        schema: Arc<Schema>,
+        bridge: Arc<Bridge>,
+    ) -> Self {
         Self {
-            cors: cors::layer(flags),
+            cors: cors::layer(flags, rest.as_ref()),
             web: flags.grpc_web,
             connect: flags.connect,
+            rest,
             codecs: Codecs { schema, bridge },
         }
     }
 
     /// Whether HTTP/1.1 is served, which gRPC does not use.
     pub(super) fn use_http1(&self) -> bool {
-        self.web || self.connect
+        self.web || self.connect || self.rest.is_some()
     }
 
     /// Whether a request is not gRPC over HTTP/2 with protobuf.
@@ -83,10 +93,20 @@ impl FrontEnds {
     where
         F: Future<Output = Response<ResponseBody>>,
     {
+        let is_method = self.codecs.schema.method(request.uri().path()).is_some();
+        let rest = self.rest.as_ref().filter(|_| !is_method);
+        if let Some(rest) = rest
+            && rest.has(&request)
+        {
+            return rest.serve(&self.codecs, request, call).await;
+        }
         if self.connect && connect::is_connect(&request) {
             return connect::serve(&self.codecs, request, call).await;
         }
         let is_web = self.web && web::is_web(&request);
+        if rest.is_some() && !is_web && !content_type::is_grpc(request.headers()) {
+            return rest::not_found(&NotFound::Path);
+        }
         if request.version() != Version::HTTP_2 && !is_web {
             return call::refuse(&request);
         }

@@ -3,6 +3,7 @@
 //! Messages are translated without being built in memory, whatever their size. What is rare is left to prost-reflect, which
 //! builds them: well-known types, groups, extensions, and fields in an order that no serializer writes.
 
+mod any;
 mod field;
 mod map;
 mod read;

@@ -1,14 +1,13 @@
 //! Connect's errors: JSON, and an HTTP status.
 
 use base64::Engine;
-use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
+use base64::prelude::BASE64_STANDARD_NO_PAD;
 use grpc_wire::status::{Code, Status};
 use http::{HeaderValue, Response};
-use prost::Message;
 use serde::Serialize;
 
 use crate::call::ResponseBody;
-use crate::server::front_ends::answer::{Content, http_status};
+use crate::server::front_ends::answer::{Content, details, http_status};
 
 /// A status that is not OK, as Connect writes it.
 #[derive(Debug, Serialize)]
@@ -28,13 +27,6 @@ struct Detail {
     name: String,
     /// In base64, without padding.
     value: String,
-}
-
-/// The part of google.rpc.Status that only details are in.
-#[derive(Clone, PartialEq, Message)]
-struct StatusDetails {
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<prost_types::Any>,
 }
 
 impl ConnectError {
@@ -64,34 +56,21 @@ impl ConnectError {
 
 impl From<Status> for ConnectError {
     fn from(status: Status) -> Self {
+        let details = details(&status).into_iter().map(|detail| Detail {
+            name: detail
+                .type_url
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            value: BASE64_STANDARD_NO_PAD.encode(detail.value),
+        });
         Self {
             code: status.code,
+            details: details.collect(),
             message: status.message.into_owned(),
-            details: status
-                .details
-                .map_or_else(Vec::new, |details| decode_details(&details)),
         }
     }
-}
-
-fn decode_details(value: &HeaderValue) -> Vec<Detail> {
-    let bytes = BASE64_STANDARD_NO_PAD
-        .decode(value.as_bytes())
-        .or_else(|_| BASE64_STANDARD.decode(value.as_bytes()));
-    let status = bytes
-        .ok()
-        .and_then(|bytes| StatusDetails::decode(bytes.as_slice()).ok());
-    let details = status.map(|status| status.details).unwrap_or_default();
-    let details = details.into_iter().map(|detail| Detail {
-        name: detail
-            .type_url
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-        value: BASE64_STANDARD_NO_PAD.encode(detail.value),
-    });
-    details.collect()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -7,12 +7,12 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use futures_util::stream::once;
 use grpc_wire::status::Code;
-use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Uri, header};
 use percent_encoding::percent_decode_str;
 
 use super::error::ConnectError;
 use crate::call::{CallError, RequestBody};
+use crate::server::front_ends::codec;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
@@ -83,11 +83,8 @@ impl Query {
     pub(super) fn into_post(self, request: Request<RequestBody>) -> Request<RequestBody> {
         let (mut head, _) = request.into_parts();
         head.method = Method::POST;
-        let mut uri = std::mem::take(&mut head.uri).into_parts();
-        if let Some(path) = &uri.path_and_query {
-            uri.path_and_query = PathAndQuery::try_from(path.path()).ok();
-        }
-        head.uri = Uri::from_parts(uri).unwrap_or_default();
+        let path = head.uri.path().to_owned();
+        codec::set_path(&mut head.uri, &path);
         if let Some(compression) = self.compression {
             head.headers.insert(header::CONTENT_ENCODING, compression);
         }

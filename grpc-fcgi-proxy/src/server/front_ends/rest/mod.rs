@@ -1,0 +1,131 @@
+//! REST: the paths of the methods' `google.api.http` rules (google/api/http.proto).
+
+mod messages;
+mod request;
+mod response;
+mod status;
+mod stream;
+
+use anyhow::{Context, ensure};
+use grpc_wire::status::{Code, Status};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use transcoding::Schema;
+use transcoding::rest::{Found, NotFound, Routes};
+
+use self::messages::Messages;
+use super::codec::Codecs;
+use crate::call::{RequestBody, ResponseBody};
+use crate::config::WebFlags;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The paths that are served.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    routes: Routes,
+}
+
+impl Rest {
+    /// `None` without the flag.
+    pub(crate) fn new(flags: &WebFlags, schema: &Schema) -> anyhow::Result<Option<Self>> {
+        if !flags.rest {
+            return Ok(None);
+        }
+        let routes = Routes::of(schema).context("--rest")?;
+        ensure!(
+            !routes.is_empty(),
+            "--rest needs methods with google.api.http rules in a --descriptor-set"
+        );
+        Ok(Some(Self { routes }))
+    }
+
+    /// The HTTP methods of all paths, for CORS.
+    pub(super) fn verbs(&self) -> impl Iterator<Item = Method> {
+        let verbs = self.routes.routes().map(|route| route.verb());
+        verbs.filter_map(|verb| verb.parse().ok())
+    }
+
+    /// Whether the request's path is one of REST's.
+    pub(super) fn has<B>(&self, request: &Request<B>) -> bool {
+        !matches!(self.find(request), Err(NotFound::Path))
+    }
+
+    /// RFC 9110, 9.3.2: a GET may be asked for its header fields alone.
+    fn find<B>(&self, request: &Request<B>) -> Result<Found, NotFound> {
+        let (method, path) = (request.method(), request.uri().path());
+        match self.routes.find(method.as_str(), path) {
+            Err(NotFound::Verb { .. }) if method == Method::HEAD => {
+                self.routes.find(Method::GET.as_str(), path)
+            }
+            found => found,
+        }
+    }
+
+    /// Serves a request. `call` serves the ordinary call that it is translated to.
+    pub(super) async fn serve<F>(
+        &self,
+        codecs: &Codecs,
+        request: Request<RequestBody>,
+        call: &impl Fn(Request<RequestBody>) -> F,
+    ) -> Response<ResponseBody>
+    where
+        F: Future<Output = Response<ResponseBody>>,
+    {
+        let is_head = request.method() == Method::HEAD;
+        let response = match self.find(&request) {
+            Ok(found) => serve_found(codecs, found, request, call).await,
+            Err(error) => not_found(&error),
+        };
+        match is_head {
+            true => response.map(|_| ResponseBody::default()),
+            false => response,
+        }
+    }
+}
+
+async fn serve_found<F>(
+    codecs: &Codecs,
+    found: Found,
+    request: Request<RequestBody>,
+    call: &impl Fn(Request<RequestBody>) -> F,
+) -> Response<ResponseBody>
+where
+    F: Future<Output = Response<ResponseBody>>,
+{
+    let Some(json) = codecs.json(found.route().method()) else {
+        // A rule is one of a method of the same schema.
+        return not_found(&NotFound::Path);
+    };
+    let messages = Messages::new(found, json, &request);
+    let format = stream::Format::of(&messages, request.headers());
+    let request = match request::translate(&messages, request) {
+        Ok(request) => request,
+        Err(status) => return status::response(&messages.json.schema, &status),
+    };
+    let response = call(request).await;
+    match format {
+        Some(format) => stream::answer(response, messages, format).await,
+        None => response::answer(response, messages).await,
+    }
+}
+
+/// The response to a request without a route.
+pub(super) fn not_found(error: &NotFound) -> Response<ResponseBody> {
+    let (status, code) = match error {
+        NotFound::Path => (StatusCode::NOT_FOUND, Code::NotFound),
+        NotFound::Verb { .. } => (StatusCode::METHOD_NOT_ALLOWED, Code::Unimplemented),
+        NotFound::Malformed => (StatusCode::BAD_REQUEST, Code::InvalidArgument),
+    };
+    let body = Status {
+        message: error.to_string().into(),
+        ..Status::new(code, "")
+    };
+    let mut response = status::response(&Schema::default(), &body);
+    *response.status_mut() = status;
+    if let NotFound::Verb { allowed } = error
+        && let Ok(allowed) = HeaderValue::try_from(allowed.join(", "))
+    {
+        response.headers_mut().insert(header::ALLOW, allowed);
+    }
+    response
+}
