@@ -22,21 +22,11 @@ pub(super) fn without(
     let mut properties = Map::new();
     let mut present = Vec::new();
     for field in message.fields() {
-        let inner: Vec<_> = bound
-            .iter()
-            .filter(|path| path.first() == Some(&field))
-            .map(|path| path[1..].to_vec())
-            .collect();
+        let inner = within(&field, bound);
         if inner.iter().any(Vec::is_empty) {
             continue;
         }
-        let schema = match field.kind() {
-            Kind::Message(message) if !inner.is_empty() => {
-                let schema = without(&message, &inner, schemas);
-                described(nullable(schema), &field, schemas.comments)
-            }
-            _ => self::field(&field, schemas),
-        };
+        let schema = with_inner(&field, &inner, schemas);
         properties.insert(field.json_name().to_owned(), schema);
         present.push(field);
     }
@@ -62,6 +52,35 @@ pub(super) fn without(
     let options = message.descriptor_proto().options.clone();
     let deprecated = options.is_some_and(|options| options.deprecated());
     annotated(object, comment, deprecated)
+}
+
+/// The value of a field, without those fields of it whose paths are `bound`.
+pub(super) fn field_without(
+    field: &FieldDescriptor,
+    bound: &[Vec<FieldDescriptor>],
+    schemas: &mut Schemas<'_>,
+) -> Value {
+    with_inner(field, &within(field, bound), schemas)
+}
+
+/// The paths that begin with the field, behind it.
+fn within(field: &FieldDescriptor, bound: &[Vec<FieldDescriptor>]) -> Vec<Vec<FieldDescriptor>> {
+    let paths = bound.iter().filter(|path| path.first() == Some(field));
+    paths.map(|path| path[1..].to_vec()).collect()
+}
+
+fn with_inner(
+    field: &FieldDescriptor,
+    inner: &[Vec<FieldDescriptor>],
+    schemas: &mut Schemas<'_>,
+) -> Value {
+    match field.kind() {
+        Kind::Message(message) if !inner.is_empty() => {
+            let schema = without(&message, inner, schemas);
+            described(nullable(schema), field, schemas.comments)
+        }
+        _ => self::field(field, schemas),
+    }
 }
 
 /// The value of a field in the object of its message.

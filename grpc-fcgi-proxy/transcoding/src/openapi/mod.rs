@@ -5,9 +5,51 @@
 //! for several keywords that these schemas need, such as propertyNames and contentEncoding.
 
 mod comments;
+mod contents;
 mod messages;
+mod operation;
+mod parameters;
+mod paths;
+mod query;
 mod scalars;
 mod schemas;
+mod template;
 #[cfg(test)]
 mod tests;
 mod well_known;
+
+use serde_json::json;
+
+use self::comments::Comments;
+use self::paths::Paths;
+use self::schemas::Schemas;
+use crate::rest::Routes;
+use crate::schema::Schema;
+
+/// Said once, since it holds for all messages.
+const DESCRIPTION: &str = "A field that a response lacks has its default value. A request may name fields as the .proto files \
+                           do, too.";
+
+/// The document of the routes, as JSON. `title` and `version` are those of its `info`. The schema is that of the routes.
+///
+/// Of routes with the same verb whose templates are the same path for OpenAPI, it has the most specific one. It lacks those
+/// whose HTTP verb OpenAPI does not have. A route for all HTTP verbs (`*`) is there for DELETE, GET, PATCH, POST and PUT.
+#[must_use]
+pub fn document(schema: &Schema, routes: &Routes, title: &str, version: &str) -> Vec<u8> {
+    let comments = Comments::of(schema.pool());
+    let mut schemas = Schemas::new(&comments);
+    let mut paths = Paths::default();
+    for route in routes.routes() {
+        paths.add(route);
+    }
+    let (paths, tags) = paths.finish(schema, &mut schemas);
+    let error = contents::error(schema, &mut schemas);
+    let document = json!({
+        "openapi": "3.1.0",
+        "info": {"title": title, "version": version, "description": DESCRIPTION},
+        "tags": tags,
+        "paths": paths,
+        "components": {"schemas": schemas.finish(), "responses": {contents::ERROR: error}},
+    });
+    document.to_string().into_bytes()
+}

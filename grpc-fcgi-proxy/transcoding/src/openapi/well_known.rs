@@ -12,6 +12,29 @@ const MINUTE: &str = "(?:[01][0-9]|2[0-3]):[0-5][0-9]";
 /// In seconds.
 const LONGEST_DURATION: &str = "315576000000";
 
+/// What the JSON of a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// An object of its fields.
+    Object,
+    /// That of a scalar, which a path or query can have, too.
+    Text,
+    /// Something else.
+    Special,
+}
+
+pub(super) fn form(message: &MessageDescriptor) -> Form {
+    match message.full_name().strip_prefix("google.protobuf.") {
+        Some("Any" | "Empty" | "ListValue" | "Struct" | "Value") => Form::Special,
+        Some(
+            "BoolValue" | "BytesValue" | "DoubleValue" | "Duration" | "FieldMask" | "FloatValue"
+            | "Int32Value" | "Int64Value" | "StringValue" | "Timestamp" | "UInt32Value"
+            | "UInt64Value",
+        ) => Form::Text,
+        _ => Form::Object,
+    }
+}
+
 /// Whether null is a value of it.
 pub(super) fn takes_null(message: &MessageDescriptor) -> bool {
     message.full_name() == "google.protobuf.Value"
@@ -34,10 +57,10 @@ pub(super) fn schema(message: &MessageDescriptor, schemas: &mut Schemas<'_>) -> 
             "pattern": "^[^_]*$",
         }),
         "Timestamp" => json!({
-            "description": "A time of RFC 3339, in the years from 1 to 9999.",
+            "description": "A time of RFC 3339, in the years from 1 to 9999. A leap second is accepted, too.",
             "type": "string",
             "format": "date-time",
-            "pattern": format!("^{YEAR}-{DAY}T{MINUTE}:(?:[0-5][0-9]|60)(?:\\.[0-9]+)?(?:Z|[+-]{MINUTE})$"),
+            "pattern": format!("^{YEAR}-{DAY}T{MINUTE}:[0-5][0-9](?:\\.[0-9]+)?(?:Z|[+-]{MINUTE})$"),
         }),
         "Struct" | "ListValue" | "Value" => structure(name, message, schemas),
         "BoolValue" | "BytesValue" | "DoubleValue" | "FloatValue" | "Int32Value" | "Int64Value"
