@@ -23,6 +23,10 @@ pub(crate) struct WebFlags {
     #[arg(long)]
     pub(crate) rest: bool,
 
+    /// Serve GET /openapi.json, which describes the paths of --rest (OpenAPI 3.1)
+    #[arg(long, requires = "rest")]
+    pub(crate) openapi: bool,
+
     /// Origin whose pages may call by gRPC-Web, Connect and REST, such as `https://shop.example`, or * for any origin [default:
     /// only the proxy's own]. Repeatable, or separated by commas
     #[arg(

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
-use http::Response;
+use http::{HeaderValue, Response};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -276,7 +276,7 @@ async fn browsers_may_send_what_a_rule_says() {
 
 #[tokio::test]
 async fn the_other_protocols_are_served_beside_it() {
-    let mut served = serve(&["--connect"]).await;
+    let mut served = serve(&["--connect", "--openapi"]).await;
     let json = [("content-type", "application/json")];
     let request = br#"{"name": "a"}"#.to_vec();
     let response = served
@@ -284,6 +284,18 @@ async fn the_other_protocols_are_served_beside_it() {
         .send("POST", "/rest.Echo/Get", request, &json)
         .await;
     assert_eq!(value(&response), json!({"name": "a"}));
+    let document = value(&served.get("/openapi.json", &[]).await);
+    let title = "rest.Echo, rest.Metadata, rest.Status, rest.Streams, rest.Trailers";
+    assert_eq!(
+        (&document["openapi"], &document["info"]["title"]),
+        (&json!("3.1.0"), &json!(title))
+    );
+    assert!(document["paths"]["/v1/shelves"]["post"].is_object());
+    let response = served.send("POST", "/openapi.json", b"").await;
+    assert_eq!(
+        (response.status().as_u16(), &response.headers()["allow"]),
+        (405, &HeaderValue::from_static("GET"))
+    );
     let metric = r#"grpc_server_handled_total{grpc_code="OK",grpc_method="Get",grpc_service="rest.Echo",grpc_type="unary"}"#;
     served.proxy.metric_becomes(metric, 1.0).await;
 }

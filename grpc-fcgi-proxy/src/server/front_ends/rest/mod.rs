@@ -6,23 +6,30 @@ mod response;
 mod status;
 mod stream;
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, ensure};
+use bytes::Bytes;
 use grpc_wire::status::{Code, Status};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use transcoding::Schema;
 use transcoding::rest::{Found, NotFound, Routes};
+use transcoding::{Schema, openapi};
 
 use self::messages::Messages;
+use super::answer::Content;
 use super::codec::Codecs;
 use crate::call::{RequestBody, ResponseBody};
 use crate::config::WebFlags;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The path of the document that describes the others.
+const OPENAPI: &str = "/openapi.json";
 
 /// The paths that are served.
 #[derive(Debug)]
 pub(crate) struct Rest {
     routes: Routes,
+    openapi: Option<Bytes>,
 }
 
 impl Rest {
@@ -36,7 +43,12 @@ impl Rest {
             !routes.is_empty(),
             "--rest needs methods with google.api.http rules in a --descriptor-set"
         );
-        Ok(Some(Self { routes }))
+        ensure!(
+            !flags.openapi || routes.find(Method::GET.as_str(), OPENAPI).is_err(),
+            "--openapi serves GET {OPENAPI}, which is the path of a google.api.http rule, too"
+        );
+        let openapi = flags.openapi.then(|| describe(schema, &routes));
+        Ok(Some(Self { routes, openapi }))
     }
 
     /// The HTTP methods of all paths, for CORS.
@@ -47,7 +59,11 @@ impl Rest {
 
     /// Whether the request's path is one of REST's.
     pub(super) fn has<B>(&self, request: &Request<B>) -> bool {
-        !matches!(self.find(request), Err(NotFound::Path))
+        self.is_openapi(request) || !matches!(self.find(request), Err(NotFound::Path))
+    }
+
+    fn is_openapi<B>(&self, request: &Request<B>) -> bool {
+        self.openapi.is_some() && request.uri().path() == OPENAPI
     }
 
     /// RFC 9110, 9.3.2: a GET may be asked for its header fields alone.
@@ -72,15 +88,45 @@ impl Rest {
         F: Future<Output = Response<ResponseBody>>,
     {
         let is_head = request.method() == Method::HEAD;
-        let response = match self.find(&request) {
-            Ok(found) => serve_found(codecs, found, request, call).await,
-            Err(error) => not_found(&error),
+        let response = match &self.openapi {
+            Some(document) if self.is_openapi(&request) => {
+                serve_document(request.method(), document)
+            }
+            _ => match self.find(&request) {
+                Ok(found) => serve_found(codecs, found, request, call).await,
+                Err(error) => not_found(&error),
+            },
         };
         match is_head {
             true => response.map(|_| ResponseBody::default()),
             false => response,
         }
     }
+}
+
+/// The OpenAPI document of the routes, with the names of their services as its title.
+fn describe(schema: &Schema, routes: &Routes) -> Bytes {
+    let services = routes.routes().filter_map(|route| {
+        let (service, _) = route.method().trim_start_matches('/').split_once('/')?;
+        Some(service)
+    });
+    let services: BTreeSet<_> = services.collect();
+    let title = services.into_iter().collect::<Vec<_>>().join(", ");
+    openapi::document(schema, routes, &title, "1").into()
+}
+
+fn serve_document(method: &Method, document: &Bytes) -> Response<ResponseBody> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return not_found(&NotFound::Verb {
+            allowed: vec![Method::GET.to_string()],
+        });
+    }
+    let content = Content {
+        bytes: document.clone(),
+        media_type: JSON,
+        encoding: None,
+    };
+    content.response(StatusCode::OK)
 }
 
 async fn serve_found<F>(
