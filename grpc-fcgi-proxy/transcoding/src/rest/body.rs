@@ -3,7 +3,7 @@
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::{RequestBody, RequestError, ResponseBody};
-use crate::json::{Unknown, WriteError, insert_length};
+use crate::json::{Unknown, WriteError};
 use crate::schema::{MessageId, Schema, ValueType};
 
 /// Of a request message.
@@ -112,21 +112,8 @@ impl RequestPart {
                 field,
                 raw: Some(_),
             }) => {
-                let start = out.len();
-                if let Some(index) = field {
-                    let number = schema.message_type(message).fields[index].number;
-                    encode_key(number, WireType::LengthDelimited, out);
-                }
-                let content = out.len();
-                write_bytes(
-                    CONTENT_TYPE,
-                    content_type.unwrap_or_default().as_bytes(),
-                    out,
-                );
-                write_bytes(DATA, body, out);
-                if start < content {
-                    insert_length(out, content);
-                }
+                let number = field.map(|index| schema.message_type(message).fields[index].number);
+                write_raw(number, content_type.unwrap_or_default(), body, out);
                 Ok(())
             }
             Self::Part(_) if body.trim_ascii().is_empty() => Ok(()),
@@ -140,12 +127,26 @@ impl RequestPart {
     }
 }
 
-fn write_bytes(number: u32, content: &[u8], out: &mut Vec<u8>) {
-    if !content.is_empty() {
-        encode_key(number, WireType::LengthDelimited, out);
-        encode_varint(content.len() as u64, out);
-        out.extend_from_slice(content);
+/// Appends a HttpBody, with the key of the field that it is.
+fn write_raw(field: Option<u32>, content_type: &str, data: &[u8], out: &mut Vec<u8>) {
+    let mut head = Vec::new();
+    if !content_type.is_empty() {
+        encode_key(CONTENT_TYPE, WireType::LengthDelimited, &mut head);
+        encode_varint(content_type.len() as u64, &mut head);
+        head.extend_from_slice(content_type.as_bytes());
     }
+    if !data.is_empty() {
+        encode_key(DATA, WireType::LengthDelimited, &mut head);
+        encode_varint(data.len() as u64, &mut head);
+    }
+    let length = head.len() + data.len();
+    if let Some(number) = field {
+        encode_key(number, WireType::LengthDelimited, out);
+        encode_varint(length as u64, out);
+    }
+    out.reserve(length);
+    out.extend_from_slice(&head);
+    out.extend_from_slice(data);
 }
 
 impl ResponsePart {
@@ -181,12 +182,12 @@ impl ResponsePart {
                 raw: Some(body),
             } => {
                 let content = schema.content(message, index, bytes)?;
-                write_raw(schema, body, &content.unwrap_or_default(), out).map(Some)
+                read_raw(schema, body, &content.unwrap_or_default(), out).map(Some)
             }
             Part {
                 field: None,
                 raw: Some(body),
-            } => write_raw(schema, body, bytes, out).map(Some),
+            } => read_raw(schema, body, bytes, out).map(Some),
             Part {
                 field: Some(index),
                 raw: None,
@@ -206,7 +207,7 @@ impl ResponsePart {
 }
 
 /// Appends the data of a HttpBody, and returns its content type.
-fn write_raw(
+fn read_raw(
     schema: &Schema,
     body: MessageId,
     bytes: &[u8],

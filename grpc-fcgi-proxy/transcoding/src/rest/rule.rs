@@ -188,24 +188,29 @@ impl Parts {
         rule: &Rule,
     ) -> Result<Self, String> {
         check_verb(rule)?;
+        let Rule {
+            body,
+            response_body,
+            ..
+        } = rule;
+        let (request, response) = (types.request, types.response);
         Ok(Self {
-            variables: variables(schema, types.request, template)?,
-            body: match &*rule.body {
+            variables: variables(schema, request, template)?,
+            body: match &**body {
                 "" => RequestPart::Nothing,
-                "*" => RequestPart::message(schema, types.request),
-                name => RequestPart::field_of(
-                    schema,
-                    types.request,
-                    field(schema, types.request, name)?,
-                ),
+                "*" => RequestPart::message(schema, request),
+                name => {
+                    let index = field(schema, request, "body", name)?;
+                    RequestPart::field_of(schema, request, index)
+                }
             },
-            response_body: match &*rule.response_body {
-                "" => ResponsePart::message(schema, types.response),
-                name => ResponsePart::field_of(
-                    schema,
-                    types.response,
-                    field(schema, types.response, name)?,
-                ),
+            response_body: match &**response_body {
+                // The asterisk as in grpc-gateway.
+                "" | "*" => ResponsePart::message(schema, response),
+                name => {
+                    let index = field(schema, response, "response_body", name)?;
+                    ResponsePart::field_of(schema, response, index)
+                }
             },
         })
     }
@@ -254,15 +259,15 @@ fn variables(
     Ok(variables)
 }
 
-/// A field that is a body, by its name.
-fn field(schema: &Schema, message: MessageId, name: &str) -> Result<usize, String> {
+/// The top-level field of a message that an option of a rule names.
+fn field(schema: &Schema, message: MessageId, option: &str, name: &str) -> Result<usize, String> {
     let message = schema.message_type(message);
     let full_name = message.descriptor.full_name();
-    let index = message.field_of_name(name).ok_or_else(|| {
-        format!("its body {name:?} is not a field of {full_name}; it can be only a top-level field")
-    })?;
+    let index = message
+        .field_of_name(name)
+        .ok_or_else(|| format!("its {option} {name:?} is not a top-level field of {full_name}"))?;
     if message.is_group(&message.fields[index]) {
-        return Err(format!("its body {name:?} is a group, not a message"));
+        return Err(format!("its {option} {name:?} is a group, not a message"));
     }
     Ok(index)
 }

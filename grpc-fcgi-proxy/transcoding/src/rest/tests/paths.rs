@@ -156,3 +156,10 @@ fn a_malformed_path_is_refused() {
         );
     }
 }
+
+#[test]
+fn what_is_found_can_be_moved_into_a_stream() {
+    fn moved<T: Send + Sync + 'static>(_: T) {}
+    let library = library(&method("Get", r#"get: "/v1""#));
+    moved(library.find("GET", "/v1").unwrap());
+}

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use serde_json::{Value, json};
 
 use super::*;
@@ -75,6 +76,41 @@ fn parameters(object: &Value) -> String {
     parameters.join("&")
 }
 
+/// Parameters of which many are right.
+fn query() -> impl Strategy<Value = String> {
+    let names = LIBRARY
+        .schema
+        .message_type(LIBRARY.schema.message("test.All").unwrap());
+    let names: Vec<_> = names
+        .fields
+        .iter()
+        .map(|field| field.name.to_string())
+        .collect();
+    let within = vec(Just("inner."), 0..3).prop_map(|within| within.concat());
+    let values = [
+        "",
+        "0",
+        "1",
+        "-1",
+        "true",
+        "RED",
+        "1970-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999999Z",
+        "1s",
+        "-0.1s",
+        "AA==",
+        "NaN",
+        "1e400",
+        "aB,c",
+        "%41",
+        "%",
+        "+",
+    ];
+    let parameter = (within, select(names), select(values.to_vec()));
+    let parameter = parameter.prop_map(|(within, name, value)| format!("{within}{name}={value}&"));
+    vec(parameter, 0..4).prop_map(|parameters| parameters.concat())
+}
+
 proptest! {
     #[test]
     fn scalars_come_back_from_path_and_query(
@@ -94,12 +130,17 @@ proptest! {
     }
 
     #[test]
-    fn any_target_has_an_answer(path in "/v1(/[a-z%0-9:.]{0,5}){0,6}", query in "([a-z_.]{0,9}(=[a-z0-9%+]{0,5})?&?){0,6}", text in any::<String>()) {
-        for path in [&*path, &*text] {
-            let Ok(found) = LIBRARY.find("GET", path) else { continue };
-            for query in [&*query, &*text] {
+    fn any_request_is_a_message_or_an_error(path in "/v1(/[a-z%0-9:.]{0,5}){0,6}", query in query(), text in any::<String>()) {
+        let known = "/v1/a/1/AA==/a";
+        for (path, query) in [(&*path, &*query), (known, &query), (&text, &text), (known, &text)] {
+            for unknown in [Unknown::Refuse, Unknown::Drop] {
+                let Ok(found) = LIBRARY.find("GET", path) else { continue };
                 let mut bytes = Vec::new();
-                let _ = found.request(&LIBRARY.schema, Some(query), None, b"", Unknown::Drop, &mut bytes);
+                if found.request(&LIBRARY.schema, Some(query), None, b"", unknown, &mut bytes).is_ok() {
+                    let mut json = Vec::new();
+                    let written = LIBRARY.schema.write_json(found.route.request, &bytes, &mut json);
+                    prop_assert!(written.is_ok(), "{query}: {written:?}");
+                }
             }
         }
     }

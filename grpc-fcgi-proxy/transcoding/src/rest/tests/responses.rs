@@ -29,10 +29,12 @@ fn of_bytes(
 
 #[test]
 fn a_response_is_the_message() {
-    let library = library(&method("Get", r#"get: "/v1""#));
-    let json = r#"{"anInt32":1}"#;
-    assert_eq!(response(&library, "/v1", json), (None, json.to_owned()));
-    assert_eq!(response(&library, "/v1", "{}"), (None, "{}".to_owned()));
+    for rule in [r#"get: "/v1""#, r#"get: "/v1" response_body: "*""#] {
+        let library = library(&method("Get", rule));
+        let json = r#"{"anInt32":1}"#;
+        assert_eq!(response(&library, "/v1", json), (None, json.to_owned()));
+        assert_eq!(response(&library, "/v1", "{}"), (None, "{}".to_owned()));
+    }
 }
 
 #[test]

@@ -206,12 +206,15 @@ fn a_rule_that_does_not_fit_its_message_is_refused() {
         ),
         (
             r#"post: "/" body: "nothing""#,
-            "its body \"nothing\" is not a field of test.All",
+            "its body \"nothing\" is not a top-level field of test.All",
         ),
-        (r#"post: "/" body: "inner.inner""#, "only a top-level field"),
+        (
+            r#"post: "/" body: "inner.inner""#,
+            "its body \"inner.inner\" is not a top-level field",
+        ),
         (
             r#"post: "/" response_body: "nothing""#,
-            "its body \"nothing\" is not a field",
+            "its response_body \"nothing\" is not a top-level field",
         ),
         (r#"get: "/" body: "*""#, "GET has no body: remove `body`"),
         (r#"delete: "/" body: "inner""#, "DELETE has no body"),
