@@ -6,6 +6,9 @@ use percent_encoding::percent_decode_str;
 
 /// Decodes all of a text. `None` if an escape is malformed, or the result is not UTF-8.
 pub(super) fn decode(text: &str) -> Option<Cow<'_, str>> {
+    if !text.contains('%') {
+        return Some(text.into());
+    }
     if !is_well_formed(text) {
         return None;
     }
