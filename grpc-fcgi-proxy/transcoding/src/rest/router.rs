@@ -3,7 +3,6 @@
 //! A lookup goes down one branch, and comes back for a less specific one only where the first has no route. It enters each
 //! node at most once, and nodes only as deep as the path has segments.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,36 +24,30 @@ pub(super) struct Node {
 /// By the `:verb` of their templates, which may be empty. A template has few HTTP verbs.
 type Leaves = HashMap<String, Vec<Arc<Route>>>;
 
-/// A path of a request, by its segments.
-#[derive(Clone)]
-pub(super) struct Path<'a> {
-    encoded: Vec<&'a str>,
-    decoded: Vec<Cow<'a, str>>,
-}
+/// The segments of a request's path, percent-encoded.
+pub(super) struct Path<'a>(Vec<&'a str>);
 
 impl<'a> Path<'a> {
     pub(super) fn parse(path: &'a str) -> Result<Self, NotFound> {
-        let path = path.strip_prefix('/').ok_or(NotFound::Path)?;
-        let encoded: Vec<_> = path.split('/').filter(|_| !path.is_empty()).collect();
-        let decoded: Option<_> = encoded.iter().copied().map(escapes::decode).collect();
-        Ok(Self {
-            decoded: decoded.ok_or(NotFound::Malformed)?,
-            encoded,
-        })
+        let segments = path.strip_prefix('/').ok_or(NotFound::Path)?;
+        // Whole, it is text exactly if each segment is.
+        escapes::decode(segments).ok_or(NotFound::Malformed)?;
+        Ok(Self(match segments {
+            "" => Vec::new(),
+            _ => segments.split('/').collect(),
+        }))
     }
 
     /// The path before the last colon of the last segment, and the verb behind it. A colon that is percent-encoded is part
     /// of the segment.
     fn split_verb(&self) -> Option<(Self, &'a str)> {
-        let (segment, verb) = self.encoded.last()?.rsplit_once(':')?;
-        let mut path = self.clone();
-        path.encoded.pop();
-        path.decoded.pop();
-        if !(segment.is_empty() && path.encoded.is_empty()) {
-            path.decoded.push(escapes::decode(segment)?);
-            path.encoded.push(segment);
+        let (last, before) = self.0.split_last()?;
+        let (segment, verb) = last.rsplit_once(':').filter(|(_, verb)| !verb.is_empty())?;
+        let mut segments = before.to_vec();
+        if !(segment.is_empty() && before.is_empty()) {
+            segments.push(segment);
         }
-        Some((path, verb)).filter(|_| !verb.is_empty())
+        Some((Self(segments), verb))
     }
 }
 
@@ -100,27 +93,27 @@ impl Node {
         };
         if let Some((path, colon_verb)) = path.split_verb() {
             search.colon_verb = colon_verb;
-            if let Some(route) = self.descend(&path.decoded, &mut search) {
-                return Ok((route, path.encoded));
+            if let Some(route) = self.descend(&path.0, &mut search) {
+                return Ok((route, path.0));
             }
             search.colon_verb = "";
         }
-        if let Some(route) = self.descend(&path.decoded, &mut search) {
-            return Ok((route, path.encoded));
+        if let Some(route) = self.descend(&path.0, &mut search) {
+            return Ok((route, path.0));
         }
         Err(search.not_found())
     }
 
     fn descend<'r>(
         &'r self,
-        segments: &[Cow<'_, str>],
+        segments: &[&str],
         search: &mut Search<'_, 'r>,
     ) -> Option<&'r Arc<Route>> {
         let Some((segment, after)) = segments.split_first() else {
             let here = search.leaf(&self.here);
             return here.or_else(|| search.leaf(&self.rest));
         };
-        let literal = self.literals.get(&**segment);
+        let literal = escapes::decode(segment).and_then(|text| self.literals.get(&*text));
         let single = self.single.as_deref().filter(|_| !segment.is_empty());
         for node in [literal, single].into_iter().flatten() {
             if let Some(route) = node.descend(after, search) {
