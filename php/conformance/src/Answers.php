@@ -12,6 +12,7 @@ use Google\Protobuf\Internal\Message;
 use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
 use Grpc\StatusException;
+use Grpc\Wait;
 
 /** The answers of a stream, as its first request defines them. */
 final class Answers
@@ -58,7 +59,7 @@ final class Answers
         if ($requests !== []) {
             $payload->setRequestInfo($this->sent === 0 ? $this->observed->info($requests) : Observed::requests($requests));
         }
-        usleep($this->definition->getResponseDelayMs() * 1000);
+        Wait::sleep($this->definition->getResponseDelayMs() / 1000);
         $this->writer->write(new $this->response(['payload' => $payload]));
         $this->sent++;
         return true;

@@ -23,6 +23,7 @@ use Grpc\ServerCallReader;
 use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
 use Grpc\StatusException;
+use Grpc\Wait;
 
 /**
  * The service of Connect's conformance tests, as its contract describes it.
@@ -103,7 +104,7 @@ final class Service extends ConformanceServiceStub
         }
         $context->setInitialMetadata(Headers::metadata($definition->getResponseHeaders()));
         $context->setTrailingMetadata(Headers::metadata($definition->getResponseTrailers()));
-        usleep($definition->getResponseDelayMs() * 1000);
+        Wait::sleep($definition->getResponseDelayMs() / 1000);
         if ($definition->hasError()) {
             throw Failure::of($definition->getError(), $info);
         }
