@@ -22,7 +22,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 const CASES: u32 = 2000;
 /// Bytes that have a meaning to some decoder.
-const SIGNIFICANT: &[u8] = b"\0\x01\x03\x06\x07\x08\x40\x7f\x80\xff\r\n:,=%0-HSn";
+const SIGNIFICANT: &[u8] = b"\0\x01\x03\x06\x07\x08\x40\x7f\x80\xff\r\n:,=%0-HSn{}[]\"\\u.e";
 
 fn corpus(target: &str) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
@@ -77,4 +77,4 @@ macro_rules! targets {
     )*};
 }
 
-targets!(frame head metadata pair record resident timeout trailers);
+targets!(frame head json metadata pair record resident timeout trailers);

@@ -3,6 +3,7 @@
 
 pub mod frame;
 pub mod head;
+pub mod json;
 pub mod metadata;
 pub mod pair;
 pub mod record;
