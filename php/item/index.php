@@ -18,7 +18,8 @@ $server->handle(new ItemEndpoint($service->get(...)));
 $server->afterCall($service->afterCall(...));
 if (Environment::read('ITEM_CALL_LOG') === '1') {
     $server->afterCall(static function (ServerContext $context, int $status): void {
-        error_log(CallLog::line($context->method(), $status, $context->clientMetadata()));
+        [$protocol, $codec] = [$context->clientProtocol(), $context->clientCodec()];
+        error_log(CallLog::line($context->method(), $status, $protocol, $codec, $context->clientMetadata()));
     });
 }
 $server->run();

@@ -162,6 +162,8 @@ final class ItemEndpointTest extends TestCase
         $script = new Script(__DIR__ . '/../item/index.php', [
             'REQUEST_URI' => '/item.ItemService/ListItems',
             'GRPC_METADATA' => "x-request-id: a-trace\n",
+            'GRPC_CLIENT_PROTOCOL' => 'grpc-web',
+            'GRPC_CLIENT_CODEC' => 'json',
             'ITEM_DSN' => $this->dsn(),
             'ITEM_CALL_LOG' => '1',
         ]);
@@ -169,7 +171,7 @@ final class ItemEndpointTest extends TestCase
         $page = new ListItemsResponse();
         $page->mergeFromString($message);
         self::assertCount(5, $page->getItems());
-        $line = '{"path":"/item.ItemService/ListItems","grpc_code":"OK","x-request-id":"a-trace"}';
+        $line = '{"path":"/item.ItemService/ListItems","grpc_code":"OK","protocol":"grpc-web","codec":"json","x-request-id":"a-trace"}';
         self::assertStringContainsString($line, $log);
     }
 

@@ -41,7 +41,7 @@ final class ItemResidentTest extends TestCase
         self::assertSame('first item', self::name($proxy, 'three'));
         $log = $proxy->retire();
         foreach (['one', 'two', 'three'] as $id) {
-            $line = '{"path":"/item.ItemService/GetItem","grpc_code":"OK","x-request-id":"' . $id . '"}';
+            $line = '{"path":"/item.ItemService/GetItem","grpc_code":"OK","protocol":"grpc","codec":"proto","x-request-id":"' . $id . '"}';
             self::assertSame(1, substr_count($log, $line), $log);
         }
     }

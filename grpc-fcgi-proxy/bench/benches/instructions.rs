@@ -16,6 +16,7 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
 use grpc_fcgi_proxy::application::encode_opening;
+use grpc_fcgi_proxy::binding::dialect::Dialect;
 use grpc_fcgi_proxy::binding::route::Script;
 use grpc_fcgi_proxy::binding::variables::{FormattedAddress, Input, Variables};
 use grpc_fcgi_proxy::fastcgi::exchange::{Exchange, ExchangeError, Output};
@@ -113,6 +114,7 @@ fn opening((script, headers, here): &CallParts) -> Vec<u8> {
                 length: 40,
                 compressed: false,
             },
+            dialect: Dialect::default(),
             deadline: None,
             peer: here,
             local: here,

@@ -18,13 +18,16 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
 /// Whether the messages of a gRPC request are protobuf, as those without a suffix are.
 #[must_use]
 pub fn is_protobuf(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(header::CONTENT_TYPE);
-    let suffix = content_type
-        .map_or(&b""[..], HeaderValue::as_bytes)
-        .split(|byte| *byte == b';')
-        .next()
-        .and_then(|media_type| media_type.strip_prefix(b"application/grpc+"));
-    suffix.is_none_or(|suffix| suffix.trim_ascii_end() == b"proto")
+    matches!(suffix(headers), None | Some(b"proto"))
+}
+
+/// The suffix of a gRPC request's `content-type`, which names the encoding of its messages: `proto`, `json`, …
+#[must_use]
+pub fn suffix(headers: &HeaderMap) -> Option<&[u8]> {
+    let content_type = headers.get(header::CONTENT_TYPE)?;
+    let suffix = content_type.as_bytes().strip_prefix(b"application/grpc+")?;
+    let name = suffix.split(|byte| *byte == b';').next();
+    name.map(<[u8]>::trim_ascii_end)
 }
 
 #[cfg(test)]

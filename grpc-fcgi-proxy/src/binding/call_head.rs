@@ -6,6 +6,7 @@ use bytes::BufMut;
 use grpc_wire::content_type;
 use grpc_wire::method::CallKind;
 
+use super::dialect::{ClientCodec, ClientProtocol, Dialect};
 use super::fields::metadata_list;
 use super::variables::{Input, Variables};
 use crate::fastcgi::pair::PairTooLong;
@@ -20,6 +21,11 @@ pub(crate) const INPUT_ENDS: u8 = 0x02;
 
 /// A flag: the content type names another encoding of messages than protobuf.
 const FOREIGN_CODEC: u8 = 0x04;
+
+/// The lowest bit of the client's protocol, of two.
+const PROTOCOL_SHIFT: u32 = 3;
+/// The lowest bit of the client's codec, of two.
+const CODEC_SHIFT: u32 = 5;
 
 /// Encodes it. The flag of an input that has ended is not set.
 ///
@@ -46,6 +52,7 @@ pub(crate) fn encode_call_head(
         true => flags,
         false => flags | FOREIGN_CODEC,
     };
+    let flags = flags | dialect_flags(variables.dialect);
     let (path, authority) = (variables.method.path, variables.authority);
     let peer = variables.peer.to_string();
     let metadata = metadata_list(variables.headers);
@@ -65,6 +72,21 @@ pub(crate) fn encode_call_head(
     out.extend_from_slice(peer.as_bytes());
     out.extend_from_slice(&metadata);
     Ok(())
+}
+
+fn dialect_flags(Dialect { protocol, codec }: Dialect) -> u8 {
+    let protocol = match protocol {
+        ClientProtocol::Grpc => 0,
+        ClientProtocol::GrpcWeb => 1,
+        ClientProtocol::Connect => 2,
+        ClientProtocol::Rest => 3,
+    };
+    let codec = match codec {
+        ClientCodec::Proto => 0,
+        ClientCodec::Json => 1,
+        ClientCodec::Other => 2,
+    };
+    protocol << PROTOCOL_SHIFT | codec << CODEC_SHIFT
 }
 
 fn length(part: &str, name: &str) -> Result<u16, PairTooLong> {

@@ -4,6 +4,7 @@
 pub(crate) mod answers;
 pub mod body;
 pub(crate) mod call_head;
+pub mod dialect;
 pub mod dropped;
 pub(crate) mod fatal;
 mod fields;

@@ -1,7 +1,7 @@
 //! The CGI meta-variables of every script: of calls, of auxiliary paths, and of `check`.
 //!
-//! RFC 3875, section 4.1, and what gRPC adds: GRPC_SERVICE, GRPC_METHOD, GRPC_CALL_KIND, GRPC_DEADLINE, GRPC_METADATA,
-//! GRPC_MESSAGE_COMPRESSED. A client chooses a variable's name only behind `HTTP_`, so none can become PHP_VALUE.
+//! RFC 3875, section 4.1, and what gRPC adds: GRPC_SERVICE, GRPC_METHOD, GRPC_CALL_KIND, GRPC_CLIENT_PROTOCOL,
+//! GRPC_CLIENT_CODEC, GRPC_DEADLINE, GRPC_METADATA, GRPC_MESSAGE_COMPRESSED. A client chooses a variable's name only behind `HTTP_`, so none can become PHP_VALUE.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use grpc_wire::method::{CallKind, Method};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::dialect::Dialect;
 use super::fields::{metadata_list, write_fields};
 use super::route::Script;
 use super::sink::Sink;
@@ -95,6 +96,8 @@ pub struct Variables<'a> {
     pub headers: &'a HeaderMap,
     /// The script's input.
     pub input: Input,
+    /// How the client speaks.
+    pub dialect: Dialect,
     /// The call's deadline, if it has one.
     pub deadline: Option<SystemTime>,
     /// The client's end of the connection.
@@ -147,6 +150,9 @@ impl Variables<'_> {
         sink.push(b"GRPC_SERVICE", self.method.service.as_bytes())?;
         sink.push(b"GRPC_METHOD", self.method.name.as_bytes())?;
         sink.push(b"GRPC_CALL_KIND", self.kind.name().as_bytes())?;
+        let Dialect { protocol, codec } = self.dialect;
+        sink.push(b"GRPC_CLIENT_PROTOCOL", protocol.name().as_bytes())?;
+        sink.push(b"GRPC_CLIENT_CODEC", codec.name().as_bytes())?;
         if let Input::Message { compressed, .. } = self.input {
             let flag: &[u8] = if compressed { b"1" } else { b"0" };
             sink.push(b"GRPC_MESSAGE_COMPRESSED", flag)?;
@@ -279,6 +285,7 @@ mod tests {
                 compressed: false,
             },
             kind: CallKind::Unary,
+            dialect: Dialect::default(),
             deadline: None,
             peer: &endpoint(4711),
             local: &endpoint(8080),
@@ -306,6 +313,8 @@ mod tests {
             "SERVER_PORT=8080",
             "REMOTE_ADDR=127.0.0.1",
             "REMOTE_PORT=4711",
+            "GRPC_CLIENT_PROTOCOL=grpc",
+            "GRPC_CLIENT_CODEC=proto",
         ] {
             assert!(text.contains(pair), "{pair} is not in {text:?}");
         }
@@ -379,6 +388,8 @@ mod tests {
             ("x_a", "forged"),
             ("x.b", "dot"),
             ("php-value", "a=b"),
+            ("grpc-client-protocol", "forged"),
+            ("http-grpc-client-codec", "forged"),
         ]);
         let text = encoded(&headers);
         for name in [
@@ -387,6 +398,8 @@ mod tests {
             "HTTP_X.B",
             "HTTP_X_B",
             "\nPHP_VALUE",
+            "\nGRPC_CLIENT_PROTOCOL=forged",
+            "\nGRPC_CLIENT_CODEC=forged",
         ] {
             assert!(!text.contains(name), "{name}");
         }

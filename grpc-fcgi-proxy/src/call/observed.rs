@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use grpc_wire::method::{CallKind, Method};
 use grpc_wire::status::{self, Code};
-use http::HeaderMap;
+use http::request::Parts;
 use tokio::time::Instant;
 
 use super::error::CallError;
+use crate::binding::dialect::Dialect;
 use crate::binding::dropped::DroppedFields;
 use crate::metrics::calls::CallCounts;
 use crate::metrics::registry::Metrics;
@@ -19,6 +20,7 @@ pub(super) struct Observed {
     metrics: Arc<Metrics>,
     path: Arc<str>,
     id: CallId,
+    dialect: Dialect,
     counts: CallCounts,
     /// Whether the call has shown that its method exists.
     method_known: bool,
@@ -28,16 +30,14 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn begin(
-        metrics: &Arc<Metrics>,
-        path: &str,
-        kind: CallKind,
-        headers: &HeaderMap,
-    ) -> Self {
+    pub(super) fn begin(metrics: &Arc<Metrics>, head: &Parts, kind: CallKind) -> Self {
+        let (path, dialect) = (head.uri.path(), Dialect::of(head));
+        metrics.dialects.count(dialect);
         Self {
             metrics: Arc::clone(metrics),
             path: path.into(),
-            id: CallId::of(headers),
+            id: CallId::of(&head.headers),
+            dialect,
             counts: metrics.calls.begin(path, kind),
             method_known: false,
             dropped: DroppedFields::default(),
@@ -47,6 +47,10 @@ impl Observed {
 
     pub(super) fn start(&self) -> Instant {
         self.counts.start
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// A log that names this call in the records of its script.
@@ -120,16 +124,17 @@ impl Observed {
         let duration_ms = self.counts.start.elapsed().as_secs_f64() * 1000.0;
         let path = method.map_or("unknown", |method| method.path);
         let (request_id, trace_id) = (self.id.request(), self.id.trace());
+        let (protocol, codec) = (self.dialect.protocol.name(), self.dialect.codec.name());
         match error {
             // A client can repeat these at little cost, so the log has not each of them.
             Some(error) if error.is_refusal() => {
-                tracing::warn!(path, request_id, trace_id, grpc_code, duration_ms, %error, "call failed");
+                tracing::warn!(path, request_id, trace_id, protocol, codec, grpc_code, duration_ms, %error, "call failed");
             }
             Some(error) => {
-                tracing::warn!(name: FOR_EACH_CALL, path, request_id, trace_id, grpc_code, duration_ms, %error, "call failed");
+                tracing::warn!(name: FOR_EACH_CALL, path, request_id, trace_id, protocol, codec, grpc_code, duration_ms, %error, "call failed");
             }
             None => {
-                tracing::info!(name: FOR_EACH_CALL, path, request_id, trace_id, grpc_code, duration_ms, "call")
+                tracing::info!(name: FOR_EACH_CALL, path, request_id, trace_id, protocol, codec, grpc_code, duration_ms, "call")
             }
         }
     }

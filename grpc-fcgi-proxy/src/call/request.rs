@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::bridge::{Bridge, Client};
 use super::error::CallError;
+use super::observed::Observed;
+use crate::binding::dialect::Dialect;
 use crate::binding::variables::{Input, Variables};
 use crate::share::Holdings;
 
@@ -22,6 +24,7 @@ pub(super) struct CallRequest<'a> {
     pub(super) bridge: &'a Arc<Bridge>,
     pub(super) kind: CallKind,
     pub(super) deadline: Option<Instant>,
+    dialect: Dialect,
     method: Method<'a>,
     head: &'a Parts,
     client: &'a Client,
@@ -33,7 +36,7 @@ impl<'a> CallRequest<'a> {
         client: &'a Client,
         head: &'a Parts,
         kind: CallKind,
-        start: Instant,
+        observed: &Observed,
     ) -> Result<Self, CallError> {
         let method = Method::parse(head.uri.path())?;
         metadata::check_size(&head.headers, bridge.limits.metadata)?;
@@ -45,7 +48,8 @@ impl<'a> CallRequest<'a> {
         Ok(Self {
             bridge,
             kind,
-            deadline: timeout.and_then(|timeout| start.checked_add(timeout)),
+            dialect: observed.dialect(),
+            deadline: timeout.and_then(|timeout| observed.start().checked_add(timeout)),
             method,
             head,
             client,
@@ -84,6 +88,7 @@ impl<'a> CallRequest<'a> {
             authority: self.authority(),
             headers: self.headers(),
             input,
+            dialect: self.dialect,
             deadline: self.system_deadline(),
             peer: &self.client.peer,
             local: &self.client.local,

@@ -26,8 +26,8 @@ pub(crate) async fn serve(
     }
     let (head, body) = request.into_parts();
     let kind = bridge.kinds.of(head.uri.path());
-    let mut observed = Observed::begin(&bridge.metrics, head.uri.path(), kind, &head.headers);
-    let call = match CallRequest::read(&bridge, &client, &head, kind, observed.start()) {
+    let mut observed = Observed::begin(&bridge.metrics, &head, kind);
+    let call = match CallRequest::read(&bridge, &client, &head, kind, &observed) {
         Ok(call) => call,
         Err(error) => {
             observed.fail(&error);

@@ -11,6 +11,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::compression;
 use super::report::{Level, Report};
+use crate::binding::dialect::Dialect;
 use crate::binding::route::{Script, Unresolved};
 use crate::binding::variables::{FormattedAddress, Input, Variables};
 use crate::config::{AuxPath, Config};
@@ -91,6 +92,7 @@ fn call(script: &Script) -> Params<'static> {
             length: 0,
             compressed: false,
         },
+        dialect: Dialect::default(),
         deadline: None,
         peer: &nowhere,
         local: &nowhere,

@@ -2,6 +2,7 @@
 
 pub(crate) mod calls;
 pub(crate) mod clients;
+pub(crate) mod dialects;
 pub(crate) mod exchanges;
 mod histogram;
 pub(crate) mod increment;

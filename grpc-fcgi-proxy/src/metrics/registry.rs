@@ -4,6 +4,7 @@ use prometheus::{IntCounter, Registry, TextEncoder};
 
 use super::calls::CallMetrics;
 use super::clients::ClientMetrics;
+use super::dialects::DialectMetrics;
 use super::exchanges::ExchangeMetrics;
 use super::pool::PoolMetrics;
 use super::resident::ResidentMetrics;
@@ -15,6 +16,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) calls: CallMetrics,
     pub(crate) clients: ClientMetrics,
+    pub(crate) dialects: DialectMetrics,
     pub(crate) exchanges: ExchangeMetrics,
     pub(crate) pool: PoolMetrics,
 }
@@ -25,6 +27,7 @@ impl Metrics {
         Ok(Self {
             calls: CallMetrics::register(&registry)?,
             clients: ClientMetrics::register(&registry)?,
+            dialects: DialectMetrics::register(&registry)?,
             exchanges: ExchangeMetrics::register(&registry)?,
             pool: PoolMetrics::register(&registry)?,
             registry,

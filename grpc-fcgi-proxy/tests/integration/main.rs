@@ -15,6 +15,7 @@ mod builtin;
 mod check;
 mod connect;
 mod connections;
+mod dialects;
 mod drain;
 mod faults;
 mod http1;

@@ -59,6 +59,18 @@ final class IncomingCall
         return $port === '' ? $address : (str_contains($address, ':') ? "[$address]" : $address) . ":$port";
     }
 
+    /** What the client speaks: grpc, grpc-web, connect or rest; empty if the proxy does not send it. */
+    public function clientProtocol(): string
+    {
+        return (string) ($this->variables['GRPC_CLIENT_PROTOCOL'] ?? '');
+    }
+
+    /** How the client encodes its messages: proto, json or other; empty if the proxy does not send it. */
+    public function clientCodec(): string
+    {
+        return (string) ($this->variables['GRPC_CLIENT_CODEC'] ?? '');
+    }
+
     /** Whether the messages are protobuf; the suffix of the content type names another encoding. */
     public function isProtobuf(): bool
     {

@@ -76,6 +76,18 @@ final class ServerContext
         return $this->call->peer();
     }
 
+    /** What the client speaks, for logs: grpc, grpc-web, connect or rest; empty if the proxy does not send it. */
+    public function clientProtocol(): string
+    {
+        return $this->call->clientProtocol();
+    }
+
+    /** How the client encodes its messages, for logs: proto, json or other; empty if the proxy does not send it. */
+    public function clientCodec(): string
+    {
+        return $this->call->clientCodec();
+    }
+
     /** The path: /package.Service/Method. */
     public function method(): string
     {

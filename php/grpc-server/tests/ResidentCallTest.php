@@ -57,6 +57,22 @@ final class ResidentCallTest extends ResidentTestCase
         self::assertSame('[2001:db8::1]:1234|test|deadline|{"a":["1","2"]}', $text);
     }
 
+    /** @dataProvider dialects */
+    public function test_the_flags_of_a_call_name_its_protocol_and_codec(int $flags, string $dialect): void
+    {
+        $call = $this->proxy->call('Unary', ResidentProxy::UNARY, Call::message('client'), true, ['flags' => $flags]);
+        self::assertSame($dialect, self::text($this->proxy->answer($call)[1]));
+    }
+
+    /** @return list<array{int, string}> */
+    public static function dialects(): array
+    {
+        return [
+            [0x00, 'grpc proto'], [0x01 | 0x08, 'grpc-web proto'], [0x10 | 0x20, 'connect json'], [0x18, 'rest proto'],
+            [0x40, 'grpc other'], [0x60, 'grpc '],
+        ];
+    }
+
     public function test_calls_in_one_read_are_answered_in_order(): void
     {
         $frames = '';

@@ -22,6 +22,14 @@ final class ServerContextTest extends TestCase
         self::assertFalse($context->messageCompressed());
     }
 
+    public function test_it_tells_the_protocol_and_the_codec_of_the_client(): void
+    {
+        $context = self::context(['GRPC_CLIENT_PROTOCOL' => 'connect', 'GRPC_CLIENT_CODEC' => 'json']);
+        self::assertSame(['connect', 'json'], [$context->clientProtocol(), $context->clientCodec()]);
+        $context = self::context([]);
+        self::assertSame(['', ''], [$context->clientProtocol(), $context->clientCodec()]);
+    }
+
     public function test_a_deadline_is_a_point_in_time(): void
     {
         $deadline = (int) ((microtime(true) + 10) * 1e6);

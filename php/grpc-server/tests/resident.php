@@ -41,6 +41,7 @@ function execute(string $request, ServerContext $context): string
         'spin' => spin(),
         'keep' => (string) strlen($kept[] = str_repeat('x', (int) $argument)),
         'secret' => secret($argument),
+        'client' => "{$context->clientProtocol()} {$context->clientCodec()}",
         'about' => implode('|', [$context->peer(), $context->host(), $context->deadline() == Grpc\Timeval::zero()
             ->add(new Grpc\Timeval(1_000_000)) ? 'deadline' : '', json_encode($context->clientMetadata())]),
         'change' => change(),

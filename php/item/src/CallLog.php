@@ -22,10 +22,14 @@ final class CallLog
     /** The longest tracestate fits. A limit is needed because clients choose these values. */
     private const MAX_VALUE_BYTES = 512;
 
-    /** @param array<string, list<string>> $metadata of the client */
-    public static function line(string $path, int $status, array $metadata): string
+    /**
+     * @param string $protocol and $codec of the client
+     * @param array<string, list<string>> $metadata of the client
+     */
+    public static function line(string $path, int $status, string $protocol, string $codec, array $metadata): string
     {
         $entry = ['path' => self::bounded($path), 'grpc_code' => self::CODES[$status] ?? 'Unknown'];
+        $entry += ['protocol' => $protocol, 'codec' => $codec];
         foreach (self::TRACE_HEADERS as $name) {
             if (isset($metadata[$name])) {
                 $entry[$name] = self::bounded(implode(', ', $metadata[$name]));

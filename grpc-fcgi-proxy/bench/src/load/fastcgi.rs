@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, Stream};
 use grpc_fcgi_proxy::application::encode_opening;
+use grpc_fcgi_proxy::binding::dialect::Dialect;
 use grpc_fcgi_proxy::binding::route::Script;
 use grpc_fcgi_proxy::binding::variables::{FormattedAddress, Input, Variables};
 use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
@@ -54,6 +55,7 @@ fn opening(
             authority: "bench",
             headers: &headers,
             input,
+            dialect: Dialect::default(),
             deadline: None,
             peer: &here,
             local: &here,

@@ -28,6 +28,7 @@ use super::group::Group;
 use super::limits::ResidentLimits;
 use super::worker::{NewWorker, WorkerId};
 use super::{Failure, ResidentCall, ResidentError};
+use crate::binding::dialect::Dialect;
 use crate::binding::route::Script;
 use crate::binding::variables::{FormattedAddress, Input, Variables};
 use crate::metrics::registry::Metrics;
@@ -161,6 +162,7 @@ async fn try_begin(
         authority: "host",
         headers: &headers,
         input,
+        dialect: Dialect::default(),
         deadline: None,
         peer: &address,
         local: &address,

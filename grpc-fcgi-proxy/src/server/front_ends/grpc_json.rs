@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Frame;
 
 use super::codec::Json;
+use crate::binding::dialect::{ClientProtocol, Dialect};
 use crate::call::{CallError, RequestBody, ResponseBody};
 
 const GRPC_JSON: HeaderValue = HeaderValue::from_static("application/grpc+json");
@@ -35,7 +36,9 @@ where
     head.headers
         .insert(header::CONTENT_TYPE, content_type::GRPC);
     let body = RequestBody::translated(json.clone().requests(body, encoding));
-    let mut response = call(Request::from_parts(head, body)).await;
+    let mut request = Request::from_parts(head, body);
+    Dialect::attach(ClientProtocol::Grpc, true, &mut request);
+    let mut response = call(request).await;
     let encoding = NamedEncoding::of(response.headers()).known();
     let fields = response.headers_mut();
     fields.insert(header::CONTENT_TYPE, GRPC_JSON);

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt, service_fn};
 
+use crate::binding::dialect::{ClientProtocol, Dialect};
 use crate::call::{self, RequestBody, ResponseBody};
 
 /// The content types that are gRPC-Web.
@@ -56,6 +57,7 @@ where
         let known = HeaderValue::from_static(known);
         request.headers_mut().insert(header::CONTENT_TYPE, known)
     });
+    Dialect::attach(ClientProtocol::GrpcWeb, json.is_some(), &mut request);
     let call = service_fn(async |request: Request<tonic::body::Body>| {
         Ok::<_, Infallible>(call(request.map(RequestBody::from)).await)
     });

@@ -92,6 +92,8 @@ async fn without_the_proxy(php_fpm: &PhpFpm, proxy: &Proxy, call: &RandomCall) -
         ("GRPC_SERVICE", call.service.clone()),
         ("GRPC_METHOD", call.method.clone()),
         ("GRPC_CALL_KIND", "unary".to_owned()),
+        ("GRPC_CLIENT_PROTOCOL", "grpc".to_owned()),
+        ("GRPC_CLIENT_CODEC", "proto".to_owned()),
         ("GRPC_MESSAGE_COMPRESSED", "0".to_owned()),
         ("GRPC_METADATA", call.metadata_list()),
         ("HTTP_HOST", "test.example".to_owned()),

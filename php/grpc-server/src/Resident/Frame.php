@@ -32,6 +32,10 @@ final class Frame
     private const COMPRESSED = 0x01;
     private const INPUT_ENDS = 0x02;
     private const FOREIGN_CODEC = 0x04;
+    private const PROTOCOL_SHIFT = 3;
+    private const CODEC_SHIFT = 5;
+    private const PROTOCOLS = ['grpc', 'grpc-web', 'connect', 'rest'];
+    private const CODECS = ['proto', 'json', 'other', ''];
     private const KINDS = ['unary', 'client_stream', 'server_stream', 'bidi_stream'];
 
     /** The payload of HELLO. */
@@ -57,6 +61,8 @@ final class Frame
         }
         $variables = [
             'GRPC_CALL_KIND' => self::KINDS[$call['kind']] ?? throw new ProtocolError("unknown kind of call $call[kind]"),
+            'GRPC_CLIENT_PROTOCOL' => self::PROTOCOLS[$call['flags'] >> self::PROTOCOL_SHIFT & 0x03],
+            'GRPC_CLIENT_CODEC' => self::CODECS[$call['flags'] >> self::CODEC_SHIFT & 0x03],
             'GRPC_MESSAGE_COMPRESSED' => ($call['flags'] & self::COMPRESSED) !== 0 ? '1' : '0',
             'CONTENT_TYPE' => ($call['flags'] & self::FOREIGN_CODEC) !== 0 ? 'application/grpc+other' : 'application/grpc',
             'REQUEST_URI' => substr($payload, $at, $call['path']),

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::error::ConnectError;
 use super::request;
+use crate::binding::dialect::{ClientProtocol, Dialect};
 use crate::call::{CallError, RequestBody, ResponseBody};
 use crate::server::front_ends::answer::{known, take_metadata, take_status};
 use crate::server::front_ends::codec::Json;
@@ -50,7 +51,9 @@ where
         Some(json) => RequestBody::translated(json.clone().requests(body, encoding)),
         None => body,
     };
-    answer(call(Request::from_parts(head, body)).await, json)
+    let mut request = Request::from_parts(head, body);
+    Dialect::attach(ClientProtocol::Connect, is_json, &mut request);
+    answer(call(request).await, json)
 }
 
 fn answer(mut response: Response<ResponseBody>, json: Option<Json>) -> Response<ResponseBody> {

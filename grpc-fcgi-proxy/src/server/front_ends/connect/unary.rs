@@ -8,6 +8,7 @@ use http::{HeaderValue, Request, Response, StatusCode, header};
 
 use super::error::ConnectError;
 use super::request;
+use crate::binding::dialect::{ClientProtocol, Dialect};
 use crate::call::{CallError, RequestBody, ResponseBody};
 use crate::server::front_ends::answer::{Answer, Content};
 use crate::server::front_ends::codec::{self, Json};
@@ -29,12 +30,9 @@ where
         Err(error) => return error.response(),
     };
     let message = read(body, json.clone(), encoding, limit);
-    let response = call(Request::from_parts(
-        head,
-        RequestBody::translated(once(message)),
-    ))
-    .await;
-    answer(response, json).await
+    let mut request = Request::from_parts(head, RequestBody::translated(once(message)));
+    Dialect::attach(ClientProtocol::Connect, json.is_some(), &mut request);
+    answer(call(request).await, json).await
 }
 
 /// The message of a request, with gRPC's prefix.
