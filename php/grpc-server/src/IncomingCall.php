@@ -74,7 +74,9 @@ final class IncomingCall
     /** Whether the messages are protobuf; the suffix of the content type names another encoding. */
     public function isProtobuf(): bool
     {
-        return preg_match('/^application\/grpc\+(?!proto\s*(?:;|$))/', (string) ($this->variables['CONTENT_TYPE'] ?? '')) === 0;
+        $contentType = (string) ($this->variables['CONTENT_TYPE'] ?? '');
+        return $contentType === 'application/grpc' || $contentType === 'application/grpc+proto'
+            || preg_match('/^application\/grpc\+(?!proto\s*(?:;|$))/', $contentType) === 0;
     }
 
     /** @return array<string, list<string>> */

@@ -30,6 +30,27 @@ final class ServerContextTest extends TestCase
         self::assertSame(['', ''], [$context->clientProtocol(), $context->clientCodec()]);
     }
 
+    /** @dataProvider contentTypes */
+    public function test_the_suffix_of_the_content_type_names_the_encoding(string $contentType, bool $isProtobuf): void
+    {
+        self::assertSame($isProtobuf, (new IncomingCall(['CONTENT_TYPE' => $contentType]))->isProtobuf());
+    }
+
+    /** @return list<array{string, bool}> */
+    public static function contentTypes(): array
+    {
+        return [
+            ['application/grpc', true],
+            ['application/grpc+proto', true],
+            ['application/grpc+proto ; a=b', true],
+            ['application/grpc;charset=utf-8', true],
+            ['', true],
+            ['application/grpc+json', false],
+            ['application/grpc+proto2', false],
+            ['application/grpc+', false],
+        ];
+    }
+
     public function test_a_deadline_is_a_point_in_time(): void
     {
         $deadline = (int) ((microtime(true) + 10) * 1e6);
