@@ -25,7 +25,7 @@ use self::status::StatusFlags;
 pub(crate) use self::tls::TlsFlags;
 pub(crate) use self::values::AuxPath;
 use self::values::{Address, Route, absolute, count, duration, page};
-pub(crate) use self::web::WebFlags;
+pub(crate) use self::web::{UnknownFields, WebFlags};
 
 use crate::binding::route::{Routes, Script};
 
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn an_invalid_flag_is_refused_with_an_example_of_a_valid_one() {
-        let table: [(&[&str], &str); 29] = [
+        let table: [(&[&str], &str); 31] = [
             (&["-a", "8080"], "expected HOST:PORT"),
             (&["-a", "::1:8080"], "expected HOST:PORT"),
             (&["-a", "localhost:99999"], "expected HOST:PORT"),
@@ -324,6 +324,14 @@ mod tests {
             (
                 &["--grpc-web", "--grpc-web-origin", "https://a/b"],
                 "expected an origin",
+            ),
+            (
+                &["--json-unknown-fields", "drop"],
+                "--descriptor-set <FILE>",
+            ),
+            (
+                &["--descriptor-set", "a", "--json-unknown-fields", "keep"],
+                "[possible values: refuse, drop]",
             ),
             (&["--max-connections", "0"], "from 1 to 65536"),
             (&["--max-concurrent-streams", "0"], "1..=65536"),

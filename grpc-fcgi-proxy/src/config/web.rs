@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 use http::HeaderValue;
 use http::uri::Authority;
 
@@ -37,6 +37,21 @@ pub(crate) struct WebFlags {
         requires = "web"
     )]
     pub(crate) allow_origin: Vec<Origin>,
+
+    /// What becomes of fields, and names of enum values, in a client's JSON that its --descriptor-set does not have [default:
+    /// refuse]
+    #[arg(long, requires = "descriptor_set")]
+    pub(crate) json_unknown_fields: Option<UnknownFields>,
+}
+
+/// What becomes of fields in a client's JSON that the message does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnknownFields {
+    /// The call fails with INVALID_ARGUMENT, whose message names the field
+    #[default]
+    Refuse,
+    /// The script does not see them, as in messages of a newer schema
+    Drop,
 }
 
 impl WebFlags {
@@ -50,7 +65,10 @@ impl WebFlags {
         if self.rest {
             return Some("--rest");
         }
-        self.connect.then_some("--connect")
+        if self.connect {
+            return Some("--connect");
+        }
+        self.json_unknown_fields.map(|_| "--json-unknown-fields")
     }
 }
 

@@ -3,7 +3,7 @@
 use http::Response;
 use serde_json::{Value, json};
 
-use crate::support::{PhpFpm, Proxy, WebClient, message, php, serve};
+use crate::support::{Client, PhpFpm, Proxy, WebClient, code, message, php, serve};
 
 const SERVICE: &str = "/connectrpc.conformance.v1.ConformanceService";
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -70,6 +70,38 @@ async fn a_request_that_is_not_the_json_of_the_method_is_refused_with_the_reason
     assert_eq!(value(&response)["code"], "resource_exhausted");
     let response = post(&mut client, "Unary", &json!({})).await;
     assert_eq!(response.status(), 200);
+}
+
+#[tokio::test]
+async fn unknown_fields_can_be_dropped() {
+    let flags = ["--json-unknown-fields", "drop"];
+    let (_php_fpm, _proxy, mut client) = conformance(&flags).await;
+    let definition = json!({"responseData": "aGVsbG8=", "of a newer schema": [{}]});
+    let request = json!({"responseDefinitoin": {}, "responseDefinition": definition});
+    let response = post(&mut client, "Unary", &request).await;
+    assert_eq!(value(&response)["payload"]["data"], "aGVsbG8=");
+}
+
+/// A request of `ServerStream` that has an unknown field.
+async fn grpc_json(flags: &[&str]) -> (tonic::Code, Vec<u8>) {
+    let (_php_fpm, proxy, _client) = conformance(flags).await;
+    let client = Client::connect(proxy.address).await;
+    let definition = json!({"responseData": ["aGVsbG8="]});
+    let request = json!({"unknown": 1, "responseDefinition": definition}).to_string();
+    let path = format!("{SERVICE}/ServerStream");
+    let fields = [("content-type", "application/grpc+json")];
+    let response = client.send(&path, message(request.as_bytes()), &fields);
+    let response = response.await.unwrap();
+    (code(response.status_fields()), response.body.to_vec())
+}
+
+#[tokio::test]
+async fn grpc_with_json_refuses_or_drops_unknown_fields_too() {
+    assert_eq!(grpc_json(&[]).await.0, tonic::Code::InvalidArgument);
+    let (code, body) = grpc_json(&["--json-unknown-fields", "drop"]).await;
+    assert_eq!(code, tonic::Code::Ok);
+    let answer: Value = serde_json::from_slice(&body[5..]).unwrap();
+    assert_eq!(answer["payload"]["data"], "aGVsbG8=");
 }
 
 #[tokio::test]
@@ -157,16 +189,17 @@ async fn what_is_no_connect_is_refused() {
 
 #[tokio::test]
 async fn an_incomplete_descriptor_set_is_refused_before_a_port_is_bound() {
+    refused(&["--connect"], "--connect").await;
+    let flags = ["--json-unknown-fields", "refuse"];
+    refused(&flags, "--json-unknown-fields").await;
+}
+
+async fn refused(flags: &[&str], named: &str) {
     let set = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(set.path(), crate::support::descriptors::test_service()).unwrap();
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"))
-        .args([
-            "--address",
-            "127.0.0.1:0",
-            "--fastcgi",
-            "tcp://127.0.0.1:9",
-            "--connect",
-        ])
+        .args(["--address", "127.0.0.1:0", "--fastcgi", "tcp://127.0.0.1:9"])
+        .args(flags)
         .arg("--descriptor-set")
         .arg(set.path())
         .arg("/app/index.php")
@@ -176,7 +209,7 @@ async fn an_incomplete_descriptor_set_is_refused_before_a_port_is_bound() {
     assert!(!output.status.success());
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        text.contains("--connect needs descriptor sets with their imports"),
+        text.contains(&format!("{named} needs descriptor sets with their imports")),
         "{text}"
     );
     assert!(!text.contains("serving"));

@@ -22,6 +22,8 @@ use crate::call::{Aborted, Bridge, CallError, CallLimits, Compression, RequestBo
 pub(super) struct Codecs {
     pub(super) schema: Arc<Schema>,
     pub(super) bridge: Arc<Bridge>,
+    /// What to do with fields of JSON that the schema does not have.
+    pub(super) unknown: Unknown,
 }
 
 impl Codecs {
@@ -32,7 +34,7 @@ impl Codecs {
             schema: Arc::clone(&self.schema),
             request: method.request,
             response: method.response,
-            unknown: Unknown::Refuse,
+            unknown: self.unknown,
             compression: self.bridge.compression.clone(),
             limits: self.bridge.limits,
         })

@@ -18,12 +18,13 @@ use http::{Request, Response, Version};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 use transcoding::Schema;
+use transcoding::json::Unknown;
 use transcoding::rest::NotFound;
 
 use self::codec::Codecs;
 pub(crate) use self::rest::Rest;
 use crate::call::{self, Bridge, RequestBody, ResponseBody};
-use crate::config::WebFlags;
+use crate::config::{UnknownFields, WebFlags};
 
 /// What is served besides gRPC.
 #[derive(Debug)]
@@ -47,7 +48,14 @@ impl FrontEnds {
             web: flags.grpc_web,
             connect: flags.connect,
             rest,
-            codecs: Codecs { schema, bridge },
+            codecs: Codecs {
+                schema,
+                bridge,
+                unknown: match flags.json_unknown_fields.unwrap_or_default() {
+                    UnknownFields::Refuse => Unknown::Refuse,
+                    UnknownFields::Drop => Unknown::Drop,
+                },
+            },
         }
     }
 
