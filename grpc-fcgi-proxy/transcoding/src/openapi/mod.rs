@@ -34,6 +34,11 @@ const DESCRIPTION: &str = "A field that a response lacks has its default value. 
 ///
 /// Of routes with the same verb whose templates are the same path for OpenAPI, it has the most specific one. It lacks those
 /// whose HTTP verb OpenAPI does not have. A route for all HTTP verbs (`*`) is there for DELETE, GET, PATCH, POST and PUT.
+///
+/// What it says is accepted, with these exceptions: the depth and the length of a request are bounded, an Any has the fields
+/// of its type, and the fields of a oneof within a message of a oneof exclude each other in a query, too. It leaves out what
+/// OpenAPI cannot say or readers would not look for: the value of `**` can be several segments or none, a query can have
+/// lists within a message of a oneof and recursive messages at any depth, and strings can have numbers with an exponent.
 #[must_use]
 pub fn document(schema: &Schema, routes: &Routes, title: &str, version: &str) -> Vec<u8> {
     let comments = Comments::of(schema.pool());

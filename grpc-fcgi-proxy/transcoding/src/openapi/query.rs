@@ -25,8 +25,11 @@ pub(super) fn parameters(
     let mut parameters = Vec::new();
     let mut choices: Vec<Choice> = Vec::new();
     for path in fields {
+        let is_list = path.last().is_some_and(FieldDescriptor::is_list);
         match Choice::of(&path) {
             None => parameters.push(parameter(&path, schemas)),
+            // An object of a query can have no lists.
+            Some(_) if is_list => {}
             Some(choice) => match choices.iter_mut().find(|other| other.name == choice.name) {
                 Some(other) => other.fields.extend(choice.fields),
                 None => choices.push(choice),
@@ -127,11 +130,8 @@ struct Choice {
 }
 
 impl Choice {
-    /// That of the outermost oneof. A list has no place within an object.
+    /// That of the outermost oneof.
     fn of(path: &FieldPath) -> Option<Self> {
-        if path.last()?.is_list() {
-            return None;
-        }
         let oneofs = path.iter().map(|field| field.containing_oneof());
         let (depth, oneof) = oneofs
             .enumerate()

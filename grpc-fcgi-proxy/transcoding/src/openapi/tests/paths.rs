@@ -159,7 +159,6 @@ fn a_query_has_what_neither_the_path_nor_the_body_has() {
             "durations",
             "nothing",
             "filter.prefix",
-            "address.lines",
             "place",
             "filter.order",
         ]
