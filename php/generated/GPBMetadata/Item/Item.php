@@ -14,9 +14,10 @@ class Item
         if (static::$is_initialized == true) {
           return;
         }
+        \GPBMetadata\Google\Api\Annotations::initOnce();
         $pool->internalAddGeneratedFile(
             '
-ô
+¼
 item/item.protoitem"5
 Item
 
@@ -38,12 +39,12 @@ page_token (	"G
 
 id (	
 item (2
-.item.Item2¼
-ItemService+
+.item.Item2„
+ItemServiceC
 GetItem.item.GetItemRequest
-.item.Item<
-	ListItems.item.ListItemsRequest.item.ListItemsResponseB
-LookupItems.item.GetItemRequest.item.LookupItemsResponse(0bproto3'
+.item.Item"‚Óä“/v1/items/{id}O
+	ListItems.item.ListItemsRequest.item.ListItemsResponse"‚Óä“	/v1/items_
+LookupItems.item.GetItemRequest.item.LookupItemsResponse"‚Óä“"/v1/items:lookup:*(0bproto3'
         , true);
 
         static::$is_initialized = true;
