@@ -156,8 +156,19 @@ async fn errors_are_a_status_as_json() {
         let found = error["message"].as_str().unwrap();
         assert!(found.contains(message), "{method} {path}: {found}");
     }
-    let response = served.send("DELETE", "/v1/shelves", b"").await;
-    assert_eq!(response.headers()["allow"], "POST");
+    // OPTIONS without the fields of a browser is an HTTP method like others.
+    for method in ["DELETE", "OPTIONS"] {
+        let response = served.send(method, "/v1/shelves", b"").await;
+        assert_eq!(response.status(), 405, "{method}");
+        assert_eq!(response.headers()["allow"], "POST", "{method}");
+    }
+    let response = served
+        .get("/v1/shelves/1", &[("grpc-timeout", "soon")])
+        .await;
+    assert_eq!(
+        (response.status().as_u16(), &value(&response)["code"]),
+        (400, &json!(3))
+    );
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use grpc_wire::content_type;
-use http::{Request, Response, Version};
+use http::{Method, Request, Response, Version, header};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::cors::CorsLayer;
 use transcoding::Schema;
@@ -82,7 +82,7 @@ impl FrontEnds {
     where
         F: Future<Output = Response<ResponseBody>>,
     {
-        if !self.use_http1() {
+        if !self.use_http1() || is_plain_options(&request) {
             return self.translate(request, &call).await;
         }
         let translated =
@@ -132,4 +132,10 @@ impl FrontEnds {
             (false, _) => call(request).await,
         }
     }
+}
+
+/// Whether it is an OPTIONS that no browser sends ahead of a call, and that tower-http would answer all the same.
+fn is_plain_options<B>(request: &Request<B>) -> bool {
+    let preflight = header::ACCESS_CONTROL_REQUEST_METHOD;
+    request.method() == Method::OPTIONS && !request.headers().contains_key(preflight)
 }

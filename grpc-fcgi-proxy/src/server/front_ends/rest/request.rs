@@ -7,6 +7,7 @@ use grpc_wire::content_type;
 use grpc_wire::encoding::NamedEncoding;
 use grpc_wire::message::{Message, MessageError};
 use grpc_wire::status::{Code, Status};
+use grpc_wire::timeout;
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use tokio_util::codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Decoder};
@@ -29,6 +30,12 @@ pub(super) fn translate(
         head.headers.remove(accepted);
     }
     let encoding = encoding::translate(&mut head.headers, named, accepted, true)?;
+    if timeout::requested(&head.headers).is_err() {
+        return Err(Status::new(
+            Code::InvalidArgument,
+            "grpc-timeout is not 1 to 8 digits and a unit: H, M, S, m, u or n",
+        ));
+    }
     head.headers.remove(header::CONTENT_LENGTH);
     head.headers
         .insert(header::CONTENT_TYPE, content_type::GRPC);
