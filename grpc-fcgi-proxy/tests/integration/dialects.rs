@@ -1,12 +1,7 @@
 //! What scripts, metrics and the log learn of a client's protocol and codec.
 
-use prost::Message;
-use prost_types::field_descriptor_proto::{Label, Type};
-use prost_types::method_options::IdempotencyLevel;
-use prost_types::{
-    DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet,
-    MethodDescriptorProto, MethodOptions, ServiceDescriptorProto,
-};
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::support::{BINARY, Client, MODES, PhpFpm, Proxy, TEXT, WebClient, message, php};
@@ -20,45 +15,13 @@ const FORGED: [(&str, &str); 2] = [
 ];
 const JSON: &[u8] = br#"{"value":"client"}"#;
 
-/// The service of `resident.php`; its message has the form of a StringValue.
 fn descriptor_set() -> Vec<u8> {
-    let field = FieldDescriptorProto {
-        name: Some("value".into()),
-        number: Some(1),
-        label: Some(Label::Optional.into()),
-        r#type: Some(Type::String.into()),
-        ..FieldDescriptorProto::default()
-    };
-    let text = DescriptorProto {
-        name: Some("Text".into()),
-        field: vec![field],
-        ..DescriptorProto::default()
-    };
-    let method = |name: &str, streams: bool| MethodDescriptorProto {
-        name: Some(name.into()),
-        input_type: Some(".test.Text".into()),
-        output_type: Some(".test.Text".into()),
-        client_streaming: Some(streams),
-        server_streaming: Some(streams),
-        options: Some(MethodOptions {
-            idempotency_level: Some(IdempotencyLevel::NoSideEffects.into()),
-            ..MethodOptions::default()
-        }),
-    };
-    let service = ServiceDescriptorProto {
-        name: Some("Service".into()),
-        method: vec![method("Method", false), method("BidiStream", true)],
-        ..ServiceDescriptorProto::default()
-    };
-    let file = FileDescriptorProto {
-        name: Some("test.proto".into()),
-        package: Some("test".into()),
-        syntax: Some("proto3".into()),
-        message_type: vec![text],
-        service: vec![service],
-        ..FileDescriptorProto::default()
-    };
-    FileDescriptorSet { file: vec![file] }.encode_to_vec()
+    let folders = ["tests/integration/dialects", "../proto"]
+        .map(|folder| Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+    let mut compiler = protox::Compiler::new(folders).unwrap();
+    compiler.include_imports(true);
+    compiler.open_file("dialects.proto").unwrap();
+    compiler.encode_file_descriptor_set()
 }
 
 /// The service of `resident.php`, which answers `client` with the dialect.
@@ -66,7 +29,7 @@ async fn serve(php_fpm: &PhpFpm, mode: &[&str]) -> Proxy {
     let set = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(set.path(), descriptor_set()).unwrap();
     let set = set.path().to_str().unwrap();
-    let flags = ["--connect", "--grpc-web", "--descriptor-set", set];
+    let flags = ["--connect", "--grpc-web", "--rest", "--descriptor-set", set];
     let script = php("fixtures/resident.php");
     Proxy::start(
         &php_fpm.url(),
@@ -111,7 +74,7 @@ async fn by_grpc_in_all_codecs(client: &Client) -> Answers {
     answers
 }
 
-async fn by_web_and_connect(web: &mut WebClient) -> Answers {
+async fn by_web_connect_and_rest(web: &mut WebClient) -> Answers {
     let (framed, framed_json) = (message(&proto()), message(JSON));
     let mut answers = Vec::new();
     for (content_type, path, body, expected) in [
@@ -144,6 +107,8 @@ async fn by_web_and_connect(web: &mut WebClient) -> Answers {
     let path = format!("{PATH}?{query}");
     let get = web.send("GET", &path, Vec::new(), &FORGED).await;
     answers.push((get.into_body().to_vec(), "connect json"));
+    let rest = web.send("GET", "/v1/client", Vec::new(), &FORGED).await;
+    answers.push((rest.into_body().to_vec(), "rest json"));
     let mut text = web.call("Method", TEXT, &framed, &FORGED).await;
     answers.push((text.next().await.unwrap().1, "grpc-web proto"));
     answers
@@ -157,7 +122,7 @@ async fn scripts_and_metrics_tell_protocols_and_codecs_apart() {
         let client = Client::connect(proxy.address).await;
         let mut web = WebClient::connect(proxy.address).await;
         let mut answers = by_grpc_in_all_codecs(&client).await;
-        answers.extend(by_web_and_connect(&mut web).await);
+        answers.extend(by_web_connect_and_rest(&mut web).await);
         for (answer, expected) in &answers {
             let answer = String::from_utf8_lossy(answer);
             assert!(answer.contains(expected), "{expected}: {answer:?} {mode:?}");
@@ -172,6 +137,7 @@ async fn scripts_and_metrics_tell_protocols_and_codecs_apart() {
             ("grpc-web", "json", 1.0),
             ("connect", "proto", 2.0),
             ("connect", "json", 3.0),
+            ("rest", "json", 1.0),
         ] {
             let labels = format!(r#"codec="{codec}",protocol="{protocol}""#);
             let name = format!("grpc_server_protocol_calls_total{{{labels}}}");

@@ -18,6 +18,7 @@ use transcoding::{Schema, openapi};
 use self::messages::Messages;
 use super::answer::Content;
 use super::codec::Codecs;
+use crate::binding::dialect::{ClientProtocol, Dialect};
 use crate::call::{RequestBody, ResponseBody};
 use crate::config::WebFlags;
 
@@ -144,10 +145,11 @@ where
     };
     let messages = Messages::new(found, json, &request);
     let format = stream::Format::of(&messages, request.headers());
-    let request = match request::translate(&messages, request) {
+    let mut request = match request::translate(&messages, request) {
         Ok(request) => request,
         Err(status) => return status::response(&messages.json.schema, &status),
     };
+    Dialect::attach(ClientProtocol::Rest, true, &mut request);
     let response = call(request).await;
     match format {
         Some(format) => stream::answer(response, messages, format).await,
