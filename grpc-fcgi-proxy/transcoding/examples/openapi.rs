@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::Write;
 use std::{env, fs, io};
 
+use transcoding::json::Unknown;
 use transcoding::rest::Routes;
 use transcoding::{Schema, openapi};
 
@@ -12,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let sets = sets?;
     let schema = Schema::read(sets.iter().map(Vec::as_slice))?;
     let routes = Routes::of(&schema)?;
-    let document = openapi::document(&schema, &routes, "Methods", "1");
+    let document = openapi::document(&schema, &routes, Unknown::Refuse, "Methods", "1");
     io::stdout().write_all(&document)?;
     Ok(())
 }

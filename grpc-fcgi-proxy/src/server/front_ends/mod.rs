@@ -36,6 +36,13 @@ pub(crate) struct FrontEnds {
     codecs: Codecs,
 }
 
+fn unknown(flags: &WebFlags) -> Unknown {
+    match flags.json_unknown_fields.unwrap_or_default() {
+        UnknownFields::Refuse => Unknown::Refuse,
+        UnknownFields::Drop => Unknown::Drop,
+    }
+}
+
 impl FrontEnds {
     pub(crate) fn new(
         flags: &WebFlags,
@@ -51,10 +58,7 @@ impl FrontEnds {
             codecs: Codecs {
                 schema,
                 bridge,
-                unknown: match flags.json_unknown_fields.unwrap_or_default() {
-                    UnknownFields::Refuse => Unknown::Refuse,
-                    UnknownFields::Drop => Unknown::Drop,
-                },
+                unknown: unknown(flags),
             },
         }
     }

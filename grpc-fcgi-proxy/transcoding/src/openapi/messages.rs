@@ -39,11 +39,7 @@ pub(super) fn without(
         };
         properties.insert(extension.json_name().to_owned(), schema);
     }
-    let mut object = json!({
-        "type": "object",
-        "properties": properties,
-        "additionalProperties": false,
-    });
+    let mut object = schemas.object(properties);
     let exclusions = exclusions(message, &present);
     if !exclusions.is_empty() {
         object["allOf"] = exclusions.into();
@@ -189,14 +185,14 @@ fn has_value(field: &FieldDescriptor) -> Value {
 }
 
 /// An enum: the names of its values, or a number, which need not be one of them.
-pub(super) fn enumeration(descriptor: &EnumDescriptor, comments: &Comments) -> Value {
+pub(super) fn enumeration(descriptor: &EnumDescriptor, schemas: &Schemas<'_>) -> Value {
+    let comments = schemas.comments;
     let file = descriptor.parent_file();
     let names: Vec<_> = descriptor
         .values()
         .map(|value| value.name().to_owned())
         .collect();
-    let names = json!({"type": "string", "enum": names});
-    let mut choices = vec![names, enum_number()];
+    let mut choices = vec![schemas.names(names), enum_number()];
     if is_null(descriptor) {
         choices.push(json!({"type": "null"}));
     }

@@ -23,6 +23,7 @@ use serde_json::json;
 use self::comments::Comments;
 use self::paths::Paths;
 use self::schemas::Schemas;
+use crate::json::Unknown;
 use crate::rest::Routes;
 use crate::schema::Schema;
 
@@ -30,7 +31,8 @@ use crate::schema::Schema;
 const DESCRIPTION: &str = "A field that a response lacks has its default value. A request may name fields as the .proto files \
                            do, too.";
 
-/// The document of the routes, as JSON. `title` and `version` are those of its `info`. The schema is that of the routes.
+/// The document of the routes, as JSON. `title` and `version` are those of its `info`. The schema is that of the routes, and
+/// `unknown` is what they do with fields and names that it does not have.
 ///
 /// Of routes with the same verb whose templates are the same path for OpenAPI, it has the most specific one. It lacks those
 /// whose HTTP verb OpenAPI does not have. A route for all HTTP verbs (`*`) is there for DELETE, GET, PATCH, POST and PUT.
@@ -40,9 +42,15 @@ const DESCRIPTION: &str = "A field that a response lacks has its default value. 
 /// OpenAPI cannot say or readers would not look for: the value of `**` can be several segments or none, a query can have
 /// lists within a message of a oneof and recursive messages at any depth, and strings can have numbers with an exponent.
 #[must_use]
-pub fn document(schema: &Schema, routes: &Routes, title: &str, version: &str) -> Vec<u8> {
+pub fn document(
+    schema: &Schema,
+    routes: &Routes,
+    unknown: Unknown,
+    title: &str,
+    version: &str,
+) -> Vec<u8> {
     let comments = Comments::of(schema.pool());
-    let mut schemas = Schemas::new(&comments);
+    let mut schemas = Schemas::new(&comments, unknown);
     let mut paths = Paths::default();
     for route in routes.routes() {
         paths.add(route);

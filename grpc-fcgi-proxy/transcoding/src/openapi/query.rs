@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::messages::described;
 use super::parameters::{FieldPath, value};
@@ -153,11 +153,8 @@ impl Choice {
             };
             (name(path), schema)
         });
-        let mut schema = json!({
-            "type": "object",
-            "properties": properties.collect::<Map<_, _>>(),
-            "additionalProperties": false,
-        });
+        let properties = properties.collect();
+        let mut schema = schemas.object(properties);
         if self.fields.iter().all(|path| path.len() == self.depth + 1) {
             schema["maxProperties"] = 1.into();
         } else {

@@ -8,10 +8,12 @@ use serde_json::{Map, Value, json};
 use super::comments::Comments;
 use super::scalars::Scalar;
 use super::{messages, well_known};
+use crate::json::Unknown;
 
 /// The types that were referred to so far.
 pub(super) struct Schemas<'a> {
     pub(super) comments: &'a Comments,
+    unknown: Unknown,
     /// `None` until it is described.
     components: BTreeMap<String, Option<Value>>,
     /// Recursive types refer to themselves, so no type is described within another.
@@ -24,11 +26,29 @@ enum Type {
 }
 
 impl<'a> Schemas<'a> {
-    pub(super) fn new(comments: &'a Comments) -> Self {
+    pub(super) fn new(comments: &'a Comments, unknown: Unknown) -> Self {
         Self {
             comments,
+            unknown,
             components: BTreeMap::new(),
             pending: Vec::new(),
+        }
+    }
+
+    /// An object of these properties: whether it may have others depends on what is done with those.
+    pub(super) fn object(&self, properties: Map<String, Value>) -> Value {
+        let mut object = json!({"type": "object", "properties": properties});
+        if self.unknown == Unknown::Refuse {
+            object["additionalProperties"] = false.into();
+        }
+        object
+    }
+
+    /// One of these names, or any, of which the others are dropped.
+    pub(super) fn names(&self, names: Vec<String>) -> Value {
+        match self.unknown {
+            Unknown::Refuse => json!({"type": "string", "enum": names}),
+            Unknown::Drop => json!({"type": "string", "examples": names}),
         }
     }
 
@@ -42,7 +62,7 @@ impl<'a> Schemas<'a> {
                     (message.full_name().to_owned(), schema)
                 }
                 Type::Enum(descriptor) => {
-                    let schema = messages::enumeration(&descriptor, self.comments);
+                    let schema = messages::enumeration(&descriptor, &self);
                     (descriptor.full_name().to_owned(), schema)
                 }
             };

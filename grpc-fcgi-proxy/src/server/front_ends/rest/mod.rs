@@ -12,6 +12,7 @@ use anyhow::{Context, ensure};
 use bytes::Bytes;
 use grpc_wire::status::{Code, Status};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use transcoding::json::Unknown;
 use transcoding::rest::{Found, NotFound, Routes};
 use transcoding::{Schema, openapi};
 
@@ -48,7 +49,9 @@ impl Rest {
             !flags.openapi || routes.find(Method::GET.as_str(), OPENAPI).is_err(),
             "--openapi serves GET {OPENAPI}, which is the path of a google.api.http rule, too"
         );
-        let openapi = flags.openapi.then(|| describe(schema, &routes));
+        let openapi = flags
+            .openapi
+            .then(|| describe(schema, &routes, super::unknown(flags)));
         Ok(Some(Self { routes, openapi }))
     }
 
@@ -106,14 +109,14 @@ impl Rest {
 }
 
 /// The OpenAPI document of the routes, with the names of their services as its title.
-fn describe(schema: &Schema, routes: &Routes) -> Bytes {
+fn describe(schema: &Schema, routes: &Routes, unknown: Unknown) -> Bytes {
     let services = routes.routes().filter_map(|route| {
         let (service, _) = route.method().trim_start_matches('/').split_once('/')?;
         Some(service)
     });
     let services: BTreeSet<_> = services.collect();
     let title = services.into_iter().collect::<Vec<_>>().join(", ");
-    openapi::document(schema, routes, &title, "1").into()
+    openapi::document(schema, routes, unknown, &title, "1").into()
 }
 
 fn serve_document(method: &Method, document: &Bytes) -> Response<ResponseBody> {

@@ -10,14 +10,16 @@ use crate::json::Unknown;
 use crate::openapi::comments::Comments;
 use crate::openapi::schemas::Schemas;
 
-static COMPONENTS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+static COMPONENTS: LazyLock<Map<String, Value>> = LazyLock::new(|| components(Unknown::Refuse));
+
+fn components(unknown: Unknown) -> Map<String, Value> {
     let set = protox::compile(["types.proto"], ["src/openapi/tests"]).unwrap();
     let pool = DescriptorPool::decode(set.encode_to_vec().as_slice()).unwrap();
     let comments = Comments::of(&pool);
-    let mut schemas = Schemas::new(&comments);
+    let mut schemas = Schemas::new(&comments, unknown);
     schemas.message(&pool.get_message_by_name("types.Types").unwrap());
     schemas.finish()
-});
+}
 
 fn field(name: &str) -> &'static Value {
     &COMPONENTS["types.Types"]["properties"][name]
@@ -93,6 +95,19 @@ fn fields_have_their_names_in_json() {
     assert!(field("renamed").is_null());
     assert_eq!(COMPONENTS["types.Types"]["additionalProperties"], false);
     assert_eq!(COMPONENTS["types.Types"].get("required"), None);
+}
+
+#[test]
+fn unknown_fields_and_names_are_allowed_if_they_are_dropped() {
+    let components = components(Unknown::Drop);
+    let types = &components["types.Types"];
+    assert_eq!(types.get("additionalProperties"), None);
+    let empty = &components["google.protobuf.Empty"];
+    assert_eq!(empty["additionalProperties"], false);
+    assert_eq!(
+        components["types.Color"]["anyOf"][0],
+        json!({"type": "string", "examples": ["NO_COLOR", "RED", "BLUE"]})
+    );
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
+use crate::json::Unknown;
 use crate::openapi::document;
 use crate::rest::Routes;
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let schema = super::schema(&["odd.proto"]);
     let routes = Routes::of(&schema).unwrap();
-    let document = document(&schema, &routes, "The title", "1.2");
+    let document = document(&schema, &routes, Unknown::Refuse, "The title", "1.2");
     serde_json::from_slice(&document).unwrap()
 });
 
@@ -56,7 +57,7 @@ fn the_document_has_its_title_and_version() {
 fn the_document_is_the_same_each_time() {
     let schema = super::schema(&["odd.proto"]);
     let routes = Routes::of(&schema).unwrap();
-    let again = document(&schema, &routes, "The title", "1.2");
+    let again = document(&schema, &routes, Unknown::Refuse, "The title", "1.2");
     assert_eq!(again, DOCUMENT.to_string().into_bytes());
 }
 
