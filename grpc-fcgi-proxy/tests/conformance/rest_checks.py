@@ -8,8 +8,8 @@ from schemathesis.core.failures import Failure
 
 @schemathesis.serializer("application/x-ndjson")
 def lines(ctx, value):
-    """A line for each message. What is no list is a request that the document forbids."""
-    values = value if isinstance(value, list) else [value]
+    """A line for each message. What is no list, which the document forbids, becomes a line that is no message."""
+    values = value if isinstance(value, list) else [[value]]
     return "".join(json.dumps(value) + "\n" for value in values).encode()
 
 
