@@ -38,7 +38,7 @@ const RESIDENT: &str = "Resident workers";
 const SERVICES: &str = "Services";
 const LIMITS: &str = "Limits on clients";
 const TLS: &str = "TLS";
-const WEB: &str = "gRPC-Web";
+const WEB: &str = "gRPC-Web, Connect and REST";
 
 const EXAMPLES: &str = "\
 Examples:
