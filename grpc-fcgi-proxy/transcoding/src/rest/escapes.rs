@@ -24,8 +24,8 @@ pub(super) fn decode_form(text: &str) -> Option<Cow<'_, str>> {
     Some(decode(&spaced)?.into_owned().into())
 }
 
-/// Decodes a part of a path that may be more than one segment: reserved characters stay encoded, since a `%2F` within a
-/// segment would pass for the end of it.
+/// Decodes a part of a path that may be more than one segment. A `%2F` or `%2f` stays as it is, as http.proto says of
+/// HttpRule: within a segment, a slash would pass for the end of it.
 pub(super) fn decode_segments(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -33,7 +33,7 @@ pub(super) fn decode_segments(text: &str) -> Option<String> {
         rest = after;
         let escape = if byte == b'%' { escape(after) } else { None };
         match escape {
-            Some(escaped) if !is_reserved(escaped) => {
+            Some(escaped) if escaped != b'/' => {
                 decoded.push(escaped);
                 rest = &after[2..];
             }
@@ -53,9 +53,4 @@ fn escape(text: &[u8]) -> Option<u8> {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let value = digit(*text.first()?)? << 4 | digit(*text.get(1)?)?;
     u8::try_from(value).ok()
-}
-
-/// Of RFC 6570, section 1.5.
-fn is_reserved(byte: u8) -> bool {
-    b":/?#[]@!$&'()*+,;=".contains(&byte)
 }

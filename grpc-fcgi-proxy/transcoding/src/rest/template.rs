@@ -34,7 +34,7 @@ pub struct Variable {
     pub field: String,
     /// Its segments in the template's.
     pub segments: Range<usize>,
-    /// Whether it can have several segments. Reserved characters stay percent-encoded in its value then.
+    /// Whether it can have several segments. A slash within one of them stays percent-encoded in its value.
     pub is_multiple: bool,
     /// Whether it ends with `**`.
     has_rest: bool,
