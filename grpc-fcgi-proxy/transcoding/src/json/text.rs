@@ -78,9 +78,10 @@ impl<'de> Deserializer<'de> for Text<'_> {
     }
 
     fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        // All that grpc-gateway accepts, by strconv.ParseBool of Go; Envoy's transcoder accepts these and more.
         match self.0 {
-            "true" => visitor.visit_bool(true),
-            "false" => visitor.visit_bool(false),
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => visitor.visit_bool(true),
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => visitor.visit_bool(false),
             text => visitor.visit_str(text),
         }
     }

@@ -4,7 +4,7 @@ use prost::encoding::{WireType, encode_key, encode_varint};
 
 use super::{RequestBody, RequestError, ResponseBody};
 use crate::json::{Unknown, WriteError};
-use crate::schema::{MessageId, Schema, ValueType};
+use crate::schema::{Field, MessageId, Schema, ValueType};
 
 /// Of a request message.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,21 @@ impl Part {
             raw,
         }
     }
+
+    /// Appends what an empty body is: a message without fields, as in grpc-gateway and Envoy's transcoder.
+    fn write_empty(self, schema: &Schema, message: MessageId, out: &mut Vec<u8>) {
+        let field = self
+            .field
+            .map(|index| &schema.message_type(message).fields[index]);
+        if let Some(field) = field.filter(|field| is_single_message(field)) {
+            encode_key(field.number, WireType::LengthDelimited, out);
+            encode_varint(0, out);
+        }
+    }
+}
+
+fn is_single_message(field: &Field) -> bool {
+    matches!(field.value, ValueType::Message(_)) && !field.is_repeated()
 }
 
 fn is_http_body(schema: &Schema, message: MessageId) -> bool {
@@ -95,6 +110,14 @@ impl RequestPart {
         }
     }
 
+    /// Whether the body is a field of the same oneof as this one.
+    pub(super) fn excludes(self, schema: &Schema, message: MessageId, index: usize) -> bool {
+        let fields = &schema.message_type(message).fields;
+        let oneof = fields[index].oneof;
+        let body = self.field().filter(|body| *body != index);
+        oneof.is_some() && body.is_some_and(|body| fields[body].oneof == oneof)
+    }
+
     pub(super) fn read(
         self,
         schema: &Schema,
@@ -116,7 +139,10 @@ impl RequestPart {
                 write_raw(number, content_type.unwrap_or_default(), body, out);
                 Ok(())
             }
-            Self::Part(_) if body.trim_ascii().is_empty() => Ok(()),
+            Self::Part(part) if body.trim_ascii().is_empty() => {
+                part.write_empty(schema, message, out);
+                Ok(())
+            }
             Self::Part(Part { field: None, .. }) => {
                 Ok(schema.read_json(message, body, unknown, out)?)
             }

@@ -78,8 +78,8 @@ impl FieldPath {
 fn within(schema: &Schema, field: &Field) -> Option<MessageId> {
     match field.value {
         ValueType::Message(id) if !field.is_repeated() => {
-            let is_object = schema.message_type(id).form == Form::Object;
-            is_object.then_some(id)
+            let form = schema.message_type(id).form;
+            (form != Form::Special).then_some(id)
         }
         _ => None,
     }
@@ -120,6 +120,8 @@ pub(super) enum Conflict {
     Twice,
     #[error("and another field exclude each other: send one of them")]
     Oneof,
+    #[error("is sent both as one value and field by field: send one of the two")]
+    Form,
 }
 
 impl Fields {
@@ -168,18 +170,20 @@ impl Fields {
         }
         let entry = self.entry(*index, within.is_empty());
         match (entry, field.value) {
-            (Entry::Message(fields), ValueType::Message(id)) => {
+            (Entry::Message(fields), ValueType::Message(id)) if !within.is_empty() => {
                 fields.put(schema, id, within, value, replace)
             }
-            (Entry::Value(values), _) if replace => {
-                value.clone_into(values);
-                Ok(())
-            }
-            (Entry::Value(values), _) if values.is_empty() || field.is_repeated() => {
+            (Entry::Value(values), _) if within.is_empty() => {
+                if replace {
+                    values.clear();
+                } else if !(values.is_empty() || field.is_repeated()) {
+                    return Err(Conflict::Twice);
+                }
                 values.extend_from_slice(value);
                 Ok(())
             }
-            _ => Err(Conflict::Twice),
+            // Of a well-known type.
+            _ => Err(Conflict::Form),
         }
     }
 

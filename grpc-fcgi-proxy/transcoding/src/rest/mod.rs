@@ -244,7 +244,8 @@ impl Found {
     /// Appends the encoded message of a request; in a stream, of each one of its bodies, with the same path and query.
     /// The schema is that of the routes.
     ///
-    /// The body has what the rule says; an empty one leaves its fields out. The query has what is left of the message, but a
+    /// The body has what the rule says; an empty one is a message without fields, or leaves out a field that is no message.
+    /// The query has what is left of the message, but a
     /// variable of the path replaces a parameter for the same field.
     ///
     /// # Errors
@@ -260,6 +261,7 @@ impl Found {
         out: &mut Vec<u8>,
     ) -> Result<(), RequestError> {
         let route = &*self.route;
+        let start = out.len();
         route
             .body
             .read(schema, route.request, content_type, body, unknown, out)?;
@@ -268,6 +270,7 @@ impl Found {
             schema,
             route,
             unknown,
+            has_body: out.len() > start,
         };
         if let Some(query) = query {
             parameters.read(query, &mut fields)?;

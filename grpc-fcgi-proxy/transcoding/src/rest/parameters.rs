@@ -16,6 +16,8 @@ pub(super) struct Parameters<'a> {
     pub(super) schema: &'a Schema,
     pub(super) route: &'a Route,
     pub(super) unknown: Unknown,
+    /// Whether the body has set a field.
+    pub(super) has_body: bool,
 }
 
 impl Parameters<'_> {
@@ -42,6 +44,7 @@ impl Parameters<'_> {
             schema,
             route,
             unknown,
+            has_body,
         } = self;
         let path = match FieldPath::resolve(schema, route.request, name) {
             Ok(path) => path,
@@ -51,8 +54,13 @@ impl Parameters<'_> {
         if route.variables.contains(&path) {
             return Ok(());
         }
-        if path.first().is_some_and(|first| route.body.covers(first)) {
-            return Err("is part of the body: send it there".to_owned());
+        if let Some(first) = path.first() {
+            if route.body.covers(first) {
+                return Err("is part of the body: send it there".to_owned());
+            }
+            if has_body && route.body.excludes(schema, route.request, first) {
+                return Err("and the body exclude each other: send one of them".to_owned());
+            }
         }
         match self.value(&path, value, unknown)? {
             None => Ok(()),

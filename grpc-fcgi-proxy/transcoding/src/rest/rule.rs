@@ -216,14 +216,15 @@ impl Parts {
     }
 }
 
-/// As in grpc-gateway: <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1> gives the content of such a request no meaning.
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-9.3.1> gives the content of GET and HEAD no meaning. It says the same of
+/// DELETE, but there are APIs with such rules: Envoy's transcoder accepts them, and so does grpc-gateway if told to.
 fn check_verb(rule: &Rule) -> Result<(), String> {
     let verb = &*rule.verb;
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if verb.is_empty() || !verb.bytes().all(is_token) {
         return Err(format!("its kind {verb:?} is not an HTTP method"));
     }
-    if matches!(verb, "GET" | "HEAD" | "DELETE") && !rule.body.is_empty() {
+    if matches!(verb, "GET" | "HEAD") && !rule.body.is_empty() {
         return Err(format!(
             "{verb} has no body: remove `body`, or use another HTTP method"
         ));

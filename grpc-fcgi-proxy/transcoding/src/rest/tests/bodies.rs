@@ -61,8 +61,15 @@ fn a_body_is_a_field() {
             json
         );
     }
-    for body in ["", "null"] {
-        assert_eq!(library.request("PATCH", "/v1/book", body), "{}");
+    assert_eq!(library.request("PATCH", "/v1/book", "null"), "{}");
+    for (field, json) in [
+        ("book", r#"{"book":{}}"#),
+        ("others", "{}"),
+        ("counts", "{}"),
+        ("count", "{}"),
+    ] {
+        let path = format!("/v1/{field}");
+        assert_eq!(library.request("PATCH", &path, " "), json);
     }
     assert_eq!(
         library.request(
@@ -86,6 +93,25 @@ fn a_body_is_a_field() {
         library
             .error("PATCH", "/v1/book?book.title=b", "{}")
             .contains(r#""book.title" is part of the body"#)
+    );
+}
+
+#[test]
+fn a_parameter_does_not_clear_a_body_of_the_same_oneof() {
+    let library = library(&method("Post", r#"post: "/v1" body: "chosen_text""#));
+    assert_eq!(
+        library.error("POST", "/v1?chosen_inner.a_bool=true", r#""a""#),
+        r#"the query parameter "chosen_inner.a_bool" and the body exclude each other: send one of them"#
+    );
+    for body in ["", "null"] {
+        assert_eq!(
+            library.request("POST", "/v1?chosen_number=1", body),
+            r#"{"chosenNumber":"1"}"#
+        );
+    }
+    assert_eq!(
+        library.request("POST", "/v1?maybe_text=b", r#""a""#),
+        r#"{"maybeText":"b","chosenText":"a"}"#
     );
 }
 

@@ -122,7 +122,18 @@ fn a_refused_parameter_is_named() {
         ),
         ("any=", r#""any" is a message that only"#),
         ("value=1", r#""value" is a message that only"#),
-        ("time.seconds=1", r#""time.seconds" names a field within"#),
+        (
+            "any.type_url=a",
+            r#""any.type_url" names a field within one that is no single message"#,
+        ),
+        (
+            "time.seconds=1&time=2026-01-01T00:00:00Z",
+            r#""time" is sent both as one value and field by field: send one of the two"#,
+        ),
+        (
+            "wrapped=1&wrapped.value=1",
+            r#""wrapped.value" is sent both as one value and field by field"#,
+        ),
         (
             "an_int32=1&anInt32=1",
             r#""anInt32" occurs twice, and takes one value"#,
@@ -153,8 +164,12 @@ fn a_refused_parameter_is_named() {
         ),
         ("an_int32=+1", "expected an integer"),
         (
-            "aBool=1",
-            r#"invalid type: string "1", expected true or false"#,
+            "aBool=yes",
+            r#"invalid type: string "yes", expected true or false"#,
+        ),
+        (
+            "aBool=tRUE",
+            r#"invalid type: string "tRUE", expected true or false"#,
         ),
         (
             "color=GREEN",
@@ -177,6 +192,58 @@ fn a_refused_parameter_is_named() {
         let found = library.error("GET", &format!("/v1/all?{query}"), "");
         assert!(found.contains(error), "{query}: {found}");
     }
+}
+
+#[test]
+fn booleans_are_those_of_go() {
+    let library = library(
+        &[
+            method("Get", r#"get: "/v1/all""#),
+            method("Path", r#"get: "/v1/{maybe_text}/{a_bool}""#),
+            method_of("Book", "test.rest.Book", "test.All", r#"get: "/v1/book""#),
+        ]
+        .concat(),
+    );
+    for (texts, is_true) in [
+        (["1", "t", "T", "true", "TRUE", "True"], true),
+        (["0", "f", "F", "false", "FALSE", "False"], false),
+    ] {
+        for text in texts {
+            let all = if is_true { r#"{"aBool":true}"# } else { "{}" };
+            let target = format!("/v1/all?a_bool={text}");
+            assert_eq!(library.request("GET", &target, ""), all, "{text}");
+            let path = library.request("GET", &format!("/v1/a/{text}"), "");
+            assert_eq!(path.contains("true"), is_true, "{text}");
+            let book = library.request("GET", &format!("/v1/book?lent={text}"), "");
+            assert_eq!(book, format!(r#"{{"lent":{is_true}}}"#), "{text}");
+        }
+    }
+}
+
+#[test]
+fn fields_of_well_known_types_are_parameters() {
+    let library = query();
+    for (query, json) in [
+        ("wrapped_text.value=a", r#"{"wrappedText":"a"}"#),
+        ("wrapped.value=0", r#"{"wrapped":"0"}"#),
+        ("time.seconds=1", r#"{"time":"1970-01-01T00:00:01Z"}"#),
+        (
+            "duration.nanos=500000000&duration.seconds=1&inner.time.seconds=0",
+            r#"{"inner":{"time":"1970-01-01T00:00:00Z"},"duration":"1.500s"}"#,
+        ),
+        (
+            "mask.paths=a_double&mask.paths=inner.a_bool",
+            r#"{"mask":"aDouble,inner.aBool"}"#,
+        ),
+    ] {
+        let target = format!("/v1/all?{query}");
+        assert_eq!(library.request("GET", &target, ""), json, "{query}");
+    }
+    let library = super::library(&method("Get", r#"post: "/v1/{time.seconds}" body: "*""#));
+    assert_eq!(
+        library.request("POST", "/v1/1", r#"{"time":"2026-01-02T03:04:05.600Z"}"#),
+        r#"{"time":"1970-01-01T00:00:01.600Z"}"#
+    );
 }
 
 #[test]

@@ -188,9 +188,14 @@ fn a_rule_that_does_not_fit_its_message_is_refused() {
             "names a field within one that is no single message",
         ),
         (
-            r#"get: "/{time.seconds}""#,
+            r#"get: "/{structure.fields}""#,
             "names a field within one that is no single message",
         ),
+        (
+            r#"get: "/{time}/{time.seconds}""#,
+            "is sent both as one value and field by field",
+        ),
+        (r#"get: "/{mask.paths}""#, "is repeated"),
         (r#"get: "/{numbers}""#, "is repeated"),
         (r#"get: "/{list}""#, "is a list of messages"),
         (r#"get: "/{texts}""#, "is a map"),
@@ -217,7 +222,6 @@ fn a_rule_that_does_not_fit_its_message_is_refused() {
             "its response_body \"nothing\" is not a top-level field",
         ),
         (r#"get: "/" body: "*""#, "GET has no body: remove `body`"),
-        (r#"delete: "/" body: "inner""#, "DELETE has no body"),
         (
             r#"custom { kind: "HEAD" path: "/" } body: "*""#,
             "HEAD has no body",
@@ -239,6 +243,16 @@ fn a_rule_that_does_not_fit_its_message_is_refused() {
 }
 
 #[test]
+fn delete_can_have_a_body() {
+    let rule = r#"delete: "/v1/{a_string}" body: "*""#;
+    let library = library(&method("Delete", rule));
+    assert_eq!(
+        library.request("DELETE", "/v1/a", r#"{"aBool":true}"#),
+        r#"{"aBool":true,"aString":"a"}"#
+    );
+}
+
+#[test]
 fn scalars_and_messages_with_a_text_are_variables() {
     for field in [
         "an_int64",
@@ -246,7 +260,9 @@ fn scalars_and_messages_with_a_text_are_variables() {
         "color",
         "time",
         "duration",
+        "time.seconds",
         "wrapped",
+        "wrapped.value",
         "inner.inner.a_bool",
     ] {
         library(&method("Get", &format!("get: \"/{{{field}}}\"")));
