@@ -1,8 +1,6 @@
-//! Fields of a message by their names, as a path or a query has them, and their encoding.
+//! Fields of a message by their names, as a path or a query has them, and their values.
 
-use prost::encoding::{WireType, encode_key};
-
-use crate::json::{MAX_DEPTH, insert_length};
+use crate::json::MAX_DEPTH;
 use crate::schema::{Field, Form, MessageId, Schema, Shape, ValueType};
 
 /// A field, and those that contain it, by their positions in the messages.
@@ -104,11 +102,11 @@ fn check_last(schema: &Schema, field: &Field) -> Result<(), Unresolved> {
 #[derive(Debug, Default)]
 pub(super) struct Fields(
     /// In the order of their positions. Most messages have few: a map would take more memory.
-    Vec<(usize, Entry)>,
+    pub(super) Vec<(usize, Entry)>,
 );
 
 #[derive(Debug)]
-enum Entry {
+pub(super) enum Entry {
     Value(Vec<u8>),
     Message(Fields),
 }
@@ -199,22 +197,5 @@ impl Fields {
             place
         });
         &mut self.0[place].1
-    }
-
-    /// Appends all of them.
-    pub(super) fn encode(&self, schema: &Schema, message: MessageId, out: &mut Vec<u8>) {
-        for (index, entry) in &self.0 {
-            let field = &schema.message_type(message).fields[*index];
-            match (entry, field.value) {
-                (Entry::Message(fields), ValueType::Message(id)) => {
-                    encode_key(field.number, WireType::LengthDelimited, out);
-                    let start = out.len();
-                    fields.encode(schema, id, out);
-                    insert_length(out, start);
-                }
-                (Entry::Value(values), _) => out.extend_from_slice(values),
-                (Entry::Message(_), _) => {}
-            }
-        }
     }
 }

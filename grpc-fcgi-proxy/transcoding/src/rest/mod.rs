@@ -1,13 +1,14 @@
 //! The HTTP paths of methods, by their `google.api.http` rules, and the messages of the requests to them:
 //! <https://github.com/googleapis/googleapis/blob/master/google/api/http.proto>.
 //!
-//! A request's message is the encoding of its body, then that of its query and of its path: encodings behind each other are
-//! merged. Where http.proto leaves a choice, this is what grpc-gateway and Envoy's transcoder do, or, if they differ, what
-//! loses nothing of a request.
+//! A request's message is the encoding of its body, then that of its query and of its path: the last value of a field counts.
+//! A message that has parts in both is encoded once. Where http.proto leaves a choice, this is what grpc-gateway and Envoy's
+//! transcoder do, or, if they differ, what loses nothing of a request.
 
 mod body;
 mod escapes;
 mod fields;
+mod merge;
 mod parameters;
 mod router;
 mod rule;
@@ -278,7 +279,12 @@ impl Found {
         for (path, value) in route.variables.iter().zip(&self.values) {
             parameters.variable(path, value, &mut fields)?;
         }
-        fields.encode(schema, route.request, out);
+        if fields.overlap(|index| route.body.covers(index)) {
+            let body = out.split_off(start);
+            fields.merge(schema, route.request, &body, out);
+        } else {
+            fields.encode(schema, route.request, out);
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod hostile;
+mod merge;
 mod paths;
 mod random;
 mod requests;
