@@ -17,6 +17,10 @@ static LIBRARY: LazyLock<Library> = LazyLock::new(|| {
         &[
             method("Get", rule),
             method("Echo", r#"post: "/v1" body: "*""#),
+            method(
+                "Merge",
+                r#"post: "/v2/{inner.a_string}/{inner.an_int64}/{inner.chosen_number}" body: "*""#,
+            ),
         ]
         .concat(),
     )
@@ -127,6 +131,25 @@ proptest! {
         message["inner"] = json!({ "aString": text, "anInt64": number.to_string(), "someBytes": base64(&bytes) });
         message["maybeText"] = json!(plain.join("/"));
         prop_assert_eq!(found, normal(&message));
+    }
+
+    #[test]
+    fn a_body_keeps_what_the_path_does_not_have(
+        mut message in scalars(),
+        inner in scalars(),
+        text in "[^/]{1,20}",
+        numbers in any::<(i64, i64)>(),
+    ) {
+        message["inner"] = inner;
+        let path = format!("/v2/{}/{}/{}", escaped(&text), numbers.0, numbers.1);
+        let found = LIBRARY.request("POST", &path, &message.to_string());
+        let inner = message["inner"].as_object_mut().unwrap();
+        inner.remove("chosenText");
+        inner.insert("aString".to_owned(), json!(text));
+        inner.insert("anInt64".to_owned(), json!(numbers.0.to_string()));
+        inner.insert("chosenNumber".to_owned(), json!(numbers.1.to_string()));
+        let [found, expected] = [found, normal(&message)].map(|text| serde_json::from_str::<Value>(&text).unwrap());
+        prop_assert_eq!(found, expected);
     }
 
     #[test]
