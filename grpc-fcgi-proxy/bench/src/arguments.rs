@@ -69,6 +69,10 @@ pub(crate) enum Part {
     Streams,
     /// Resident workers beside calls by themselves
     Resident,
+    /// The other protocols beside gRPC, and JSON beside Envoy's transcoder
+    FrontEnds,
+    /// Long lists, translated between messages and JSON without a proxy
+    Lists,
     /// Resident memory
     Memory,
     /// The CPU time of a call as load grows

@@ -5,6 +5,7 @@
 //! - [`load`]: calls them, and checks each response.
 //! - [`parts`]: the measurements, in turns.
 //! - [`figures`] and [`report`]: the results, as data, and as tables, plots and marks.
+//! - [`list`]: a message that is translated to JSON and back, without a proxy.
 //! - [`soak`]: a long load of workers that are killed, reloaded and replaced.
 //! - [`sequential`]: the calls of the sample application's report, one after the other.
 //! - [`application`], [`echo`] and [`relay`]: servers, as programs of their own.
@@ -13,6 +14,7 @@ mod application;
 mod arguments;
 mod echo;
 mod figures;
+mod list;
 mod load;
 mod parts;
 mod progress;

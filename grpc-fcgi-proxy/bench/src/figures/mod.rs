@@ -22,6 +22,8 @@ pub(crate) struct Figures {
     pub(crate) memory: Vec<Memory>,
     pub(crate) idle_streams: Option<IdleStreams>,
     pub(crate) slow_streams: Option<SlowStreams>,
+    pub(crate) instructions: Vec<Instructions>,
+    pub(crate) lists: Vec<ListFigures>,
     pub(crate) soak: Option<Soak>,
     pub(crate) index: Vec<f64>,
 }
@@ -95,6 +97,31 @@ pub(crate) struct SlowStreams {
     pub(crate) first_failure: Option<String>,
 }
 
+/// The instructions of the proxy in user space for a call.
+#[derive(Debug, Serialize)]
+pub(crate) struct Instructions {
+    #[serde(rename = "target")]
+    pub(crate) setup: String,
+    pub(crate) per_call: f64,
+}
+
+/// The translation of a long list in one direction.
+#[derive(Debug, Serialize)]
+pub(crate) struct ListFigures {
+    pub(crate) elements: &'static str,
+    pub(crate) way: &'static str,
+    /// The bytes of the encoded message, and those of its JSON.
+    pub(crate) message: usize,
+    pub(crate) json: usize,
+    /// Translations.
+    pub(crate) per_second: Spread,
+    /// The same by prost-reflect.
+    pub(crate) per_second_reflect: Spread,
+    /// The most bytes that a translation holds, its input included.
+    pub(crate) memory: usize,
+    pub(crate) memory_reflect: usize,
+}
+
 impl Figures {
     pub(crate) fn new(revision: String, index: Vec<f64>) -> Self {
         Self {
@@ -105,6 +132,8 @@ impl Figures {
             memory: Vec::new(),
             idle_streams: None,
             slow_streams: None,
+            instructions: Vec::new(),
+            lists: Vec::new(),
             soak: None,
             index,
         }

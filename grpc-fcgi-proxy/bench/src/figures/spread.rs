@@ -49,6 +49,12 @@ impl Spread {
         self.by_turns(other, Add::add)
     }
 
+    /// Each value, multiplied.
+    pub(crate) fn times(&self, factor: f64) -> Self {
+        let scaled = self.runs.iter().map(|run| run * factor);
+        Self::of(scaled).unwrap_or_default()
+    }
+
     fn by_turns(&self, other: &Self, compare: fn(f64, f64) -> f64) -> Option<Self> {
         let turns = self.runs.iter().zip(&other.runs);
         Self::of(turns.map(|(own, other)| compare(*own, *other)))
@@ -89,6 +95,7 @@ mod tests {
         assert_eq!(ours.ratio(&theirs).unwrap().runs, [2.0, 2.0, 1.5]);
         assert_eq!(ours.minus(&theirs).unwrap().runs, [1.0, 2.0, 1.0]);
         assert_eq!(ours.plus(&theirs).unwrap().runs, [3.0, 6.0, 5.0]);
+        assert_eq!(ours.times(10.0).runs, [20.0, 40.0, 30.0]);
     }
 
     #[test]

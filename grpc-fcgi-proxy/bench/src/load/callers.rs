@@ -11,7 +11,7 @@ use super::endpoint::{Endpoint, Protocol};
 use super::shape::Shape;
 use super::tally::Tally;
 use super::window::Window;
-use super::{fastcgi, grpc, http1};
+use super::{fastcgi, grpc, http1, http2};
 
 /// How long the last calls may take.
 const GRACE: Duration = Duration::from_secs(5);
@@ -26,10 +26,14 @@ pub(super) async fn all(
     let mut callers = JoinSet::new();
     let call = Arc::new(call.clone());
     for _ in 0..shape.connections {
-        if endpoint.protocol == Protocol::Grpc {
+        if let Protocol::Grpc | Protocol::Connect | Protocol::Json = endpoint.protocol {
             let connection = grpc::connect(&endpoint.address).await?;
             for _ in 0..shape.streams {
-                callers.spawn_local(over_grpc(connection.clone(), Arc::clone(&call), window));
+                let (connection, call) = (connection.clone(), Arc::clone(&call));
+                match endpoint.protocol {
+                    Protocol::Grpc => callers.spawn_local(over_grpc(connection, call, window)),
+                    protocol => callers.spawn_local(over_http2(connection, protocol, call, window)),
+                };
             }
         } else {
             // The other protocols carry one call at a time on a connection.
@@ -78,10 +82,43 @@ async fn over_grpc(
     tally
 }
 
+/// Makes this number of calls over HTTP/2, one after the other.
+pub(crate) async fn sequence(
+    endpoint: &Endpoint,
+    call: &CheckedCall,
+    count: usize,
+) -> anyhow::Result<()> {
+    let connection = grpc::connect(&endpoint.address).await?;
+    if endpoint.protocol == Protocol::Grpc {
+        let caller = grpc::Unary::new(connection, call);
+        for _ in 0..count {
+            caller.call().await?;
+        }
+    } else {
+        let caller = http2::Unary::new(connection, endpoint.protocol, call);
+        for _ in 0..count {
+            caller.call().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn over_http2(
+    connection: grpc::GrpcConnection,
+    protocol: Protocol,
+    call: Arc<CheckedCall>,
+    window: Window,
+) -> Tally {
+    let mut tally = Tally::new(window);
+    let caller = http2::Unary::new(connection, protocol, &call);
+    repeat(&mut tally, async || caller.call().await).await;
+    tally
+}
+
 async fn over_own_connection(endpoint: Endpoint, call: Arc<CheckedCall>, window: Window) -> Tally {
     let mut tally = Tally::new(window);
-    if endpoint.protocol == Protocol::Http1 {
-        match http1::Unary::connect(&endpoint.address, &call).await {
+    if let Protocol::Http1 | Protocol::JsonHttp1 = endpoint.protocol {
+        match http1::Unary::connect(&endpoint, &call).await {
             Ok(mut caller) => repeat(&mut tally, async || caller.call().await).await,
             Err(error) => tally.fail(&error),
         }

@@ -103,7 +103,10 @@ fn check_head(response: Response<RecvStream>) -> anyhow::Result<RecvStream> {
 }
 
 fn check_status(trailers: Option<&HeaderMap>) -> anyhow::Result<()> {
-    let trailers = trailers.context("no trailers")?;
+    check_ok(trailers.context("no trailers")?)
+}
+
+pub(super) fn check_ok(trailers: &HeaderMap) -> anyhow::Result<()> {
     let status = trailers.get("grpc-status").context("no grpc-status")?;
     let message = trailers.get("grpc-message");
     let code = Code::from_bytes(status.as_bytes());

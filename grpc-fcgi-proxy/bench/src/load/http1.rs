@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::call::CheckedCall;
+use super::endpoint::Endpoint;
 
 /// Makes calls with one message each way, one after the other on a connection.
 pub(super) struct Unary {
@@ -19,8 +20,8 @@ pub(super) struct Unary {
 }
 
 impl Unary {
-    pub(super) async fn connect(address: &Address, call: &CheckedCall) -> anyhow::Result<Self> {
-        let Address::Tcp(address) = address else {
+    pub(super) async fn connect(endpoint: &Endpoint, call: &CheckedCall) -> anyhow::Result<Self> {
+        let Address::Tcp(address) = &endpoint.address else {
             bail!("HTTP/1.1 runs over TCP only");
         };
         let stream = TcpStream::connect(address).await?;
@@ -30,7 +31,7 @@ impl Unary {
         tokio::spawn(async move { driver.await.ok() });
         let request = Request::post(call.path)
             .header(header::HOST, "bench")
-            .header(header::CONTENT_TYPE, "application/grpc")
+            .header(header::CONTENT_TYPE, endpoint.protocol.content_type())
             .body(Full::new(call.message.clone()))?;
         Ok(Self {
             connection,

@@ -7,6 +7,7 @@ mod fastcgi;
 mod grpc;
 mod held;
 mod http1;
+mod http2;
 mod shape;
 mod tally;
 mod window;
@@ -19,6 +20,7 @@ use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 pub(crate) use self::call::{CheckedCall, LoadKind};
+pub(crate) use self::callers::sequence;
 pub(crate) use self::endpoint::{Endpoint, Protocol};
 pub(crate) use self::fastcgi::{connect, stream as fastcgi_stream};
 pub(crate) use self::grpc::{Waiting, stream as grpc_stream};

@@ -19,6 +19,8 @@ pub(crate) struct Extent {
     pub(super) idle_streams: usize,
     /// The streams that each send a message a second, and for how long; none, if absent.
     pub(super) slow_streams: Option<(usize, Duration)>,
+    /// The calls whose instructions are counted.
+    pub(super) counted_calls: usize,
     /// The bytes of the long stream.
     pub(super) stream: u64,
     /// The duration of the soak; none, if absent.
@@ -52,6 +54,7 @@ impl Extent {
                 Effort::Quick => None,
                 Effort::Full => Some((5000, Duration::from_secs(60))),
             },
+            counted_calls: if effort == Effort::Check { 50 } else { 1000 },
             full: effort != Effort::Quick,
             stream,
             soak: match effort {

@@ -1,7 +1,9 @@
 //! The parts of a run.
 
 mod extent;
+mod front_ends;
 mod growth;
+mod lists;
 mod measurement;
 mod memory;
 mod php;
@@ -26,12 +28,14 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut bench = Bench::new(flags);
     let mut incomplete = Vec::new();
-    let all: [(Part, Measure); 8] = [
+    let all: [(Part, Measure); 10] = [
         (Part::Memory, memory::measure),
         (Part::Unary, unary::shapes),
         (Part::Sizes, unary::sizes),
         (Part::Php, php::measure),
         (Part::Resident, resident::measure),
+        (Part::FrontEnds, front_ends::measure),
+        (Part::Lists, lists::measure),
         (Part::Streams, streams::measure),
         (Part::Growth, growth::measure),
         (Part::Soak, soak::measure),

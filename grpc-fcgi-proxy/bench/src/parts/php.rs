@@ -64,12 +64,15 @@ fn get_item_in(bench: &Bench, part: &'static str, backend: Backend, shape: Shape
     }
 }
 
+const NAME: &str = "fifth item";
+const DESCRIPTION: &str = "last item for sell";
+
 pub(super) fn get_item(paths: &Paths, backend: Backend) -> CheckedCall {
     let request = GetItemRequest { id: ID.to_owned() };
     let item = Item {
         id: ID.to_owned(),
-        name: "fifth item".to_owned(),
-        description: "last item for sell".to_owned(),
+        name: NAME.to_owned(),
+        description: DESCRIPTION.to_owned(),
     };
     CheckedCall {
         kind: LoadKind::Unary,
@@ -77,6 +80,16 @@ pub(super) fn get_item(paths: &Paths, backend: Backend) -> CheckedCall {
         script: paths.script(backend),
         message: Bytes::from(request.encode_to_vec()),
         answer: Bytes::from(item.encode_to_vec()),
+    }
+}
+
+/// The same in JSON.
+pub(super) fn get_item_json(paths: &Paths, backend: Backend) -> CheckedCall {
+    let answer = format!(r#"{{"id":"{ID}","name":"{NAME}","description":"{DESCRIPTION}"}}"#);
+    CheckedCall {
+        message: format!(r#"{{"id":"{ID}"}}"#).into(),
+        answer: answer.into(),
+        ..get_item(paths, backend)
     }
 }
 

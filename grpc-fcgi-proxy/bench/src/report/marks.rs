@@ -1,7 +1,7 @@
 //! The marks to reach: ratios within one run, since figures of two machines cannot be compared.
 
 use super::mark::{Bound, Mark, mark};
-use super::{resident_marks, soak};
+use super::{front_end_marks, resident_marks, soak};
 use crate::figures::{Figures, Spread};
 use crate::load::Shape;
 use crate::setups::{Backend, WORKERS};
@@ -47,6 +47,7 @@ pub(super) fn of(figures: &Figures) -> Vec<Mark> {
     }
     marks.push(php_cpu(figures));
     marks.extend(resident_marks::of(figures));
+    marks.extend(front_end_marks::of(figures));
     marks.extend(soak::marks(figures));
     let index = match figures.index[..] {
         [now, sequential] => Spread::of([now / sequential]),

@@ -1,5 +1,7 @@
 //! The report of a run: its figures as tables, as JSON, as plots, and against the marks.
 
+mod front_end_marks;
+mod front_end_tables;
 mod mark;
 mod marks;
 mod peers;
@@ -21,6 +23,7 @@ pub(crate) fn write(flags: &RunFlags, figures: &Figures) -> anyhow::Result<()> {
         mark::table(&marks, flags.only.is_empty()),
         peers::table(figures),
         table::all(figures),
+        front_end_tables::all(figures),
     ]
     .concat();
     std::io::stdout().write_all(text.as_bytes())?;

@@ -1,4 +1,4 @@
-//! Envoy with its filter grpc_http1_reverse_bridge, in front of nginx.
+//! Envoy: with its filter grpc_http1_reverse_bridge, in front of nginx; with grpc_json_transcoder, in front of the proxy.
 
 use std::fs;
 
@@ -12,14 +12,59 @@ use super::process::Process;
 
 const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 
+/// In front of nginx.
 pub(super) fn start(
     paths: &Paths,
     files: &str,
     http: &Address,
 ) -> anyhow::Result<(Process, Address)> {
+    let bridge = filter(
+        "grpc_http1_reverse_bridge",
+        "FilterConfig",
+        &json!({"content_type": "application/grpc", "withhold_grpc_frames": true}),
+    );
+    run(paths, files, &bridge, http, &json!({}))
+}
+
+/// In front of a gRPC server with the item service: a POST of JSON to a method's path becomes a call.
+pub(super) fn start_transcoder(
+    paths: &Paths,
+    files: &str,
+    grpc: &Address,
+) -> anyhow::Result<(Process, Address)> {
+    let transcoder = filter(
+        "grpc_json_transcoder",
+        "GrpcJsonTranscoder",
+        &json!({
+            "proto_descriptor": text(&paths.item_descriptors()),
+            "services": ["item.ItemService"],
+            "auto_mapping": true,
+        }),
+    );
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let http2 = json!({"typed_extension_protocol_options": {options: {
+        "@type": format!("type.googleapis.com/{options}"),
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }}});
+    run(paths, files, &transcoder, grpc, &http2)
+}
+
+/// With this filter before this address, whose cluster has these options.
+fn run(
+    paths: &Paths,
+    files: &str,
+    translation: &Value,
+    to: &Address,
+    options: &Value,
+) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
     let config = paths.folder.join(format!("{files}-envoy.json"));
-    fs::write(&config, configuration(&address, http)?.to_string())?;
+    let mut cluster = cluster(to)?;
+    for (name, value) in options.as_object().into_iter().flatten() {
+        cluster[name] = value.clone();
+    }
+    let all = configuration(&address, translation, &cluster)?;
+    fs::write(&config, all.to_string())?;
     let arguments = [
         "-c",
         &text(&config),
@@ -34,7 +79,7 @@ pub(super) fn start(
     Ok((process, address))
 }
 
-fn configuration(listen: &Address, http: &Address) -> anyhow::Result<Value> {
+fn configuration(listen: &Address, translation: &Value, cluster: &Value) -> anyhow::Result<Value> {
     let manager = json!({
         "@type": format!("{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
         "stat_prefix": "bench",
@@ -42,19 +87,13 @@ fn configuration(listen: &Address, http: &Address) -> anyhow::Result<Value> {
         "route_config": {"virtual_hosts": [{
             "name": "all",
             "domains": ["*"],
-            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "nginx", "timeout": "0s"}}],
+            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "server", "timeout": "0s"}}],
         }]},
         "http_filters": [
-            filter("grpc_http1_reverse_bridge", "FilterConfig", &json!({
-                "content_type": "application/grpc",
-                "withhold_grpc_frames": true,
-            })),
+            translation,
             filter("router", "Router", &json!({})),
         ],
     });
-    let many = json!([{
-        "max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000,
-    }]);
     Ok(json!({"static_resources": {
         "listeners": [{
             "address": socket(listen)?,
@@ -65,17 +104,25 @@ fn configuration(listen: &Address, http: &Address) -> anyhow::Result<Value> {
             // The filter holds the whole message in memory.
             "per_connection_buffer_limit_bytes": 16 << 20,
         }],
-        "clusters": [{
-            "name": "nginx",
-            "type": "STATIC",
-            "connect_timeout": "5s",
-            "circuit_breakers": {"thresholds": many},
-            "per_connection_buffer_limit_bytes": 16 << 20,
-            "load_assignment": {"cluster_name": "nginx", "endpoints": [{"lb_endpoints": [
-                {"endpoint": {"address": socket(http)?}},
-            ]}]},
-        }],
+        "clusters": [cluster],
     }}))
+}
+
+/// The server at this address.
+fn cluster(address: &Address) -> anyhow::Result<Value> {
+    let many = json!([{
+        "max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000,
+    }]);
+    Ok(json!({
+        "name": "server",
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "circuit_breakers": {"thresholds": many},
+        "per_connection_buffer_limit_bytes": 16 << 20,
+        "load_assignment": {"cluster_name": "server", "endpoints": [{"lb_endpoints": [
+            {"endpoint": {"address": socket(address)?}},
+        ]}]},
+    }))
 }
 
 fn filter(name: &str, kind: &str, settings: &Value) -> Value {

@@ -5,6 +5,7 @@ mod applications;
 mod backend;
 mod counted;
 mod envoy;
+mod instructions;
 mod nginx;
 mod paths;
 mod process;
@@ -15,7 +16,8 @@ mod usage;
 
 pub(crate) use self::backend::{Backend, WORKERS};
 pub(crate) use self::counted::{Count, Counted};
+pub(crate) use self::instructions::CountingSetup;
 pub(crate) use self::paths::Paths;
 pub(crate) use self::running::RunningSetup;
 pub(crate) use self::setup::{Intermediary, Setup, Transport};
-pub(crate) use self::usage::{Usage, is_child, largest_child, usage};
+pub(crate) use self::usage::{Usage, is_child, largest_child, thread_cpu, usage};

@@ -40,6 +40,11 @@ impl Paths {
         })
     }
 
+    /// The descriptor set of the item application.
+    pub(crate) fn item_descriptors(&self) -> PathBuf {
+        self.root.join("php/generated/descriptor-set.binpb")
+    }
+
     /// The SQLite file of the application.
     pub(super) fn database(&self, backend: Backend) -> PathBuf {
         self.folder.join(match backend {

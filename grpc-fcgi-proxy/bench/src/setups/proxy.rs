@@ -1,9 +1,11 @@
 //! grpc-fcgi-proxy itself, started as by a user.
 
+use std::path::Path;
+
 use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
 
 use super::address::{accepts, free_address};
-use super::backend::Backend;
+use super::backend::{Backend, WORKERS};
 use super::paths::{Paths, text};
 use super::process::Process;
 use super::setup::{Setup, Transport};
@@ -17,8 +19,42 @@ pub(super) fn start(
     exchanges: usize,
 ) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
+    let arguments = arguments(paths, &address, fastcgi, setup, backend, exchanges);
+    let process = run(paths, files, &paths.proxy, &arguments, &address)?;
+    Ok((process, address))
+}
+
+/// The same by Callgrind, which writes the instructions of the process into this file at its end.
+pub(super) fn start_counting(
+    paths: &Paths,
+    files: &str,
+    fastcgi: &Address,
+    setup: Setup,
+    counts: &Path,
+) -> anyhow::Result<(Process, Address)> {
+    let address = free_address()?;
+    let mut counting = vec![
+        "--tool=callgrind".to_owned(),
+        format!("--callgrind-out-file={}", text(counts)),
+        text(&paths.proxy),
+    ];
+    let backend = Backend::PhpFpm;
+    counting.extend(arguments(paths, &address, fastcgi, setup, backend, WORKERS));
+    let process = run(paths, files, "valgrind".as_ref(), &counting, &address)?;
+    Ok((process, address))
+}
+
+fn arguments(
+    paths: &Paths,
+    address: &Address,
+    fastcgi: &Address,
+    setup: Setup,
+    backend: Backend,
+    exchanges: usize,
+) -> Vec<String> {
     let echo = paths.root.join("php/fixtures/stream_echo.php");
-    let mut flags = usual(paths, &address, fastcgi, exchanges);
+    let mut flags = usual(paths, address, fastcgi, exchanges);
+    let mut switches = Vec::new();
     let kept = setup.transport == Transport::Kept;
     flags.extend([
         ("--aux-address", "127.0.0.1:0".to_owned()),
@@ -29,6 +65,10 @@ pub(super) fn start(
         ),
         ("--drain-timeout", "0s".to_owned()),
     ]);
+    if setup.front_ends {
+        flags.push(("--descriptor-set", text(&paths.item_descriptors())));
+        switches.extend(["--connect", "--grpc-web"]);
+    }
     if setup.transport.is_resident() {
         flags.extend([
             ("--resident-workers", exchanges.to_string()),
@@ -40,8 +80,10 @@ pub(super) fn start(
             format!("grpc.testing.TestService={}", text(&echo)),
         ));
     }
-    let process = run(paths, files, backend, flags, &address)?;
-    Ok((process, address))
+    let mut arguments = flat(flags);
+    arguments.extend(switches.into_iter().map(str::to_owned));
+    arguments.push(text(&paths.script(backend)));
+    arguments
 }
 
 /// With resident workers that are recycled; and `/metrics` at this address.
@@ -61,7 +103,9 @@ pub(super) fn start_recycling(
         ("--resident-workers", workers.to_string()),
         ("--resident-max-calls", "5000".to_owned()),
     ]);
-    let process = run(paths, files, Backend::Counted, flags, &address)?;
+    let mut arguments = flat(flags);
+    arguments.push(text(&paths.script(Backend::Counted)));
+    let process = run(paths, files, &paths.proxy, &arguments, &address)?;
     Ok((process, address))
 }
 
@@ -87,19 +131,21 @@ fn usual(
     ]
 }
 
+fn flat(flags: Vec<(&'static str, String)>) -> Vec<String> {
+    let flags = flags.into_iter();
+    flags
+        .flat_map(|(flag, value)| [flag.to_owned(), value])
+        .collect()
+}
+
 fn run(
     paths: &Paths,
     files: &str,
-    backend: Backend,
-    flags: Vec<(&'static str, String)>,
+    program: &Path,
+    arguments: &[String],
     address: &Address,
 ) -> anyhow::Result<Process> {
-    let mut arguments: Vec<String> = flags
-        .into_iter()
-        .flat_map(|(flag, value)| [flag.to_owned(), value])
-        .collect();
-    arguments.push(text(&paths.script(backend)));
-    let mut process = Process::start(&paths.folder, files, &paths.proxy, &arguments)?;
+    let mut process = Process::start(&paths.folder, files, program, arguments)?;
     process.wait_until(|| accepts(address))?;
     Ok(process)
 }

@@ -77,6 +77,12 @@ impl RunningSetup {
                 processes.push(process);
                 (Protocol::Grpc, address)
             }
+            Intermediary::Transcoder => {
+                let (proxy, grpc) = proxy::start(paths, files, &listen, setup, backend, exchanges)?;
+                let (envoy, address) = envoy::start_transcoder(paths, files, &grpc)?;
+                processes.extend([envoy, proxy]);
+                (Protocol::Json, address)
+            }
             Intermediary::Nginx | Intermediary::EnvoyNginx => {
                 let (nginx, http) = nginx::start(paths, files, &listen, setup.transport, backend)?;
                 processes.push(nginx);
@@ -139,6 +145,21 @@ impl RunningSetup {
             return Ok((Some(server), php));
         }
         Ok((of(&self.intermediary)?, of(&self.application)?))
+    }
+
+    /// The same programs, called by another protocol, with a name of its own.
+    pub(crate) fn by(&self, protocol: Protocol, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            endpoint: Endpoint {
+                protocol,
+                address: self.endpoint.address.clone(),
+            },
+            intermediary: self.intermediary.clone(),
+            application: self.application.clone(),
+            php_below: false,
+            _processes: Vec::new(),
+        }
     }
 
     /// Another gRPC server, which is running already.

@@ -5,6 +5,8 @@
 pub(crate) enum Intermediary {
     Proxy,
     EnvoyNginx,
+    /// Envoy, which translates JSON to gRPC, and the proxy.
+    Transcoder,
     Nginx,
     /// None: the load speaks FastCGI itself.
     Direct,
@@ -40,6 +42,8 @@ pub(crate) struct Setup {
     pub(crate) transport: Transport,
     /// A Unix socket, instead of TCP.
     pub(crate) unix: bool,
+    /// Whether the proxy serves the other protocols too.
+    pub(crate) front_ends: bool,
 }
 
 impl Setup {
@@ -48,6 +52,15 @@ impl Setup {
             intermediary,
             transport,
             unix,
+            front_ends: false,
+        }
+    }
+
+    /// With the proxy's other protocols.
+    pub(crate) const fn with_front_ends(self) -> Self {
+        Self {
+            front_ends: true,
+            ..self
         }
     }
 
@@ -77,6 +90,7 @@ impl Setup {
         let intermediary = match self.intermediary {
             Intermediary::Proxy => "grpc-fcgi-proxy",
             Intermediary::EnvoyNginx => "Envoy + nginx",
+            Intermediary::Transcoder => "Envoy's transcoder + grpc-fcgi-proxy",
             Intermediary::Nginx => "nginx, HTTP/1.1",
             Intermediary::Direct => "direct FastCGI",
             Intermediary::Relay => "relay of bytes, no gRPC",
@@ -89,6 +103,11 @@ impl Setup {
             Transport::ResidentJit => ", resident with JIT",
         };
         let unix = if self.unix { ", Unix socket" } else { "" };
-        format!("{intermediary}{transport}{unix}")
+        let front_ends = if self.front_ends {
+            ", front ends on"
+        } else {
+            ""
+        };
+        format!("{intermediary}{transport}{unix}{front_ends}")
     }
 }

@@ -44,6 +44,13 @@ pub(crate) fn is_child(id: u32, of: u32) -> bool {
     parent(&stat) == Some(of)
 }
 
+/// The CPU time of this thread, in seconds.
+pub(crate) fn thread_cpu() -> anyhow::Result<f64> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat")?;
+    let nanoseconds: f64 = text.split(' ').next().unwrap_or_default().parse()?;
+    Ok(nanoseconds / 1e9)
+}
+
 fn total(processes: &[u32]) -> anyhow::Result<Usage> {
     let mut usage = Usage::default();
     for &id in processes {
