@@ -6,7 +6,7 @@ use prost::encoding::{WireType, encode_key};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, MapAccess, Unexpected, Visitor};
 
-use super::read::{FieldSeed, KeyedSeed, insert_length};
+use super::read::{FieldSeed, KeyedSeed, begin_content, end_content};
 use super::scalar::IntegerVisitor;
 use crate::schema::ValueType;
 
@@ -37,7 +37,7 @@ impl<'de> Visitor<'de> for EntriesVisitor<'_> {
         loop {
             let before = bytes.len();
             encode_key(field.number, WireType::LengthDelimited, bytes);
-            let start = bytes.len();
+            let start = begin_content(bytes);
             if map
                 .next_key_seed(MapKeySeed {
                     key,
@@ -56,7 +56,7 @@ impl<'de> Visitor<'de> for EntriesVisitor<'_> {
                 bytes: &mut *bytes,
             };
             if map.next_value_seed(seed)? {
-                insert_length(bytes, start);
+                end_content(bytes, start);
             } else {
                 bytes.truncate(before);
             }
@@ -89,9 +89,9 @@ impl Visitor<'_> for MapKeySeed<'_> {
         encode_key(KEY, self.key.wire_type(), self.bytes);
         match self.key {
             ValueType::String => {
-                let start = self.bytes.len();
+                let start = begin_content(self.bytes);
                 self.bytes.extend_from_slice(text.as_bytes());
-                insert_length(self.bytes, start);
+                end_content(self.bytes, start);
                 Ok(())
             }
             ValueType::Bool => match text {

@@ -15,7 +15,7 @@ mod write;
 
 use prost::DecodeError;
 
-pub(crate) use self::read::insert_length;
+pub(crate) use self::read::{begin_content, end_content};
 pub(crate) use self::text::read as read_text;
 use crate::schema::{MessageId, Schema};
 

@@ -116,13 +116,22 @@ impl Reader<'_> {
     }
 }
 
-/// Puts the length before the content that begins at `start`.
-pub(crate) fn insert_length(bytes: &mut Vec<u8>, start: usize) {
-    let length = bytes.len() - start;
-    let prefix = encoded_len_varint(length as u64);
-    bytes.resize(bytes.len() + prefix, 0);
-    bytes.copy_within(start..start + length, start + prefix);
-    encode_varint(length as u64, &mut &mut bytes[start..start + prefix]);
+/// Leaves a byte for the length of content. Returns where the content begins.
+pub(crate) fn begin_content(bytes: &mut Vec<u8>) -> usize {
+    bytes.push(0);
+    bytes.len()
+}
+
+/// Puts the length before the content that begins at `start`; moves the content if the length takes more than a byte.
+pub(crate) fn end_content(bytes: &mut Vec<u8>, start: usize) {
+    let end = bytes.len();
+    let length = (end - start) as u64;
+    let more = encoded_len_varint(length) - 1;
+    if more > 0 {
+        bytes.resize(end + more, 0);
+        bytes.copy_within(start..end, start + more);
+    }
+    encode_varint(length, &mut &mut bytes[start - 1..start + more]);
 }
 
 /// The fields that a message has so far.
@@ -167,11 +176,17 @@ impl<'de> Visitor<'de> for MessageVisitor<'_> {
         let mut seen = Seen::default();
         let mut oneofs = Seen::default();
         let (reader, message) = (self.reader, self.message);
-        while let Some(index) = map.next_key_seed(NameSeed { reader, message })? {
+        let mut guess = 0;
+        while let Some(index) = map.next_key_seed(NameSeed {
+            reader,
+            message,
+            guess,
+        })? {
             let Some(index) = index else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
+            guess = index + 1;
             let field = &message.fields[index];
             let twice = || A::Error::custom(format_args!("the field {} occurs twice", field.name));
             if !seen.insert(index) {
@@ -202,6 +217,8 @@ impl<'de> Visitor<'de> for MessageVisitor<'_> {
 struct NameSeed<'a> {
     reader: Reader<'a>,
     message: &'a MessageType,
+    /// The field that follows the last one: most texts have the order of the message.
+    guess: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for NameSeed<'_> {
@@ -220,6 +237,10 @@ impl Visitor<'_> for NameSeed<'_> {
     }
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Option<usize>, E> {
+        let guessed = self.message.fields.get(self.guess);
+        if guessed.is_some_and(|field| *field.name == *name) {
+            return Ok(Some(self.guess));
+        }
         match self.message.field_of_name(name) {
             None if self.reader.unknown == Unknown::Refuse => Err(E::custom(format_args!(
                 "{} has no field {name:?}",
@@ -313,7 +334,12 @@ impl<'de> DeserializeSeed<'de> for KeyedSeed<'_> {
         } = self;
         let before = bytes.len();
         encode_key(self.number, value.wire_type(), bytes);
-        let start = bytes.len();
+        let is_delimited = value.wire_type() == WireType::LengthDelimited;
+        let start = if is_delimited {
+            begin_content(bytes)
+        } else {
+            bytes.len()
+        };
         let seed = ValueSeed {
             reader,
             value,
@@ -323,8 +349,8 @@ impl<'de> DeserializeSeed<'de> for KeyedSeed<'_> {
         let has_value = seed.deserialize(text)?;
         if !has_value {
             bytes.truncate(before);
-        } else if value.wire_type() == WireType::LengthDelimited {
-            insert_length(bytes, start);
+        } else if is_delimited {
+            end_content(bytes, start);
         }
         Ok(has_value)
     }
@@ -347,7 +373,7 @@ impl<'de> Visitor<'de> for ListVisitor<'_> {
         }
         let before = seed.bytes.len();
         encode_key(seed.field.number, WireType::LengthDelimited, seed.bytes);
-        let start = seed.bytes.len();
+        let start = begin_content(seed.bytes);
         loop {
             let element = ValueSeed {
                 reader: seed.reader,
@@ -362,7 +388,7 @@ impl<'de> Visitor<'de> for ListVisitor<'_> {
         if seed.bytes.len() == start {
             seed.bytes.truncate(before);
         } else {
-            insert_length(seed.bytes, start);
+            end_content(seed.bytes, start);
         }
         Ok(true)
     }

@@ -5,7 +5,7 @@ use serde::de::value::Error;
 use serde::de::{DeserializeSeed, IntoDeserializer, Visitor};
 use serde::{Deserializer, forward_to_deserialize_any};
 
-use super::read::{KeyedSeed, Reader, insert_length};
+use super::read::{KeyedSeed, Reader, begin_content, end_content};
 use super::{MAX_DEPTH, Unknown};
 use crate::schema::{Field, Form, Schema, ValueType};
 
@@ -26,7 +26,7 @@ pub(crate) fn read(
         return seed(schema, field, unknown, bytes).read(text);
     }
     encode_key(field.number, WireType::LengthDelimited, bytes);
-    let start = bytes.len();
+    let start = begin_content(bytes);
     if message.form == Form::Wrapper {
         // Not by prost-reflect, which omits zero: it would not replace a value before it.
         seed(schema, &message.fields[0], unknown, bytes).read(text)?;
@@ -35,7 +35,7 @@ pub(crate) fn read(
         let reader = Reader { schema, unknown };
         reader.delegate(message, Text(text), bytes)?;
     }
-    insert_length(bytes, start);
+    end_content(bytes, start);
     Ok(true)
 }
 

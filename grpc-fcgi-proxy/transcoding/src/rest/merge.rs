@@ -9,7 +9,7 @@ use prost::DecodeError;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, encode_key, skip_field};
 
 use super::fields::{Entry, Fields};
-use crate::json::insert_length;
+use crate::json::{begin_content, end_content};
 use crate::schema::{MessageId, MessageType, Schema, ValueType};
 
 impl Fields {
@@ -39,9 +39,9 @@ impl Fields {
             match (entry, field.value) {
                 (Entry::Message(fields), ValueType::Message(id)) => {
                     encode_key(field.number, WireType::LengthDelimited, out);
-                    let start = out.len();
+                    let start = begin_content(out);
                     fields.merge(schema, id, &part, out);
-                    insert_length(out, start);
+                    end_content(out, start);
                 }
                 (Entry::Value(values), _) => out.extend_from_slice(values),
                 (Entry::Message(_), _) => {}
