@@ -160,7 +160,8 @@ fn respond(
         return Box::pin(call::serve(bridge, client, request));
     }
     Box::pin(async move {
-        let call = |request| call::serve(Arc::clone(&bridge), Arc::clone(&client), request);
+        // Boxed, since each layer would move it.
+        let call = |request| call::serve(Arc::clone(&bridge), Arc::clone(&client), request).boxed();
         front_ends.serve(request, call).await
     })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use grpc_wire::status::{GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS};
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, Request, header};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 
 use super::rest::Rest;
@@ -13,6 +13,12 @@ use crate::config::WebFlags;
 const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 /// Exposes every header field to scripts, in browsers that support it; the names beside it are for the others.
 const ANY: HeaderName = HeaderName::from_static("*");
+
+/// Whether a page has made a request, or a cache may store the response, which must then name what it depends on: that of a
+/// POST it does not store.
+pub(super) fn concerns<B>(request: &Request<B>) -> bool {
+    request.method() != Method::POST || request.headers().contains_key(header::ORIGIN)
+}
 
 pub(super) fn layer(flags: &WebFlags, rest: Option<&Rest>) -> CorsLayer {
     let origins = flags.allow_origin.iter().map(|origin| origin.0.clone());

@@ -86,7 +86,7 @@ impl FrontEnds {
     where
         F: Future<Output = Response<ResponseBody>>,
     {
-        if !self.use_http1() || is_plain_options(&request) {
+        if !self.use_http1() || is_plain_options(&request) || !cors::concerns(&request) {
             return self.translate(request, &call).await;
         }
         let translated =
@@ -105,8 +105,8 @@ impl FrontEnds {
     where
         F: Future<Output = Response<ResponseBody>>,
     {
-        let is_method = self.codecs.schema.method(request.uri().path()).is_some();
-        let rest = self.rest.as_ref().filter(|_| !is_method);
+        let rest = self.rest.as_ref();
+        let rest = rest.filter(|_| self.codecs.schema.method(request.uri().path()).is_none());
         if let Some(rest) = rest
             && rest.has(&request)
         {

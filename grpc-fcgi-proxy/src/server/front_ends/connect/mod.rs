@@ -78,7 +78,7 @@ where
             // A page, a cache or a crawler may repeat a GET.
             Ok(_) if !method.is_some_and(|method| method.no_side_effects) => call::refuse(&request),
             Ok(query) => {
-                let json = codecs.json(path).filter(|_| query.json);
+                let json = query.json.then(|| codecs.json(path)).flatten();
                 unary::serve(query.into_post(request), json, limit, call).await
             }
             Err(error) => error.response(),
@@ -91,7 +91,7 @@ where
         // As in Connect's own servers, a stream is asked for by its content type.
         Some(Form::Unary { json }) if is_post && is_unary => {
             let is_known = method.is_some();
-            let json = codecs.json(path).filter(|_| json);
+            let json = json.then(|| codecs.json(path)).flatten();
             let mut response = unary::serve(request, json, limit, call).await;
             // A path that nothing serves.
             if !is_known && response.status() == StatusCode::NOT_IMPLEMENTED {
@@ -100,7 +100,7 @@ where
             response
         }
         Some(Form::Stream { json }) if is_post && !is_unary => {
-            let json = codecs.json(path).filter(|_| json);
+            let json = json.then(|| codecs.json(path)).flatten();
             stream::serve(request, json, call).await
         }
         _ => call::refuse(&request),

@@ -9,8 +9,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::error::ConnectError;
 use crate::server::front_ends::encoding;
 
-const PROTOCOL_VERSION: &str = "connect-protocol-version";
-const TIMEOUT: &str = "connect-timeout-ms";
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 /// "a positive integer … as ASCII string of at most 10 digits".
 const MAX_TIMEOUT_DIGITS: usize = 10;
 /// Of a grpc-timeout.
