@@ -48,9 +48,9 @@ pub(crate) enum Command {
 /// How much is measured, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Effort {
-    /// The most important shapes and sizes: about three and a half minutes
+    /// The most important shapes and sizes: about four and a half minutes
     Quick,
-    /// All shapes, sizes and setups: about 26 minutes
+    /// All shapes, sizes and setups: about 28 minutes
     Full,
     /// All that full measures, once and briefly: checks that it works, not how fast it is
     Check,

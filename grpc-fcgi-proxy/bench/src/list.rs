@@ -167,12 +167,4 @@ impl List {
             Way::FromJson => &self.message,
         }
     }
-
-    /// What it begins with.
-    pub(crate) fn input(&self, way: Way) -> &[u8] {
-        match way {
-            Way::ToJson => &self.message,
-            Way::FromJson => &self.json,
-        }
-    }
 }

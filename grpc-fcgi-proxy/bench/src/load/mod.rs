@@ -124,7 +124,8 @@ mod tests {
         async move { application::run(&listen).await }
     }
 
-    async fn http1(address: SocketAddr) -> anyhow::Result<()> {
+    /// Over HTTP/1.1 and HTTP/2.
+    async fn http(address: SocketAddr) -> anyhow::Result<()> {
         let answer = async |message: Bytes| application::answer(message);
         let listener = tokio::net::TcpListener::bind(address).await?;
         let all = axum::Router::new().fallback(answer);
@@ -141,11 +142,14 @@ mod tests {
     #[test]
     fn a_wrong_response_is_a_failure() {
         let grpc = serve(echo::run);
-        let http1 = serve(http1);
+        let http = serve(http);
         let fastcgi = serve(fastcgi);
         for (protocol, address) in [
             (Protocol::Grpc, &grpc),
-            (Protocol::Http1, &http1),
+            (Protocol::Http1, &http),
+            (Protocol::JsonHttp1, &http),
+            (Protocol::Connect, &http),
+            (Protocol::Json, &http),
             (Protocol::Fastcgi, &fastcgi),
             (Protocol::FastcgiKept, &fastcgi),
         ] {

@@ -21,9 +21,13 @@ pub(super) fn measure(bench: &mut Bench) -> anyhow::Result<()> {
         for way in Way::BOTH {
             let figures = compare(bench, elements, &list, way)?;
             let mut next = || memory.next().context("json-memory printed too little");
+            let input = match way {
+                Way::ToJson => list.message.len(),
+                Way::FromJson => list.json.len(),
+            };
             let figures = ListFigures {
-                memory: next()? + list.input(way).len(),
-                memory_reflect: next()? + list.input(way).len(),
+                memory: next()? + input,
+                memory_reflect: next()? + input,
                 ..figures
             };
             progress(&format!("{figures:?}"));
