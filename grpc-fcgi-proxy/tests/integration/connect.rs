@@ -142,6 +142,23 @@ async fn grpc_stays_as_it_is_beside_other_protocols() {
 }
 
 #[tokio::test]
+async fn a_page_is_told_that_it_may_read_the_response() {
+    const ORIGIN: &str = "https://a.example";
+    let (_php_fpm, _proxy, mut client) = conformance(&["--allow-origin", ORIGIN]).await;
+    let path = format!("{SERVICE}/Unary");
+    for (headers, allowed) in [
+        (&[JSON, ("origin", ORIGIN)][..], Some(ORIGIN)),
+        (&[JSON, ("origin", "https://b.example")], None),
+        (&[JSON], None),
+    ] {
+        let response = client.send("POST", &path, b"{}".to_vec(), headers).await;
+        assert_eq!(response.status(), 200);
+        let allow_origin = response.headers().get("access-control-allow-origin");
+        assert_eq!(allow_origin.map(|origin| origin.to_str().unwrap()), allowed);
+    }
+}
+
+#[tokio::test]
 async fn only_a_method_without_side_effects_is_called_by_get() {
     let (_php_fpm, _proxy, mut client) = conformance(&[]).await;
     let query = "?connect=v1&encoding=json&message=%7B%7D";

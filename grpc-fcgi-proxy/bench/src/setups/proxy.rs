@@ -67,7 +67,7 @@ fn arguments(
     ]);
     if setup.front_ends {
         flags.push(("--descriptor-set", text(&paths.item_descriptors())));
-        switches.extend(["--connect", "--grpc-web"]);
+        switches.extend(["--connect", "--grpc-web", "--rest"]);
     }
     if setup.transport.is_resident() {
         flags.extend([
