@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use grpc_wire::method::CallKind;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::compression::Compression;
 use super::no_status::NoStatusWarnings;
+use super::request_body::RequestBody;
 use super::slots::Slots;
 use crate::application::Application;
 use crate::binding::route::Routes;
@@ -63,6 +66,17 @@ impl CallLimits {
             response_metadata: config.max_response_metadata_size,
             request_idle: config.clients.max_request_idle,
             request_time: config.clients.max_request_time,
+        }
+    }
+
+    /// Limits how long the request of a call may take. `start` is when the call began.
+    pub(crate) fn bounded(&self, kind: CallKind, start: Instant, body: RequestBody) -> RequestBody {
+        match kind {
+            CallKind::Unary | CallKind::ServerStream => {
+                body.bounded(self.request_idle, start + self.request_time)
+            }
+            // This client may pause between its messages.
+            CallKind::ClientStream | CallKind::BidiStream => body,
         }
     }
 }

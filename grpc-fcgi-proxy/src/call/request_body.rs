@@ -40,6 +40,8 @@ enum RequestContent {
     Http2(Received),
     /// Boxed, since only gRPC-Web uses it.
     Http1(Box<Http1Body>),
+    /// Of gRPC-Web, as they arrive.
+    Web(Translated),
     /// Translated from another protocol.
     Translated(Translated),
 }
@@ -58,7 +60,8 @@ impl From<Http1Body> for RequestBody {
 
 impl From<tonic::body::Body> for RequestBody {
     fn from(body: tonic::body::Body) -> Self {
-        Self::translated(body.into_data_stream().map_err(CallError::WebRequest))
+        let pieces = body.into_data_stream().map_err(CallError::WebRequest);
+        RequestContent::Web(Translated(pieces.boxed())).into()
     }
 }
 
@@ -95,7 +98,7 @@ impl RequestContent {
                 let frame = ready!(body.poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(broken)))
             }
-            Self::Translated(Translated(messages)) => {
+            Self::Web(Translated(messages)) | Self::Translated(Translated(messages)) => {
                 let bytes = ready!(messages.poll_next_unpin(cx));
                 Poll::Ready(bytes.map(|bytes| bytes.map(Frame::data)))
             }
@@ -108,7 +111,8 @@ fn broken(error: impl Error + Send + Sync + 'static) -> CallError {
 }
 
 impl RequestBody {
-    /// Messages with their prefixes, translated from another protocol.
+    /// Messages with their prefixes, translated from another protocol. The body that they are read from is bounded, if at
+    /// all: a message waits for many pieces of it, and then for its translation.
     pub(crate) fn translated(
         messages: impl Stream<Item = Result<Bytes, CallError>> + Send + 'static,
     ) -> Self {
@@ -117,8 +121,10 @@ impl RequestBody {
 
     /// Fails if the client sends nothing for `idle` while the call waits for it, or has not sent everything by `end`.
     pub(super) fn bounded(mut self, idle: Duration, end: Instant) -> Self {
-        let timer = None;
-        self.stall = Some(StallTimer { idle, end, timer });
+        if !matches!(self.content, RequestContent::Translated(_)) {
+            let timer = None;
+            self.stall = Some(StallTimer { idle, end, timer });
+        }
         self
     }
 
@@ -181,7 +187,7 @@ impl Body for RequestBody {
         match &self.content {
             RequestContent::Http2(body) => body.is_ended(),
             RequestContent::Http1(body) => body.is_ended(),
-            RequestContent::Translated(_) => false,
+            RequestContent::Web(_) | RequestContent::Translated(_) => false,
         }
     }
 }

@@ -34,14 +34,7 @@ pub(crate) async fn serve(
             return response::failed(&error);
         }
     };
-    let body = match kind {
-        CallKind::Unary | CallKind::ServerStream => {
-            let limits = &bridge.limits;
-            body.bounded(limits.request_idle, observed.start() + limits.request_time)
-        }
-        // This client may pause between its messages.
-        CallKind::ClientStream | CallKind::BidiStream => body,
-    };
+    let body = bridge.limits.bounded(kind, observed.start(), body);
     let taken = match bridge.builtin.service(head.uri.path()) {
         Some(service) => match bridge.builtin_slots.take(&client.holdings.builtin_calls) {
             Ok(slot) => {

@@ -1,5 +1,7 @@
 //! REST: what the front end makes of requests and responses. How rules match and messages are read is tested in transcoding.
 
+mod hostile;
+
 use std::io::Write;
 use std::path::Path;
 

@@ -7,10 +7,12 @@ use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use grpc_wire::encoding::{Encoding, NamedEncoding};
 use grpc_wire::message::{self, COMPRESSED, Decoder};
+use grpc_wire::method::CallKind;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, StreamBody};
+use tokio::time::Instant;
 use transcoding::json::Unknown;
 use transcoding::{MessageId, Schema};
 
@@ -32,6 +34,7 @@ impl Codecs {
         let method = self.schema.method(path)?;
         Some(Json {
             schema: Arc::clone(&self.schema),
+            kind: self.bridge.kinds.of(path),
             request: method.request,
             response: method.response,
             unknown: self.unknown,
@@ -45,6 +48,7 @@ impl Codecs {
 #[derive(Clone, Debug)]
 pub(super) struct Json {
     pub(super) schema: Arc<Schema>,
+    kind: CallKind,
     request: MessageId,
     response: MessageId,
     pub(super) unknown: Unknown,
@@ -53,6 +57,11 @@ pub(super) struct Json {
 }
 
 impl Json {
+    /// Limits how long a request may take that is read to be translated.
+    pub(super) fn bounded(&self, body: RequestBody) -> RequestBody {
+        self.limits.bounded(self.kind, Instant::now(), body)
+    }
+
     /// The encoded message of a JSON text.
     pub(super) async fn read(&self, json: Bytes) -> Result<Bytes, CallError> {
         let (schema, message, unknown) = (Arc::clone(&self.schema), self.request, self.unknown);
@@ -99,6 +108,7 @@ impl Json {
         encoding: NamedEncoding,
     ) -> impl Stream<Item = Result<Bytes, CallError>> + Send + 'static {
         let decoder = Decoder::new(self.limits.receive_message);
+        let body = self.bounded(body);
         try_unfold(
             (self, body, decoder),
             move |(json, mut body, mut decoder)| async move {

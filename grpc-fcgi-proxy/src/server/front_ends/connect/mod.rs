@@ -12,6 +12,7 @@ mod unary;
 use grpc_wire::method::CallKind;
 use grpc_wire::status::Code;
 use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use tokio::time::Instant;
 
 use self::error::ConnectError;
 use super::codec::Codecs;
@@ -66,12 +67,12 @@ pub(super) async fn serve<F>(
 where
     F: Future<Output = Response<ResponseBody>>,
 {
+    let kind = codecs.bridge.kinds.of(request.uri().path());
+    let is_unary = kind == CallKind::Unary;
+    let limits = &codecs.bridge.limits;
+    let request = request.map(|body| limits.bounded(kind, Instant::now(), body));
     let path = request.uri().path();
-    let is_unary = codecs.bridge.kinds.of(path) == CallKind::Unary;
-    let (method, limit) = (
-        codecs.schema.method(path),
-        codecs.bridge.limits.receive_message,
-    );
+    let (method, limit) = (codecs.schema.method(path), limits.receive_message);
     let is_post = request.method() == Method::POST;
     match form(&request) {
         Some(Form::Get) if is_unary => match get::Query::read(request.uri()) {

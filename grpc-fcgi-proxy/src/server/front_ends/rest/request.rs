@@ -42,6 +42,7 @@ pub(super) fn translate(
     head.method = Method::POST;
     codec::set_path(&mut head.uri, route.method());
     let messages = messages.clone();
+    let body = messages.json.bounded(body);
     let body = match (route.client_streaming(), route.request_body()) {
         (false, _) => RequestBody::translated(once(one(messages, body, encoding))),
         (true, _) if encoding != NamedEncoding::Identity => {

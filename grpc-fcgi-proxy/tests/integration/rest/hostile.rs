@@ -1,0 +1,68 @@
+//! REST and JSON with clients and pages that are slow or not trusted.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+
+use super::serve;
+use crate::support::TEST_TIMEOUT;
+
+const JSON: &[u8] = br#"{"name": "a"}"#;
+/// The same with gRPC's prefix.
+const FRAMED_JSON: &[u8] = b"\0\0\0\0\x0d{\"name\": \"a\"}";
+const PROTOBUF: &[u8] = b"\x0a\x01a";
+
+/// Sends a request in pieces, and returns the first line of its response.
+async fn trickle(
+    address: std::net::SocketAddr,
+    (path, content_type, body): (&str, &str, &[u8]),
+    pieces: usize,
+    pause: Duration,
+) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nContent-Length: {}\r\n\r\n",
+        body.len(),
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for piece in body.chunks(body.len().div_ceil(pieces)) {
+        sleep(pause).await;
+        stream.write_all(piece).await.unwrap();
+    }
+    let mut response = vec![0; 15];
+    let read = timeout(TEST_TIMEOUT, stream.read_exact(&mut response));
+    read.await.expect("no response in time").unwrap();
+    String::from_utf8(response).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_may_be_slow_but_not_stall() {
+    let flags = ["--connect", "--grpc-web", "--max-request-idle=1s"];
+    let served = serve(&flags).await;
+    let address = served.proxy.address;
+    let requests: [(&str, &str, &[u8]); 4] = [
+        ("/v1/shelves", "application/json", JSON),
+        ("/rest.Echo/Get", "application/json", JSON),
+        ("/rest.Echo/Get", "application/proto", PROTOBUF),
+        ("/rest.Echo/Get", "application/grpc-web+json", FRAMED_JSON),
+    ];
+    let slow = requests.map(|request| trickle(address, request, 3, Duration::from_millis(600)));
+    for (status, request) in join_all(slow).await.iter().zip(requests) {
+        assert_eq!(status, "HTTP/1.1 200 OK", "{request:?}");
+    }
+    let stalled = requests[..3].iter().map(|request| {
+        let (path, content_type, _) = *request;
+        trickle(
+            address,
+            (path, content_type, b"{"),
+            1,
+            Duration::from_secs(2),
+        )
+    });
+    for (status, request) in join_all(stalled).await.iter().zip(requests) {
+        assert_eq!(status, "HTTP/1.1 504 Ga", "{request:?}");
+    }
+}
