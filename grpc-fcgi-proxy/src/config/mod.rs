@@ -25,7 +25,7 @@ use self::status::StatusFlags;
 pub(crate) use self::tls::TlsFlags;
 pub(crate) use self::values::AuxPath;
 use self::values::{Address, Route, absolute, count, duration, page};
-pub(crate) use self::web::{UnknownFields, WebFlags};
+pub(crate) use self::web::{Origin, UnknownFields, WebFlags};
 
 use crate::binding::route::{Routes, Script};
 

@@ -29,7 +29,11 @@ pub(super) fn layer(flags: &WebFlags, rest: Option<&Rest>) -> CorsLayer {
     };
     let mut methods = vec![Method::POST];
     methods.extend(flags.connect.then_some(Method::GET));
-    methods.extend(rest.into_iter().flat_map(Rest::verbs));
+    for verb in rest.into_iter().flat_map(Rest::verbs) {
+        if !methods.contains(&verb) {
+            methods.push(verb);
+        }
+    }
     CorsLayer::new()
         .allow_origin(origin)
         .allow_methods(methods)

@@ -7,6 +7,7 @@ mod connect;
 mod cors;
 mod encoding;
 mod grpc_json;
+mod origin;
 mod rest;
 mod web;
 
@@ -22,6 +23,7 @@ use transcoding::json::Unknown;
 use transcoding::rest::NotFound;
 
 use self::codec::Codecs;
+use self::origin::Origins;
 pub(crate) use self::rest::Rest;
 use crate::call::{self, Bridge, RequestBody, ResponseBody};
 use crate::config::{UnknownFields, WebFlags};
@@ -30,6 +32,7 @@ use crate::config::{UnknownFields, WebFlags};
 #[derive(Debug)]
 pub(crate) struct FrontEnds {
     cors: CorsLayer,
+    origins: Origins,
     web: bool,
     connect: bool,
     rest: Option<Rest>,
@@ -52,6 +55,7 @@ impl FrontEnds {
     ) -> Self {
         Self {
             cors: cors::layer(flags, rest.as_ref()),
+            origins: Origins::new(&flags.allow_origin),
             web: flags.grpc_web,
             connect: flags.connect,
             rest,
@@ -110,7 +114,10 @@ impl FrontEnds {
         if let Some(rest) = rest
             && rest.has(&request)
         {
-            return rest.serve(&self.codecs, request, call).await;
+            return match self.origins.permit(&request) {
+                true => rest.serve(&self.codecs, request, call).await,
+                false => rest::forbidden(),
+            };
         }
         if self.connect && connect::is_connect(&request) {
             return connect::serve(&self.codecs, request, call).await;

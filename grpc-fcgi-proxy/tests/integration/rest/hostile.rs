@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use super::serve;
+use super::{serve, text};
 use crate::support::TEST_TIMEOUT;
 
 const JSON: &[u8] = br#"{"name": "a"}"#;
@@ -64,5 +64,30 @@ async fn a_request_may_be_slow_but_not_stall() {
     });
     for (status, request) in join_all(stalled).await.iter().zip(requests) {
         assert_eq!(status, "HTTP/1.1 504 Ga", "{request:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_cannot_post_a_form() {
+    let mut served = serve(&["--allow-origin=https://shop.example"]).await;
+    for (origin, status) in [
+        ("https://evil.example", 403),
+        ("null", 403),
+        ("https://shop.example", 200),
+        // The client's host.
+        ("https://web.example", 200),
+    ] {
+        let headers = [("content-type", "text/plain"), ("origin", origin)];
+        let body = JSON.to_vec();
+        let client = &mut served.client;
+        let response = client.send("POST", "/v1/shelves", body, &headers).await;
+        assert_eq!(response.status(), status, "{origin}");
+        if status == 403 {
+            let reason = "pages of this origin may not call: see --allow-origin";
+            assert_eq!(
+                text(&response),
+                format!(r#"{{"code":7,"message":"{reason}"}}"#)
+            );
+        }
     }
 }

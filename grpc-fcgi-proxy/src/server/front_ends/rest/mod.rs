@@ -57,8 +57,8 @@ impl Rest {
 
     /// The HTTP methods of all paths, for CORS.
     pub(super) fn verbs(&self) -> impl Iterator<Item = Method> {
-        let verbs = self.routes.routes().map(|route| route.verb());
-        verbs.filter_map(|verb| verb.parse().ok())
+        let verbs: BTreeSet<_> = self.routes.routes().map(|route| route.verb()).collect();
+        verbs.into_iter().filter_map(|verb| verb.parse().ok())
     }
 
     /// Whether the request's path is one of REST's.
@@ -158,6 +158,13 @@ where
         Some(format) => stream::answer(response, messages, format).await,
         None => response::answer(response, messages).await,
     }
+}
+
+/// The response to a page of another origin.
+pub(super) fn forbidden() -> Response<ResponseBody> {
+    let text = "pages of this origin may not call: see --allow-origin";
+    let body = Status::new(Code::PermissionDenied, text);
+    status::response(&Schema::default(), &body)
 }
 
 /// The response to a request without a route.
