@@ -91,3 +91,16 @@ async fn a_page_of_another_origin_cannot_post_a_form() {
         }
     }
 }
+
+#[tokio::test]
+async fn any_json_takes_little_memory() {
+    let mut served = serve(&[]).await;
+    let before = served.proxy.peak_memory();
+    let body = format!(r#"{{"notes": [{}{{}}]}}"#, "{},".repeat(300_000)).into_bytes();
+    let length = body.len() as u64 / 1024;
+    let headers = [("x-status", "5"), ("x-message", "read")];
+    let response = served.client.send("POST", "/v1/status", body, &headers);
+    assert_eq!(text(&response.await), r#"{"code":5,"message":"read"}"#);
+    let growth = served.proxy.peak_memory() - before;
+    assert!(growth < 16 * length, "{growth} KiB for {length} KiB");
+}

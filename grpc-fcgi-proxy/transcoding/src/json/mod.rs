@@ -1,9 +1,10 @@
 //! Protobuf's JSON mapping: <https://protobuf.dev/programming-guides/json/>.
 //!
 //! Messages are translated without being built in memory, whatever their size. What is rare is left to prost-reflect, which
-//! builds them: well-known types, groups, extensions, and fields in an order that no serializer writes.
+//! builds them: most well-known types, groups, extensions, and fields in an order that no serializer writes.
 
 mod any;
+mod dynamic;
 mod field;
 mod map;
 mod read;

@@ -8,6 +8,7 @@ use prost_reflect::{DeserializeOptions, DynamicMessage};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::dynamic::Dynamic;
 use super::map::EntriesVisitor;
 use super::scalar::{
     BoolVisitor, BytesVisitor, EnumVisitor, FloatVisitor, IntegerVisitor, StringVisitor,
@@ -60,6 +61,9 @@ impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
                 let depth = self.depth.checked_sub(1);
                 let depth = depth
                     .ok_or_else(|| D::Error::custom("messages contain each other too often"))?;
+                if let Some(dynamic) = Dynamic::of(message) {
+                    return dynamic.read(text, depth, bytes);
+                }
                 if message.delegated {
                     return reader.delegate(message, text, bytes);
                 }

@@ -1,5 +1,6 @@
 //! The JSON mapping against the text of the specification.
 
+mod dynamic;
 mod random;
 
 use std::sync::LazyLock;
