@@ -41,11 +41,11 @@ pub(crate) struct ClientFlags {
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = period)]
     pub(crate) max_response_idle: Duration,
 
-    /// Send an HTTP/2 PING to a client that has been silent for this long
+    /// Send an HTTP/2 PING, or over HTTP/1.1 a keepalive of TCP, to a client that has been silent for this long
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = period)]
     pub(crate) keepalive_time: Duration,
 
-    /// How long a client may take to acknowledge that PING before its connection is closed
+    /// How long a client may take to acknowledge that before its connection is closed
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = period)]
     pub(crate) keepalive_timeout: Duration,
 

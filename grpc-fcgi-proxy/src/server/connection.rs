@@ -47,6 +47,9 @@ impl Connections {
             .and_then(|()| Ok((stream.peer_addr()?, stream.local_addr()?)));
         // Only a connection that is already closed has no addresses.
         let Ok((peer, local)) = ends else { return };
+        if self.front_ends.use_http1() {
+            self.limits.keep_alive(&stream);
+        }
         let Some(tls) = &self.tls else {
             return self.serve_http(stream, peer, local).await;
         };

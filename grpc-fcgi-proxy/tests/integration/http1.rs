@@ -232,3 +232,32 @@ async fn a_response_that_is_not_taken_ends_the_connection() {
     let response = client.call(b"", &[("x-size", "1")]).await;
     assert_eq!(response.content().len(), 1);
 }
+
+/// The timer that TCP runs on the proxy's end of a connection: proc(5), /proc/net/tcp.
+fn tcp_timer(proxy: SocketAddr, client: SocketAddr) -> Option<String> {
+    let ends = [proxy, client].map(|end| format!(":{:04X}", end.port()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().find_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let is_wanted = fields[1].ends_with(&ends[0]) && fields[2].ends_with(&ends[1]);
+        is_wanted.then(|| fields[5][..2].to_owned())
+    })
+}
+
+/// It may have vanished without an end of its connection, and a call that has nothing to send would hold its worker.
+#[tokio::test]
+async fn a_silent_client_is_asked_whether_it_is_there() {
+    let flags = ["--grpc-web", "--keepalive-time=10h"];
+    let (_php_fpm, proxy, _) = serve("echo.php", &flags).await;
+    let mut client = RawClient::connect(proxy.address).await;
+    client.call().await;
+    let local = client.0.get_ref().local_addr().unwrap();
+    // While an acknowledgement is awaited, another timer runs.
+    let is_asked = async {
+        while tcp_timer(proxy.address, local).as_deref() != Some("02") {
+            tokio::task::yield_now().await;
+        }
+    };
+    let asked = timeout(TEST_TIMEOUT, is_asked).await;
+    asked.expect("TCP runs no keepalive timer");
+}
