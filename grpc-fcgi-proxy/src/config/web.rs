@@ -81,14 +81,64 @@ impl FromStr for Origin {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.to_ascii_lowercase();
-        let host = text
-            .strip_prefix("https://")
-            .or_else(|| text.strip_prefix("http://"))
-            .and_then(|host| host.parse::<Authority>().ok())
-            .filter(|host| !host.as_str().contains('@'));
+        let is_origin = match text.split_once("://") {
+            Some(("https", host)) => is_host(host, 443),
+            Some(("http", host)) => is_host(host, 80),
+            _ => text == "*",
+        };
         match HeaderValue::from_str(&text) {
-            Ok(value) if text == "*" || host.is_some() => Ok(Self(value)),
-            _ => Err("expected an origin such as `https://shop.example`, or *".to_owned()),
+            Ok(value) if is_origin => Ok(Self(value)),
+            _ => Err(
+                "expected an origin as browsers send it, such as `https://shop.example`, without a path and without the \
+                 scheme's own port, or * alone"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// Whether it is a host with or without a port. Browsers leave out the one that the scheme has by default.
+fn is_host(text: &str, default_port: u16) -> bool {
+    let Ok(authority) = text.parse::<Authority>() else {
+        return false;
+    };
+    let host = authority.host();
+    let whole = match authority.port_u16() {
+        Some(port) if port != default_port => format!("{host}:{port}"),
+        _ => host.to_owned(),
+    };
+    !host.is_empty() && !host.contains('*') && whole == text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_one_that_browsers_send() {
+        for origin in [
+            "*",
+            "https://shop.example",
+            "http://127.0.0.1:8000",
+            "http://[::1]:443",
+            "https://a:80",
+        ] {
+            assert!(origin.parse::<Origin>().is_ok(), "{origin}");
+        }
+        for other in [
+            "https://*",
+            "https://*.shop.example",
+            "https://a:443",
+            "http://a:80",
+            "https://a:99999",
+            "https://a:",
+            "https://b@a",
+            "https://a/",
+            "https://",
+            "ftp://a",
+            "null",
+        ] {
+            assert!(other.parse::<Origin>().is_err(), "{other}");
         }
     }
 }
