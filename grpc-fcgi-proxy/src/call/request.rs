@@ -65,13 +65,15 @@ impl<'a> CallRequest<'a> {
         &self.client.holdings
     }
 
-    /// HTTP/2 has the authority in the URI, HTTP/1.1 in a header field.
+    /// HTTP/2 has the authority in the URI, HTTP/1.1 in a header field. What is before an @ in it names no host.
     fn authority(&self) -> &'a str {
         let host = self.headers().get(header::HOST);
-        match self.head.uri.authority() {
+        let authority = match self.head.uri.authority() {
             Some(authority) => authority.as_str(),
             None => host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
-        }
+        };
+        let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+        host
     }
 
     /// The deadline by the wall clock, which PHP shares.

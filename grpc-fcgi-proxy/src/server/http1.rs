@@ -15,7 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Request, Response, header};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -56,9 +57,15 @@ where
         let may_drain = !request.headers().contains_key(header::EXPECT);
         let (head, body) = request.into_parts();
         let (body, unread) = Http1Body::new(body);
-        let response = respond(Request::from_parts(head, body.into()));
+        let call = names_host(&head).then(|| respond(Request::from_parts(head, body.into())));
         let closing = closing.clone();
-        let response = async move { finish(response.await, unread, may_drain, closing).await };
+        let response = async move {
+            let response = match call {
+                Some(call) => call.await,
+                None => bad_request(),
+            };
+            finish(response, unread, may_drain, closing).await
+        };
         response.map(Ok::<_, Infallible>).boxed()
     });
     // hyper polls a response only while the client takes it, so its body cannot notice a client that does not.
@@ -78,6 +85,19 @@ where
     };
     linger(connection.into_parts().io.into_inner()).await;
     result
+}
+
+/// RFC 9112, section 3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that
+/// lacks a Host header field and to any request message that contains more than one".
+fn names_host(head: &Parts) -> bool {
+    let count = head.headers.get_all(header::HOST).iter().count();
+    count == 1 || count == 0 && head.version < Version::HTTP_11
+}
+
+fn bad_request() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::default());
+    *response.status_mut() = StatusCode::BAD_REQUEST;
+    response
 }
 
 /// A response whose end waits for the end of its request.

@@ -261,3 +261,34 @@ async fn a_silent_client_is_asked_whether_it_is_there() {
     let asked = timeout(TEST_TIMEOUT, is_asked).await;
     asked.expect("TCP runs no keepalive timer");
 }
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let (_php_fpm, proxy, _) = serve("variables.php", &["--grpc-web"]).await;
+    for (target, hosts, status) in [
+        ("", "host: a.example", "200 OK"),
+        ("http://user:word@a.example", "host: b", "200 OK"),
+        ("", "host: user:word@a.example", "200 OK"),
+        ("", "x: y", "400 Bad Request"),
+        ("", "host: a\r\nhost: b", "400 Bad Request"),
+    ] {
+        let mut client = RawClient::connect(proxy.address).await;
+        let fields = format!("content-type: {BINARY}\r\n{hosts}\r\ncontent-length: 5\r\n");
+        let head = format!("POST {target}{UNARY} HTTP/1.1\r\n{fields}\r\n");
+        client
+            .write(&[head.as_bytes(), &message(b"")].concat())
+            .await;
+        let response = client.response().await;
+        assert_eq!(response.status, format!("HTTP/1.1 {status}"), "{hosts:?}");
+        if status == "200 OK" {
+            let body = String::from_utf8_lossy(&response.body);
+            assert!(body.contains(r#""HTTP_HOST":"a.example""#), "{body}");
+            assert!(body.contains(r#""SERVER_NAME":"a.example""#), "{body}");
+        }
+    }
+    // HTTP/1.0 has no such field.
+    let mut client = RawClient::connect(proxy.address).await;
+    client.write(b"GET / HTTP/1.0\r\n\r\n").await;
+    let head = client.head().await;
+    assert_eq!(head.status, "HTTP/1.0 405 Method Not Allowed");
+}
