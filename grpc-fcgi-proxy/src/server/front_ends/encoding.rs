@@ -12,6 +12,9 @@ pub(super) fn translate(
     accepted: &HeaderName,
     translated: bool,
 ) -> Result<NamedEncoding, Status> {
+    // Those of gRPC itself say nothing here.
+    fields.remove(GRPC_ENCODING);
+    fields.remove(GRPC_ACCEPT_ENCODING);
     let name = fields.remove(encoding);
     let named = NamedEncoding::read(name.as_ref().map(HeaderValue::as_bytes));
     if named == NamedEncoding::Unsupported {

@@ -4,6 +4,7 @@
 //! builds them: most well-known types, groups, extensions, and fields in an order that no serializer writes.
 
 mod any;
+mod built;
 mod dynamic;
 mod field;
 mod map;

@@ -8,6 +8,7 @@ use prost_reflect::{DeserializeOptions, DynamicMessage};
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::built::build;
 use super::dynamic::Dynamic;
 use super::map::EntriesVisitor;
 use super::scalar::{
@@ -101,8 +102,9 @@ impl Reader<'_> {
     ) -> Result<bool, D::Error> {
         let options =
             DeserializeOptions::new().deny_unknown_fields(self.unknown == Unknown::Refuse);
-        let message =
-            DynamicMessage::deserialize_with_options(message.descriptor.clone(), text, &options)?;
+        let descriptor = message.descriptor.clone();
+        let message = DynamicMessage::deserialize_with_options(descriptor, build(text)?, &options);
+        let message = message.map_err(D::Error::custom)?;
         message.encode(bytes).map_err(D::Error::custom)?;
         Ok(true)
     }

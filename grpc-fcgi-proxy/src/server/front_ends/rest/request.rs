@@ -17,6 +17,9 @@ use super::messages::Messages;
 use crate::call::{CallError, RequestBody};
 use crate::server::front_ends::{codec, encoding};
 
+/// The query of a stream of requests, in bytes: it is a part of each of its messages, and a message may have three bytes.
+const MAX_QUERY: usize = 1024;
+
 /// Translates a request. A stream is a line for each message.
 pub(super) fn translate(
     messages: &Messages,
@@ -34,6 +37,17 @@ pub(super) fn translate(
         return Err(Status::new(
             Code::InvalidArgument,
             "grpc-timeout is not 1 to 8 digits and a unit: H, M, S, m, u or n",
+        ));
+    }
+    if route.client_streaming()
+        && head
+            .uri
+            .query()
+            .is_some_and(|query| query.len() > MAX_QUERY)
+    {
+        return Err(Status::new(
+            Code::InvalidArgument,
+            "the query holds for each message of the stream, and has more than 1024 bytes: send its fields in the messages",
         ));
     }
     head.headers.remove(header::CONTENT_LENGTH);

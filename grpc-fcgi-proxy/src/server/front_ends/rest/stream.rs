@@ -66,6 +66,9 @@ impl Format {
 
     fn add_fields(self, fields: &mut HeaderMap, media_type: HeaderValue) {
         fields.insert(header::CONTENT_TYPE, media_type);
+        if self != Self::Raw {
+            fields.append(header::VARY, HeaderValue::from_static("accept"));
+        }
         if self == Self::Events {
             let no_cache = HeaderValue::from_static("no-cache");
             fields.entry(header::CACHE_CONTROL).or_insert(no_cache);

@@ -300,3 +300,19 @@ fn a_method_has_its_messages() {
         .unwrap();
     assert_eq!(json, br#"{"first":"1","second":"2"}"#);
 }
+
+#[test]
+fn what_must_be_built_is_bounded() {
+    let any = |count: usize| {
+        let zeros = vec!["0"; count].join(",");
+        format!(
+            r#"{{"any":{{"@type":"type.googleapis.com/google.protobuf.ListValue","value":[{zeros}]}}}}"#
+        )
+    };
+    assert!(read(&any(9_000), Unknown::Refuse).is_ok());
+    let found = error(&any(10_000));
+    assert!(found.contains("more than 10000 values"), "{found}");
+    let mask = format!(r#"{{"mask":"{}"}}"#, vec!["a"; 20_000].join(","));
+    let found = error(&mask);
+    assert!(found.contains("more than 10000 values"), "{found}");
+}
