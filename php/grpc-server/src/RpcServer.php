@@ -23,6 +23,9 @@ final class RpcServer
     /** @var array<string, MethodDescriptor> */
     private array $methods = [];
 
+    /** @var list<Closure(InterceptedCall, Closure(InterceptedCall): ?Message): ?Message> */
+    private array $interceptors = [];
+
     /** @var list<Closure(ServerContext, int): void> */
     private array $afterCall = [];
 
@@ -46,6 +49,18 @@ final class RpcServer
             error_log('methods registered twice, the last service wins: ' . implode(', ', array_keys($twice)));
         }
         return $this->methods = $added + $this->methods;
+    }
+
+    /**
+     * Runs $interceptor around the method of each call: what was added first is outermost. It gets the call, and a closure
+     * that goes on to the next interceptor or to the method; it may return a response in place of that, set a status, throw
+     * a StatusException, or go on with another request, reader or writer.
+     *
+     * @param callable(InterceptedCall, Closure(InterceptedCall): ?Message): ?Message $interceptor
+     */
+    public function intercept(callable $interceptor): void
+    {
+        $this->interceptors[] = $interceptor(...);
     }
 
     /**
@@ -150,8 +165,10 @@ final class RpcServer
         $message = '';
         try {
             $method = $this->findMethod($call);
-            $request = ServerCallReader::parse($method->request_type, $call->message());
-            $response = $method->service->{$method->method_name}($request, $context);
+            $request = static fn (): Message => ServerCallReader::parse($method->request_type, $call->message());
+            $response = $this->interceptors === []
+                ? $method->service->{$method->method_name}($request(), $context)
+                : $this->intercepted(new InterceptedCall($method, $context, $request));
             $message = self::responseToSend($context, $response)?->serializeToString() ?? '';
         } catch (Throwable $error) {
             $message = '';
@@ -177,19 +194,28 @@ final class RpcServer
     private function stream(IncomingCall $call, ServerContext $context, ServerCallWriter $writer): void
     {
         $method = $this->findMethod($call);
-        $serve = [$method->service, $method->method_name];
+        $kind = $method->call_type;
         $reader = new ServerCallReader($call, $method->request_type);
-        switch ($method->call_type) {
-            case MethodDescriptor::SERVER_STREAMING_CALL:
-                $request = $reader->read() ?? throw new StatusException(STATUS_UNIMPLEMENTED, 'the request message is missing');
-                $serve($request, $writer, $context);
-                break;
-            case MethodDescriptor::CLIENT_STREAMING_CALL:
-                $writer->finish(self::responseToSend($context, $serve($reader, $context)));
-                break;
-            default:
-                $serve($reader, $writer, $context);
+        $one = static fn (): Message => $reader->read()
+            ?? throw new StatusException(STATUS_UNIMPLEMENTED, 'the request message is missing');
+        $response = $this->intercepted(match ($kind) {
+            MethodDescriptor::SERVER_STREAMING_CALL => new InterceptedCall($method, $context, $one, writer: $writer),
+            MethodDescriptor::CLIENT_STREAMING_CALL => new InterceptedCall($method, $context, reader: $reader),
+            default => new InterceptedCall($method, $context, reader: $reader, writer: $writer),
+        });
+        if ($kind === MethodDescriptor::CLIENT_STREAMING_CALL) {
+            $writer->finish(self::responseToSend($context, $response));
         }
+    }
+
+    /** From the last interceptor, which is next to the method, to the first. */
+    private function intercepted(InterceptedCall $call): ?Message
+    {
+        $next = static fn (InterceptedCall $call): ?Message => $call->serve();
+        foreach (array_reverse($this->interceptors) as $interceptor) {
+            $next = static fn (InterceptedCall $call): ?Message => $interceptor($call, $next);
+        }
+        return $next($call);
     }
 
     /** @throws StatusException */

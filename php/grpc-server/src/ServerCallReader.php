@@ -8,7 +8,7 @@ use Google\Protobuf\Internal\Message;
 use Throwable;
 
 /** Reads the messages that a client streams. */
-final class ServerCallReader
+class ServerCallReader
 {
     public function __construct(private readonly IncomingCall $call, private readonly string $request_type)
     {

@@ -11,7 +11,7 @@ use LogicException;
  * Writes the answer to a streaming call. The option "flags" of a message takes WRITE_NO_COMPRESS, and WRITE_BUFFER_HINT,
  * which delays the flush until the next message.
  */
-final class ServerCallWriter
+class ServerCallWriter
 {
     private AnswerState $state = AnswerState::NotStarted;
 

@@ -30,6 +30,9 @@ final class ServerContext
 
     private bool $worksOn = false;
 
+    /** @var array<string, mixed> */
+    private array $values = [];
+
     /** @param Output|null $output null in the tests of a service */
     public function __construct(private readonly IncomingCall $call, private readonly ?Output $output = null)
     {
@@ -98,6 +101,18 @@ final class ServerContext
     public function messageCompressed(): bool
     {
         return $this->call->messageCompressed();
+    }
+
+    /** Keeps a value for the rest of the call: an interceptor passes on whom it has authenticated. */
+    public function setValue(string $key, mixed $value): void
+    {
+        $this->values[$key] = $value;
+    }
+
+    /** What setValue() has kept; null if nothing. */
+    public function value(string $key): mixed
+    {
+        return $this->values[$key] ?? null;
     }
 
     /**

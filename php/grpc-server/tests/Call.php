@@ -26,6 +26,7 @@ final class Call
     /**
      * @param string $input the content of php://input
      * @param array<string, string> $variables
+     * @param list<Closure> $interceptors
      */
     public function __construct(
         string $name,
@@ -33,10 +34,12 @@ final class Call
         Closure $method,
         array $variables = [],
         ?RecordedOutput $output = null,
+        array $interceptors = [],
     ) {
         $this->output = $output ?? new RecordedOutput();
         $server = new RpcServer();
         $server->handle(new ScriptedService($method));
+        array_walk($interceptors, $server->intercept(...));
         $variables += ['REQUEST_URI' => "/test.Scripted/$name", 'GRPC_CALL_KIND' => self::KINDS[$name] ?? 'unary'];
         $this->status = $server->serve(new IncomingCall($variables, self::stream($input)), $this->output);
     }
