@@ -40,6 +40,7 @@ impl LaunchVariables<'_> {
         sink.push(
             b"GRPC_RESIDENT_MAX_MEMORY",
             self.max_memory.to_string().as_bytes(),
-        )
+        )?;
+        self.script.own.write(sink)
     }
 }

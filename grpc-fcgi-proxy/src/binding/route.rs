@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use grpc_wire::method::{Method, is_service};
 
+use super::own_params::OwnParams;
+
 /// A PHP script, as php-fpm sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
@@ -15,6 +17,7 @@ pub struct Script {
     pub(super) document_root: String,
     /// Whether its path is resolved for each call.
     resolve: bool,
+    pub(super) own: OwnParams,
 }
 
 /// The path of a script cannot be resolved.
@@ -35,12 +38,18 @@ impl Script {
             filename: path.to_string_lossy().into_owned(),
             document_root: document_root.to_string_lossy().into_owned(),
             resolve: false,
+            own: OwnParams::default(),
         }
     }
 
     /// Resolves symbolic links in its path for each call, if `resolve` is true.
     pub(crate) fn resolving(self, resolve: bool) -> Self {
         Self { resolve, ..self }
+    }
+
+    /// Gives it FastCGI parameters of the operator's own.
+    pub(crate) fn with_params(self, own: OwnParams) -> Self {
+        Self { own, ..self }
     }
 
     /// Its path, as it is configured.
@@ -54,7 +63,7 @@ impl Script {
             return Ok(Cow::Borrowed(self));
         }
         match fs::canonicalize(&self.filename) {
-            Ok(path) => Ok(Cow::Owned(Self::new(&path))),
+            Ok(path) => Ok(Cow::Owned(Self::new(&path).with_params(self.own.clone()))),
             Err(error) => Err(Unresolved {
                 filename: self.filename.clone(),
                 error,
@@ -200,13 +209,15 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::binding::own_params::OwnParam;
 
     #[test]
     fn a_path_is_resolved_for_each_call() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().canonicalize().unwrap();
         let link = folder.join("current");
-        let script = Script::new(&link.join("index.php"));
+        let own = OwnParams::new(vec![OwnParam::additional("A=b").unwrap()]).unwrap();
+        let script = Script::new(&link.join("index.php")).with_params(own.clone());
         let resolving = script.clone().resolving(true);
         let error = resolving.current().unwrap_err().to_string();
         assert!(error.contains("current/index.php: No such file"), "{error}");
@@ -218,7 +229,8 @@ mod tests {
             symlink(&root, &next).unwrap();
             fs::rename(&next, &link).unwrap();
             let current = resolving.current().unwrap();
-            assert_eq!(*current, Script::new(&root.join("index.php")));
+            let expected = Script::new(&root.join("index.php")).with_params(own.clone());
+            assert_eq!(*current, expected);
             assert_eq!(current.document_root, root.to_str().unwrap());
             assert_eq!(*script.current().unwrap(), script);
         }

@@ -4,7 +4,7 @@
 //! GRPC_CLIENT_CODEC, GRPC_DEADLINE, GRPC_METADATA, GRPC_MESSAGE_COMPRESSED. A client chooses a variable's name only behind `HTTP_`, so none can become PHP_VALUE.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -138,7 +138,8 @@ impl Variables<'_> {
         self.write_ends(sink)?;
         self.write_call(sink)?;
         sink.push(b"HTTP_HOST", self.authority.as_bytes())?;
-        write_fields(self.headers, &INVITATIONS, sink)
+        write_fields(self.headers, &INVITATIONS, sink)?;
+        self.script.own.write(sink)
     }
 
     fn write_ends<S: Sink>(&self, sink: &mut S) -> Result<(), S::Error> {
@@ -192,7 +193,8 @@ impl PageVariables<'_> {
         if let Some(host) = self.headers.get(header::HOST) {
             sink.push(b"HTTP_HOST", host.as_bytes())?;
         }
-        write_fields(self.headers, &[], sink)
+        write_fields(self.headers, &[], sink)?;
+        self.script.own.write(sink)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::ffi::OsString;
 
-use clap::{Command, CommandFactory, FromArgMatches};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use super::Config;
 
@@ -43,9 +44,18 @@ impl CommandLine {
     {
         let matches = command().try_get_matches_from(arguments)?;
         match matches.subcommand() {
-            Some((_, matches)) => Ok(Self::Check(Box::new(Config::from_arg_matches(matches)?))),
-            None => Ok(Self::Serve(Box::new(Config::from_arg_matches(&matches)?))),
+            Some((_, matches)) => Ok(Self::Check(config(matches)?)),
+            None => Ok(Self::Serve(config(&matches)?)),
         }
+    }
+}
+
+/// Checks what no flag shows alone.
+fn config(matches: &ArgMatches) -> Result<Box<Config>, clap::Error> {
+    let config = Config::from_arg_matches(matches)?;
+    match config.fastcgi.own_params() {
+        Ok(_) => Ok(Box::new(config)),
+        Err(error) => Err(command().error(ErrorKind::ValueValidation, error)),
     }
 }
 
@@ -120,6 +130,19 @@ mod tests {
         }
         let without = command.get_arguments().find(|arg| arg.get_env().is_none());
         assert!(without.is_none(), "{without:?}");
+    }
+
+    #[test]
+    fn own_params_are_refused_by_both_commands_if_one_occurs_twice() {
+        let own = ["--param", "A=1", "--param", "A=2", "index.php"];
+        for start in [&["grpc-fcgi-proxy"][..], &["grpc-fcgi-proxy", "check"]] {
+            let error = CommandLine::read([start, &own].concat()).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(
+                error.to_string().contains("--param A is set twice"),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values::{count, duration};
+use crate::binding::own_params::{OwnParam, OwnParams};
 use crate::fastcgi::endpoint::Endpoint;
 use crate::fastcgi::limits::PoolLimits;
 use crate::share::Share;
@@ -57,9 +58,37 @@ pub(crate) struct FastcgiFlags {
     /// worker fails with UNAVAILABLE
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
     pub(crate) fastcgi_keep_alive: Duration,
+
+    /// FastCGI parameter for every script, as in APP_ENV=production: $_SERVER and getenv() have it. Without =VALUE it has the
+    /// value of the proxy's own environment variable NAME. Repeatable, or separated by line feeds
+    #[arg(
+        long = "param",
+        value_name = "NAME[=VALUE]",
+        value_delimiter = '\n',
+        hide_env_values = true,
+        value_parser = OwnParam::additional
+    )]
+    pub(crate) params: Vec<OwnParam>,
+
+    /// The same for what --param refuses: a variable that the proxy sets itself, such as SERVER_NAME, one that begins with
+    /// HTTP_, or PHP_VALUE or PHP_ADMIN_VALUE, which change settings of PHP. What carries a call cannot be replaced
+    #[arg(
+        long = "param-override",
+        value_name = "NAME[=VALUE]",
+        value_delimiter = '\n',
+        hide_env_values = true,
+        value_parser = OwnParam::overriding
+    )]
+    pub(crate) overrides: Vec<OwnParam>,
 }
 
 impl FastcgiFlags {
+    /// The parameters of every script.
+    pub(super) fn own_params(&self) -> Result<OwnParams, String> {
+        let params = self.params.iter().chain(&self.overrides);
+        OwnParams::new(params.cloned().collect())
+    }
+
     pub(crate) fn limits(&self, share: Share) -> PoolLimits {
         PoolLimits {
             share,

@@ -201,7 +201,11 @@ impl Config {
 
     /// The script at a configured path.
     pub(crate) fn script(&self, path: &Path) -> Script {
-        Script::new(path).resolving(self.resolve_symlinks)
+        // `CommandLine::read` refuses invalid ones.
+        let own = self.fastcgi.own_params().unwrap_or_default();
+        Script::new(path)
+            .resolving(self.resolve_symlinks)
+            .with_params(own)
     }
 
     /// The scripts that have resident workers, if there are any.

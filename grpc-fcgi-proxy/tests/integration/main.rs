@@ -29,6 +29,7 @@ mod neighbours;
 mod open_files;
 mod oracle;
 mod overload;
+mod own_params;
 mod php_fpm_metrics;
 mod predecessor;
 mod releases;

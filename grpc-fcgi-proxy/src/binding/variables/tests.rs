@@ -2,6 +2,8 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use super::*;
+use crate::binding::launch::LaunchVariables;
+use crate::binding::own_params::{OwnParam, OwnParams};
 
 fn headers(fields: &[(&'static str, &'static str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -36,9 +38,12 @@ fn endpoint(port: u16) -> FormattedAddress {
 }
 
 fn encoded(headers: &HeaderMap) -> String {
-    let script = Script::new(Path::new("/app/index.php"));
+    encoded_for(&Script::new(Path::new("/app/index.php")), headers)
+}
+
+fn encoded_for(script: &Script, headers: &HeaderMap) -> String {
     let variables = Variables {
-        script: &script,
+        script,
         method: Method::parse("/item.ItemService/GetItem").unwrap(),
         authority: "[::1]:8080",
         headers,
@@ -48,7 +53,7 @@ fn encoded(headers: &HeaderMap) -> String {
         },
         kind: CallKind::Unary,
         dialect: Dialect::default(),
-        deadline: None,
+        deadline: Some(SystemTime::now()),
         peer: &endpoint(4711),
         local: &endpoint(8080),
     };
@@ -80,7 +85,6 @@ fn every_variable_of_the_predecessor_is_sent() {
     ] {
         assert!(text.contains(pair), "{pair} is not in {text:?}");
     }
-    assert!(!text.contains("GRPC_DEADLINE"));
 }
 
 /// In the predecessor only the first value of a key survived.
@@ -109,6 +113,59 @@ fn the_output_of_a_call_is_not_to_be_compressed() {
     assert!(text.contains("accept-encoding: gzip\n"));
 }
 
+fn encoded_page(script: &Script, headers: &HeaderMap) -> String {
+    let variables = PageVariables {
+        script,
+        method: "GET",
+        path: "/status",
+        query: "json",
+        headers,
+        content_length: 0,
+    };
+    let mut text = Text::default();
+    let Ok(()) = variables.write(&mut text);
+    text.0
+}
+
+fn encoded_launch(script: &Script) -> String {
+    let variables = LaunchVariables {
+        script,
+        address: "unix:///a",
+        secret: b"secret",
+        streams: 1,
+        max_memory: 0,
+    };
+    let mut text = Text::default();
+    let Ok(()) = variables.write(&mut text);
+    text.0
+}
+
+/// The names of all variables that the proxy sets, except those of header fields.
+pub(in crate::binding) fn all_names() -> Vec<String> {
+    let script = Script::new(Path::new("/app/index.php"));
+    let none = HeaderMap::new();
+    let text =
+        encoded_for(&script, &none) + &encoded_page(&script, &none) + &encoded_launch(&script);
+    let names = text.lines().filter_map(|line| line.split_once('='));
+    names.map(|(name, _)| name.to_owned()).collect()
+}
+
+/// php-fpm takes the last of several variables of one name.
+#[test]
+fn own_params_are_behind_all_others() {
+    let own = ["SERVER_NAME=own", "HTTP_X_A=own"].map(|text| OwnParam::overriding(text).unwrap());
+    let own = OwnParams::new(own.to_vec()).unwrap();
+    let script = Script::new(Path::new("/app/index.php")).with_params(own);
+    let headers = headers(&[("x-a", "client")]);
+    for text in [
+        encoded_for(&script, &headers),
+        encoded_page(&script, &headers),
+        encoded_launch(&script),
+    ] {
+        assert!(text.ends_with("\nSERVER_NAME=own\nHTTP_X_A=own"), "{text}");
+    }
+}
+
 #[test]
 fn the_header_fields_of_a_page_pass_the_same_filter() {
     let headers = headers(&[
@@ -117,17 +174,7 @@ fn the_header_fields_of_a_page_pass_the_same_filter() {
         ("x_a", "forged"),
         ("x-a", "true"),
     ]);
-    let variables = PageVariables {
-        script: &Script::new(Path::new("/app/status.php")),
-        method: "GET",
-        path: "/status",
-        query: "json",
-        headers: &headers,
-        content_length: 0,
-    };
-    let mut text = Text::default();
-    let Ok(()) = variables.write(&mut text);
-    let text = text.0;
+    let text = encoded_page(&Script::new(Path::new("/app/status.php")), &headers);
     for pair in [
         "REQUEST_URI=/status?json",
         "SCRIPT_NAME=/status",
