@@ -50,7 +50,7 @@ use crate::admin::Admin;
 use crate::application::Application;
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::Descriptors;
-use crate::call::{Bridge, CallLimits, Compression, NoStatusWarnings, Slots};
+use crate::call::{Bridge, CallLimits, Compression, NoStatusWarnings, Slots, TrustedProxies};
 pub use crate::check::run as check;
 pub use crate::config::{CommandLine, Config};
 use crate::fastcgi::pool::Pool;
@@ -295,6 +295,7 @@ impl Parts {
             require_status: config.require_status,
             no_status_warnings: NoStatusWarnings::default(),
             metrics,
+            trusted_proxies: TrustedProxies::new(&config.tls.trusted_proxy),
             stopping: CancellationToken::new(),
         });
         Ok(Self {

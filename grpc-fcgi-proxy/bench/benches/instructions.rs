@@ -118,6 +118,7 @@ fn opening((script, headers, here): &CallParts) -> Vec<u8> {
             deadline: None,
             peer: here,
             local: here,
+            tls: None,
         },
         false,
     )

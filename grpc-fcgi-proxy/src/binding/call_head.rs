@@ -54,7 +54,10 @@ pub(crate) fn encode_call_head(
     };
     let flags = flags | dialect_flags(variables.dialect);
     let (path, authority) = (variables.method.path, variables.authority);
-    let peer = variables.peer.to_string();
+    let mut peer = variables.peer.to_string();
+    if let Some(tls) = variables.tls {
+        tls.write_lines(&mut peer);
+    }
     let metadata = metadata_list(variables.headers);
     let deadline = variables.deadline.map_or(0, |deadline| {
         let since_epoch = deadline.duration_since(UNIX_EPOCH).unwrap_or_default();

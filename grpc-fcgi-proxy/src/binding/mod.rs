@@ -15,4 +15,5 @@ pub(crate) mod launch;
 pub(crate) mod own_params;
 pub mod route;
 pub(crate) mod sink;
+pub mod tls_variables;
 pub mod variables;

@@ -9,8 +9,8 @@ use super::sink::Sink;
 /// All names and values together. Each call by itself carries them.
 const MAX_SIZE: usize = 32 * 1024;
 
-/// What the proxy sets, apart from the names that begin with `GRPC_` or `HTTP_`.
-const SET_BY_PROXY: [&str; 18] = [
+/// What the proxy sets, apart from the names that begin with `GRPC_`, `HTTP_` or `SSL_CLIENT_`.
+const SET_BY_PROXY: [&str; 20] = [
     "CONTENT_LENGTH",
     "CONTENT_TYPE",
     "DOCUMENT_ROOT",
@@ -29,6 +29,8 @@ const SET_BY_PROXY: [&str; 18] = [
     "SERVER_PROTOCOL",
     "SERVER_SOFTWARE",
     "FCGI_ROLE",
+    "HTTPS",
+    "SSL_PROTOCOL",
 ];
 
 /// What php-fpm takes for settings of PHP.
@@ -130,7 +132,7 @@ fn is_name(name: &str) -> bool {
 }
 
 fn is_reserved(name: &str) -> bool {
-    let prefixes = ["GRPC_", "HTTP_"];
+    let prefixes = ["GRPC_", "HTTP_", "SSL_CLIENT_"];
     prefixes.iter().any(|prefix| name.starts_with(prefix))
         || SET_BY_PROXY.contains(&name)
         || SETTINGS.contains(&name)
@@ -185,6 +187,9 @@ mod tests {
             "HTTP_X_A",
             "HTTP_PROXY",
             "SERVER_NAME",
+            "HTTPS",
+            "SSL_PROTOCOL",
+            "SSL_CLIENT_S_DN",
         ] {
             let text = format!("{name}=a=b");
             let error = OwnParam::additional(&text).unwrap_err();

@@ -17,6 +17,7 @@ use super::dialect::Dialect;
 use super::fields::{metadata_list, write_fields};
 use super::route::Script;
 use super::sink::Sink;
+use super::tls_variables::TlsVariables;
 
 /// Stands for an unknown length: php-fpm lets a script read no more than CONTENT_LENGTH bytes.
 const UNKNOWN_LENGTH: u64 = i64::MAX as u64;
@@ -103,10 +104,12 @@ pub struct Variables<'a> {
     pub dialect: Dialect,
     /// The call's deadline, if it has one.
     pub deadline: Option<SystemTime>,
-    /// The client's end of the connection.
+    /// The client's end of the connection, or the address that a trusted proxy names.
     pub peer: &'a FormattedAddress,
     /// The proxy's end of the connection.
     pub local: &'a FormattedAddress,
+    /// What PHP sees of its TLS, if it has TLS.
+    pub tls: Option<&'a TlsVariables>,
 }
 
 /// The values from which an ordinary HTTP request's variables are derived.
@@ -136,6 +139,9 @@ impl Variables<'_> {
         };
         request.write(sink)?;
         self.write_ends(sink)?;
+        if let Some(tls) = self.tls {
+            tls.write(sink)?;
+        }
         self.write_call(sink)?;
         sink.push(b"HTTP_HOST", self.authority.as_bytes())?;
         write_fields(self.headers, &INVITATIONS, sink)?;

@@ -8,11 +8,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::compression::Compression;
+use super::forwarded::{Forwarding, TrustedProxies};
 use super::no_status::NoStatusWarnings;
 use super::request_body::RequestBody;
 use super::slots::Slots;
 use crate::application::Application;
 use crate::binding::route::Routes;
+use crate::binding::tls_variables::TlsVariables;
 use crate::binding::variables::FormattedAddress;
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::MethodKinds;
@@ -36,6 +38,8 @@ pub(crate) struct Bridge {
     pub(crate) builtin_slots: Slots,
     pub(crate) compression: Compression,
     pub(crate) metrics: Arc<Metrics>,
+    /// The proxies in front that may name the client of a call, if the operator has named them.
+    pub(crate) trusted_proxies: Option<TrustedProxies>,
     /// Cancelled when the time to drain has expired, which aborts the remaining calls.
     pub(crate) stopping: CancellationToken,
 }
@@ -88,5 +92,8 @@ pub(crate) struct Client {
     pub(crate) peer: FormattedAddress,
     /// The proxy's end.
     pub(crate) local: FormattedAddress,
+    /// What PHP sees of its TLS, if it has TLS.
+    pub(crate) tls: Option<TlsVariables>,
+    pub(crate) forwarding: Forwarding,
     pub(crate) holdings: Holdings,
 }

@@ -16,7 +16,7 @@ use super::bridge::{Bridge, Client};
 use super::error::CallError;
 use super::observed::Observed;
 use crate::binding::dialect::Dialect;
-use crate::binding::variables::{Input, Variables};
+use crate::binding::variables::{FormattedAddress, Input, Variables};
 use crate::share::Holdings;
 
 /// A call's request, as far as its header fields describe it.
@@ -28,6 +28,8 @@ pub(super) struct CallRequest<'a> {
     method: Method<'a>,
     head: &'a Parts,
     client: &'a Client,
+    /// The client that a trusted proxy names.
+    forwarded: Option<Box<FormattedAddress>>,
 }
 
 impl<'a> CallRequest<'a> {
@@ -53,6 +55,7 @@ impl<'a> CallRequest<'a> {
             method,
             head,
             client,
+            forwarded: client.forwarding.client(&head.headers),
         })
     }
 
@@ -82,7 +85,7 @@ impl<'a> CallRequest<'a> {
         SystemTime::now().checked_add(left)
     }
 
-    pub(super) fn variables(&self, input: Input) -> Variables<'a> {
+    pub(super) fn variables(&self, input: Input) -> Variables<'_> {
         Variables {
             script: self.bridge.routes.script(self.method.service),
             kind: self.kind,
@@ -92,8 +95,9 @@ impl<'a> CallRequest<'a> {
             input,
             dialect: self.dialect,
             deadline: self.system_deadline(),
-            peer: &self.client.peer,
+            peer: self.forwarded.as_deref().unwrap_or(&self.client.peer),
             local: &self.client.local,
+            tls: self.client.tls.as_ref(),
         }
     }
 

@@ -96,6 +96,7 @@ fn call(script: &Script) -> Params<'static> {
         deadline: None,
         peer: &nowhere,
         local: &nowhere,
+        tls: None,
     };
     (&variables).into()
 }

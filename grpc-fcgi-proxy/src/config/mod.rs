@@ -295,7 +295,9 @@ mod tests {
 
     #[test]
     fn an_invalid_flag_is_refused_with_an_example_of_a_valid_one() {
-        let table: [(&[&str], &str); 31] = [
+        let table: [(&[&str], &str); 33] = [
+            (&["--trusted-proxy", "10.0.0.0/33"], "expected a network"),
+            (&["--trusted-proxy", "envoy"], "such as 10.0.0.0/8"),
             (&["-a", "8080"], "expected HOST:PORT"),
             (&["-a", "::1:8080"], "expected HOST:PORT"),
             (&["-a", "localhost:99999"], "expected HOST:PORT"),

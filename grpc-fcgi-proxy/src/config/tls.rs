@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ipnet::IpNet;
+
+use super::values::network;
 
 /// TLS on the gRPC listener.
 #[derive(Args, Clone, Debug, Default)]
@@ -18,4 +21,10 @@ pub(crate) struct TlsFlags {
     /// Require client certificates: PEM file of the authorities that sign them
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub(crate) tls_client_ca: Option<PathBuf>,
+
+    /// Network of proxies in front, such as 10.0.0.0/8, whose x-forwarded-for names the client (REMOTE_ADDR), and whose
+    /// x-forwarded-client-cert reaches PHP; that of others is removed. Without this flag, REMOTE_ADDR is the peer of the
+    /// connection, and the field passes from everyone. Repeatable, or separated by commas
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
+    pub(crate) trusted_proxy: Vec<IpNet>,
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::net::TcpListener;
 
 use crate::binding::route::ServicePattern;
@@ -44,6 +45,16 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         Ok(time) if time <= MAX_DURATION => Ok(time),
         _ => Err("expected a duration of up to 1 year, such as 500ms, 30s or 1h".to_owned()),
     }
+}
+
+/// A network, or an address alone.
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse::<IpNet>();
+    let network = network.or_else(|error| text.parse().map(IpAddr::into).map_err(|_| error));
+    network.map_err(|_| {
+        "expected a network or an address, such as 10.0.0.0/8, 2001:db8::/32 or 192.0.2.1"
+            .to_owned()
+    })
 }
 
 /// A duration above zero.

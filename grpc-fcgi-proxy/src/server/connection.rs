@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use super::arrivals::{self, LastRead};
 use super::front_ends::FrontEnds;
 use super::limits::ServerLimits;
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use super::{http1, http2};
-use crate::call::{self, Bridge, Client, OpenCalls, RequestBody, ResponseBody};
+use crate::binding::tls_variables::TlsVariables;
+use crate::call::{self, Bridge, Client, Forwarding, OpenCalls, RequestBody, ResponseBody};
 use crate::share::Holdings;
 
 /// How long a client may take for the TLS handshake, and then for the first bytes of HTTP.
@@ -51,19 +52,27 @@ impl Connections {
             self.limits.keep_alive(&stream);
         }
         let Some(tls) = &self.tls else {
-            return self.serve_http(stream, peer, local).await;
+            return self.serve_http(stream, peer, local, None).await;
         };
         let handshake = timeout(HANDSHAKE_TIMEOUT, tls.acceptor().accept(stream));
         match self.draining.run_until_cancelled(handshake).await {
-            Some(Ok(Ok(stream))) => self.serve_http(stream, peer, local).await,
+            Some(Ok(Ok(stream))) => {
+                let tls = Some(tls::variables(stream.get_ref().1));
+                self.serve_http(stream, peer, local, tls).await;
+            }
             Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "TLS handshake failed"),
             Some(Err(_)) => tracing::debug!(%peer, "TLS handshake timed out"),
             None => {}
         }
     }
 
-    async fn serve_http<S>(&self, stream: S, peer: SocketAddr, local: SocketAddr)
-    where
+    async fn serve_http<S>(
+        &self,
+        stream: S,
+        peer: SocketAddr,
+        local: SocketAddr,
+        tls: Option<TlsVariables>,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let (stream, arrivals) = arrivals::watched(stream);
@@ -74,6 +83,8 @@ impl Connections {
         let client = Arc::new(Client {
             peer: peer.into(),
             local: local.into(),
+            tls,
+            forwarding: Forwarding::of(self.bridge.trusted_proxies.as_ref(), peer.ip()),
             holdings: Holdings::default(),
         });
         let respond = move |request| {
@@ -157,8 +168,9 @@ fn respond(
     bridge: Arc<Bridge>,
     front_ends: Arc<FrontEnds>,
     client: Arc<Client>,
-    request: Request<RequestBody>,
+    mut request: Request<RequestBody>,
 ) -> BoxFuture<'static, Response<ResponseBody>> {
+    client.forwarding.filter(request.headers_mut());
     if !front_ends.are_for(&request) {
         return Box::pin(call::serve(bridge, client, request));
     }

@@ -13,6 +13,7 @@ mod abandoned;
 mod aux;
 mod builtin;
 mod check;
+mod client_identity;
 mod connect;
 mod connections;
 mod dialects;

@@ -32,7 +32,7 @@ async fn start(server: &CertifiedKey, flags: &[&str]) -> (PhpFpm, Proxy) {
     (php_fpm, proxy)
 }
 
-async fn connect(
+pub(crate) async fn connect(
     address: SocketAddr,
     authority: &Authority,
     own: Option<&CertifiedKey>,

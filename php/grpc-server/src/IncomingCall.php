@@ -20,6 +20,9 @@ final class IncomingCall
     ];
     private const HEADER_BYTES = 5;
 
+    /** Of a call over TLS; $_SERVER may have other variables whose names begin with SSL_. */
+    private const TLS_NAMES = '/^(HTTPS|SSL_PROTOCOL|SSL_CLIENT_\w+)$/D';
+
     private readonly Input $input;
 
     /** The kind of call according to the proxy: a constant of MethodDescriptor. */
@@ -57,6 +60,17 @@ final class IncomingCall
         $address = (string) ($this->variables['REMOTE_ADDR'] ?? '');
         $port = (string) ($this->variables['REMOTE_PORT'] ?? '');
         return $port === '' ? $address : (str_contains($address, ':') ? "[$address]" : $address) . ":$port";
+    }
+
+    /** @return array<string, string> the variables of the client's TLS; empty without TLS */
+    public function tls(): array
+    {
+        return array_filter($this->variables, self::isTls(...), ARRAY_FILTER_USE_BOTH);
+    }
+
+    private static function isTls(mixed $value, string $name): bool
+    {
+        return is_string($value) && preg_match(self::TLS_NAMES, $name) === 1;
     }
 
     /** What the client speaks: grpc, grpc-web, connect or rest; empty if the proxy does not send it. */

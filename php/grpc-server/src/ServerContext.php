@@ -79,6 +79,17 @@ final class ServerContext
         return $this->call->peer();
     }
 
+    /**
+     * What the proxy knows of the client's TLS, as HTTPS, SSL_PROTOCOL, SSL_CLIENT_VERIFY, SSL_CLIENT_S_DN, SSL_CLIENT_I_DN,
+     * SSL_CLIENT_SAN_DNS_0, ...; empty if the client's connection to the proxy has no TLS.
+     *
+     * @return array<string, string>
+     */
+    public function tls(): array
+    {
+        return $this->call->tls();
+    }
+
     /** What the client speaks, for logs: grpc, grpc-web, connect or rest; empty if the proxy does not send it. */
     public function clientProtocol(): string
     {

@@ -57,6 +57,18 @@ final class ResidentCallTest extends ResidentTestCase
         self::assertSame('[2001:db8::1]:1234|test|deadline|{"a":["1","2"]}', $text);
     }
 
+    public function test_a_service_sees_the_clients_tls(): void
+    {
+        foreach ([
+            '[2001:db8::1]:1234' => '["[2001:db8::1]:1234",[]]',
+            "[2001:db8::1]:1234\nHTTPS=on\nSSL_CLIENT_S_DN=CN=ä,O=b"
+                => '["[2001:db8::1]:1234",{"HTTPS":"on","SSL_CLIENT_S_DN":"CN=ä,O=b"}]',
+        ] as $peer => $expected) {
+            $call = $this->proxy->call('Unary', ResidentProxy::UNARY, Call::message('tls'), true, ['peer' => $peer, 'metadata' => "a: 1\n"]);
+            self::assertSame($expected, self::text($this->proxy->answer($call)[1]));
+        }
+    }
+
     /** @dataProvider dialects */
     public function test_the_flags_of_a_call_name_its_protocol_and_codec(int $flags, string $dialect): void
     {

@@ -22,6 +22,14 @@ final class ServerContextTest extends TestCase
         self::assertFalse($context->messageCompressed());
     }
 
+    public function test_it_tells_what_the_proxy_knows_of_tls(): void
+    {
+        $tls = ['HTTPS' => 'on', 'SSL_PROTOCOL' => 'TLSv1.3', 'SSL_CLIENT_VERIFY' => 'SUCCESS', 'SSL_CLIENT_SAN_DNS_0' => 'a'];
+        $others = ['SSL_CERT_FILE' => '/a', 'HTTP_SSL_CLIENT_VERIFY' => 'SUCCESS', 'HTTPS_' => 'on', 'argv' => []];
+        self::assertSame($tls, self::context($tls + $others)->tls());
+        self::assertSame([], self::context($others)->tls());
+    }
+
     public function test_it_tells_the_protocol_and_the_codec_of_the_client(): void
     {
         $context = self::context(['GRPC_CLIENT_PROTOCOL' => 'connect', 'GRPC_CLIENT_CODEC' => 'json']);

@@ -42,6 +42,7 @@ function execute(string $request, ServerContext $context): string
         'keep' => (string) strlen($kept[] = str_repeat('x', (int) $argument)),
         'secret' => secret($argument),
         'client' => "{$context->clientProtocol()} {$context->clientCodec()}",
+        'tls' => json_encode([$context->peer(), $context->tls()], JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE),
         'about' => implode('|', [$context->peer(), $context->host(), $context->deadline() == Grpc\Timeval::zero()
             ->add(new Grpc\Timeval(1_000_000)) ? 'deadline' : '', json_encode($context->clientMetadata())]),
         'change' => change(),

@@ -59,6 +59,7 @@ fn opening(
             deadline: None,
             peer: &here,
             local: &here,
+            tls: None,
         },
         keep,
     )?)

@@ -56,6 +56,7 @@ fn encoded_for(script: &Script, headers: &HeaderMap) -> String {
         deadline: Some(SystemTime::now()),
         peer: &endpoint(4711),
         local: &endpoint(8080),
+        tls: None,
     };
     let mut text = Text::default();
     let Ok(()) = variables.write(&mut text);

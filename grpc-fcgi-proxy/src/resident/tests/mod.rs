@@ -166,6 +166,7 @@ async fn try_begin(
         deadline: None,
         peer: &address,
         local: &address,
+        tls: None,
     };
     let log = ApplicationLog::new("/a.B/C".into(), CallId::of(&headers));
     let mut requests = Some(stream::poll_fn(move |cx| requests.poll_next_unpin(cx)).boxed());

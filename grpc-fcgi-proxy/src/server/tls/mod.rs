@@ -1,5 +1,6 @@
 //! TLS on the gRPC listener, for use without a proxy such as Envoy in front: the files in use, and their renewal.
 
+mod client;
 mod files;
 mod renewal;
 mod validity;
@@ -7,6 +8,7 @@ mod validity;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+pub(super) use self::client::variables;
 use self::files::{LoadedTls, TlsFiles};
 pub(crate) use self::renewal::Renewal;
 pub(crate) use self::validity::Validity;

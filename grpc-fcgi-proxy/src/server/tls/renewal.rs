@@ -127,6 +127,7 @@ mod tests {
                 tls_cert: file("tls.crt"),
                 tls_key: file("tls.key"),
                 tls_client_ca: file("ca.crt"),
+                ..TlsFlags::default()
             };
             let files = Self {
                 _folder: folder,

@@ -59,6 +59,7 @@ final class Frame
         if (strlen($payload) < $input) {
             throw new ProtocolError('a CALL is shorter than its lengths say');
         }
+        $peer = substr($payload, $at + $call['path'] + $call['authority'], $call['peer']);
         $variables = [
             'GRPC_CALL_KIND' => self::KINDS[$call['kind']] ?? throw new ProtocolError("unknown kind of call $call[kind]"),
             'GRPC_CLIENT_PROTOCOL' => self::PROTOCOLS[$call['flags'] >> self::PROTOCOL_SHIFT & 0x03],
@@ -67,10 +68,28 @@ final class Frame
             'CONTENT_TYPE' => ($call['flags'] & self::FOREIGN_CODEC) !== 0 ? 'application/grpc+other' : 'application/grpc',
             'REQUEST_URI' => substr($payload, $at, $call['path']),
             'HTTP_HOST' => substr($payload, $at += $call['path'], $call['authority']),
-            'REMOTE_ADDR' => substr($payload, $at += $call['authority'], $call['peer']),
-            'GRPC_METADATA' => substr($payload, $at + $call['peer'], $call['metadata']),
+            'REMOTE_ADDR' => $peer,
+            'GRPC_METADATA' => substr($payload, $at + $call['authority'] + $call['peer'], $call['metadata']),
             'GRPC_DEADLINE' => $call['deadline'] === 0 ? null : $call['deadline'],
         ];
+        if (str_contains($peer, "\n")) {
+            $variables = self::tls($peer) + $variables;
+        }
         return [$variables, substr($payload, $input), ($call['flags'] & self::INPUT_ENDS) !== 0];
+    }
+
+    /**
+     * @param string $peer an address, and behind it a line for each variable of TLS
+     * @return array<string, string>
+     */
+    private static function tls(string $peer): array
+    {
+        $lines = explode("\n", $peer);
+        $variables = ['REMOTE_ADDR' => array_shift($lines)];
+        foreach ($lines as $line) {
+            [$name, $value] = explode('=', $line, 2) + [1 => ''];
+            $variables[$name] = $value;
+        }
+        return $variables;
     }
 }
