@@ -27,6 +27,7 @@ mod metrics;
 mod php_fpm;
 pub mod resident;
 mod server;
+mod service_manager;
 mod share;
 mod system_limits;
 mod telemetry;
@@ -52,7 +53,7 @@ use crate::builtin::Builtin;
 use crate::builtin::descriptors::Descriptors;
 use crate::call::{Bridge, CallLimits, Compression, NoStatusWarnings, Slots, TrustedProxies};
 pub use crate::check::run as check;
-pub use crate::config::{CommandLine, Config};
+pub use crate::config::{CommandLine, Config, command};
 use crate::fastcgi::pool::Pool;
 use crate::fastcgi::targets::Targets;
 use crate::metrics::registry::Metrics;
@@ -161,19 +162,12 @@ impl Proxy {
         reload: &Notify,
     ) -> anyhow::Result<()> {
         let threads = self.threads.runtimes();
-        let parts = Parts::new(&self.config, self.descriptors, self.workers, threads).await?;
+        let parts = Parts::new(&self.config, self.descriptors, self.workers, &threads).await?;
         parts.admin.metrics.register(self.log_records_dropped)?;
-        let files = OpenFiles::new(&self.config, parts.probe.targets.current().len());
-        let max_connections = files.connections();
-        if files.limit < files.needed() {
-            tracing::warn!(
-                limit = files.limit,
-                needed = files.needed(),
-                max_connections,
-                "the limit on file descriptors is lower than the flags need, so fewer connections are accepted"
-            );
-        }
+        let targets = parts.probe.targets.current().len();
+        let max_connections = max_connections(&self.config, targets);
         let draining = Arc::clone(&parts.admin);
+        let drain_timeout = self.config.drain_timeout;
         let (healthy, probe) = (parts.healthy, parts.probe);
         let renewal = match &self.tls {
             Some(tls) => Some(Renewal::new(Arc::clone(tls), draining.metrics.tls()?)),
@@ -194,6 +188,7 @@ impl Proxy {
                 never = renewed => match never {},
                 never = reloaded => match never {},
             }
+            service_manager::stopping(drain_timeout);
             draining.draining.store(true, Ordering::Relaxed);
             healthy.send_replace(false);
             // This ends the streams of Watch.
@@ -217,9 +212,27 @@ impl Proxy {
         let auxiliary = admin::run(self.aux, parts.admin, paths, async {
             let _ = stopped.await;
         });
-        tokio::join!(calls, auxiliary);
-        Ok(())
+        service_manager::ready();
+        tokio::select! {
+            _ = async { tokio::join!(calls, auxiliary) } => Ok(()),
+            never = service_manager::feed_watchdog(&threads) => match never {},
+        }
     }
+}
+
+/// How many client connections the limit on file descriptors permits. Logs a warning if they are fewer than the flags allow.
+fn max_connections(config: &Config, targets: usize) -> usize {
+    let files = OpenFiles::new(config, targets);
+    let max_connections = files.connections();
+    if files.limit < files.needed() {
+        tracing::warn!(
+            limit = files.limit,
+            needed = files.needed(),
+            max_connections,
+            "the limit on file descriptors is lower than the flags need, so fewer connections are accepted"
+        );
+    }
+    max_connections
 }
 
 /// Reads the files of TLS again, and replaces the resident workers, whenever it is asked to.
@@ -230,11 +243,14 @@ async fn follow_reload(
 ) -> Infallible {
     loop {
         reload.notified().await;
+        service_manager::reloading();
+        // Not awaited: files that cannot be used are reported in the log, and change nothing.
         renew.notify_one();
         if let Some(residents) = &residents {
             tracing::info!("replacing the resident workers");
             residents.reload();
         }
+        service_manager::ready();
     }
 }
 
@@ -253,14 +269,14 @@ impl Parts {
         config: &Config,
         descriptors: Descriptors,
         workers: Option<WorkerListener>,
-        threads: Vec<Handle>,
+        threads: &[Handle],
     ) -> anyhow::Result<Self> {
         let metrics = Arc::new(Metrics::new()?);
         let targets = Targets::follow(&config.fastcgi.endpoints).await;
         let php_fpm = scraper(config, &targets).await;
         let limits = config.fastcgi.limits(config.clients.connection_share);
         let pool = Pool::new(targets.clone(), limits, metrics.pool.clone());
-        let residents = residents(config, &targets, &metrics, workers, threads).await?;
+        let residents = residents(config, &targets, &metrics, workers, threads.to_vec()).await?;
         let admin = Arc::new(Admin {
             pool: Arc::clone(&pool),
             residents: residents.clone(),

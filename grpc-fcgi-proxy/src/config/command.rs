@@ -59,7 +59,9 @@ fn config(matches: &ArgMatches) -> Result<Box<Config>, clap::Error> {
     }
 }
 
-fn command() -> Command {
+/// All flags and their environment variables, as data: the man page and the shells' completions are made of it.
+#[must_use]
+pub fn command() -> Command {
     let check = with_environment(Config::command())
         .name(CHECK)
         .about(CHECK_ABOUT)

@@ -18,7 +18,7 @@ use std::time::Duration;
 use clap::Parser;
 
 pub(crate) use self::clients::ClientFlags;
-pub use self::command::CommandLine;
+pub use self::command::{CommandLine, command};
 use self::fastcgi::FastcgiFlags;
 pub(crate) use self::resident::ResidentFlags;
 use self::status::StatusFlags;

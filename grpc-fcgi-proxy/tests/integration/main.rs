@@ -39,6 +39,7 @@ mod response_metadata;
 mod rest;
 mod retry;
 mod rules;
+mod service_manager;
 mod start;
 mod status;
 mod streaming;
