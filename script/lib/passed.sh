@@ -7,8 +7,10 @@ inputs_hash() {
   (
     cd "$root" || exit
     # A file that git knows may have been deleted.
-    git ls-files -z --cached --others --exclude-standard -- "$@" | LC_ALL=C sort -zu \
-      | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-12
+    # shellcheck disable=SC2016 # for the inner shell
+    as_caller git ls-files -z --cached --others --exclude-standard -- "$@" | LC_ALL=C sort -zu \
+      | xargs -0 sh -c 'for file; do [ ! -f "$file" ] || printf "%s\0" "$file"; done' sh \
+      | xargs -0 sha256sum | sha256sum | cut -c1-12
   )
 }
 
@@ -17,8 +19,9 @@ has_passed() {
   [ -e "$cache/passed/$1-$2" ]
 }
 
-# note_passed PART HASH
+# note_passed PART HASH: the cache may belong to root.
 note_passed() {
-  rm -f "$cache/passed/$1"-*
-  install -D -m 644 /dev/null "$cache/passed/$1-$2"
+  if ! { rm -f "$cache/passed/$1"-* && install -D -m 644 /dev/null "$cache/passed/$1-$2"; } 2>/dev/null; then
+    say "cannot note in $cache that $1 has passed, so the next run does not leave it out"
+  fi
 }
