@@ -19,6 +19,7 @@ use Item\Item;
 use Item\ListItemsRequest;
 use Item\ListItemsResponse;
 use Item\LookupItemsResponse;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use RuntimeException;
 use Shop\Database;
@@ -104,6 +105,7 @@ final class ItemEndpointTest extends TestCase
     }
 
     /** @dataProvider invalidRequests */
+    #[DataProvider('invalidRequests')]
     public function test_an_invalid_field_is_named_in_a_bad_request(string $method, Message $request, string $field): void
     {
         $answer = $this->call($method, $request);
@@ -137,6 +139,7 @@ final class ItemEndpointTest extends TestCase
     }
 
     /** @dataProvider failingDatabases */
+    #[DataProvider('failingDatabases')]
     public function test_a_failing_database_has_the_status_of_the_other_services(string $dsn, string ...$fields): void
     {
         $open = static fn (): ItemService => new ItemService(new ItemStore(Database::open($dsn)));

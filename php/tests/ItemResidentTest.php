@@ -34,11 +34,11 @@ final class ItemResidentTest extends TestCase
     public function test_each_call_sees_the_database_that_is_there_and_is_logged(): void
     {
         $proxy = new ResidentProxy($this->phpFpm, dirname(__DIR__) . '/item/index.php');
-        self::assertSame('first item', self::name($proxy, 'one'));
+        self::assertSame('first item', self::itemName($proxy, 'one'));
         (new PDO($this->dsn()))->exec("UPDATE item SET name = 'renamed'");
-        self::assertSame('renamed', self::name($proxy, 'two'));
+        self::assertSame('renamed', self::itemName($proxy, 'two'));
         unlink("$this->folder/item.sqlite");
-        self::assertSame('first item', self::name($proxy, 'three'));
+        self::assertSame('first item', self::itemName($proxy, 'three'));
         $log = $proxy->retire();
         foreach (['one', 'two', 'three'] as $id) {
             $line = '{"path":"/item.ItemService/GetItem","grpc_code":"OK","protocol":"grpc","codec":"proto","x-request-id":"' . $id . '"}';
@@ -46,7 +46,7 @@ final class ItemResidentTest extends TestCase
         }
     }
 
-    private static function name(ResidentProxy $proxy, string $requestId): string
+    private static function itemName(ResidentProxy $proxy, string $requestId): string
     {
         $request = (new GetItemRequest(['id' => self::FIRST]))->serializeToString();
         $metadata = ['metadata' => "x-request-id: $requestId\n"];

@@ -6,6 +6,7 @@ namespace Tests;
 
 use PDO;
 use PDOStatement;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use RuntimeException;
 use Shop\Database;
@@ -156,6 +157,7 @@ abstract class ItemServiceTestCase extends TestCase
     }
 
     /** @dataProvider invalidIds */
+    #[DataProvider('invalidIds')]
     public function test_an_invalid_id_is_refused(string $id): void
     {
         $this->expectException(InvalidArgument::class);
@@ -177,6 +179,7 @@ abstract class ItemServiceTestCase extends TestCase
     }
 
     /** @dataProvider unusualIds */
+    #[DataProvider('unusualIds')]
     public function test_an_unusual_id_is_found(string $id): void
     {
         $this->open()->prepare("INSERT INTO item (id, name, description) VALUES (?, 'x', '')")->execute([$id]);

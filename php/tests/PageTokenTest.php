@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Shop\InvalidArgument;
 use Shop\PageToken;
@@ -25,6 +26,7 @@ final class PageTokenTest extends TestCase
     }
 
     /** @dataProvider invalidTokens */
+    #[DataProvider('invalidTokens')]
     public function test_an_invalid_token_is_refused(string $token): void
     {
         $this->expectException(InvalidArgument::class);

@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace Grpc\Tests;
 
+use PHPUnit\Framework\Attributes\After;
+use PHPUnit\Framework\Attributes\Before;
+
 /** Redirects error_log to a file while a test runs. */
 trait CapturedLog
 {
@@ -11,6 +14,7 @@ trait CapturedLog
     private string|false $logBefore;
 
     /** @before */
+    #[Before]
     protected function captureLog(): void
     {
         $this->logFile = tempnam(sys_get_temp_dir(), 'log');
@@ -18,6 +22,7 @@ trait CapturedLog
     }
 
     /** @after */
+    #[After]
     protected function releaseLog(): void
     {
         ini_set('error_log', (string) $this->logBefore);

@@ -6,6 +6,7 @@ namespace Grpc\Tests;
 
 use Grpc\Metadata;
 use InvalidArgumentException;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 
 final class MetadataTest extends TestCase
@@ -37,6 +38,7 @@ final class MetadataTest extends TestCase
      * @dataProvider invalidMetadata
      * @param array<mixed> $metadata
      */
+    #[DataProvider('invalidMetadata')]
     public function test_refuses_metadata_that_would_not_reach_the_client(array $metadata): void
     {
         $this->expectException(InvalidArgumentException::class);

@@ -27,7 +27,8 @@ final class PhpFpm
         mkdir($this->folder);
         file_put_contents("$this->folder/php-fpm.conf", $this->configuration($environment));
         $program = sprintf('php-fpm%d.%d', PHP_MAJOR_VERSION, PHP_MINOR_VERSION);
-        $command = [$program, '--nodaemonize', '--allow-to-run-as-root', '--force-stderr'];
+        // It must not outlive the tests, however they end.
+        $command = ['setpriv', '--pdeathsig', 'TERM', $program, '--nodaemonize', '--allow-to-run-as-root', '--force-stderr'];
         if ($preload !== null) {
             array_push($command, '-d', "opcache.preload=$preload", '-d', 'opcache.preload_user=' . self::user());
         }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Grpc\Tests;
 
 use Grpc\FrameFlags;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 
 /** Behaviour that depends on php-fpm. */
@@ -77,6 +78,7 @@ final class PhpFpmTest extends TestCase
     }
 
     /** @dataProvider strayOutput */
+    #[DataProvider('strayOutput')]
     public function test_logs_the_output_of_a_service(string $command, string $logged): void
     {
         [$fields, $body, $log] = self::unary($command);
@@ -164,6 +166,7 @@ final class PhpFpmTest extends TestCase
     }
 
     /** @dataProvider waysToDie */
+    #[DataProvider('waysToDie')]
     public function test_exit_or_a_fatal_error_is_unknown(string $command): void
     {
         [$fields, $body] = self::unary($command);

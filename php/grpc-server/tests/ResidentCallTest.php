@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Grpc\Tests;
 
 use Grpc\Resident\Frame;
+use PHPUnit\Framework\Attributes\DataProvider;
 
 /** Unary calls of a resident worker, and what they leave behind. */
 final class ResidentCallTest extends ResidentTestCase
@@ -70,6 +71,7 @@ final class ResidentCallTest extends ResidentTestCase
     }
 
     /** @dataProvider dialects */
+    #[DataProvider('dialects')]
     public function test_the_flags_of_a_call_name_its_protocol_and_codec(int $flags, string $dialect): void
     {
         $call = $this->proxy->call('Unary', ResidentProxy::UNARY, Call::message('client'), true, ['flags' => $flags]);
@@ -175,6 +177,7 @@ final class ResidentCallTest extends ResidentTestCase
     }
 
     /** @dataProvider strayOutput */
+    #[DataProvider('strayOutput')]
     public function test_output_goes_to_the_log_of_its_call(string $command, string $logged): void
     {
         $call = $this->proxy->unary($command);

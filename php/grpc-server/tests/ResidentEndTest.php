@@ -7,6 +7,7 @@ namespace Grpc\Tests;
 use Google\Protobuf\Internal\Message;
 use Grpc\FrameFlags;
 use Grpc\Resident\Frame;
+use PHPUnit\Framework\Attributes\DataProvider;
 use ReflectionClass;
 
 /** How resident workers end. */
@@ -116,6 +117,7 @@ final class ResidentEndTest extends ResidentTestCase
     }
 
     /** @dataProvider waysToDie */
+    #[DataProvider('waysToDie')]
     public function test_a_call_that_ends_the_script_fails(string $command): void
     {
         $waiting = $this->proxy->bidi('a');
@@ -135,6 +137,7 @@ final class ResidentEndTest extends ResidentTestCase
     }
 
     /** @dataProvider waysToDie */
+    #[DataProvider('waysToDie')]
     public function test_a_stream_that_ends_the_script_fails(string $command): void
     {
         $call = $this->proxy->bidi('a', $command);
@@ -177,6 +180,7 @@ final class ResidentEndTest extends ResidentTestCase
     }
 
     /** @dataProvider invalidFrames */
+    #[DataProvider('invalidFrames')]
     public function test_an_invalid_frame_ends_the_worker(string $frame, string $reason): void
     {
         $stream = $this->proxy->bidi('a');

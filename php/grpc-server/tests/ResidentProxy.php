@@ -197,15 +197,17 @@ final class ResidentProxy
             $this->closed = true;
         }
         $this->in .= $bytes;
-        while (strlen($this->in) >= 8) {
-            ['head' => $head, 'call' => $call] = unpack('Nhead/Ncall', $this->in);
-            if (strlen($this->in) < 8 + ($head >> 8)) {
+        $at = 0;
+        while (strlen($this->in) - $at >= 8) {
+            ['head' => $head, 'call' => $call] = unpack('Nhead/Ncall', $this->in, $at);
+            if (strlen($this->in) - $at < 8 + ($head >> 8)) {
                 break;
             }
-            $payload = substr($this->in, 8, $head >> 8);
-            $this->in = substr($this->in, 8 + ($head >> 8));
+            $payload = substr($this->in, $at + 8, $head >> 8);
+            $at += 8 + ($head >> 8);
             $this->take($head & 0xff, $call, $payload);
         }
+        $this->in = substr($this->in, $at);
     }
 
     private function take(int $type, int $call, string $payload): void
@@ -226,7 +228,8 @@ final class ResidentProxy
         if (in_array($call, $this->ended, true)) {
             throw new RuntimeException("call $call goes on after its end");
         }
-        $this->answers[$call] = ($this->answers[$call] ?? '') . $payload;
+        $this->answers[$call] ??= '';
+        $this->answers[$call] .= $payload;
         if ($end) {
             $this->ended[] = $call;
         } elseif ($this->returnsCredit) {

@@ -12,6 +12,7 @@ use Grpc\ServerContext;
 use Grpc\Status;
 use Grpc\StatusException;
 use LogicException;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use TypeError;
 
@@ -60,6 +61,7 @@ final class RpcServerTest extends TestCase
     }
 
     /** @dataProvider unknownPaths */
+    #[DataProvider('unknownPaths')]
     public function test_an_unknown_method_is_unimplemented(string $path): void
     {
         $call = $this->call(static fn () => null, '', ['REQUEST_URI' => $path]);
@@ -158,6 +160,7 @@ final class RpcServerTest extends TestCase
     }
 
     /** @dataProvider longMessages */
+    #[DataProvider('longMessages')]
     public function test_a_long_message_is_cut_at_a_character(string $text, string $sent): void
     {
         $call = $this->call(static fn () => throw new StatusException(STATUS_PERMISSION_DENIED, $text));

@@ -8,6 +8,7 @@ use Grpc\IncomingCall;
 use Grpc\ServerContext;
 use Grpc\Timeval;
 use InvalidArgumentException;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use UnexpectedValueException;
 
@@ -39,6 +40,7 @@ final class ServerContextTest extends TestCase
     }
 
     /** @dataProvider contentTypes */
+    #[DataProvider('contentTypes')]
     public function test_the_suffix_of_the_content_type_names_the_encoding(string $contentType, bool $isProtobuf): void
     {
         self::assertSame($isProtobuf, (new IncomingCall(['CONTENT_TYPE' => $contentType]))->isProtobuf());
@@ -87,6 +89,7 @@ final class ServerContextTest extends TestCase
      * @dataProvider invalidStatuses
      * @param array<mixed> $status
      */
+    #[DataProvider('invalidStatuses')]
     public function test_an_invalid_status_is_refused(array $status): void
     {
         $this->expectException(InvalidArgumentException::class);
@@ -123,6 +126,7 @@ final class ServerContextTest extends TestCase
     }
 
     /** @dataProvider peers */
+    #[DataProvider('peers')]
     public function test_the_peer_is_an_address_with_a_port(string $address, string $port, string $peer): void
     {
         $context = new ServerContext(new IncomingCall(['REMOTE_ADDR' => $address, 'REMOTE_PORT' => $port]));

@@ -12,6 +12,7 @@ use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
 use Grpc\Status;
 use LogicException;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Throwable;
 
@@ -224,6 +225,7 @@ final class StreamTest extends TestCase
     }
 
     /** @dataProvider truncatedInputs */
+    #[DataProvider('truncatedInputs')]
     public function test_truncated_input_is_a_cancelled_call(string $input): void
     {
         $seen = null;
