@@ -16,6 +16,7 @@ use Grpc\ServerContext;
 use Grpc\Status;
 use Grpc\StatusException;
 use LogicException;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 
 use const Grpc\STATUS_NOT_FOUND;
@@ -39,6 +40,7 @@ final class InterceptorTest extends TestCase
     }
 
     /** @dataProvider kinds */
+    #[DataProvider('kinds')]
     public function test_interceptors_run_around_the_method_in_order(string $name, string $input): void
     {
         $steps = [];
@@ -61,6 +63,7 @@ final class InterceptorTest extends TestCase
     }
 
     /** @dataProvider kinds */
+    #[DataProvider('kinds')]
     public function test_an_interceptor_ends_a_call_by_an_exception_before_its_request_is_parsed(string $name, string $input): void
     {
         $call = $this->refused($name, "\x0a\x7f" . $input, static fn () => throw new StatusException(STATUS_PERMISSION_DENIED, 'no'));
@@ -69,6 +72,7 @@ final class InterceptorTest extends TestCase
     }
 
     /** @dataProvider kinds */
+    #[DataProvider('kinds')]
     public function test_an_interceptor_ends_a_call_by_a_status(string $name, string $input): void
     {
         $call = $this->refused($name, $input, static function (InterceptedCall $call): ?Message {

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Grpc\Tests;
 
 use Grpc\FrameFlags;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 
 /** The examples of README.md under php-fpm, in calls by themselves and in a resident worker. */
@@ -52,6 +53,7 @@ final class ReadmeInterceptorTest extends TestCase
     }
 
     /** @dataProvider invalid */
+    #[DataProvider('invalid')]
     public function test_other_tokens_are_unauthenticated(string $metadata): void
     {
         $call = $this->call('Unary', 'unary', Call::message(''), $metadata);
