@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Grpc\Resident;
 
+use Closure;
 use Generator;
 
 /**
@@ -30,19 +31,21 @@ final class ListeningSocket
     /** Whether php-fpm has closed it before: the reload came while the script booted. */
     private bool $closed = false;
 
-    public function __construct()
+    /** @param (Closure(): array<string, bool>)|null $find finds the sockets of this machine, by default in /proc/net */
+    public function __construct(?Closure $find = null)
     {
         // Where these files are hidden, the signal alone must do.
         set_error_handler(static fn (): bool => true);
-        $found = self::find();
-        foreach (scandir(self::DESCRIPTORS) ?: [] as $name) {
-            $path = self::DESCRIPTORS . "/$name";
-            $socket = (string) readlink($path);
+        $before = self::descriptors();
+        $found = ($find ?? self::find(...))();
+        foreach (self::descriptors() as $path => $socket) {
             $listens = $found[$socket] ?? null;
             if ($listens === true) {
                 $this->sockets[$path] = $socket;
             }
-            $this->closed = $this->closed || $listens === false;
+            // The reload may come while the sockets are looked for, too.
+            $replaced = ($before[$path] ?? $socket) !== $socket;
+            $this->closed = $this->closed || $listens === false || $replaced;
         }
         restore_error_handler();
     }
@@ -58,8 +61,22 @@ final class ListeningSocket
         return $closed;
     }
 
+    /** @return array<string, string> a descriptor's path => its socket */
+    private static function descriptors(): array
+    {
+        $sockets = [];
+        foreach (scandir(self::DESCRIPTORS) ?: [] as $name) {
+            $path = self::DESCRIPTORS . "/$name";
+            $socket = (string) readlink($path);
+            if (str_starts_with($socket, 'socket:')) {
+                $sockets[$path] = $socket;
+            }
+        }
+        return $sockets;
+    }
+
     /** @return array<string, bool> a socket as in /proc/self/fd => true if it listens, false if it is unused */
-    private static function find(): array
+    public static function find(): array
     {
         $sockets = [];
         foreach (self::rows('unix') as $row) {
