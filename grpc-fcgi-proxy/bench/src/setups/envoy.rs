@@ -4,6 +4,8 @@ use std::fs;
 
 use anyhow::bail;
 use grpc_fcgi_proxy::fastcgi::endpoint::Endpoint as Address;
+use prost::Message;
+use prost_reflect::prost_types::FileDescriptorSet;
 use serde_json::{Value, json};
 
 use super::address::{accepts, free_address};
@@ -32,11 +34,15 @@ pub(super) fn start_transcoder(
     files: &str,
     grpc: &Address,
 ) -> anyhow::Result<(Process, Address)> {
+    // `auto_mapping` is for methods without a google.api.http rule. prost leaves out extensions, which rules are.
+    let set = FileDescriptorSet::decode(&*fs::read(paths.item_descriptors())?)?;
+    let descriptors = paths.folder.join("item-without-rules.binpb");
+    fs::write(&descriptors, set.encode_to_vec())?;
     let transcoder = filter(
         "grpc_json_transcoder",
         "GrpcJsonTranscoder",
         &json!({
-            "proto_descriptor": text(&paths.item_descriptors()),
+            "proto_descriptor": text(&descriptors),
             "services": ["item.ItemService"],
             "auto_mapping": true,
         }),
