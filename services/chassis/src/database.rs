@@ -78,13 +78,10 @@ pub(crate) async fn open(
         return Err(OpenError::NoFolder(url.to_string()));
     }
     let options = wait(url, flags.database_wait).await?;
-    let pool = AnyPoolOptions::new()
-        .max_connections(MAX_CONNECTIONS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|connection, _| Box::pin(prepare(connection)))
-        .connect_lazy_with(options);
+    // A disk that is busy, as after a build, may take longer than a call may wait.
+    let first = pool(options.clone(), flags.database_wait);
     migrations
-        .run(&pool)
+        .run(&first)
         .await
         .map_err(|source| OpenError::Migrate {
             url: url.to_string(),
@@ -92,13 +89,22 @@ pub(crate) async fn open(
         })?;
     if flags.sample_data {
         let done = sqlx::query(sample)
-            .execute(&pool)
+            .execute(&first)
             .await
             .map_err(OpenError::Sample)?;
         tracing::info!(rows = done.rows_affected(), "sample data inserted");
     }
+    first.close().await;
     tracing::info!(database = %url, "database open");
-    Ok(pool)
+    Ok(pool(options, ACQUIRE_TIMEOUT))
+}
+
+fn pool(options: AnyConnectOptions, acquire_timeout: Duration) -> AnyPool {
+    AnyPoolOptions::new()
+        .max_connections(MAX_CONNECTIONS)
+        .acquire_timeout(acquire_timeout)
+        .after_connect(|connection, _| Box::pin(prepare(connection)))
+        .connect_lazy_with(options)
 }
 
 /// Checks whether the database responds.
