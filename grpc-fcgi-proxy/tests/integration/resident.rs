@@ -163,8 +163,10 @@ async fn a_large_message_passes_both_ways() {
 
 #[tokio::test]
 async fn an_expired_deadline_ends_the_call_but_not_its_worker() {
-    let (_php_fpm, proxy, client) = serve(POOL, &[]).await;
-    let before = [call(&client, "pid").await, call(&client, "pid").await];
+    let php_fpm = PhpFpm::start_with(POOL).await;
+    let (script, flags) = (php("fixtures/resident.php"), ["--resident-workers", "1"]);
+    let (proxy, client) = proxy_for(&php_fpm, &script, &flags).await;
+    let before = call(&client, "boot").await;
     let metadata = [("grpc-timeout", "100m")];
     assert_eq!(
         status(&client, "hold 0.5", &metadata).await,
@@ -176,7 +178,7 @@ async fn an_expired_deadline_ends_the_call_but_not_its_worker() {
         let running = format!("resident_calls_running{{kind=\"{kind}\"}}");
         proxy.metric_becomes(&running, 0.0).await;
     }
-    assert!(before.contains(&call(&client, "pid").await));
+    assert_eq!(call(&client, "boot").await, before);
     assert!(
         (proxy
             .metric(r#"resident_retirements_total{reason="stuck"}"#)

@@ -177,7 +177,7 @@ async fn calls_that_end_their_workers_keep_no_worker_away() {
 async fn a_worker_whose_request_ends_before_its_connection_is_replaced() {
     let (_php_fpm, proxy, client) = serve(POOL, &[]).await;
     let mut stream = client.stream("BidiStream", &[]);
-    stream.send(&value("pid"));
+    stream.send(&value("boot"));
     let before = text(&stream.next().await.unwrap());
     stream.send(&value("finish"));
     assert_eq!(text(&stream.next().await.unwrap()), "1");
@@ -191,7 +191,7 @@ async fn a_worker_whose_request_ends_before_its_connection_is_replaced() {
     futures_util::future::join_all(calls).await;
     assert_eq!(stream.status().await.0, Code::Internal);
     for _ in 0..8 {
-        assert_ne!(call(&client, "pid").await, before);
+        assert_ne!(call(&client, "boot").await, before);
     }
 }
 

@@ -23,8 +23,8 @@ async fn is_replaced(limit: &[&str], reason: &str, command: &str) {
     let script = php("fixtures/resident.php");
     let (proxy, client) = proxy_for(&php_fpm, &script, &[&own, limit].concat()).await;
     let mut stream = begun(client.stream("BidiStream", &[])).await;
-    let before = call(&client, "pid").await;
-    while call(&client, "pid").await == before {
+    let before = call(&client, "boot").await;
+    while call(&client, "boot").await == before {
         call(&client, command).await;
     }
     let ended = stream.status().await;
@@ -73,11 +73,11 @@ async fn the_time_limit_of_php_holds_for_each_call() {
     let php_fpm = PhpFpm::start_with(&pool).await;
     let script = php("fixtures/resident.php");
     let (mut proxy, client) = proxy_for(&php_fpm, &script, &["--resident-workers", "1"]).await;
-    let process = call(&client, "pid").await;
+    let before = call(&client, "boot").await;
     for _ in 0..2 {
         assert_eq!(call(&client, "spin 0.6").await, "done");
     }
-    assert_eq!(call(&client, "pid").await, process);
+    assert_eq!(call(&client, "boot").await, before);
     assert_eq!(status(&client, "spin 60", &[]).await, Code::Unknown);
     let record = proxy
         .logged(|record| {
@@ -86,7 +86,7 @@ async fn the_time_limit_of_php_holds_for_each_call() {
         })
         .await;
     assert_eq!(record["level"], "ERROR");
-    assert_ne!(call(&client, "pid").await, process);
+    assert_ne!(call(&client, "boot").await, before);
 }
 
 #[tokio::test]

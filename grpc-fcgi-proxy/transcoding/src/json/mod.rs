@@ -10,6 +10,7 @@ mod field;
 mod map;
 mod read;
 mod scalar;
+mod seen;
 #[cfg(test)]
 mod tests;
 mod text;

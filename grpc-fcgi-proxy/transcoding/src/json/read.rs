@@ -14,6 +14,7 @@ use super::map::EntriesVisitor;
 use super::scalar::{
     BoolVisitor, BytesVisitor, EnumVisitor, FloatVisitor, IntegerVisitor, StringVisitor,
 };
+use super::seen::Seen;
 use super::{MAX_DEPTH, Unknown};
 use crate::schema::{Field, MessageId, MessageType, Schema, Shape, ValueType};
 
@@ -138,30 +139,6 @@ pub(crate) fn end_content(bytes: &mut Vec<u8>, start: usize) {
         bytes.copy_within(start..end, start + more);
     }
     encode_varint(length, &mut &mut bytes[start - 1..start + more]);
-}
-
-/// The fields that a message has so far.
-#[derive(Default)]
-struct Seen {
-    first: u128,
-    others: Vec<usize>,
-}
-
-impl Seen {
-    /// Whether it is new.
-    fn insert(&mut self, index: usize) -> bool {
-        let bit = u32::try_from(index)
-            .ok()
-            .and_then(|index| 1_u128.checked_shl(index));
-        let Some(bit) = bit else {
-            let is_new = !self.others.contains(&index);
-            self.others.push(index);
-            return is_new;
-        };
-        let is_new = self.first & bit == 0;
-        self.first |= bit;
-        is_new
-    }
 }
 
 struct MessageVisitor<'a> {
