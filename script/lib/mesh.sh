@@ -25,6 +25,37 @@ stop_mesh() {
   [ -z "$(ip netns list | grep '^gfp-' || true)" ] || die "script/run left network namespaces behind"
 }
 
+# request_until_refused URL: prints the status of each response and curl's, until the port is closed.
+request_until_refused() {
+  local status=0
+  until [ "$status" -eq 7 ]; do
+    status=0
+    curl --silent --output /dev/null --noproxy '*' --max-time 20 --write-out '%{http_code} ' "$1" || status=$?
+    echo "$status"
+  done
+}
+
+# stop_mesh_under_load: fails if a request that was running failed. A connection that nothing had accepted yet may be reset
+# (curl's status 56).
+stop_mesh_under_load() {
+  local caller callers=() url folder
+  new_folder folder
+  url=$(cat "$mesh_state/ready")
+  for caller in 1 2 3 4 5 6; do
+    start request_until_refused "$url" >"$folder/$caller"
+    callers+=("$started")
+  done
+  until [ "$(cat "$folder"/* | wc -l)" -ge 30 ]; do
+    sleep 0.1
+  done
+  stop_mesh
+  for caller in "${callers[@]}"; do
+    wait "$caller"
+    not_at_exit stop "$caller"
+  done
+  ! grep -hvxE '200 0|000 (7|56)' "$folder"/* >&2 || die "script/run failed requests when it was stopped"
+}
+
 # test_mesh STATE PATIENCE FILTER...: runs the tests in deploy/tests/mesh that match the filter, in the pods that the folder
 # STATE describes (see script/run). PATIENCE is the time, in seconds, that a test waits for a condition. The tests are built as
 # the caller and run as root, one by one, since some end programs that others need.

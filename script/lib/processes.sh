@@ -87,33 +87,50 @@ pod_processes() {
   done
 }
 
-# signal_all SIGNAL: false if no process is left.
-signal_all() {
-  local pids
-  pids=$(pod_processes)
-  if [ -n "$forwarder" ] && kill -"$1" -- "-$forwarder" 2>/dev/null; then
-    pids+=" $forwarder"
-  fi
-  # shellcheck disable=SC2086 # a list
-  [ -z "$pids" ] || kill -"$1" $pids 2>/dev/null || true
-  [ -n "$pids" ]
+# pids_of NAME...: of the programs with these names in the namespaces.
+pids_of() {
+  local pid name
+  for pid in $(pod_processes); do
+    { read -r name <"/proc/$pid/comm"; } 2>/dev/null || continue
+    [[ " $* " != *" $name "* ]] || echo "$pid"
+  done
 }
 
-# The forwarder to the ingress runs outside of the namespaces. A file of a killed run may name a process id that another
-# process has since.
+# everything: the processes of all pods, and the process group of the forwarder to the ingress, which runs outside of the
+# namespaces and has a child for each connection.
+everything() {
+  pod_processes
+  if [ -n "$forwarder" ] && kill -0 -- "-$forwarder" 2>/dev/null; then
+    echo "-$forwarder"
+  fi
+}
+
+# A file of a killed run may name a process id that another process has since.
 find_forwarder() {
   forwarder=$(cat "$state/pods/localhost/socat.pid" 2>/dev/null) || return 0
   { tr '\0' ' ' <"/proc/$forwarder/cmdline"; } 2>/dev/null | grep -q "^socat .*TCP:$subnet\." || forwarder=
 }
 
+# end_all COMMAND...: ends the processes that the command prints, until it prints none. Those that last until $end are killed.
+end_all() {
+  local signal=TERM pids
+  while pids=$("$@") && [ -n "$pids" ]; do
+    # shellcheck disable=SC2086 # a list
+    [ -z "$signal" ] || kill -"$signal" -- $pids 2>/dev/null || true
+    signal=
+    [ "$SECONDS" -lt "$end" ] || signal=KILL
+    sleep 0.1
+  done
+}
+
+# In the order of the calls: a program finishes its calls, for which it needs its own Envoy and the apps behind it.
 stop_programs() {
   local forwarder="" end=$((SECONDS + grace))
   find_forwarder
-  signal_all TERM || return 0
-  while signal_all 0; do
-    if [ "$SECONDS" -ge "$end" ]; then
-      signal_all KILL || true
-    fi
-    sleep 0.1
-  done
+  # Accepts no more; its children handle the open connections.
+  [ -z "$forwarder" ] || kill "$forwarder" 2>/dev/null || true
+  end_all pids_of frontend
+  end_all pids_of user order
+  end_all pids_of grpc-fcgi-proxy
+  end_all everything
 }

@@ -241,6 +241,16 @@ class EveryApp(Case):
 
         self.each(self.apps(), check)
 
+    def test_keeps_its_programs_own_connections_while_it_drains(self):
+        def check(overlay, app, spec):
+            [volume] = [v for v in spec["template"]["spec"]["volumes"] if v["name"] == "envoy"]
+            envoy = yaml.safe_load(named(overlay, "ConfigMap", volume["configMap"]["name"])["data"]["envoy.yaml"])
+            for listener in envoy["static_resources"]["listeners"]:
+                outbound = listener.get("traffic_direction") == "OUTBOUND"
+                self.assertEqual(listener.get("drain_type", "DEFAULT"), "MODIFY_ONLY" if outbound else "DEFAULT")
+
+        self.each(self.apps(), check)
+
     def test_is_spread_over_nodes_and_zones(self):
         def check(overlay, app, spec):
             keys = {rule["topologyKey"] for rule in spec["template"]["spec"]["topologySpreadConstraints"]}

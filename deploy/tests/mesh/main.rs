@@ -12,6 +12,7 @@
 
 mod callers;
 mod dashboards;
+mod drain;
 mod identity;
 mod load;
 mod logs;
