@@ -2,9 +2,10 @@
 # Sourced after setup.sh: the names of the images.
 # shellcheck disable=SC2154 # root comes from setup.sh
 
-# The manifests name them IMAGE_PREFIX/NAME:dev.
+# The manifests name them IMAGE_PREFIX/NAME:dev. Without a host, docker.io would be meant, where the name belongs to others; podman
+# says localhost/ of what it has built, and docker can.
 # shellcheck disable=SC2034 # used by the scripts that source this
-readonly image_prefix=grpc-fcgi-proxy
+readonly image_prefix=localhost/grpc-fcgi-proxy
 # shellcheck disable=SC2034 # used by the scripts that source this
 readonly rust_images=(grpc-fcgi-proxy frontend user order)
 

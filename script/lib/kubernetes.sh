@@ -26,9 +26,12 @@ render() {
   "${kustomize[@]}" "$root/deploy/kubernetes/overlays/$1"
 }
 
-# with_images PREFIX TAG: prints the manifests from stdin, with the project's images as PREFIX/NAME:TAG.
+# with_images PREFIX TAG: prints the manifests from stdin, with the project's images as PREFIX/NAME:TAG. Only the images of
+# script/build without --push have no registry to be pulled from.
 with_images() {
-  sed -E "s#^( *(- )?image: )grpc-fcgi-proxy/([a-z-]+):dev\$#\1$1/\3:$2#"
+  local pull=()
+  [[ $1 == localhost/* ]] || pull=(-e '/^ *imagePullPolicy: Never$/d')
+  sed -E "${pull[@]}" -e "s#^( *(- )?image: )localhost/grpc-fcgi-proxy/([a-z-]+):dev\$#\1$1/\3:$2#"
 }
 
 # database_secret APP PASSWORD: prints the Secret of the app's database in the overlay minikube. The timeouts in dsn limit what a
