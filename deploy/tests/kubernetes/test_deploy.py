@@ -1,5 +1,5 @@
-"""Tests of script/deploy with a stand-in for kubectl that records its arguments. Only kustomize is real. script/test-pods tests
-the manifests in pods."""
+"""Tests of script/deploy with a stand-in for kubectl that records its arguments: what it does where a cluster answers in ways that
+the test's own cluster does not. Only kustomize is real."""
 
 import json
 import os
@@ -45,13 +45,14 @@ class Deploy(unittest.TestCase):
         (self.home / "kubectl").write_text(KUBECTL)
         (self.home / "kubectl").chmod(0o755)
 
-    def deploy(self, *arguments, answers=()):
+    def deploy(self, *arguments, answers=(), script=ROOT / "script/deploy", certs=True):
         (self.home / "answers.json").write_text(json.dumps([*answers, *READY]))
         (self.home / "calls.jsonl").write_text("")
         environment = os.environ | {"PATH": f"{self.home}:{os.environ['PATH']}"}
+        folder = ["--certs", self.home / "certs"] if certs else []
         done = subprocess.run(
-            [ROOT / "script/deploy", "--certs", self.home / "certs", *arguments],
-            env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30,
+            [script, *folder, *arguments],
+            env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
         )
         self.calls = [json.loads(line) for line in (self.home / "calls.jsonl").read_text().splitlines()]
         return done
@@ -82,11 +83,17 @@ class Deploy(unittest.TestCase):
         for arguments in asked:
             self.assertEqual(arguments[:4], ["--context", "somewhere", "--namespace", "default"])
 
-    def test_uses_the_images_that_were_built(self):
+    def own_containers(self):
+        pods = [document["spec"]["template"]["spec"] for document in self.applied() if document["kind"] == "Deployment"]
+        containers = [c for pod in pods for c in pod.get("initContainers", []) + pod["containers"]]
+        return {c["image"]: c.get("imagePullPolicy") for c in containers if "/grpc-fcgi-proxy/" in c["image"] or "/shop/" in c["image"]}
+
+    def test_pulls_the_images_from_the_registry_or_not_at_all(self):
+        names = ["frontend", "grpc-fcgi-proxy", "item", "order", "user"]
+        self.deploy("--tag", "t1")
+        self.assertEqual(self.own_containers(), {f"localhost/grpc-fcgi-proxy/{name}:t1": "Never" for name in names})
         self.deploy("--tag", "t1", "--registry", "registry.example.org/shop")
-        text = yaml.safe_dump_all(self.applied())
-        self.assertIn("image: registry.example.org/shop/item:t1", text)
-        self.assertNotIn(":dev", text)
+        self.assertEqual(self.own_containers(), {f"registry.example.org/shop/{name}:t1": None for name in names})
 
     def test_passes_no_password_as_an_argument(self):
         self.deploy()
@@ -103,21 +110,61 @@ class Deploy(unittest.TestCase):
         self.assertEqual([d for d in self.applied() if d["metadata"]["name"] == "certificate-item"], first)
         self.assertNotIn("item-database", self.names("Secret"))
 
-    def test_reports_a_pod_that_does_not_become_ready(self):
+    def test_reports_in_one_line_what_is_wrong_with_each_pod_and_then_the_details(self):
         done = self.deploy("--timeout", "1", answers=[
             ["rollout status deployment.apps/item", "timed out waiting for the condition\n", 1],
-            ["get pods go-template", "", 0],
-            ["get events", "Warning  Failed  cannot pull the image\n", 0],
+            ["get events involvedObject.name=item-1", "the events of item-1\n", 0],
+            ["get events involvedObject.name=user-1", "the events of user-1\n", 0],
             ["logs --previous", "the end of the run before\n", 0],
-            ["logs", "the last words of php-fpm\n", 0],
-            ["get pods wide", "item-1  0/4  ErrImagePull\n", 0],
-            ["get pods", "item-1\nitem-1 php-fpm\n", 0],
+            ["logs", "the last words\n", 0],
+            ["get pods", (
+                'pod|item-1|\n'
+                'container|statsd-exporter|s:1|waiting|PodInitializing||\n'
+                'container|php-fpm|localhost/item:t1|waiting|ImagePullBackOff||"Back-off \\"item\\": not found"\n'
+                'pod|user-1|\n'
+                'container|user|u:1|waiting|CrashLoopBackOff|3|"back-off 40s"\n'
+                'container|envoy|e:1|running||1|\n'
+                'pod|order-1|"0/1 nodes are available"\n'
+            ), 0],
         ])
         self.assertEqual(done.returncode, 1)
-        for words in ["item-1  0/4  ErrImagePull", "cannot pull the image", "the last words of php-fpm",
-                      "the end of the run before", "not ready after 1 s: deployment.apps/item"]:
-            self.assertIn(words, done.stderr)
         self.assertEqual(done.stdout, "")
+        before, _, details = done.stderr.partition("events of item-1")
+        self.assertEqual(before.split("\n\n")[-2].splitlines(), [
+            'image localhost/item:t1 of pod item-1 cannot be pulled: Back-off "item": not found',
+            "container user of pod user-1 ends with status 3, again and again",
+            "pod order-1 is not scheduled: 0/1 nodes are available",
+        ])
+        for words in ["the events of user-1", "the end of the log of user of user-1:\n    the last words",
+                      "the end of the log of envoy of user-1, of its run before:\n    the end of the run before",
+                      "not ready after 1 s: deployment.apps/item"]:
+            self.assertIn(words, details)
+        for container in "statsd-exporter", "php-fpm":
+            self.assertNotIn(f"the log of {container}", details)
+
+    def test_does_not_wait_for_images_that_script_build_has_not_made(self):
+        missing = ["get pods", 'pod|item-1|\ncontainer|php-fpm|localhost/item:t1|waiting|ErrImageNeverPull||"no image"\n', 0]
+        done = self.deploy(answers=[missing])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("image localhost/item:t1 of pod item-1 is missing in the cluster: run script/build\n", done.stderr)
+        self.assertNotIn("not ready after", done.stderr)
+        self.assertEqual(done.stdout, "")
+
+    def test_keeps_certificates_apart_by_overlay_and_context(self):
+        for name in "script", "deploy":
+            (self.home / name).symlink_to(ROOT / name)
+        for arguments in [], ["--context", "arn:aws/a_b"], ["--overlay", "production", "--context", "arn:aws/a_b"]:
+            self.deploy("--tag", "t1", *arguments, script=self.home / "script/deploy", certs=False, answers=[["get secret", "", 0]])
+        folders = sorted(path.name for path in (self.home / "certs").iterdir())
+        self.assertEqual(folders, ["minikube-arn%3aaws%2fa_b", "minikube-minikube", "production-arn%3aaws%2fa_b"])
+
+    def test_prints_the_address_of_the_load_balancer_once_it_has_one(self):
+        production = ["--overlay", "production", "--context", "somewhere"]
+        done = self.deploy(*production, answers=[["get secret", "", 0], ["get service ingress", "2001:db8::7", 0]])
+        self.assertEqual((done.returncode, done.stdout), (0, "ingress: http://[2001:db8::7]:8080/index\n"), done.stderr)
+        done = self.deploy(*production, "--timeout", "1", answers=[["get secret", "", 0], ["get service ingress", "", 0]])
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+        self.assertIn("the LoadBalancer has no address yet", done.stderr)
 
     def test_reports_a_cluster_that_does_not_answer(self):
         done = self.deploy(answers=[["get namespace", "connection refused\n", 1]])
@@ -136,7 +183,7 @@ class Deploy(unittest.TestCase):
     def test_deletes_objects_with_its_label_and_nothing_else(self):
         done = self.deploy("--delete")
         self.assertEqual(done.returncode, 0, done.stderr)
-        [call] = [c["arguments"] for c in self.calls if "delete" in c["arguments"]]
+        [call] = [c["arguments"] for c in self.calls if c["arguments"][4] == "delete"]
         self.assertIn("app.kubernetes.io/part-of=grpc-fcgi-proxy", call)
         kinds = set(call[call.index("delete") + 1].split(","))
         self.deploy()
@@ -144,3 +191,11 @@ class Deploy(unittest.TestCase):
         self.assertLessEqual(made, kinds)
         for document in self.applied():
             self.assertEqual(document["metadata"]["labels"]["app.kubernetes.io/part-of"], "grpc-fcgi-proxy")
+
+    def test_deletes_the_pods_too_before_it_ends(self):
+        done = self.deploy("--delete", "--timeout", "7", answers=[["wait", "timed out\n", 1], ["get pods", "pod/item-1\npod/user-1\n", 0]])
+        [call] = [c["arguments"] for c in self.calls if "wait" in c["arguments"]]
+        for word in "pod", "delete", "app.kubernetes.io/part-of=grpc-fcgi-proxy", "7s":
+            self.assertIn(word, call)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("pods have not ended after 7 s: pod/item-1 pod/user-1\n", done.stderr)
