@@ -34,6 +34,16 @@ with_images() {
   sed -E "${pull[@]}" -e "s#^( *(- )?image: )localhost/grpc-fcgi-proxy/([a-z-]+):dev\$#\1$1/\3:$2#"
 }
 
+# budgets: prints the PodDisruptionBudgets of the manifests from stdin.
+budgets() {
+  awk 'BEGIN { RS = "\n---\n"; ORS = RS } /(^|\n)kind: PodDisruptionBudget(\n|$)/'
+}
+
+# without_budgets: prints the others.
+without_budgets() {
+  awk 'BEGIN { RS = "\n---\n"; ORS = RS } !/(^|\n)kind: PodDisruptionBudget(\n|$)/'
+}
+
 # database_secret APP PASSWORD: prints the Secret of the app's database in the overlay minikube. The timeouts in dsn limit what a
 # call waits for; php-fpm limits only its CPU time.
 database_secret() {

@@ -19,7 +19,7 @@ if sys.argv[1] == "kustomize":
     words = os.environ["KUSTOMIZE"].split()
     os.execvp(words[0], words + sys.argv[2:])
 home = pathlib.Path(__file__).parent
-given = "" if sys.stdin.isatty() or "apply" not in sys.argv else sys.stdin.read()
+given = "" if sys.stdin.isatty() or not {"apply", "diff"} & set(sys.argv) else sys.stdin.read()
 with open(home / "calls.jsonl", "a") as calls:
     calls.write(json.dumps({"arguments": sys.argv[1:], "stdin": given}) + "\\n")
 for words, output, status in json.loads((home / "answers.json").read_text()):
@@ -31,6 +31,7 @@ for words, output, status in json.loads((home / "answers.json").read_text()):
 READY = [
     ["get secret", "", 1],
     ["get deployment,statefulset", "deployment.apps/item\nstatefulset.apps/postgresql\n", 0],
+    ["diff", "", 1],
     ["get nodes", "192.0.2.7", 0],
     ["get service ingress", "30001", 0],
     ["get service", "30002", 0],
@@ -94,6 +95,14 @@ class Deploy(unittest.TestCase):
         self.assertEqual(self.own_containers(), {f"localhost/grpc-fcgi-proxy/{name}:t1": "Never" for name in names})
         self.deploy("--tag", "t1", "--registry", "registry.example.org/shop")
         self.assertEqual(self.own_containers(), {f"registry.example.org/shop/{name}:t1": None for name in names})
+
+    def test_leaves_out_budgets_that_have_not_changed(self):
+        self.deploy()
+        self.assertEqual(self.names("PodDisruptionBudget"), ["frontend", "ingress", "item", "order", "user"])
+        count = len(self.applied())
+        self.deploy(answers=[["diff", "", 0]])
+        self.assertEqual(self.names("PodDisruptionBudget"), [])
+        self.assertEqual(len(self.applied()), count - 5)
 
     def test_passes_no_password_as_an_argument(self):
         self.deploy()
@@ -183,7 +192,7 @@ class Deploy(unittest.TestCase):
     def test_deletes_objects_with_its_label_and_nothing_else(self):
         done = self.deploy("--delete")
         self.assertEqual(done.returncode, 0, done.stderr)
-        [call] = [c["arguments"] for c in self.calls if c["arguments"][4] == "delete"]
+        [call] = [c["arguments"] for c in self.calls if c["arguments"][4:5] == ["delete"]]
         self.assertIn("app.kubernetes.io/part-of=grpc-fcgi-proxy", call)
         kinds = set(call[call.index("delete") + 1].split(","))
         self.deploy()

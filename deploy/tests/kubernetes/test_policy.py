@@ -167,6 +167,13 @@ class EveryPod(Case):
 
         self.each(self.pods(), check)
 
+    def test_names_each_port_once(self):
+        def check(overlay, workload, pod):
+            ports = [port["name"] for container in containers(workload) for port in container.get("ports", [])]
+            self.assertEqual(len(ports), len(set(ports)), ports)
+
+        self.each(self.pods(), check)
+
     def test_mounts_nothing_of_the_node(self):
         def check(overlay, workload, pod):
             for volume in pod["spec"].get("volumes", []):
@@ -278,14 +285,14 @@ class EveryApp(Case):
             sources = [source for rule in allowed for source in rule.get("from", [])]
             if app in CALLERS:
                 self.assertEqual(sources, [{"podSelector": {"matchLabels": {"app": CALLERS[app]}}}])
-            self.assertEqual([rule["ports"] for rule in allowed], [[{"port": 8080}]])
+            self.assertEqual([rule["ports"] for rule in allowed], [[{"port": 8080, "protocol": "TCP"}]])
 
         self.each(self.apps(), check)
 
     def test_is_scraped(self):
         def check(overlay, app, spec):
             self.assertEqual(spec["template"]["metadata"]["annotations"]["prometheus.io/scrape"], "true")
-            ports = [port for c in containers({"spec": spec}) for port in c.get("ports", []) if port["name"] == "metrics"]
+            ports = [port for c in containers({"spec": spec}) for port in c.get("ports", []) if re.fullmatch("metrics(-.+)?", port["name"])]
             expected = [9102] if app == "ingress" else [6060, 9102]
             self.assertEqual(sorted(port["containerPort"] for port in ports), expected)
 
@@ -347,6 +354,25 @@ class ResidentWorkers(Case):
 class Overlays(Case):
     def test_are_minikube_and_production(self):
         self.assertEqual(sorted(OVERLAYS), ["minikube", "production"])
+
+    def test_apply_again_without_a_change(self):
+        """kubectl takes what Kubernetes adds to a list, or drops as empty, for a change."""
+
+        def empty(value, path):
+            values = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+            for key, inner in values:
+                if inner in ("", [], None) and key != "apiGroups" and path[-1:] != ["apiGroups"]:
+                    yield [*path, key]
+                yield from empty(inner, [*path, key])
+
+        for overlay in OVERLAYS:
+            for document in OVERLAYS[overlay]:
+                with self.subTest(f"{overlay}/{document['kind']}/{document['metadata']['name']}"):
+                    self.assertEqual(list(empty(document, [])), [])
+                    if document["kind"] == "NetworkPolicy":
+                        for rule in document["spec"].get("ingress", []) + document["spec"].get("egress", []):
+                            for port in rule["ports"]:
+                                self.assertIn("protocol", port)
 
     def test_contain_no_secret(self):
         self.each(((overlay, overlay) for overlay in OVERLAYS), lambda o: self.assertEqual(of_kind(o, "Secret"), []))
