@@ -47,16 +47,32 @@ fn has_number(series: &Value) -> bool {
 #[test]
 #[ignore = "needs pods with Prometheus, which script/test and script/test-pods start"]
 fn the_four_queries_return_data_for_every_permitted_caller() {
+    let permitted = callers::permitted();
     for query in QUERIES {
         until(query, || {
             let answer = ask(query);
-            callers::permitted().iter().all(|(app, cluster)| {
+            permitted.iter().all(|(app, cluster)| {
                 answer.iter().any(|series| {
                     let labels = &series["metric"];
                     labels["app"] == *app && labels["cluster"] == *cluster && has_number(series)
                 })
             })
         });
+    }
+}
+
+#[test]
+#[ignore = "needs pods with Prometheus, which script/test and script/test-pods start"]
+fn probes_scrapes_and_spans_are_not_counted_as_calls() {
+    let edge = |series: &Value| {
+        let label = |name: &str| series["metric"][name].as_str().unwrap().to_owned();
+        (label("app"), label("cluster"))
+    };
+    let permitted: BTreeSet<_> = callers::permitted().into_iter().collect();
+    for query in &QUERIES[..2] {
+        let edges = || ask(query).iter().map(edge).collect::<BTreeSet<_>>();
+        until(query, || edges().is_superset(&permitted));
+        assert_eq!(edges(), permitted, "{query}");
     }
 }
 
