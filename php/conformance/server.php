@@ -37,7 +37,8 @@ if ($request->getMessageReceiveLimit() > 0) {
 [, $proxy] = $argv;
 $script = array_pop($argv);
 // Ends with this script, which the runner may kill.
-$process = proc_open(['setpriv', '--pdeathsig', 'TERM', $proxy, ...array_slice($argv, 2), ...$flags, $script], [2 => ['pipe', 'w']], $pipes);
+$command = ['setpriv', '--pdeathsig', 'TERM', $proxy, ...array_slice($argv, 2), ...$flags, $script];
+$process = proc_open($command, [2 => ['pipe', 'w']], $pipes);
 
 // The runner ends it.
 pcntl_async_signals(true);

@@ -19,7 +19,8 @@ final class CallLogTest extends TestCase
             'authorization' => ['secret'],
         ]);
         self::assertSame(
-            '{"path":"/item.ItemService/GetItem","grpc_code":"NotFound","protocol":"connect","codec":"json","x-request-id":"r","b3":"t-s-1","traceparent":"00-1-2-01","baggage":"a=1, b=2"}',
+            '{"path":"/item.ItemService/GetItem","grpc_code":"NotFound","protocol":"connect","codec":"json",'
+                . '"x-request-id":"r","b3":"t-s-1","traceparent":"00-1-2-01","baggage":"a=1, b=2"}',
             $line,
         );
     }

@@ -208,7 +208,7 @@ final class InterceptorTest extends TestCase
     {
         $reverse = static fn (Message $message): StringValue => self::reversed($message);
         return static fn (InterceptedCall $call, Closure $next): ?Message => $next($call
-            ->withReader(new class($call->reader, $reverse) extends ForwardingReader {
+            ->withReader(new class ($call->reader, $reverse) extends ForwardingReader {
                 public function __construct(ServerCallReader $reader, private readonly Closure $change)
                 {
                     parent::__construct($reader);
@@ -220,7 +220,7 @@ final class InterceptorTest extends TestCase
                     return $message === null ? null : ($this->change)($message);
                 }
             })
-            ->withWriter(new class($call->writer) extends ForwardingWriter {
+            ->withWriter(new class ($call->writer) extends ForwardingWriter {
                 public function write(Message $data, array $options = []): void
                 {
                     parent::write(new StringValue(['value' => "{$data->getValue()}!"]), $options);

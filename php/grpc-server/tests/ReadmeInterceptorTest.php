@@ -78,8 +78,8 @@ final class ReadmeInterceptorTest extends TestCase
         self::assertSame([[0, Call::message('Ada')]], $proxy->awaitFrames($stream, 1));
         $refused = $proxy->call('BidiStream', ResidentProxy::BIDI_STREAM, Call::messages(''), false);
         $proxy->answer($refused);
-        self::assertSame([FrameFlags::TRAILERS, "grpc-status: 16\r\ngrpc-message: a valid bearer token is required\r\n"],
-            $proxy->frames($refused)[0]);
+        $trailers = "grpc-status: 16\r\ngrpc-message: a valid bearer token is required\r\n";
+        self::assertSame([FrameFlags::TRAILERS, $trailers], $proxy->frames($refused)[0]);
         $unary = $proxy->call('Unary', ResidentProxy::UNARY, Call::message(''), true, ['metadata' => self::AUTHORIZED]);
         self::assertSame([['grpc-status: 0'], Call::message('Ada')], $proxy->answer($unary));
         $proxy->send(\Grpc\Resident\Frame::END, $stream, Call::messages(''));

@@ -60,12 +60,14 @@ final class ResidentCallTest extends ResidentTestCase
 
     public function test_a_service_sees_the_clients_tls(): void
     {
-        foreach ([
+        $cases = [
             '[2001:db8::1]:1234' => '["[2001:db8::1]:1234",[]]',
             "[2001:db8::1]:1234\nHTTPS=on\nSSL_CLIENT_S_DN=CN=ä,O=b"
                 => '["[2001:db8::1]:1234",{"HTTPS":"on","SSL_CLIENT_S_DN":"CN=ä,O=b"}]',
-        ] as $peer => $expected) {
-            $call = $this->proxy->call('Unary', ResidentProxy::UNARY, Call::message('tls'), true, ['peer' => $peer, 'metadata' => "a: 1\n"]);
+        ];
+        foreach ($cases as $peer => $expected) {
+            $more = ['peer' => $peer, 'metadata' => "a: 1\n"];
+            $call = $this->proxy->call('Unary', ResidentProxy::UNARY, Call::message('tls'), true, $more);
             self::assertSame($expected, self::text($this->proxy->answer($call)[1]));
         }
     }
