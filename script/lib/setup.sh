@@ -211,6 +211,11 @@ need_jaeger() {
   jaeger=$built
 }
 
+# workspace_version: the version of all crates, and of what is built of them.
+workspace_version() {
+  sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1
+}
+
 # free_port FROM: the first free port from there on.
 free_port() {
   local port=$1

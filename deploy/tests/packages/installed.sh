@@ -55,6 +55,10 @@ is_documented() {
   local score
   has GRPC_FCGI_PROXY_DRAIN_TIMEOUT man "$package"
   has "grpc-fcgi-proxy(1)" man "$package-check"
+  # A crate, and the texts of two licences.
+  has "tokio 1." zcat "/usr/share/doc/$package/third-party-licenses.txt.gz"
+  has "Permission is hereby granted" zcat "/usr/share/doc/$package/third-party-licenses.txt.gz"
+  has "Apache License" zcat "/usr/share/doc/$package/third-party-licenses.txt.gz"
   completes
   zsh -n /usr/share/zsh/vendor-completions/_grpc-fcgi-proxy
   fish --no-execute /usr/share/fish/vendor_completions.d/grpc-fcgi-proxy.fish
