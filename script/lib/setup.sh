@@ -216,6 +216,11 @@ workspace_version() {
   sed -n 's/^version = "\(.*\)"$/\1/p' "$root/Cargo.toml" | head -n 1
 }
 
+# source_time: that of the last commit, in seconds since 1970, so that the same sources make the same files.
+source_time() {
+  as_caller git -C "$root" log -1 --format=%ct 2>/dev/null || date +%s
+}
+
 # free_port FROM: the first free port from there on.
 free_port() {
   local port=$1
