@@ -11,5 +11,7 @@ $kernel = new Kernel($_SERVER['APP_ENV'] ?? 'prod', (bool) ($_SERVER['APP_DEBUG'
 $kernel->boot();
 $container = $kernel->getContainer();
 $server = $container->get(RpcServer::class);
-$server->afterCall(static fn () => $container->get('services_resetter')->reset());
+$server->afterCall(static function () use ($container): void {
+    $container->get('services_resetter')->reset();
+});
 $server->run();

@@ -75,9 +75,9 @@ final class Answers
     {
         $first = $this->sent === 0;
         while ($this->next($first && $this->sent === 0 ? $requests : []));
-        if ($this->definition->hasError()) {
-            $info = $this->sent === 0 ? $this->observed->info($requests) : null;
-            throw Failure::of($this->definition->getError(), $info);
+        $error = $this->definition->getError();
+        if ($error !== null) {
+            throw Failure::of($error, $this->sent === 0 ? $this->observed->info($requests) : null);
         }
     }
 }

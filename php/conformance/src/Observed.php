@@ -4,13 +4,10 @@ declare(strict_types=1);
 
 namespace Conformance;
 
-use Connectrpc\Conformance\V1\ConformancePayload\ConnectGetInfo;
 use Connectrpc\Conformance\V1\ConformancePayload\RequestInfo;
 use Google\Protobuf\Any;
-use Google\Protobuf\Internal\DescriptorPool;
 use Google\Protobuf\Internal\Message;
 use Grpc\ServerContext;
-use Grpc\Timeval;
 
 /** What the service sees of a call. */
 final class Observed

@@ -105,8 +105,9 @@ final class Service extends ConformanceServiceStub
         $context->setInitialMetadata(Headers::metadata($definition->getResponseHeaders()));
         $context->setTrailingMetadata(Headers::metadata($definition->getResponseTrailers()));
         Wait::sleep($definition->getResponseDelayMs() / 1000);
-        if ($definition->hasError()) {
-            throw Failure::of($definition->getError(), $info);
+        $error = $definition->getError();
+        if ($error !== null) {
+            throw Failure::of($error, $info);
         }
         return new ConformancePayload(['data' => $definition->getResponseData(), 'request_info' => $info]);
     }

@@ -65,12 +65,13 @@ final class IncomingCall
     /** @return array<string, string> the variables of the client's TLS; empty without TLS */
     public function tls(): array
     {
-        return array_filter($this->variables, self::isTls(...), ARRAY_FILTER_USE_BOTH);
-    }
-
-    private static function isTls(mixed $value, string $name): bool
-    {
-        return is_string($value) && preg_match(self::TLS_NAMES, $name) === 1;
+        $variables = [];
+        foreach ($this->variables as $name => $value) {
+            if (is_string($value) && preg_match(self::TLS_NAMES, $name) === 1) {
+                $variables[$name] = $value;
+            }
+        }
+        return $variables;
     }
 
     /** What the client speaks: grpc, grpc-web, connect or rest; empty if the proxy does not send it. */
@@ -140,7 +141,9 @@ final class IncomingCall
         if (strlen($header) < self::HEADER_BYTES) {
             throw new CallCancelled('the input ended within the header of a frame');
         }
-        ['flags' => $flags, 'length' => $length] = unpack('Cflags/Nlength', $header);
+        /** @var array{flags: int, length: int} $fields */
+        $fields = unpack('Cflags/Nlength', $header);
+        ['flags' => $flags, 'length' => $length] = $fields;
         if ($flags === FrameFlags::CANCELLED) {
             throw new CallCancelled('the client is gone');
         }

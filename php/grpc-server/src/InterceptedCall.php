@@ -13,7 +13,7 @@ final class InterceptedCall
     private ?Message $request = null;
 
     /**
-     * @param (Closure(): Message)|null $parse
+     * @param (Closure(): ?Message)|null $parse
      * @param ServerCallReader|null $reader of the requests, if the client streams; null if there is one request
      * @param ServerCallWriter|null $writer of the answers, if the server streams; null if there is one response
      */
@@ -60,6 +60,7 @@ final class InterceptedCall
     /** Calls the method of the service: its response, if the server does not stream. */
     public function serve(): ?Message
     {
+        /** @var callable(mixed...): ?Message $serve */
         $serve = [$this->method->service, $this->method->method_name];
         switch ($this->method->call_type) {
             case MethodDescriptor::UNARY_CALL:

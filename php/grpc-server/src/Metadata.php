@@ -110,6 +110,7 @@ final class Metadata
                 }
             }
         }
+        /** @var array<string, list<string>> $metadata */
         if (self::tooLarge($metadata)) {
             throw new InvalidArgumentException('the metadata has more than ' . self::MAX_BYTES . ' bytes');
         }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Grpc;
 
+use Google\Protobuf\Internal\Message;
+
 /** How a generated server stub describes one of its methods. */
 final class MethodDescriptor
 {
@@ -12,7 +14,11 @@ final class MethodDescriptor
     public const CLIENT_STREAMING_CALL = 2;
     public const BIDI_STREAMING_CALL = 3;
 
-    // The official class has these names, and generated stubs use them.
+    /**
+     * The official class has these names, and generated stubs use them.
+     *
+     * @param class-string<Message> $request_type
+     */
     public function __construct(
         public readonly object $service,
         public readonly string $method_name,

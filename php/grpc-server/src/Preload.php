@@ -12,6 +12,7 @@ use InvalidArgumentException;
 use RecursiveDirectoryIterator;
 use RecursiveIteratorIterator;
 use ReflectionClass;
+use SplFileInfo;
 
 /** Preloads classes and descriptors, for a script that opcache.preload names: no call has to load or parse them. */
 final class Preload
@@ -28,6 +29,7 @@ final class Preload
                 continue;
             }
             $files = new RecursiveDirectoryIterator($folder, FilesystemIterator::SKIP_DOTS);
+            /** @var SplFileInfo $file */
             foreach (new RecursiveIteratorIterator($files) as $file) {
                 if ($file->getExtension() === 'php') {
                     self::load($file->getPathname());
@@ -52,8 +54,12 @@ final class Preload
         if (self::runtimeFolders() === []) {
             return;
         }
-        array_walk($metadata, static fn (string $class) => $class::initOnce());
-        $dump = new DescriptorDump(DescriptorPool::getGeneratedPool());
+        foreach ($metadata as $class) {
+            $class::initOnce();
+        }
+        /** @var DescriptorPool $pool */
+        $pool = DescriptorPool::getGeneratedPool();
+        $dump = new DescriptorDump($pool);
         // Every call replaces the pool: if that fails with this version of the runtime, it must fail now, at the start.
         PreloadedPool::replace(new DescriptorPool());
         // opcache keeps only the classes and functions of a preload script, so the data becomes constants of a class.
@@ -81,7 +87,7 @@ final class Preload
             get_declared_classes(),
             // The namespace can be any: option php_metadata_namespace.
             static fn (string $class): bool => method_exists($class, 'initOnce')
-                && property_exists($class, 'is_initialized') && $class::$is_initialized,
+                && property_exists($class, 'is_initialized') && $class::$is_initialized === true,
         ));
     }
 

@@ -93,7 +93,7 @@ class RequestOutput extends Output
     public function clientGone(): bool
     {
         if ($this->streaming && !$this->aborted()) {
-            $now = hrtime(true);
+            $now = (int) hrtime(true);
             if ($now - $this->probed > self::PROBE_NANOSECONDS) {
                 $this->probed = $now;
                 $this->write(FrameFlags::NOOP, '', true);
@@ -109,7 +109,9 @@ class RequestOutput extends Output
 
     public function onShutdown(Closure $end): void
     {
-        register_shutdown_function($end);
+        register_shutdown_function(static function () use ($end): void {
+            $end();
+        });
     }
 
     protected function headersSent(): bool

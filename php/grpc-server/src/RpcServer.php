@@ -43,6 +43,7 @@ final class RpcServer
      */
     public function handle(object $service): array
     {
+        /** @var array<string, MethodDescriptor> $added */
         $added = $service->getMethodDescriptors();
         $twice = array_intersect_key($this->methods, $added);
         if ($twice !== []) {
@@ -166,6 +167,7 @@ final class RpcServer
         try {
             $method = $this->findMethod($call);
             $request = static fn (): Message => ServerCallReader::parse($method->request_type, $call->message());
+            /** @var ?Message $response */
             $response = $this->interceptors === []
                 ? $method->service->{$method->method_name}($request(), $context)
                 : $this->intercepted(new InterceptedCall($method, $context, $request));

@@ -10,6 +10,7 @@ use Throwable;
 /** Reads the messages that a client streams. */
 class ServerCallReader
 {
+    /** @param class-string<Message> $request_type */
     public function __construct(private readonly IncomingCall $call, private readonly string $request_type)
     {
     }
@@ -27,7 +28,10 @@ class ServerCallReader
         return $message === null ? null : self::parse($this->request_type, $message);
     }
 
-    /** @throws StatusException INTERNAL, as in gRPC's list of status codes */
+    /**
+     * @param class-string<Message> $type
+     * @throws StatusException INTERNAL, as in gRPC's list of status codes
+     */
     public static function parse(string $type, string $message): Message
     {
         $request = new $type();

@@ -13,8 +13,9 @@ final class Status
      */
     public static function status(int $code, string $details, ?array $metadata = null): array
     {
-        $status = ['code' => $code, 'details' => $details];
-        return $metadata ? $status + ['metadata' => $metadata] : $status;
+        return $metadata === null || $metadata === []
+            ? ['code' => $code, 'details' => $details]
+            : ['code' => $code, 'details' => $details, 'metadata' => $metadata];
     }
 
     /**
@@ -26,7 +27,7 @@ final class Status
         return self::status(STATUS_OK, 'OK', $metadata);
     }
 
-    /** @return array{code: int, details: string} */
+    /** @return array{code: int, details: string, metadata?: array<string, list<string>>} */
     public static function unimplemented(): array
     {
         return self::status(STATUS_UNIMPLEMENTED, 'UNIMPLEMENTED');

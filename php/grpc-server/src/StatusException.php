@@ -43,13 +43,13 @@ final class StatusException extends RuntimeException
                 $metadata = $withDetails;
             }
         }
-        return Status::status($this->code, $this->message, $metadata);
+        return Status::status((int) $this->code, $this->getMessage(), $metadata);
     }
 
     /** A google.rpc.Status, encoded by hand: the protobuf runtime has the class Any, but not Status. */
     private function serializedDetails(): string
     {
-        $bytes = "\x08" . self::varint($this->code) . "\x12" . self::prefixed(Trailers::cut($this->message));
+        $bytes = "\x08" . self::varint((int) $this->code) . "\x12" . self::prefixed(Trailers::cut($this->getMessage()));
         foreach ($this->details as $detail) {
             $bytes .= "\x1a" . self::prefixed(self::any($detail)->serializeToString());
         }

@@ -17,7 +17,7 @@ final class StreamInput implements Input
 
     public function all(): string
     {
-        return $this->stream === null ? file_get_contents('php://input') : stream_get_contents($this->stream);
+        return (string) ($this->stream === null ? file_get_contents('php://input') : stream_get_contents($this->stream));
     }
 
     public function bytes(int $length): string

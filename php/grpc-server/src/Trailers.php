@@ -21,9 +21,9 @@ final class Trailers
     /** @return list<array{string, string}> */
     public static function of(ServerContext $context): array
     {
-        $status = $context->status();
-        $entries = [['grpc-status', (string) $context->statusCode()]];
-        if ($context->statusCode() !== STATUS_OK) {
+        $status = $context->status() ?? Status::ok();
+        $entries = [['grpc-status', (string) $status['code']]];
+        if ($status['code'] !== STATUS_OK) {
             $entries[] = ['grpc-message', self::percentEncode(self::cut($status['details']))];
         }
         foreach ([$context->trailingMetadata(), $status['metadata'] ?? []] as $metadata) {
@@ -43,16 +43,17 @@ final class Trailers
             return $text;
         }
         $encoded = substr($encoded, 0, self::MESSAGE_BYTES - strlen(self::CUT));
-        $whole = rawurldecode(preg_replace('/%.?\z/', '', $encoded));
+        $whole = rawurldecode((string) preg_replace('/%.?\z/', '', $encoded));
         // The last character may be incomplete.
-        return preg_replace('/[\xC0-\xFF][\x80-\xBF]*\z/', '', $whole) . self::CUT;
+        return (string) preg_replace('/[\xC0-\xFF][\x80-\xBF]*\z/', '', $whole) . self::CUT;
     }
 
     private static function percentEncode(string $text): string
     {
-        return preg_replace_callback(
+        return (string) preg_replace_callback(
             self::ENCODED,
-            static fn (array $byte): string => sprintf('%%%02X', ord($byte[0])),
+            /** @param array<string> $byte */
+            static fn (array $byte): string => sprintf('%%%02X', ord($byte[0] ?? '')),
             $text,
         );
     }

@@ -25,7 +25,7 @@ final class Wait
             return;
         }
         for ($end = hrtime(true) / 1e9 + $seconds; ($left = $end - hrtime(true) / 1e9) > 0;) {
-            usleep((int) ceil(min($left, 1.0) * 1e6));
+            usleep(max(0, (int) ceil(min($left, 1.0) * 1e6)));
         }
     }
 
@@ -44,13 +44,14 @@ final class Wait
         }
         $seconds = $seconds === null ? INF : max(0.0, $seconds);
         $scheduler = Scheduler::active();
-        if ($scheduler === null) {
+        $call = $scheduler?->current;
+        if ($scheduler === null || $call === null) {
             return self::select($stream, $seconds);
         }
         if (!self::select($stream, 0.0)) {
             return $scheduler->await($seconds, $stream);
         }
-        $scheduler->giveTurn($scheduler->current);
+        $scheduler->giveTurn($call);
         return true;
     }
 

@@ -14,6 +14,7 @@ use Grpc\Testing\EchoStatus;
 use Grpc\Testing\Payload;
 use Grpc\Testing\PayloadType;
 use Grpc\Testing\PBEmpty;
+use Grpc\Testing\ResponseParameters;
 use Grpc\Testing\SimpleRequest;
 use Grpc\Testing\SimpleResponse;
 use Grpc\Testing\StreamingInputCallRequest;
@@ -121,6 +122,7 @@ final class TestService extends TestServiceStub
 
     private static function respond(StreamingOutputCallRequest $request, ServerCallWriter $writer): void
     {
+        /** @var ResponseParameters $parameters */
         foreach ($request->getResponseParameters() as $parameters) {
             usleep(max(0, $parameters->getIntervalUs()));
             $payload = self::zeros($request->getResponseType(), $parameters->getSize());
@@ -167,12 +169,14 @@ final class TestService extends TestServiceStub
     private static function echoMetadata(ServerContext $context, array $initialMetadata = []): void
     {
         $metadata = $context->clientMetadata();
-        if (isset($metadata[self::ECHO_INITIAL])) {
-            $initialMetadata[self::ECHO_INITIAL] = $metadata[self::ECHO_INITIAL];
+        $initial = $metadata[self::ECHO_INITIAL] ?? null;
+        if ($initial !== null) {
+            $initialMetadata[self::ECHO_INITIAL] = $initial;
         }
         $context->setInitialMetadata($initialMetadata);
-        if (isset($metadata[self::ECHO_TRAILING])) {
-            $context->setTrailingMetadata([self::ECHO_TRAILING => $metadata[self::ECHO_TRAILING]]);
+        $trailing = $metadata[self::ECHO_TRAILING] ?? null;
+        if ($trailing !== null) {
+            $context->setTrailingMetadata([self::ECHO_TRAILING => $trailing]);
         }
     }
 }

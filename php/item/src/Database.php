@@ -7,6 +7,7 @@ namespace Shop;
 use PDO;
 use PDOException;
 use RuntimeException;
+use SensitiveParameter;
 
 /** The database of items, SQLite or PostgreSQL, and the connection to it. */
 final class Database
@@ -32,7 +33,7 @@ final class Database
     public function __construct(
         private readonly string $dsn,
         private readonly ?string $user = null,
-        private readonly ?string $password = null,
+        #[SensitiveParameter] private readonly ?string $password = null,
     ) {
     }
 
@@ -119,8 +120,9 @@ final class Database
     /** Whether the database, and not the query, is the cause, so that a later call may succeed. */
     public static function isUnreachable(PDOException $error): bool
     {
-        [$state, $code] = ($error->errorInfo ?? []) + ['', 0];
-        return preg_match(self::UNREACHABLE, (string) $state) === 1
+        $state = (string) ($error->errorInfo[0] ?? '');
+        $code = $error->errorInfo[1] ?? 0;
+        return preg_match(self::UNREACHABLE, $state) === 1
             || ($state === self::GENERAL_ERROR && in_array($code, self::SQLITE_UNREACHABLE, true));
     }
 

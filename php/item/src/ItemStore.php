@@ -23,15 +23,13 @@ final class ItemStore
 
     public function find(string $id): ?Item
     {
-        $row = $this->rows(fn (): PDOStatement => $this->queryOne($id))[0] ?? null;
-        return $row === null ? null : new Item(...$row);
+        return $this->items(fn (): PDOStatement => $this->queryOne($id))[0] ?? null;
     }
 
     /** @return list<Item> at most $limit items whose ids follow $id, in the order of their ids */
     public function after(string $id, int $limit): array
     {
-        $rows = $this->rows(fn (): PDOStatement => $this->queryPage($id, $limit));
-        return array_map(static fn (array $row): Item => new Item(...$row), $rows);
+        return $this->items(fn (): PDOStatement => $this->queryPage($id, $limit));
     }
 
     /** @throws PDOException if the database does not answer */
@@ -59,11 +57,24 @@ final class ItemStore
     }
 
     /**
+     * @param Closure(): PDOStatement $query
+     * @return list<Item>
+     */
+    private function items(Closure $query): array
+    {
+        $items = [];
+        foreach ($this->rows($query) as ['id' => $id, 'name' => $name, 'description' => $description]) {
+            $items[] = new Item($id, $name, $description);
+        }
+        return $items;
+    }
+
+    /**
      * Fetches all rows, even if there is at most one: an open cursor would keep SQLite locked until the next use of the
      * query.
      *
      * @param Closure(): PDOStatement $query
-     * @return list<array<string, string>>
+     * @return list<array{id: string, name: string, description: string}>
      */
     private function rows(Closure $query): array
     {

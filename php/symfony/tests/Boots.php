@@ -13,7 +13,7 @@ final class Boots extends Bundle
     {
         $file = $_SERVER['BOOTS'] ?? null;
         if (is_string($file)) {
-            file_put_contents($file, getmypid() . "\n", FILE_APPEND);
+            file_put_contents($file, (int) getmypid() . "\n", FILE_APPEND);
         }
     }
 }

@@ -50,7 +50,7 @@ final class CallOutput extends Output
         $this->onShutdown = $end;
     }
 
-    /** @param array{code: int, details: string} $status for a call whose script ends before it */
+    /** @param array{code: int, details: string, metadata?: array<string, list<string>>} $status for a call whose script ends before it */
     public function shutdown(array $status): void
     {
         if ($this->call->unary && $this->usable()) {

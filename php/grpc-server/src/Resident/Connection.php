@@ -87,9 +87,11 @@ final class Connection
         if ($left < Frame::HEADER_BYTES) {
             return false;
         }
-        ['head' => $head, 'call' => $this->call] = unpack('Nhead/Ncall', $this->in, $this->at);
-        $length = $head >> 8;
-        $this->type = $head & 0xff;
+        /** @var array{head: int, call: int} $header */
+        $header = unpack('Nhead/Ncall', $this->in, $this->at);
+        $this->call = $header['call'];
+        $this->type = $header['head'] & 0xff;
+        $length = $header['head'] >> 8;
         if ($length > Frame::MAX_PAYLOAD) {
             throw new ProtocolError("a frame of $length bytes");
         }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Grpc\Resident;
 
+use SensitiveParameter;
+
 /** A frame between the proxy and a resident worker (grpc-fcgi-proxy/BINDING.md). */
 final class Frame
 {
@@ -39,7 +41,7 @@ final class Frame
     private const KINDS = ['unary', 'client_stream', 'server_stream', 'bidi_stream'];
 
     /** The payload of HELLO. */
-    public static function hello(string $secret): string
+    public static function hello(#[SensitiveParameter] string $secret): string
     {
         return chr(self::VERSION) . $secret . pack('N', getmypid());
     }
@@ -53,6 +55,7 @@ final class Frame
         if (strlen($payload) < self::CALL_HEADER_BYTES) {
             throw new ProtocolError('a CALL is shorter than its header');
         }
+        /** @var array{kind: int, flags: int, path: int, authority: int, peer: int, metadata: int, deadline: int} $call */
         $call = unpack(self::CALL_HEADER, $payload);
         $at = self::CALL_HEADER_BYTES;
         $input = $at + $call['path'] + $call['authority'] + $call['peer'] + $call['metadata'];
@@ -85,10 +88,10 @@ final class Frame
     private static function tls(string $peer): array
     {
         $lines = explode("\n", $peer);
-        $variables = ['REMOTE_ADDR' => array_shift($lines)];
-        foreach ($lines as $line) {
-            [$name, $value] = explode('=', $line, 2) + [1 => ''];
-            $variables[$name] = $value;
+        $variables = ['REMOTE_ADDR' => $lines[0]];
+        foreach (array_slice($lines, 1) as $line) {
+            $pair = explode('=', $line, 2);
+            $variables[$pair[0]] = $pair[1] ?? '';
         }
         return $variables;
     }

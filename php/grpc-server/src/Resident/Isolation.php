@@ -26,6 +26,7 @@ final class Isolation
     private array $settings = [];
     private readonly string $timezone;
     private readonly string|false $locale;
+    /** @var callable|null */
     private readonly mixed $errorHandler;
     private readonly int $timeLimit;
     private int $renewed = 0;
@@ -59,7 +60,7 @@ final class Isolation
     public function before(Call $call): void
     {
         $this->call = $call;
-        $now = hrtime(true);
+        $now = (int) hrtime(true);
         if ($now - $this->renewed > self::RENEW_NANOSECONDS || (int) ini_get('max_execution_time') !== $this->timeLimit) {
             $this->renewed = $now;
             set_time_limit($this->timeLimit);
@@ -153,6 +154,7 @@ final class Isolation
         }
     }
 
+    /** @return callable|null */
     private static function currentErrorHandler(): mixed
     {
         $handler = set_error_handler(null);

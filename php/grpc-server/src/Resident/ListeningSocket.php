@@ -104,7 +104,7 @@ final class ListeningSocket
         $file = fopen("/proc/net/$table", 'r');
         $names = $file === false ? false : fgets($file);
         while ($names !== false && ($line = fgets($file)) !== false) {
-            yield preg_split('/\s+/', trim($line));
+            yield preg_split('/\s+/', trim($line)) ?: [];
         }
     }
 }

@@ -22,7 +22,7 @@ final class PhpLog
         if ($busyNanoseconds === $this->busyFlushed) {
             return true;
         }
-        $now = hrtime(true);
+        $now = (int) hrtime(true);
         if ($now - $this->flushed < self::SECONDS * 1e9) {
             return false;
         }

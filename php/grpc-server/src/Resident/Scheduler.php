@@ -8,6 +8,7 @@ use Closure;
 use Fiber;
 use Grpc\CallCancelled;
 use Grpc\Log;
+use LogicException;
 use SplQueue;
 
 /** Runs the calls of a worker in fibers, one at a time, each until it waits for something. */
@@ -164,7 +165,7 @@ final class Scheduler
     public function giveTurn(Call $call): void
     {
         self::check($call);
-        $this->turnTook = hrtime(true) - $this->turnBegan;
+        $this->turnTook = (int) hrtime(true) - $this->turnBegan;
         if ($this->turnTook > self::TURN_NANOSECONDS && Fiber::getCurrent() === $call->fiber && !$this->ending) {
             $call->waitsFor = Call::TURN;
             $this->wake($call, Call::TURN);
@@ -177,7 +178,7 @@ final class Scheduler
     /** For a handler that runs without waiting: takes what the proxy has sent. */
     public function lookForCancellation(Call $call): void
     {
-        $now = hrtime(true);
+        $now = (int) hrtime(true);
         if (!$call->cancelled && !$this->ending && $now - max($this->looked, $this->turnBegan) > self::LOOK_NANOSECONDS) {
             $this->looked = $now;
             ($this->receive)(0.0);
@@ -193,7 +194,7 @@ final class Scheduler
      */
     public function await(float $seconds, $stream = null): bool
     {
-        $call = $this->current;
+        $call = $this->current ?? throw new LogicException('no call runs');
         if ($stream !== null) {
             $this->streams[$call->number] = $stream;
         }
@@ -276,11 +277,11 @@ final class Scheduler
     {
         ($this->before)($call);
         $this->current = $call;
-        $this->turnBegan = hrtime(true);
+        $this->turnBegan = (int) hrtime(true);
         $this->turnTook = 0;
-        $fiber = $call->fiber;
+        $fiber = $call->fiber ?? throw new LogicException('a call without a fiber');
         $fiber->isStarted() ? $fiber->resume($call) : $fiber->start($call);
-        $now = hrtime(true);
+        $now = (int) hrtime(true);
         $held = $now - $this->turnBegan;
         $this->busyNanoseconds += $held;
         $call->shortTurns = $held < self::SHORT_TURN_NANOSECONDS ? $call->shortTurns + 1 : 0;
@@ -295,12 +296,13 @@ final class Scheduler
     {
         while (true) {
             ($this->serve)($call);
-            if (count($this->idle) >= self::MAX_IDLE_FIBERS) {
+            if ($call->fiber === null || count($this->idle) >= self::MAX_IDLE_FIBERS) {
                 return;
             }
             $this->idle[] = $call->fiber;
             $call->fiber = null;
             $call = null;
+            /** @var Call $call */
             $call = Fiber::suspend();
         }
     }

@@ -4,6 +4,8 @@ declare(strict_types=1);
 
 namespace Grpc\Resident;
 
+use SensitiveParameter;
+
 /** What the proxy asks of a resident worker, in the meta-variables GRPC_RESIDENT_…. */
 final class Settings
 {
@@ -11,7 +13,7 @@ final class Settings
 
     private function __construct(
         public readonly string $address,
-        public readonly string $secret,
+        #[SensitiveParameter] public readonly string $secret,
         /** How many streaming calls it may get at once. */
         public readonly int $maxStreams,
         /** In bytes; 0 for no limit. */

@@ -137,7 +137,9 @@ final class Worker
                 $this->read();
                 unset($readable[0]);
             }
-            array_walk($readable, fn ($stream, int $number) => $this->scheduler->streamReady($number));
+            foreach (array_keys($readable) as $number) {
+                $this->scheduler->streamReady($number);
+            }
         } elseif ($seconds === self::IDLE_SECONDS && gc_status()['roots'] > 0) {
             gc_collect_cycles();
         }
@@ -183,7 +185,7 @@ final class Worker
             Frame::DATA => $call?->addInput($payload, false),
             Frame::END => $call?->addInput($payload, true),
             Frame::CREDIT => $call?->addCredit(self::credit($payload)),
-            Frame::CANCEL => $call !== null && $this->cancel($call),
+            Frame::CANCEL => $call === null ? null : $this->cancel($call),
             default => throw new ProtocolError("a frame of type $type"),
         };
     }
@@ -313,7 +315,7 @@ final class Worker
 
     private function report(): void
     {
-        $now = hrtime(true);
+        $now = (int) hrtime(true);
         if ($now - $this->reported < self::STATUS_NANOSECONDS) {
             return;
         }
@@ -331,8 +333,9 @@ final class Worker
     /** When the connection has ended. Services get CallCancelled. */
     private function cancelAll(): void
     {
-        array_walk($this->queue, $this->cancel(...));
-        array_walk($this->calls, $this->cancel(...));
+        foreach ([...$this->queue, ...$this->calls] as $call) {
+            $this->cancel($call);
+        }
     }
 
     /** Runs after exit or a fatal error too: whose call it was fails, and the others do not wait for nothing. */
@@ -362,7 +365,7 @@ final class Worker
         Log::to(null);
     }
 
-    /** @param array{code: int, details: string} $status */
+    /** @param array{code: int, details: string, metadata?: array<string, list<string>>} $status */
     private static function shutdownCall(Call $call, array $status): void
     {
         try {
@@ -379,7 +382,7 @@ final class Worker
         }
         $text = substr($text, 0, self::MAX_LOG_BYTES);
         if (preg_match('//u', $text) !== 1) {
-            $text = preg_replace('/[^\x20-\x7e\t\n]/', '?', $text);
+            $text = (string) preg_replace('/[^\x20-\x7e\t\n]/', '?', $text);
         }
         $this->connection->send(Frame::LOG, $this->scheduler->current->number ?? 0, chr($level) . $text);
         return true;
