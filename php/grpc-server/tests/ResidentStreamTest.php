@@ -227,7 +227,7 @@ final class ResidentStreamTest extends ResidentTestCase
 
     public function test_sleeping_handlers_wake_in_the_order_of_their_times(): void
     {
-        $slow = $this->proxy->bidi('sleep 0.05');
+        $slow = $this->proxy->bidi('sleep 1');
         $fast = $this->proxy->bidi('sleep 0.01');
         $this->proxy->send(Frame::END, $slow);
         $this->proxy->send(Frame::END, $fast);
