@@ -33,7 +33,7 @@ pub(crate) use self::http1_body::{Http1Body, Unread};
 pub(crate) use self::no_status::NoStatusWarnings;
 pub(crate) use self::open::OpenCalls;
 pub(crate) use self::received::{Receiver, receive};
-pub(crate) use self::request_body::RequestBody;
+pub(crate) use self::request_body::{RequestBody, WebBreak};
 pub(crate) use self::response_body::ResponseBody;
 pub(crate) use self::serve::{refusal, refuse, serve};
 pub(crate) use self::slots::{Slot, Slots};

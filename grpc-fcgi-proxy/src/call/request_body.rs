@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -58,9 +58,35 @@ impl From<Http1Body> for RequestBody {
     }
 }
 
-impl From<tonic::body::Body> for RequestBody {
-    fn from(body: tonic::body::Body) -> Self {
-        let pieces = body.into_data_stream().map_err(CallError::WebRequest);
+/// Whether the client has broken off a request of gRPC-Web: tonic-web makes INTERNAL of each error that it reads.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WebBreak(Arc<AtomicBool>);
+
+impl WebBreak {
+    /// The body that tonic-web reads.
+    pub(crate) fn watch(
+        &self,
+        body: RequestBody,
+    ) -> impl Body<Data = Bytes, Error = CallError> + use<> {
+        let broken = Arc::clone(&self.0);
+        body.map_err(move |error| {
+            broken.store(
+                matches!(error, CallError::RequestBroken(_)),
+                Ordering::Relaxed,
+            );
+            error
+        })
+    }
+
+    /// The body that tonic-web has made of it.
+    pub(crate) fn translated(self, body: tonic::body::Body) -> RequestBody {
+        let pieces = body.into_data_stream().map_err(move |error| {
+            if self.0.load(Ordering::Relaxed) {
+                broken(error)
+            } else {
+                CallError::WebRequest(error)
+            }
+        });
         RequestContent::Web(Translated(pieces.boxed())).into()
     }
 }
@@ -194,9 +220,13 @@ impl Body for RequestBody {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use futures_util::stream;
+    use grpc_wire::status::Code;
     use http_body_util::{BodyExt, StreamBody};
     use tokio::time::sleep;
+    use tonic::Status;
 
     use super::*;
 
@@ -206,7 +236,7 @@ mod tests {
             sleep(interval).await;
             Ok::<_, tonic::Status>(Frame::data(Bytes::from_static(b"x")))
         });
-        tonic::body::Body::new(StreamBody::new(bytes)).into()
+        WebBreak::default().translated(tonic::body::Body::new(StreamBody::new(bytes)))
     }
 
     #[tokio::test(start_paused = true)]
@@ -219,6 +249,22 @@ mod tests {
             let error = body.collect().await.unwrap_err();
             assert!(matches!(error, CallError::RequestStalled), "{error}");
             assert_eq!(start.elapsed(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_of_grpc_web_that_is_broken_off_is_cancelled() {
+        for (error, expected) in [
+            (broken(io::Error::other("gone")), Code::Cancelled),
+            (CallError::MessageCount, Code::Internal),
+        ] {
+            let web = WebBreak::default();
+            let request = RequestBody::translated(stream::iter([Err(error)]));
+            // What tonic-web makes of any error.
+            let read = web.watch(request).map_err(|_| Status::internal("web"));
+            let call = web.translated(tonic::body::Body::new(read));
+            let error = call.collect().await.unwrap_err();
+            assert_eq!(error.status().code, expected);
         }
     }
 }

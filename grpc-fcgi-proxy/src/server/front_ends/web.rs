@@ -10,7 +10,7 @@ use tonic_web::GrpcWebLayer;
 use tower::{Layer, ServiceExt, service_fn};
 
 use crate::binding::dialect::{ClientProtocol, Dialect};
-use crate::call::{self, RequestBody, ResponseBody};
+use crate::call::{self, RequestBody, ResponseBody, WebBreak};
 
 /// The content types that are gRPC-Web.
 const CONTENT_TYPES: [&[u8]; 6] = [
@@ -58,8 +58,11 @@ where
         request.headers_mut().insert(header::CONTENT_TYPE, known)
     });
     Dialect::attach(ClientProtocol::GrpcWeb, json.is_some(), &mut request);
+    let broken = WebBreak::default();
+    let request = request.map(|body| broken.watch(body));
     let call = service_fn(async |request: Request<tonic::body::Body>| {
-        Ok::<_, Infallible>(call(request.map(RequestBody::from)).await)
+        let broken = broken.clone();
+        Ok::<_, Infallible>(call(request.map(|body| broken.translated(body))).await)
     });
     let web = GrpcWebLayer::new().layer(call);
     let mut response = match web.oneshot(request).await {
