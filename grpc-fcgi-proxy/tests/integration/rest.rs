@@ -189,6 +189,9 @@ async fn a_stream_is_lines_or_events() {
     let response = served.get("/v1/shelves/1:watch", &[]).await;
     assert_eq!(response.headers()["content-type"], "application/x-ndjson");
     assert_eq!(text(&response), "{\"name\":\"shelves/1\"}\n");
+    let refused = ("accept", "text/event-stream; q=0.0, */*");
+    let response = served.get("/v1/shelves/1:watch", &[refused]).await;
+    assert_eq!(response.headers()["content-type"], "application/x-ndjson");
     let accept = ("accept", "text/event-stream");
     let response = served.get("/v1/shelves/1:watch", &[accept]).await;
     assert_eq!(response.headers()["content-type"], "text/event-stream");

@@ -35,10 +35,21 @@ pub(super) fn translate(
     Ok(named)
 }
 
-/// The names that are accepted: gRPC knows no weights (RFC 9110, section 12.4.2).
+/// gRPC knows no weights.
 fn without_weights(accepted: HeaderValue) -> Option<HeaderValue> {
-    let names = accepted.to_str().ok()?.split(',');
-    let names = names.filter(|name| !name.replace(' ', "").ends_with(";q=0"));
-    let names: Vec<_> = names.filter_map(|name| name.split(';').next()).collect();
+    let names: Vec<_> = accepted_names(&accepted).collect();
     HeaderValue::from_str(&names.join(",")).ok()
+}
+
+/// What the list of a field Accept or Accept-Encoding names with a weight above zero (RFC 9110, section 12.4.2).
+pub(super) fn accepted_names(list: &HeaderValue) -> impl Iterator<Item = &str> {
+    let items = list.to_str().unwrap_or_default().split(',');
+    items.filter_map(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let name = parts.next()?;
+        let mut weights =
+            parts.filter_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        let refused = weights.any(|weight| weight.parse() == Ok(0.0_f32));
+        (!refused).then_some(name)
+    })
 }

@@ -18,6 +18,7 @@ use super::status;
 use crate::call::{Aborted, ResponseBody};
 use crate::server::front_ends::answer::{known, take_metadata, take_status};
 use crate::server::front_ends::codec::{Answers, Next};
+use crate::server::front_ends::encoding::accepted_names;
 
 /// What a browser asks for with EventSource:
 /// <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
@@ -48,11 +49,8 @@ impl Format {
             return Some(Self::Raw);
         }
         let mut accepted = headers.get_all(header::ACCEPT).iter();
-        let events = accepted.any(|value| {
-            let value = value.to_str().unwrap_or_default();
-            let mut types = value.split(',').filter_map(|range| range.split(';').next());
-            types.any(|name| name.trim().eq_ignore_ascii_case(EVENTS))
-        });
+        let events =
+            accepted.any(|list| accepted_names(list).any(|name| name.eq_ignore_ascii_case(EVENTS)));
         Some(if events { Self::Events } else { Self::Lines })
     }
 
