@@ -28,10 +28,19 @@ pod_states() {
   kube get pods --selector "$ours" --output go-template="$states_template" | grep -E '^(pod|container)\|' || true
 }
 
+# plain QUOTED: on one line, as the template has quoted it.
+plain() {
+  local text=$1
+  [ -z "$text" ] || text=${text:1:-1}
+  text=${text//\\\"/\"}
+  echo "${text//\\n/ }"
+}
+
 # what_is_wrong POD CONTAINER IMAGE STATE REASON STATUS MESSAGE: $weight is the larger the closer to the cause: the containers
 # behind one that does not start only wait for it.
 what_is_wrong() {
-  local message=${7:+: ${7:1:-1}}
+  local message
+  message=${7:+: $(plain "$7")}
   case $4/$5 in
     */ErrImageNeverPull) weight=5 line="image $3 of pod $1 is missing in the cluster: run script/build" ;;
     */ErrImagePull | */ImagePullBackOff | */*Image*) weight=5 line="image $3 of pod $1 cannot be pulled$message" ;;
@@ -40,7 +49,6 @@ what_is_wrong() {
     running/*) weight=2 line="container $2 of pod $1 runs, but is not ready" ;;
     *) weight=1 line="container $2 of pod $1 has not been started yet" ;;
   esac
-  line=${line//\\\"/\"} line=${line//\\n/ }
 }
 
 # summary: prints a line for each pod of the states on stdin.
@@ -50,7 +58,7 @@ summary() {
     if [ "$kind" = pod ]; then
       [ -z "$pod" ] || echo "$worst"
       pod=$name best=0 worst="pod $name has not been started yet"
-      [ -z "$image" ] || worst="pod $name is not scheduled: ${image:1:-1}" worst=${worst//\\n/ }
+      [ -z "$image" ] || worst="pod $name is not scheduled: $(plain "$image")"
       continue
     fi
     what_is_wrong "$pod" "$name" "$image" "$state" "$reason" "$status" "$message"
@@ -82,7 +90,7 @@ report() {
       say
       say "events of $pod:"
       kube get events --field-selector "involvedObject.name=$pod" --sort-by .metadata.creationTimestamp 2>&1 | tail -n 5 >&2
-    elif [ "$state" != waiting ] || [ -n "$status" ]; then
+    elif [ "$kind" = container ] && { [ "$state" != waiting ] || [ -n "$status" ]; }; then
       log_of "$pod" "$name"
       [ "$state" != running ] || [ -z "$status" ] || log_of "$pod" "$name" --previous
     fi
