@@ -100,6 +100,9 @@ class EveryContainer(Case):
 
     def test_has_probes(self):
         def check(_, container):
+            # It only waits.
+            if container["name"] == "drain":
+                return
             self.assertIn("livenessProbe", container)
             self.assertIn("readinessProbe", container)
             # The next container starts after a sidecar's startup probe succeeds, so a sidecar that is probed through the next
@@ -221,7 +224,6 @@ class EveryApp(Case):
         def check(overlay, app, spec):
             first = spec["template"]["spec"]["initContainers"][0]
             self.assertEqual((first["name"], first["restartPolicy"]), ("envoy", "Always"))
-            self.assertIn("preStop", first["lifecycle"])
             self.assertEqual([c["name"] for c in containers({"spec": spec})].count("envoy"), 1)
 
         self.each(self.apps(), check)
@@ -231,16 +233,23 @@ class EveryApp(Case):
 
         def check(overlay, app, spec):
             names = sorted(container["name"] for container in containers({"spec": spec}))
-            self.assertEqual(names, sorted(["envoy", "statsd-exporter", *own.get(app, [app])]))
+            self.assertEqual(names, sorted(["envoy", "statsd-exporter", "drain", *own.get(app, [app])]))
 
         self.each(self.apps(), check)
 
     def test_is_replaced_without_a_gap(self):
         def check(overlay, app, spec):
             self.assertEqual(spec["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
-            # The DNS may cache for 30 s, and Envoy resolves every 5 s.
-            self.assertGreater(spec["minReadySeconds"], 35)
-            pause = max(c["lifecycle"]["preStop"]["sleep"]["seconds"] for c in spec["template"]["spec"]["containers"])
+            # All others go on until this one has ended.
+            [last] = spec["template"]["spec"]["containers"]
+            hook = last["lifecycle"]["preStop"]["exec"]["command"][-1]
+            # The DNS may cache for 30 s, Envoy resolves every 5 s, and a health check takes up to 3 s.
+            self.assertGreater(int(re.search(r"known=(\d+)", hook)[1]), 38)
+            pause = int(re.search(r"limit=(\d+)", hook)[1]) + int(re.findall(r"sleep (\d+)", hook)[-1])
+            self.assertIs(named(overlay, "Service", app)["spec"].get("publishNotReadyAddresses", False), app != "ingress")
+            ready = named(overlay, "Service", f"{app}-ready")["spec"]
+            self.assertEqual((ready["clusterIP"], ready["selector"]), ("None", {"app": app}))
+            self.assertNotIn("publishNotReadyAddresses", ready)
             arguments = " ".join(sum((c.get("args", []) for c in containers({"spec": spec})), []))
             drain = sum(int(seconds) for seconds in re.findall(r"--drain-timeout[ =](\d+)s", arguments))
             php = pool_setting("process_control_timeout") if app == "item" else 0
