@@ -244,8 +244,9 @@ class EveryApp(Case):
             [last] = spec["template"]["spec"]["containers"]
             hook = last["lifecycle"]["preStop"]["exec"]["command"][-1]
             # The DNS may cache for 30 s, Envoy resolves every 5 s, and a health check takes up to 3 s.
-            self.assertGreater(int(re.search(r"known=(\d+)", hook)[1]), 38)
-            pause = int(re.search(r"limit=(\d+)", hook)[1]) + int(re.findall(r"sleep (\d+)", hook)[-1])
+            known, limit = (int(re.search(rf"{name}=(\d+)", hook)[1]) for name in ("known", "limit"))
+            self.assertGreater(known, 38)
+            pause = limit + known + int(re.findall(r"sleep (\d+)", hook)[-1])
             self.assertIs(named(overlay, "Service", app)["spec"].get("publishNotReadyAddresses", False), app != "ingress")
             ready = named(overlay, "Service", f"{app}-ready")["spec"]
             self.assertEqual((ready["clusterIP"], ready["selector"]), ("None", {"app": app}))
