@@ -4,7 +4,7 @@
 //! through its steps, [`builtin`] answers the calls that need no script, [`application`] runs the script of all others:
 //! by the contract of [`binding`], over [`fastcgi`]. Beside the calls, [`config`] is every flag, [`php_fpm`] watches
 //! php-fpm itself, [`metrics`] and [`telemetry`] report to the operator, [`admin`] is the auxiliary server, and
-//! [`check()`] tests a configuration.
+//! [`check()`] tests a configuration, and [`health()`] asks a running proxy.
 //!
 //! Only the items that the program, its tests, the benchmarks and the fuzz targets use are public.
 
@@ -22,6 +22,7 @@ mod call;
 mod check;
 mod config;
 pub mod fastcgi;
+mod health;
 mod lookup;
 mod metrics;
 mod php_fpm;
@@ -53,9 +54,10 @@ use crate::builtin::Builtin;
 use crate::builtin::descriptors::Descriptors;
 use crate::call::{Bridge, CallLimits, Compression, NoStatusWarnings, Slots, TrustedProxies};
 pub use crate::check::run as check;
-pub use crate::config::{CommandLine, Config, command};
+pub use crate::config::{CommandLine, Config, HealthFlags, command};
 use crate::fastcgi::pool::Pool;
 use crate::fastcgi::targets::Targets;
+pub use crate::health::run as health;
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;

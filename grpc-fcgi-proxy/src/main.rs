@@ -4,7 +4,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use grpc_fcgi_proxy::{CommandLine, Config, Log, Proxy, begin_log, check, prepare_system_limits};
+use grpc_fcgi_proxy::{
+    CommandLine, Config, Log, Proxy, begin_log, check, health, prepare_system_limits,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, oneshot};
@@ -16,10 +18,15 @@ fn main() -> ExitCode {
     }
     match line {
         CommandLine::Serve(config) => serve(*config),
-        CommandLine::Check(config) => match runtime() {
-            Ok(runtime) => runtime.block_on(check(&config)),
-            Err(error) => refuse(&format!("{error:#}")),
-        },
+        CommandLine::Check(config) => finish(check(&config)),
+        CommandLine::Health(flags) => finish(health(&flags)),
+    }
+}
+
+fn finish(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match runtime() {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => refuse(&format!("{error:#}")),
     }
 }
 

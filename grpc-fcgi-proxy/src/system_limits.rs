@@ -29,7 +29,7 @@ const OTHERS: usize = 32;
 pub fn prepare(line: &CommandLine) -> anyhow::Result<()> {
     let threads = match line {
         CommandLine::Serve(config) => config.threads(),
-        CommandLine::Check(_) => 0,
+        CommandLine::Check(_) | CommandLine::Health(_) => 0,
     };
     let files = MIN_FILES + threads * OF_A_THREAD;
     raise(Resource::RLIMIT_NOFILE);

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced by script/test-pods: a podman that is separate from the machine's containers and settings, and stand-ins for the
-# images that it would pull from a registry, made of the same programs from Debian and elsewhere.
+# Sourced by script/test-pods and script/test-images: a podman that is separate from the machine's containers and settings, and
+# stand-ins for the images that it would pull from a registry, made of the same programs from Debian and elsewhere.
 # shellcheck disable=SC2154 # root, cache and the programs that need_* set come from setup.sh
 
 # shellcheck disable=SC2034 # used by script/test-pods
@@ -88,14 +88,18 @@ make_base() {
   rm -rf "$folder"
 }
 
-make_stand_ins() {
-  make_base
+make_rust() {
   # With this machine's certificate authorities: its proxy to crates.io may have its own.
   stand_in "$(image_of rust)" /etc/ssl/certs/ca-certificates.crt <<END
 FROM $base
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates cargo-web gcc libc6-dev rustc-web
 COPY ca-certificates.crt /etc/ssl/certs/
 END
+}
+
+make_stand_ins() {
+  make_base
+  make_rust
   stand_in "$(image_of envoy)" "$envoy" <<END
 FROM $base
 COPY envoy /usr/local/bin/

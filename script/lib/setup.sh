@@ -221,6 +221,11 @@ source_time() {
   as_caller git -C "$root" log -1 --format=%ct 2>/dev/null || date +%s
 }
 
+need_grpcurl() {
+  need_go grpcurl github.com/fullstorydev/grpcurl v1.9.4 ./cmd/grpcurl || return
+  grpcurl=$built
+}
+
 # free_port FROM: the first free port from there on.
 free_port() {
   local port=$1

@@ -14,7 +14,8 @@ use clap::Parser;
 use clap_complete::Shell;
 
 const PROGRAM: &str = "grpc-fcgi-proxy";
-const CHECK: &str = "check";
+/// Each has a man page of its own.
+const COMMANDS: [&str; 2] = ["check", "health"];
 
 /// Write the man pages, the shells' completions and the list of environment variables of grpc-fcgi-proxy.
 #[derive(Debug, Parser)]
@@ -38,14 +39,14 @@ fn write(folder: &Path) -> anyhow::Result<()> {
         folder.join(format!("{PROGRAM}.default")),
         variables::file(&command),
     )?;
-    let check = command
-        .find_subcommand(CHECK)
-        .context("there is no command check")?;
-    let check = check.clone().name(format!("{PROGRAM}-{CHECK}"));
-    fs::write(
-        folder.join(format!("{PROGRAM}-{CHECK}.1")),
-        man_page::of_check(check)?,
-    )?;
+    for name in COMMANDS {
+        let command = command.find_subcommand(name);
+        let command = command.with_context(|| format!("there is no command {name}"))?;
+        fs::write(
+            folder.join(format!("{PROGRAM}-{name}.1")),
+            man_page::of_command(command, name)?,
+        )?;
+    }
     fs::write(
         folder.join(format!("{PROGRAM}.1")),
         man_page::of_proxy(command)?,
@@ -65,6 +66,7 @@ mod tests {
             ("grpc-fcgi-proxy.1", "\\-\\-drain\\-timeout"),
             ("grpc-fcgi-proxy.1", "GRPC_FCGI_PROXY_DRAIN_TIMEOUT"),
             ("grpc-fcgi-proxy-check.1", "grpc\\-fcgi\\-proxy check"),
+            ("grpc-fcgi-proxy-health.1", "\\-\\-aux\\-address"),
             ("grpc-fcgi-proxy.bash", "--drain-timeout"),
             ("_grpc-fcgi-proxy", "--drain-timeout"),
             ("grpc-fcgi-proxy.fish", "drain-timeout"),

@@ -20,8 +20,8 @@ pub(crate) fn of_proxy(command: Command) -> io::Result<Vec<u8>> {
         .get_after_long_help()
         .map(ToString::to_string)
         .unwrap_or_default();
-    let usage =
-        "grpc-fcgi-proxy [OPTION]... ENTRY_SCRIPT\ngrpc-fcgi-proxy check [OPTION]... ENTRY_SCRIPT";
+    let usage = "grpc-fcgi-proxy [OPTION]... ENTRY_SCRIPT\ngrpc-fcgi-proxy check [OPTION]... ENTRY_SCRIPT\n\
+         grpc-fcgi-proxy health [OPTION]...";
     let mut page = begin(command, usage)?;
     let man = &page.man;
     man.render_options_section(&mut page.content)?;
@@ -31,13 +31,27 @@ pub(crate) fn of_proxy(command: Command) -> io::Result<Vec<u8>> {
     page.paragraph("FILES", FILES)?;
     // The heading is that of the section.
     page.verbatim("EXAMPLES", examples.trim_start_matches("Examples:\n"))?;
-    page.paragraph("SEE ALSO", "grpc-fcgi-proxy-check(1), systemctl(1)")?;
+    page.paragraph(
+        "SEE ALSO",
+        "grpc-fcgi-proxy-check(1), grpc-fcgi-proxy-health(1), systemctl(1)",
+    )?;
     Ok(page.content)
 }
 
-pub(crate) fn of_check(command: Command) -> io::Result<Vec<u8>> {
-    let mut page = begin(command, "grpc-fcgi-proxy check [OPTION]... ENTRY_SCRIPT")?;
-    page.paragraph("OPTIONS", "Those of grpc-fcgi-proxy(1).")?;
+/// `check` takes the flags of the proxy, and `health` has its own.
+pub(crate) fn of_command(command: &Command, name: &str) -> io::Result<Vec<u8>> {
+    let takes_all = command
+        .get_arguments()
+        .any(|arg| arg.get_id() == "entry_script");
+    let arguments = if takes_all { " ENTRY_SCRIPT" } else { "" };
+    let usage = format!("grpc-fcgi-proxy {name} [OPTION]...{arguments}");
+    let command = command.clone().name(format!("grpc-fcgi-proxy-{name}"));
+    let mut page = begin(command, &usage)?;
+    if takes_all {
+        page.paragraph("OPTIONS", "Those of grpc-fcgi-proxy(1).")?;
+    } else {
+        page.man.render_options_section(&mut page.content)?;
+    }
     page.paragraph("SEE ALSO", "grpc-fcgi-proxy(1)")?;
     Ok(page.content)
 }

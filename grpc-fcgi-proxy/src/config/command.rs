@@ -1,11 +1,11 @@
-//! The command line: serve, or check.
+//! The command line: serve, check, or ask for the health.
 
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 
-use super::Config;
+use super::{AUX_ADDRESS, Address, Config};
 
 const CHECK: &str = "check";
 const CHECK_ABOUT: &str =
@@ -20,16 +20,32 @@ entry script and the scripts of the routes once, for the method grpc.fcgi.proxy.
 implements, and the scripts of the auxiliary paths with a GET. It occupies up to --max-exchanges php-fpm workers for \
 a moment, or for up to 10 s if php-fpm has to start them. Calls wait meanwhile. On a busy php-fpm it counts too few workers.";
 
+const HEALTH: &str = "health";
+const HEALTH_ABOUT: &str = "Ask a running proxy whether it is healthy";
+const HEALTH_LONG_ABOUT: &str = "\
+Ask a running proxy on the same machine whether it is healthy: prints what /healthz on the auxiliary address answers, and exits \
+with status 1 unless that is HTTP status 200 within 5 s. It is for containers, whose images need no curl.";
+
 /// Prefixes the environment variable of each flag: its name in capitals, with `_` for `-`.
 const ENVIRONMENT: &str = "GRPC_FCGI_PROXY_";
 
-/// The predecessor's command line, except for the first word `check`. A script of that name is written `./check`.
+/// The predecessor's command line, except for the first words `check` and `health`. A script of that name is written `./check`.
 #[derive(Clone, Debug)]
 pub enum CommandLine {
     /// Serve.
     Serve(Box<Config>),
     /// Check the configuration and the connection to php-fpm.
     Check(Box<Config>),
+    /// Ask a running proxy for its health.
+    Health(HealthFlags),
+}
+
+/// The flags of `health`.
+#[derive(Clone, Debug, Parser)]
+pub struct HealthFlags {
+    /// The proxy's auxiliary address
+    #[arg(short = 'x', long, value_name = "HOST:PORT", default_value = AUX_ADDRESS)]
+    pub(crate) aux_address: Address,
 }
 
 impl CommandLine {
@@ -44,6 +60,7 @@ impl CommandLine {
     {
         let matches = command().try_get_matches_from(arguments)?;
         match matches.subcommand() {
+            Some((HEALTH, matches)) => Ok(Self::Health(HealthFlags::from_arg_matches(matches)?)),
             Some((_, matches)) => Ok(Self::Check(config(matches)?)),
             None => Ok(Self::Serve(config(&matches)?)),
         }
@@ -66,11 +83,16 @@ pub fn command() -> Command {
         .name(CHECK)
         .about(CHECK_ABOUT)
         .long_about(CHECK_LONG_ABOUT);
+    let health = with_environment(HealthFlags::command())
+        .name(HEALTH)
+        .about(HEALTH_ABOUT)
+        .long_about(HEALTH_LONG_ABOUT);
     with_environment(Config::command())
         .args_conflicts_with_subcommands(true)
         .subcommand_negates_reqs(true)
         .disable_help_subcommand(true)
         .subcommand(check)
+        .subcommand(health)
 }
 
 fn with_environment(command: Command) -> Command {
@@ -99,6 +121,20 @@ mod tests {
         };
         assert_eq!(config.entry_script, Path::new("/app/index.php"));
         assert_eq!(config.fastcgi.endpoints[0].to_string(), "tcp://fpm:9000");
+    }
+
+    #[test]
+    fn the_first_word_health_is_a_command_that_needs_no_script() {
+        for (arguments, address) in [
+            (&["health"][..], "127.0.0.1:7070"),
+            (&["health", "-x", ":80"], ":80"),
+        ] {
+            let line = read(arguments);
+            let CommandLine::Health(flags) = line else {
+                panic!("{line:?}");
+            };
+            assert_eq!(flags.aux_address.to_string(), address);
+        }
     }
 
     #[test]

@@ -18,13 +18,13 @@ use std::time::Duration;
 use clap::Parser;
 
 pub(crate) use self::clients::ClientFlags;
-pub use self::command::{CommandLine, command};
+pub use self::command::{CommandLine, HealthFlags, command};
 use self::fastcgi::FastcgiFlags;
 pub(crate) use self::resident::ResidentFlags;
 use self::status::StatusFlags;
 pub(crate) use self::tls::TlsFlags;
-pub(crate) use self::values::AuxPath;
-use self::values::{Address, Route, absolute, count, duration, page};
+pub(crate) use self::values::{Address, AuxPath};
+use self::values::{Route, absolute, count, duration, page};
 pub(crate) use self::web::{Origin, UnknownFields, WebFlags};
 
 use crate::binding::route::{Routes, Script};
@@ -32,6 +32,8 @@ use crate::binding::route::{Routes, Script};
 /// Larger metadata might not fit as GRPC_METADATA in one FastCGI record.
 const MAX_METADATA: u64 = 60 * 1024;
 const MIN_METADATA: u64 = 1024;
+
+const AUX_ADDRESS: &str = "127.0.0.1:7070";
 
 const PHP_FPM: &str = "php-fpm";
 const RESIDENT: &str = "Resident workers";
@@ -80,7 +82,7 @@ pub struct Config {
         short = 'x',
         long,
         value_name = "HOST:PORT",
-        default_value = "127.0.0.1:7070"
+        default_value = AUX_ADDRESS
     )]
     pub(crate) aux_address: Address,
 

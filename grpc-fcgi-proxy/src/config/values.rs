@@ -1,12 +1,12 @@
 //! The values of flags: addresses, files, routes. An invalid value is refused with an example of a valid one.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::binding::route::ServicePattern;
 use crate::fastcgi::endpoint::Endpoint;
@@ -126,11 +126,7 @@ impl FromStr for Address {
 impl Address {
     pub(crate) async fn bind(&self) -> std::io::Result<TcpListener> {
         if !self.host.is_empty() {
-            let addresses = match self.host.parse::<IpAddr>() {
-                Ok(address) => vec![SocketAddr::new(address, self.port)],
-                Err(_) => lookup(self.to_string()).await?,
-            };
-            return TcpListener::bind(addresses.as_slice()).await;
+            return TcpListener::bind(self.addresses().await?.as_slice()).await;
         }
         // All addresses, including IPv6 where the machine has it.
         match TcpListener::bind(SocketAddr::from(([0u16; 8], self.port))).await {
@@ -138,6 +134,23 @@ impl Address {
                 TcpListener::bind(SocketAddr::from(([0u8; 4], self.port))).await
             }
             bound => bound,
+        }
+    }
+
+    /// Connects to the proxy that listens there, on the same machine.
+    pub(crate) async fn connect(&self) -> std::io::Result<TcpStream> {
+        if !self.host.is_empty() {
+            return TcpStream::connect(self.addresses().await?.as_slice()).await;
+        }
+        let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+        let addresses = loopback.map(|address: IpAddr| SocketAddr::new(address, self.port));
+        TcpStream::connect(addresses.as_slice()).await
+    }
+
+    async fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        match self.host.parse() {
+            Ok(address) => Ok(vec![SocketAddr::new(address, self.port)]),
+            Err(_) => lookup(self.to_string()).await,
         }
     }
 }

@@ -1,5 +1,8 @@
 //! The auxiliary HTTP server.
 
+use std::net::SocketAddr;
+
+use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::support::{MODES, PhpFpm, Proxy, TEST_TIMEOUT, php};
@@ -85,4 +88,40 @@ async fn an_auxiliary_path_without_php_fpm_is_503() {
     let (head, body) = proxy.get("/status").await;
     assert!(head.starts_with("HTTP/1.1 503"), "{head}");
     assert_eq!(body, "no answer from php-fpm\n");
+}
+
+/// The exit status of the command `health`, and what it prints.
+async fn health(address: SocketAddr) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_grpc-fcgi-proxy"))
+        .arg("health")
+        .env("GRPC_FCGI_PROXY_AUX_ADDRESS", address.to_string())
+        // As in a container that sets the proxy's flags by its environment.
+        .env("GRPC_FCGI_PROXY_ENTRY_SCRIPT", "/app/index.php")
+        .output()
+        .await
+        .unwrap();
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
+#[tokio::test]
+async fn the_command_health_reports_what_healthz_answers() {
+    let mut php_fpm = PhpFpm::start().await;
+    let script = php("item/index.php");
+    let mut proxy = Proxy::start(&php_fpm.url(), script.to_str().unwrap(), &[]).await;
+    let address = proxy.aux_address;
+    assert_eq!(health(address).await, (Some(0), "OK\n".to_owned()));
+    php_fpm.stop().await;
+    let expected = (Some(1), "php-fpm is unreachable\n".to_owned());
+    assert_eq!(health(address).await, expected);
+    proxy.terminate();
+    proxy.wait().await;
+    let (status, text) = health(address).await;
+    let expected = format!("no proxy listens on {address}: ");
+    assert!(
+        status == Some(1) && text.starts_with(&expected),
+        "{status:?} {text}"
+    );
 }
