@@ -10,9 +10,11 @@ COPY grpc-fcgi-proxy grpc-fcgi-proxy
 COPY services services
 COPY deploy/tests/Cargo.toml deploy/tests/
 RUN mkdir deploy/tests/mesh && touch deploy/tests/mesh/main.rs
-# The caches stay on the machine that builds, so that a change of the sources does not compile the dependencies again.
+# The caches stay on the machine that builds, so that a change of the sources does not compile the dependencies again. cargo would
+# take sources for unchanged that are older than what another checkout has left there.
 RUN --mount=type=cache,target=/cargo --mount=type=cache,target=/src/target \
-    CARGO_HOME=/cargo cargo build --release --locked --package grpc-fcgi-proxy \
+    find proto grpc-fcgi-proxy -type f -exec touch {} + \
+    && CARGO_HOME=/cargo cargo build --release --locked --package grpc-fcgi-proxy \
     && install -D --target-directory /out/usr/local/bin target/release/grpc-fcgi-proxy
 # The image has no shell and no packages: the program and its libraries.
 RUN ldd /out/usr/local/bin/grpc-fcgi-proxy | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory /out
