@@ -55,6 +55,7 @@ is_documented() {
   local score
   has GRPC_FCGI_PROXY_DRAIN_TIMEOUT man "$package"
   has "grpc-fcgi-proxy(1)" man "$package-check"
+  has "grpc-fcgi-proxy(1)" man "$package-health"
   # A crate, and the texts of two licences.
   has "tokio 1." zcat "/usr/share/doc/$package/third-party-licenses.txt.gz"
   has "Permission is hereby granted" zcat "/usr/share/doc/$package/third-party-licenses.txt.gz"
