@@ -30,6 +30,7 @@ pub mod resident;
 mod server;
 mod service_manager;
 mod share;
+mod spans;
 mod system_limits;
 mod telemetry;
 mod waiting;
@@ -63,6 +64,7 @@ use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
 use crate::resident::{ResidentParts, Residents, WorkerListener};
 use crate::server::{FrontEnds, Renewal, Rest, Server, ServerLimits, Threads, Tls};
+use crate::spans::{Collector, Exporter, Spans};
 use crate::system_limits::OpenFiles;
 pub use crate::system_limits::prepare as prepare_system_limits;
 pub use crate::telemetry::{Log, init as begin_log};
@@ -83,6 +85,8 @@ pub struct Proxy {
     aux: TcpListener,
     /// For resident workers, if there are any.
     workers: Option<WorkerListener>,
+    /// Where spans are sent, if they are.
+    collector: Option<Collector>,
     log_records_dropped: IntCounter,
 }
 
@@ -107,6 +111,7 @@ impl Proxy {
                 .context("--resolve-symlinks requires the files of php-fpm under the same paths")?;
         }
         let tls = Tls::read(&config.tls, config.web.any())?;
+        let collector = collector(&config)?;
         let threads = Threads::start(config.threads())
             .with_context(|| format!("cannot start {} serving threads", config.threads()))?;
         let grpc = config.address.bind().await;
@@ -115,12 +120,9 @@ impl Proxy {
         let aux = aux.with_context(|| format!("cannot listen on {}", config.aux_address))?;
         let workers = match &config.resident.resident_workers {
             Some(_) => {
-                let listener = WorkerListener::bind(config.resident.resident_address.as_ref());
-                Some(
-                    listener
-                        .await
-                        .context("cannot listen for resident workers")?,
-                )
+                let address = config.resident.resident_address.as_ref();
+                let listener = WorkerListener::bind(address).await;
+                Some(listener.context("cannot listen for resident workers")?)
             }
             None => None,
         };
@@ -149,6 +151,7 @@ impl Proxy {
             grpc,
             aux,
             workers,
+            collector,
             log_records_dropped: log.dropped(),
         })
     }
@@ -164,7 +167,11 @@ impl Proxy {
         reload: &Notify,
     ) -> anyhow::Result<()> {
         let threads = self.threads.runtimes();
-        let parts = Parts::new(&self.config, self.descriptors, self.workers, &threads).await?;
+        let metrics = Arc::new(Metrics::new()?);
+        let (spans, exporter) = Exporter::start(self.collector, &metrics)?;
+        let reports = (metrics, spans);
+        let (descriptors, workers) = (self.descriptors, self.workers);
+        let parts = Parts::new(&self.config, descriptors, workers, &threads, reports).await?;
         parts.admin.metrics.register(self.log_records_dropped)?;
         let targets = parts.probe.targets.current().len();
         let max_connections = max_connections(&self.config, targets);
@@ -176,12 +183,7 @@ impl Proxy {
             None => None,
         };
         let renew = Notify::new();
-        let renewed = async {
-            match renewal {
-                Some(renewal) => renewal.follow(&renew).await,
-                None => pending().await,
-            }
-        };
+        let renewed = follow_renewal(renewal, &renew);
         let reloaded = follow_reload(reload, &renew, parts.residents);
         let shutdown = async move {
             tokio::select! {
@@ -208,6 +210,7 @@ impl Proxy {
         let (stop, stopped) = oneshot::channel::<()>();
         let calls = async {
             server.run(self.grpc, shutdown).await;
+            exporter.end().await;
             drop(stop);
         };
         let paths: Vec<_> = self.config.aux_scripts().collect();
@@ -220,6 +223,12 @@ impl Proxy {
             never = service_manager::feed_watchdog(&threads) => match never {},
         }
     }
+}
+
+/// Where spans are sent, if they are.
+fn collector(config: &Config) -> anyhow::Result<Option<Collector>> {
+    let settings = config.spans().map_err(anyhow::Error::msg)?;
+    settings.map(Collector::new).transpose()
 }
 
 /// How many client connections the limit on file descriptors permits. Logs a warning if they are fewer than the flags allow.
@@ -235,6 +244,14 @@ fn max_connections(config: &Config, targets: usize) -> usize {
         );
     }
     max_connections
+}
+
+/// Takes up changed files of TLS, and those that it is asked to.
+async fn follow_renewal(renewal: Option<Renewal>, renew: &Notify) -> Infallible {
+    match renewal {
+        Some(renewal) => renewal.follow(renew).await,
+        None => pending().await,
+    }
 }
 
 /// Reads the files of TLS again, and replaces the resident workers, whenever it is asked to.
@@ -272,8 +289,8 @@ impl Parts {
         descriptors: Descriptors,
         workers: Option<WorkerListener>,
         threads: &[Handle],
+        (metrics, spans): (Arc<Metrics>, Option<Spans>),
     ) -> anyhow::Result<Self> {
-        let metrics = Arc::new(Metrics::new()?);
         let targets = Targets::follow(&config.fastcgi.endpoints).await;
         let php_fpm = scraper(config, &targets).await;
         let limits = config.fastcgi.limits(config.clients.connection_share);
@@ -313,6 +330,7 @@ impl Parts {
             require_status: config.require_status,
             no_status_warnings: NoStatusWarnings::default(),
             metrics,
+            spans,
             trusted_proxies: TrustedProxies::new(&config.tls.trusted_proxy),
             stopping: CancellationToken::new(),
         });

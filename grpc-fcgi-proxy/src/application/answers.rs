@@ -1,6 +1,7 @@
 //! The answers of a running script.
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
@@ -18,6 +19,7 @@ use crate::fastcgi::connection::Connection;
 use crate::fastcgi::exchange::{Exchange, Output};
 use crate::metrics::exchanges::{ExchangeEnd, ExchangeMetrics};
 use crate::resident::ResidentCall;
+use crate::spans::{CallSpan, Event};
 use crate::telemetry::ApplicationLog;
 
 /// The answers of one call. They are read only as fast as the client takes them. A method that waits also sends requests
@@ -25,6 +27,7 @@ use crate::telemetry::ApplicationLog;
 pub(crate) struct Answers<R: Stream> {
     source: Source<R>,
     counted: CountedExchange,
+    span: CallSpan,
 }
 
 /// How the script runs.
@@ -52,6 +55,7 @@ impl<R: Stream> Answers<R> {
         exchange: Exchange<Connection, R>,
         metrics: ExchangeMetrics,
         log: ApplicationLog,
+        span: &CallSpan,
     ) -> Self {
         let exchange = OwnExchange {
             exchange,
@@ -62,13 +66,19 @@ impl<R: Stream> Answers<R> {
         Self {
             source: Source::Exchange(exchange),
             counted: CountedExchange::new(metrics),
+            span: span.clone(),
         }
     }
 
-    pub(super) fn of_resident(call: ResidentCall<R>, metrics: ExchangeMetrics) -> Self {
+    pub(super) fn of_resident(
+        call: ResidentCall<R>,
+        metrics: ExchangeMetrics,
+        span: &CallSpan,
+    ) -> Self {
         Self {
             source: Source::Resident(call),
             counted: CountedExchange::new(metrics),
+            span: span.clone(),
         }
     }
 }
@@ -104,9 +114,13 @@ where
     /// Reads the header fields, and the first piece of the body.
     pub(crate) async fn head(&mut self) -> Result<(Head, Bytes), E> {
         let mut decoder = HeadDecoder::default();
+        let mut begun = false;
         loop {
             let piece = self.next().await?;
             let piece = piece.ok_or(ApplicationError::from(HeadError::NoEndOfHead))?;
+            if !mem::replace(&mut begun, true) {
+                self.span.record(Event::Answer);
+            }
             if let Some(head) = decoder.push(&piece).map_err(ApplicationError::from)? {
                 if let Source::Exchange(exchange) = &mut self.source {
                     exchange.close = head.0.close;

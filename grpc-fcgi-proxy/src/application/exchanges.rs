@@ -19,6 +19,7 @@ use crate::fastcgi::record;
 use crate::metrics::exchanges::ExchangeMetrics;
 use crate::resident::{ResidentCall, Residents};
 use crate::share::Holdings;
+use crate::spans::{CallSpan, Event};
 use crate::telemetry::ApplicationLog;
 
 /// Holds BEGIN_REQUEST and the variables of a usual call, and a small message behind them, without growing.
@@ -54,25 +55,27 @@ impl Application {
     }
 
     /// Waits until the call may run, and starts its script. `requests` is the script's input, which is read only as fast
-    /// as the script takes it; `client` is its connection. Dropping the answers abandons the call.
+    /// as the script takes it; `client` is its connection, `span` records its waits. Dropping the answers abandons the call.
     pub(crate) async fn begin<R, E>(
         &self,
         variables: &Variables<'_>,
         requests: R,
         client: &Holdings,
         log: ApplicationLog,
+        span: &CallSpan,
     ) -> Result<Answers<R>, ApplicationError>
     where
         R: Stream<Item = Result<Bytes, E>> + Unpin,
     {
+        span.record(Event::Waiting);
         if let Some(residents) = &self.residents
             && let Some(group) = residents.of(variables)
         {
             // Only polls what has arrived of the requests.
             let cx = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
             let mut cx = Context::from_waker(&cx);
-            let call = ResidentCall::begin(group, variables, requests, client, log, &mut cx)?;
-            return Ok(Answers::of_resident(call, group.call_metrics()));
+            let call = ResidentCall::begin(group, variables, requests, client, log, span, &mut cx)?;
+            return Ok(Answers::of_resident(call, group.call_metrics(), span));
         }
         let exchange = match variables.input {
             Input::Message { .. } => {
@@ -87,11 +90,17 @@ impl Application {
                 Exchange::new(connection, opening, requests).half_closing()
             }
         };
+        span.record(Event::Exchange);
         // Nothing has been sent yet: no script may run for a client that has stopped waiting.
         if variables.deadline.is_some_and(|at| at <= SystemTime::now()) {
             return Err(ApplicationError::DeadlineExpired);
         }
-        Ok(Answers::of_exchange(exchange, self.metrics.clone(), log))
+        Ok(Answers::of_exchange(
+            exchange,
+            self.metrics.clone(),
+            log,
+            span,
+        ))
     }
 }
 

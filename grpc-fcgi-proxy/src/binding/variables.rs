@@ -75,6 +75,18 @@ impl From<SocketAddr> for FormattedAddress {
     }
 }
 
+impl FormattedAddress {
+    /// Without the port.
+    pub(crate) fn ip(&self) -> &str {
+        &self.ip
+    }
+
+    /// The port alone.
+    pub(crate) fn port(&self) -> &str {
+        &self.port
+    }
+}
+
 impl fmt::Display for FormattedAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.ip.contains(':') {
@@ -238,7 +250,7 @@ impl Request<'_> {
 }
 
 /// The host of an authority: without the port, and without the brackets of an IPv6 address.
-fn host(authority: &str) -> &str {
+pub(crate) fn host(authority: &str) -> &str {
     match authority.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),
         None => authority.split(':').next().unwrap_or(authority),

@@ -4,23 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grpc_wire::method::CallKind;
+use http::request::Parts;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::compression::Compression;
 use super::forwarded::{Forwarding, TrustedProxies};
 use super::no_status::NoStatusWarnings;
+use super::request::authority;
 use super::request_body::RequestBody;
 use super::slots::Slots;
 use crate::application::Application;
 use crate::binding::route::Routes;
 use crate::binding::tls_variables::TlsVariables;
-use crate::binding::variables::FormattedAddress;
+use crate::binding::variables::{FormattedAddress, host};
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::MethodKinds;
 use crate::config::Config;
 use crate::metrics::registry::Metrics;
 use crate::share::Holdings;
+use crate::spans::{CallSpan, SpanEnds, Spans};
 
 /// The parts that every call needs.
 #[derive(Debug)]
@@ -38,10 +41,30 @@ pub(crate) struct Bridge {
     pub(crate) builtin_slots: Slots,
     pub(crate) compression: Compression,
     pub(crate) metrics: Arc<Metrics>,
+    /// Makes the spans of calls, if they are sent.
+    pub(crate) spans: Option<Spans>,
     /// The proxies in front that may name the client of a call, if the operator has named them.
     pub(crate) trusted_proxies: Option<TrustedProxies>,
     /// Cancelled when the time to drain has expired, which aborts the remaining calls.
     pub(crate) stopping: CancellationToken,
+}
+
+impl Bridge {
+    /// Begins the span of a call. Those that the proxy answers itself have none: probes would outnumber the calls.
+    pub(super) fn span(&self, client: &Client, head: &Parts) -> CallSpan {
+        match &self.spans {
+            Some(spans) if self.builtin.service(head.uri.path()).is_none() => {
+                spans.begin(&head.headers, || SpanEnds {
+                    host: host(authority(head)).to_owned(),
+                    local: client.local.clone(),
+                    peer: client.peer.clone(),
+                    forwarded: client.forwarding.client(&head.headers),
+                    version: head.version,
+                })
+            }
+            _ => CallSpan::default(),
+        }
+    }
 }
 
 /// Limits on one call; sizes are in bytes.

@@ -7,20 +7,22 @@ use grpc_wire::status::{self, Code};
 use http::request::Parts;
 use tokio::time::Instant;
 
+use super::bridge::{Bridge, Client};
 use super::error::CallError;
 use crate::binding::dialect::Dialect;
 use crate::binding::dropped::DroppedFields;
 use crate::metrics::calls::CallCounts;
 use crate::metrics::registry::Metrics;
+use crate::spans::{CallSpan, SpanEnd};
 use crate::telemetry::{ApplicationLog, CallId, FOR_EACH_CALL};
 
 /// A running call. If it is dropped before its end, the client has cancelled it.
 #[derive(Debug)]
 pub(super) struct Observed {
     metrics: Arc<Metrics>,
-    path: Arc<str>,
     id: CallId,
     dialect: Dialect,
+    span: CallSpan,
     counts: CallCounts,
     /// Whether the call has shown that its method exists.
     method_known: bool,
@@ -30,14 +32,16 @@ pub(super) struct Observed {
 }
 
 impl Observed {
-    pub(super) fn begin(metrics: &Arc<Metrics>, head: &Parts, kind: CallKind) -> Self {
+    pub(super) fn begin(bridge: &Bridge, client: &Client, head: &Parts, kind: CallKind) -> Self {
         let (path, dialect) = (head.uri.path(), Dialect::of(head));
+        let metrics = &bridge.metrics;
         metrics.dialects.count(dialect);
+        let span = bridge.span(client, head);
         Self {
             metrics: Arc::clone(metrics),
-            path: path.into(),
-            id: CallId::of(&head.headers),
+            id: CallId::of(path, &head.headers, span.trace_id()),
             dialect,
+            span,
             counts: metrics.calls.begin(path, kind),
             method_known: false,
             dropped: DroppedFields::default(),
@@ -53,9 +57,13 @@ impl Observed {
         self.dialect
     }
 
+    pub(super) fn span(&self) -> &CallSpan {
+        &self.span
+    }
+
     /// A log that names this call in the records of its script.
     pub(super) fn application_log(&self) -> ApplicationLog {
-        ApplicationLog::new(Arc::clone(&self.path), self.id.clone())
+        ApplicationLog::new(self.id.clone())
     }
 
     /// The status comes from the service itself, so the method exists unless the code is UNIMPLEMENTED.
@@ -84,7 +92,7 @@ impl Observed {
     /// Reports fields that the client does not get, or not whole, because of `--max-response-metadata-size`.
     pub(super) fn report_shortened(&self, fields: &DroppedFields) {
         tracing::warn!(
-            path = &*self.path,
+            path = self.id.path(),
             request_id = self.id.request(),
             trace_id = self.id.trace(),
             %fields,
@@ -95,7 +103,7 @@ impl Observed {
     /// `calls` have ended so since the last warning.
     pub(super) fn warn_of_no_status(&self, calls: u64) {
         tracing::warn!(
-            path = &*self.path,
+            path = self.id.path(),
             request_id = self.id.request(),
             trace_id = self.id.trace(),
             calls,
@@ -117,9 +125,16 @@ impl Observed {
     fn report(&mut self, code: Code, error: Option<&CallError>) {
         self.ended = true;
         self.report_dropped();
-        let method = Method::parse(&self.path).ok();
+        let method = Method::parse(self.id.path()).ok();
         let calls = &self.metrics.calls;
-        calls.end(&self.counts, method, code, self.method_known);
+        let is_known = calls.end(&self.counts, method, code, self.method_known);
+        self.span.end(|| SpanEnd {
+            id: self.id.clone(),
+            is_known,
+            dialect: self.dialect,
+            code,
+            error: error.map(ToString::to_string),
+        });
         let grpc_code = status::label(code);
         let duration_ms = self.counts.start.elapsed().as_secs_f64() * 1000.0;
         let path = method.map_or("unknown", |method| method.path);
@@ -142,7 +157,7 @@ impl Observed {
     fn report_dropped(&self) {
         if !self.dropped.is_empty() {
             tracing::warn!(
-                path = &*self.path,
+                path = self.id.path(),
                 request_id = self.id.request(),
                 trace_id = self.id.trace(),
                 fields = %self.dropped,

@@ -41,7 +41,6 @@ impl<'a> CallRequest<'a> {
         observed: &Observed,
     ) -> Result<Self, CallError> {
         let method = Method::parse(head.uri.path())?;
-        metadata::check_size(&head.headers, bridge.limits.metadata)?;
         let timeout = timeout::requested(&head.headers)?;
         // As in grpc-go, even if no message turns out to be compressed.
         if NamedEncoding::of(&head.headers) == NamedEncoding::Unsupported {
@@ -68,17 +67,6 @@ impl<'a> CallRequest<'a> {
         &self.client.holdings
     }
 
-    /// HTTP/2 has the authority in the URI, HTTP/1.1 in a header field. What is before an @ in it names no host.
-    fn authority(&self) -> &'a str {
-        let host = self.headers().get(header::HOST);
-        let authority = match self.head.uri.authority() {
-            Some(authority) => authority.as_str(),
-            None => host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
-        };
-        let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
-        host
-    }
-
     /// The deadline by the wall clock, which PHP shares.
     fn system_deadline(&self) -> Option<SystemTime> {
         let left = self.deadline?.saturating_duration_since(Instant::now());
@@ -90,7 +78,7 @@ impl<'a> CallRequest<'a> {
             script: self.bridge.routes.script(self.method.service),
             kind: self.kind,
             method: self.method,
-            authority: self.authority(),
+            authority: authority(self.head),
             headers: self.headers(),
             input,
             dialect: self.dialect,
@@ -112,6 +100,28 @@ impl<'a> CallRequest<'a> {
             error = aborted(self.deadline, &self.bridge.stopping) => Err(error),
         }
     }
+}
+
+/// Checks the size of what the client sent, and adds the context of the call's span for PHP.
+pub(super) fn prepare(
+    bridge: &Bridge,
+    head: &mut Parts,
+    observed: &Observed,
+) -> Result<(), CallError> {
+    metadata::check_size(&head.headers, bridge.limits.metadata)?;
+    observed.span().write_context(&mut head.headers);
+    Ok(())
+}
+
+/// HTTP/2 has the authority in the URI, HTTP/1.1 in a header field. What is before an @ in it names no host.
+pub(super) fn authority(head: &Parts) -> &str {
+    let host = head.headers.get(header::HOST);
+    let authority = match head.uri.authority() {
+        Some(authority) => authority.as_str(),
+        None => host.and_then(|host| host.to_str().ok()).unwrap_or_default(),
+    };
+    let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    host
 }
 
 /// Waits until the deadline or the time to drain has expired, which aborts the call.

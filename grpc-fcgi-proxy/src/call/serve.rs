@@ -9,11 +9,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 
 use super::bridge::{Bridge, Client};
 use super::observed::Observed;
-use super::request::CallRequest;
+use super::request::{CallRequest, prepare};
 use super::request_body::RequestBody;
 use super::response;
 use super::response_body::ResponseBody;
 use super::{builtin, streaming, unary};
+use crate::spans::Event;
 
 /// Serves one request.
 pub(crate) async fn serve(
@@ -24,10 +25,12 @@ pub(crate) async fn serve(
     if let Some(response) = refusal(&request, content_type::is_grpc) {
         return response;
     }
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let kind = bridge.kinds.of(head.uri.path());
-    let mut observed = Observed::begin(&bridge.metrics, &head, kind);
-    let call = match CallRequest::read(&bridge, &client, &head, kind, &observed) {
+    let mut observed = Observed::begin(&bridge, &client, &head, kind);
+    let call = prepare(&bridge, &mut head, &observed)
+        .and_then(|()| CallRequest::read(&bridge, &client, &head, kind, &observed));
+    let call = match call {
         Ok(call) => call,
         Err(error) => {
             observed.fail(&error);
@@ -53,6 +56,7 @@ pub(crate) async fn serve(
             return response::failed(&error);
         }
     };
+    observed.span().record(Event::Slot);
     let response = match kind {
         CallKind::Unary => {
             let result = {

@@ -88,7 +88,7 @@ async fn begin(
     let variables = call.variables(Input::Stream);
     let (application, log) = (&call.bridge.application, observed.application_log());
     Ok(application
-        .begin(&variables, requests, call.holdings(), log)
+        .begin(&variables, requests, call.holdings(), log, observed.span())
         .await?)
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn run(
         let requests = stream::iter([Ok::<_, CallError>(message)]);
         let (application, log) = (&call.bridge.application, observed.application_log());
         let mut answers = application
-            .begin(&variables, requests, call.holdings(), log)
+            .begin(&variables, requests, call.holdings(), log, observed.span())
             .await?;
         let result = collect(call, &mut answers).await;
         answers.finish(&result);

@@ -70,8 +70,9 @@ impl CommandLine {
 /// Checks what no flag shows alone.
 fn config(matches: &ArgMatches) -> Result<Box<Config>, clap::Error> {
     let config = Config::from_arg_matches(matches)?;
-    match config.fastcgi.own_params() {
-        Ok(_) => Ok(Box::new(config)),
+    let checked = config.fastcgi.own_params().map(drop);
+    match checked.and_then(|()| config.spans().map(drop)) {
+        Ok(()) => Ok(Box::new(config)),
         Err(error) => Err(command().error(ErrorKind::ValueValidation, error)),
     }
 }

@@ -3,12 +3,14 @@
 mod clients;
 mod command;
 mod fastcgi;
+mod otlp;
 mod resident;
 mod status;
 mod tls;
 mod values;
 mod web;
 
+use std::env;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -20,6 +22,7 @@ use clap::Parser;
 pub(crate) use self::clients::ClientFlags;
 pub use self::command::{CommandLine, HealthFlags, command};
 use self::fastcgi::FastcgiFlags;
+use self::otlp::OtlpFlags;
 pub(crate) use self::resident::ResidentFlags;
 use self::status::StatusFlags;
 pub(crate) use self::tls::TlsFlags;
@@ -28,6 +31,7 @@ use self::values::{Route, absolute, count, duration, page};
 pub(crate) use self::web::{Origin, UnknownFields, WebFlags};
 
 use crate::binding::route::{Routes, Script};
+use crate::spans::SpanSettings;
 
 /// Larger metadata might not fit as GRPC_METADATA in one FastCGI record.
 const MAX_METADATA: u64 = 60 * 1024;
@@ -41,6 +45,7 @@ const SERVICES: &str = "Services";
 const LIMITS: &str = "Limits on clients";
 const TLS: &str = "TLS";
 const WEB: &str = "gRPC-Web, Connect and REST";
+const SPANS: &str = "Spans (OpenTelemetry)";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -187,6 +192,10 @@ pub struct Config {
     /// gRPC-Web.
     #[command(flatten, next_help_heading = WEB)]
     pub(crate) web: WebFlags,
+
+    /// Spans.
+    #[command(flatten, next_help_heading = SPANS)]
+    pub(crate) otlp: OtlpFlags,
 }
 
 impl Config {
@@ -194,6 +203,11 @@ impl Config {
         // This respects a container's CPU quota.
         let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.unwrap_or(processors.div_ceil(2))
+    }
+
+    /// How the spans of calls are sent, if they are.
+    pub(crate) fn spans(&self) -> Result<Option<SpanSettings>, String> {
+        self.otlp.settings(|name| env::var(name).ok())
     }
 
     /// Whether the proxy serves reflection.

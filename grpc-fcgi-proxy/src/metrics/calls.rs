@@ -99,14 +99,14 @@ impl CallMetrics {
     }
 
     /// Counts the end of a call. `known` means that the service itself sent the status, so that
-    /// the method exists unless the code is UNIMPLEMENTED.
+    /// the method exists unless the code is UNIMPLEMENTED. Returns whether the method has labels of its own.
     pub(crate) fn end(
         &self,
         call: &CallCounts,
         method: Option<Method<'_>>,
         code: Code,
         known: bool,
-    ) {
+    ) -> bool {
         let metrics = call.method.clone().unwrap_or_else(|| {
             let shown = known && code != Code::Unimplemented;
             let metrics = method
@@ -122,6 +122,7 @@ impl CallMetrics {
         if let Some(handled) = metrics.handled.get(code as usize) {
             handled.inc();
         }
+        !Arc::ptr_eq(&metrics, &self.unknown)
     }
 
     fn learn(&self, method: Method<'_>, kind: CallKind) -> Option<Arc<MethodMetrics>> {

@@ -9,4 +9,5 @@ pub(crate) mod increment;
 pub(crate) mod pool;
 pub(crate) mod registry;
 pub(crate) mod resident;
+pub(crate) mod spans;
 pub(crate) mod tls;

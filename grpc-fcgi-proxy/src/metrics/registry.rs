@@ -8,6 +8,7 @@ use super::dialects::DialectMetrics;
 use super::exchanges::ExchangeMetrics;
 use super::pool::PoolMetrics;
 use super::resident::ResidentMetrics;
+use super::spans::SpanMetrics;
 use super::tls::TlsMetrics;
 
 /// The registry, and the metrics in it.
@@ -42,6 +43,11 @@ impl Metrics {
     /// Those of resident workers, if there are any.
     pub(crate) fn resident(&self) -> prometheus::Result<ResidentMetrics> {
         ResidentMetrics::register(&self.registry)
+    }
+
+    /// Those of spans, if they are sent.
+    pub(crate) fn spans(&self) -> prometheus::Result<SpanMetrics> {
+        SpanMetrics::register(&self.registry)
     }
 
     /// Adds a counter that exists already.

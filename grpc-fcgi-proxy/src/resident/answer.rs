@@ -17,6 +17,7 @@ use super::group::Group;
 use crate::binding::call_head::{INPUT_ENDS, USUAL_LENGTH, encode_call_head};
 use crate::binding::variables::{Input, Variables};
 use crate::share::Holdings;
+use crate::spans::CallSpan;
 use crate::telemetry::ApplicationLog;
 use crate::waiting::{Purpose, QueueError};
 
@@ -55,6 +56,7 @@ where
         mut requests: R,
         client: &Holdings,
         log: ApplicationLog,
+        span: &CallSpan,
         cx: &mut Context<'_>,
     ) -> Result<Self, ResidentError> {
         if variables.deadline.is_some_and(|at| at <= SystemTime::now()) {
@@ -96,6 +98,7 @@ where
             deadline: variables.deadline,
             client: client.clone(),
             log,
+            span: span.clone(),
             thread: thread::current().id(),
         };
         Ok(Self {

@@ -12,6 +12,7 @@ use super::error::Failure;
 use super::frame::CREDIT;
 use crate::metrics::increment::Increment;
 use crate::share::{Holding, Holdings};
+use crate::spans::CallSpan;
 use crate::telemetry::ApplicationLog;
 use crate::waiting::{Purpose, Ticket};
 
@@ -29,6 +30,7 @@ pub(super) struct NewCall {
     pub(super) deadline: Option<SystemTime>,
     pub(super) client: Holdings,
     pub(super) log: ApplicationLog,
+    pub(super) span: CallSpan,
     /// The thread of the call.
     pub(super) thread: ThreadId,
 }
@@ -53,6 +55,7 @@ pub(super) struct Call {
     pub(super) client: Holdings,
     pub(super) thread: ThreadId,
     pub(super) log: ApplicationLog,
+    pub(super) span: CallSpan,
     pub(super) joined: Instant,
     /// How many bytes of input the worker takes.
     pub(super) credit: u32,
@@ -84,6 +87,7 @@ impl Call {
             client: call.client,
             thread: call.thread,
             log: call.log,
+            span: call.span,
             joined,
             credit: CREDIT.saturating_sub(input),
             window: CREDIT,

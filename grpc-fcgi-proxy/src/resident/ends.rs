@@ -6,6 +6,7 @@ use super::call::Phase;
 use super::state::State;
 use super::worker::{Worker, WorkerId};
 use crate::metrics::resident::Retirement;
+use crate::spans::Event;
 
 impl State {
     fn worker(&mut self, id: WorkerId) -> Option<&mut Worker> {
@@ -61,6 +62,7 @@ impl State {
             call.running = None;
             let ticket = self.waiting.join_again(call.purpose, &call.client, key);
             call.phase = Phase::Waiting(ticket);
+            call.span.record(Event::Waiting);
             self.metrics.waiting.inc();
             // It may have to wait again, which has a limit.
             self.wakes.extend(call.waker.take());

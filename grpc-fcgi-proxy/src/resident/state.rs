@@ -19,6 +19,7 @@ use super::worker::{NewWorker, Worker, WorkerId};
 use crate::metrics::increment::Increment;
 use crate::metrics::resident::ResidentMetrics;
 use crate::share::Holdings;
+use crate::spans::Event;
 use crate::waiting::{Purpose, QueueError, WaitingCalls};
 
 /// The workers and calls of one script.
@@ -131,6 +132,7 @@ impl State {
         };
         call.running = Some((Increment::new(self.metrics.running(call.purpose)), held));
         call.phase = Phase::Running { worker: to, number };
+        call.span.record(Event::Resident);
         let wait = now.saturating_duration_since(call.joined).as_secs_f64();
         self.metrics.wait_seconds.observe(wait);
         if call.is_stream() {

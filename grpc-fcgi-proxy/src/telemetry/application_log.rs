@@ -1,7 +1,6 @@
 //! Logs the scripts' output to STDERR.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use tracing::Level;
 
@@ -26,23 +25,16 @@ macro_rules! log {
 /// Logs the messages that the script of one call writes to STDERR.
 #[derive(Debug)]
 pub(crate) struct ApplicationLog {
-    names: Names,
+    id: CallId,
     messages: ScriptMessages,
     /// How many bytes the script has written.
     written: usize,
 }
 
-/// What names the call in each record.
-#[derive(Debug)]
-struct Names {
-    path: Arc<str>,
-    id: CallId,
-}
-
 impl ApplicationLog {
-    pub(crate) fn new(path: Arc<str>, id: CallId) -> Self {
+    pub(crate) fn new(id: CallId) -> Self {
         Self {
-            names: Names { path, id },
+            id,
             messages: ScriptMessages::default(),
             written: 0,
         }
@@ -52,10 +44,10 @@ impl ApplicationLog {
     pub(crate) fn push(&mut self, content: &[u8]) {
         let room = MAX_LOGGED.saturating_sub(self.written);
         self.written += content.len();
-        let names = &self.names;
+        let id = &self.id;
         self.messages
             .push(&content[..content.len().min(room)], |level, text| {
-                names.log(level, &text);
+                log_of(id, level, &text);
             });
     }
 
@@ -65,7 +57,7 @@ impl ApplicationLog {
         self.written += text.len();
         let text = &text[..text.len().min(room)];
         if !text.is_empty() {
-            self.names.log(level, &String::from_utf8_lossy(text));
+            log_of(&self.id, level, &String::from_utf8_lossy(text));
         }
     }
 
@@ -75,28 +67,24 @@ impl ApplicationLog {
 
     /// The script has written something else.
     pub(crate) fn end_php_message(&mut self) {
-        let names = &self.names;
+        let id = &self.id;
         self.messages
-            .end_php_message(|level, text| names.log(level, &text));
+            .end_php_message(|level, text| log_of(id, level, &text));
     }
 }
 
-impl Names {
-    fn log(&self, level: Level, text: &str) {
-        let path = &*self.path;
-        let (request_id, trace_id) = (self.id.request(), self.id.trace());
-        log!(level, path, request_id, trace_id, "{text}");
-    }
+fn log_of(id: &CallId, level: Level, text: &str) {
+    let (path, request_id, trace_id) = (id.path(), id.request(), id.trace());
+    log!(level, path, request_id, trace_id, "{text}");
 }
 
 impl Drop for ApplicationLog {
     fn drop(&mut self) {
-        let names = &self.names;
-        self.messages.end(|level, text| names.log(level, &text));
+        let id = &self.id;
+        self.messages.end(|level, text| log_of(id, level, &text));
         let bytes = self.dropped();
         if bytes > 0 {
-            let path = &*names.path;
-            let (request_id, trace_id) = (names.id.request(), names.id.trace());
+            let (path, request_id, trace_id) = (id.path(), id.request(), id.trace());
             tracing::warn!(name: FOR_EACH_CALL, target: "application", path, request_id, trace_id, bytes, "dropped the rest of the script's output to STDERR");
         }
     }
@@ -120,8 +108,8 @@ mod tests {
 
     #[test]
     fn what_is_logged_of_a_call_is_bounded() {
-        let id = CallId::of(&HeaderMap::new());
-        let mut log = ApplicationLog::new("/a.B/C".into(), id);
+        let id = CallId::of("/a.B/C", &HeaderMap::new(), None);
+        let mut log = ApplicationLog::new(id);
         log.push(b"first\nsec");
         assert_eq!(log.dropped(), 0);
         log.push(&vec![b'x'; 2 * MAX_LOGGED]);

@@ -1,4 +1,4 @@
-//! The ids by which the log names a call.
+//! What the log names a call by: the path of its method, and its ids.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -7,30 +7,45 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use grpc_wire::trace;
 use http::HeaderMap;
 
-/// The ids of a call.
+/// The names of a call, shared by all that report on it.
 #[derive(Clone, Debug)]
-pub(crate) struct CallId {
-    request: Arc<str>,
-    trace: Option<Arc<str>>,
+pub(crate) struct CallId(Arc<Names>);
+
+#[derive(Debug)]
+struct Names {
+    path: Box<str>,
+    request: Box<str>,
+    trace: Option<Box<str>>,
 }
 
 impl CallId {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    /// `own_trace` is the id of the trace of the call's own span, if it has one.
+    pub(crate) fn of(path: &str, headers: &HeaderMap, own_trace: Option<String>) -> Self {
         let own = || format!("{:016x}", next_id()).into();
-        Self {
-            request: trace::request_id(headers).map_or_else(own, Arc::from),
-            trace: trace::trace_id(headers).map(Arc::from),
-        }
+        let trace = match own_trace {
+            Some(trace) => Some(trace.into()),
+            None => trace::trace_id(headers).map(Box::from),
+        };
+        Self(Arc::new(Names {
+            path: path.into(),
+            request: trace::request_id(headers).map_or_else(own, Box::from),
+            trace,
+        }))
+    }
+
+    /// The path of the request. A client may have made it up.
+    pub(crate) fn path(&self) -> &str {
+        &self.0.path
     }
 
     /// The client's `x-request-id`, or a generated id.
     pub(crate) fn request(&self) -> &str {
-        &self.request
+        &self.0.request
     }
 
-    /// The id of the client's trace.
+    /// The id of the trace.
     pub(crate) fn trace(&self) -> Option<&str> {
-        self.trace.as_deref()
+        self.0.trace.as_deref()
     }
 }
 
@@ -52,7 +67,7 @@ mod tests {
     #[test]
     fn a_call_without_an_id_gets_a_generated_one() {
         let headers = HeaderMap::new();
-        let (first, second) = (CallId::of(&headers), CallId::of(&headers));
+        let [first, second] = [(); 2].map(|()| CallId::of("/a.B/C", &headers, None));
         assert_eq!(first.request().len(), 16);
         assert_ne!(first.request(), second.request());
     }

@@ -40,6 +40,7 @@ mod rest;
 mod retry;
 mod rules;
 mod service_manager;
+mod spans;
 mod start;
 mod status;
 mod streaming;

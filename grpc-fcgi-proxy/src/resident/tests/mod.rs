@@ -34,6 +34,7 @@ use crate::binding::variables::{FormattedAddress, Input, Variables};
 use crate::metrics::registry::Metrics;
 use crate::metrics::resident::{ResidentMetrics, Retirement};
 use crate::share::{Holdings, Share};
+use crate::spans::CallSpan;
 use crate::telemetry::{ApplicationLog, CallId, WorkerLog};
 
 const TEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -168,20 +169,26 @@ async fn try_begin(
         local: &address,
         tls: None,
     };
-    let log = ApplicationLog::new("/a.B/C".into(), CallId::of(&headers));
+    let log = ApplicationLog::new(CallId::of("/a.B/C", &headers, None));
     let mut requests = Some(stream::poll_fn(move |cx| requests.poll_next_unpin(cx)).boxed());
     poll_fn(|cx| {
         let (requests, log) = (requests.take().unwrap(), log_of(&log));
         let client = Holdings::default();
         Poll::Ready(ResidentCall::begin(
-            group, &variables, requests, &client, log, cx,
+            group,
+            &variables,
+            requests,
+            &client,
+            log,
+            &CallSpan::default(),
+            cx,
         ))
     })
     .await
 }
 
 fn log_of(_: &ApplicationLog) -> ApplicationLog {
-    ApplicationLog::new("/a.B/C".into(), CallId::of(&HeaderMap::new()))
+    ApplicationLog::new(CallId::of("/a.B/C", &HeaderMap::new(), None))
 }
 
 async fn begin(

@@ -2,6 +2,7 @@
 
 mod certificates;
 mod client;
+pub(crate) mod collector;
 pub(crate) mod descriptors;
 mod frame;
 mod frame_client;
