@@ -2,18 +2,24 @@
 
 use std::error::Error;
 
+const FOLDERS: [&str; 2] = [".", PROXYS];
+/// What the proxy itself serves.
+const PROXYS: &str = "../grpc-fcgi-proxy/proto";
 const FILES: [&str; 4] = [
     "grpc/testing/test.proto",
     "item/item.proto",
     "order/order.proto",
     "user/user.proto",
 ];
+/// For the clients of tests.
+const ORCA: &str = "../grpc-fcgi-proxy/proto/xds/service/orca/v3/orca.proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {
         println!("cargo::rerun-if-changed={file}");
     }
-    let descriptors = protox::compile(FILES, ["."])?;
+    println!("cargo::rerun-if-changed={PROXYS}");
+    let descriptors = protox::compile(FILES.into_iter().chain([ORCA]), FOLDERS)?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     Ok(())
 }

@@ -23,6 +23,7 @@ mod check;
 mod config;
 pub mod fastcgi;
 mod health;
+mod load_reports;
 mod lookup;
 mod metrics;
 mod php_fpm;
@@ -53,12 +54,16 @@ use crate::admin::Admin;
 use crate::application::Application;
 use crate::builtin::Builtin;
 use crate::builtin::descriptors::Descriptors;
-use crate::call::{Bridge, CallLimits, Compression, NoStatusWarnings, Slots, TrustedProxies};
+use crate::call::{
+    Bridge, CallLimits, CallReports, Compression, NoStatusWarnings, Slots, TrustedProxies,
+};
 pub use crate::check::run as check;
+use crate::config::LoadSource;
 pub use crate::config::{CommandLine, Config, HealthFlags, command};
 use crate::fastcgi::pool::Pool;
 use crate::fastcgi::targets::Targets;
 pub use crate::health::run as health;
+use crate::load_reports::{LoadReports, Sampler};
 use crate::metrics::registry::Metrics;
 use crate::php_fpm::metrics::Scraper;
 use crate::php_fpm::ping::Probe;
@@ -310,7 +315,9 @@ impl Parts {
             besides: !config.resident.resident_fastcgi.is_empty(),
         };
         let (healthy, health) = watch::channel(false);
-        let (builtin, kinds) = Builtin::new(descriptors, config.reflection(), health)?;
+        let reports = load_reports(config, &metrics, &pool, residents.as_ref())?;
+        let (builtin, kinds) =
+            Builtin::new(descriptors, config.reflection(), reports.clone(), health)?;
         for (path, kind) in kinds.iter() {
             metrics.calls.declare(path, kind)?;
         }
@@ -329,6 +336,10 @@ impl Parts {
             compression: Compression::new(config.threads()),
             require_status: config.require_status,
             no_status_warnings: NoStatusWarnings::default(),
+            load_reports: CallReports {
+                reports,
+                limit: config.max_response_metadata_size,
+            },
             metrics,
             spans,
             trusted_proxies: TrustedProxies::new(&config.tls.trusted_proxy),
@@ -342,6 +353,30 @@ impl Parts {
             healthy,
         })
     }
+}
+
+/// The server's load, and the task that keeps it up to date, if clients are to know it.
+fn load_reports(
+    config: &Config,
+    metrics: &Metrics,
+    pool: &Arc<Pool>,
+    residents: Option<&Arc<Residents>>,
+) -> anyhow::Result<Option<Arc<LoadReports>>> {
+    let flags = config.load_reports;
+    let Some(source) = flags.load_reports else {
+        return Ok(None);
+    };
+    let reports = Arc::new(LoadReports::new(flags.load_report_min_interval));
+    if source == LoadSource::Pool {
+        let sampler = Sampler {
+            reports: Arc::clone(&reports),
+            pool: Arc::clone(pool),
+            residents: residents.cloned(),
+            metrics: metrics.load_reports()?,
+        };
+        tokio::spawn(sampler.follow());
+    }
+    Ok(Some(reports))
 }
 
 /// Starts the resident workers, if there are to be any.

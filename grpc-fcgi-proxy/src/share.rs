@@ -18,6 +18,13 @@ impl Share {
     }
 }
 
+/// How much of `all` is taken; above 1, some wait.
+pub(crate) fn utilization(taken: usize, all: usize) -> f64 {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    // Without any, the first one waits.
+    number(taken) / number(all.max(1))
+}
+
 /// What one connection holds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Holdings {

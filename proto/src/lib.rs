@@ -25,3 +25,22 @@ pub mod order {
 pub mod user {
     tonic::include_proto!("user");
 }
+
+/// Load reports: what the proxy serves out of band, and the message of all reports.
+#[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
+pub mod xds {
+    pub mod data {
+        pub mod orca {
+            pub mod v3 {
+                tonic::include_proto!("xds.data.orca.v3");
+            }
+        }
+    }
+    pub mod service {
+        pub mod orca {
+            pub mod v3 {
+                tonic::include_proto!("xds.service.orca.v3");
+            }
+        }
+    }
+}

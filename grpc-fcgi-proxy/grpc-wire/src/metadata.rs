@@ -155,8 +155,25 @@ pub fn ascii(value: &[u8]) -> Result<HeaderValue, InvalidMetadata> {
 ///
 /// If it is not base64.
 pub fn normalize_base64(value: &[u8]) -> Result<HeaderValue, InvalidMetadata> {
-    let bytes = BASE64.decode(value).map_err(|_| InvalidMetadata)?;
-    HeaderValue::from_str(&BASE64.encode(bytes)).map_err(|_| InvalidMetadata)
+    encode_base64(&decode_base64(value)?)
+}
+
+/// The bytes of base64 with or without padding.
+///
+/// # Errors
+///
+/// If it is not base64.
+pub fn decode_base64(value: &[u8]) -> Result<Vec<u8>, InvalidMetadata> {
+    BASE64.decode(value).map_err(|_| InvalidMetadata)
+}
+
+/// The value of a key that ends in `-bin`.
+///
+/// # Errors
+///
+/// If it is too long for a header field.
+pub fn encode_base64(bytes: &[u8]) -> Result<HeaderValue, InvalidMetadata> {
+    HeaderValue::try_from(BASE64.encode(bytes)).map_err(|_| InvalidMetadata)
 }
 
 #[cfg(test)]

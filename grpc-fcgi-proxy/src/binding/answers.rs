@@ -8,8 +8,9 @@ use grpc_wire::encoding::Encoding;
 use grpc_wire::frame::{FrameScanner, Piece};
 use grpc_wire::message::{self, COMPRESSED, MessageError};
 
-use super::frame::{NOOP, TRAILERS};
+use super::frame::{NOOP, SERVER_LOAD, TRAILERS};
 use super::head::{self, HeadError, Trailers};
+use super::load_report::{InvalidReport, OrcaLoadReport, decode_server_report};
 
 /// Decodes the frames behind the header fields.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum AnswerPart {
     Messages(Bytes),
     /// Nothing, but the header fields are to be sent.
     Noop,
+    /// What the script reports on the load of the whole server.
+    ServerLoad(Result<Box<OrcaLoadReport>, InvalidReport>),
     /// The content of a message, to be compressed.
     Uncompressed(Encoding, Bytes),
     /// They end the answer.
@@ -51,7 +54,7 @@ pub(crate) enum AnswerError {
 impl AnswerDecoder {
     pub(crate) fn new(limit: usize, encoding: Option<Encoding>) -> Self {
         Self {
-            scanner: FrameScanner::with_flags(limit, &[NOOP, TRAILERS]),
+            scanner: FrameScanner::with_flags(limit, &[NOOP, SERVER_LOAD, TRAILERS]),
             pieces: VecDeque::new(),
             encoding,
         }
@@ -79,6 +82,9 @@ impl AnswerDecoder {
                 }
                 Piece::Flagged(TRAILERS, block) => {
                     return Ok(Some(AnswerPart::Trailers(head::parse_trailers(&block)?)));
+                }
+                Piece::Flagged(SERVER_LOAD, content) => {
+                    return Ok(Some(AnswerPart::ServerLoad(decode_server_report(&content))));
                 }
                 Piece::Flagged(NOOP, _) => return Ok(Some(AnswerPart::Noop)),
                 Piece::Flagged(flags, _) => return Err(MessageError::Flags(flags).into()),

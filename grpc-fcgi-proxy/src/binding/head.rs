@@ -10,6 +10,7 @@ use grpc_wire::status::{self, Code, Status};
 
 use super::body::BodyFields;
 use super::dropped::DroppedFields;
+use super::load_report::{OrcaLoadReport, SERVER_REPORT, decode_server_field};
 
 /// The limit on the header fields in bytes, and on a trailers frame.
 pub const MAX_HEAD_LENGTH: usize = 64 * 1024;
@@ -50,6 +51,8 @@ pub struct Head {
     pub metadata: HeaderMap,
     /// Trailing metadata, without the status.
     pub trailers: HeaderMap,
+    /// What the script reports on the load of the whole server.
+    pub(crate) server_load: Option<Box<OrcaLoadReport>>,
     /// Whether the connection must not be kept: the worker stays busy after the answer.
     pub close: bool,
     /// Fields that gRPC cannot carry.
@@ -65,6 +68,8 @@ pub struct Trailers {
     pub status: Status,
     /// Trailing metadata.
     pub metadata: HeaderMap,
+    /// What the script reports on the load of the whole server.
+    pub(crate) server_load: Option<Box<OrcaLoadReport>>,
     /// Fields that gRPC cannot carry.
     pub dropped: DroppedFields,
 }
@@ -91,6 +96,7 @@ struct Fields {
     encoding: Option<Encoding>,
     metadata: HeaderMap,
     trailers: HeaderMap,
+    server_load: Option<Box<OrcaLoadReport>>,
     close: bool,
     dropped: DroppedFields,
     body: BodyFields,
@@ -121,6 +127,10 @@ impl Fields {
             "grpc-message" => self.message = status::decode_message(value),
             "grpc-status-details-bin" => match metadata::normalize_base64(value) {
                 Ok(details) => self.details = Some(details),
+                Err(_) => self.dropped.add(&name),
+            },
+            SERVER_REPORT => match decode_server_field(value) {
+                Ok(report) => self.server_load = Some(report),
                 Err(_) => self.dropped.add(&name),
             },
             "connection" if value.eq_ignore_ascii_case(b"close") => self.close = true,
@@ -162,6 +172,7 @@ impl Fields {
             encoding: self.encoding,
             metadata: self.metadata,
             trailers: self.trailers,
+            server_load: self.server_load,
             close: self.close,
             dropped: self.dropped,
             body: self.body,
@@ -201,6 +212,7 @@ pub fn parse_trailers(block: &[u8]) -> Result<Trailers, HeadError> {
     Ok(Trailers {
         status,
         metadata: fields.metadata,
+        server_load: fields.server_load,
         dropped: fields.dropped,
     })
 }

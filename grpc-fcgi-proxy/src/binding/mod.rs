@@ -12,6 +12,7 @@ pub mod frame;
 pub mod head;
 pub mod head_decoder;
 pub(crate) mod launch;
+pub(crate) mod load_report;
 pub(crate) mod own_params;
 pub mod route;
 pub(crate) mod sink;

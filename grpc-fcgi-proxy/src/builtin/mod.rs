@@ -1,11 +1,13 @@
-//! The services that the proxy answers itself: health and reflection.
+//! The services that the proxy answers itself: health, reflection and load reports.
 
 pub(crate) mod descriptors;
 pub mod health;
 mod index;
+mod load_reports;
 mod reflection;
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use http::{Request, Response};
 use prost::{DecodeError, Message};
@@ -18,7 +20,11 @@ use tonic_reflection::pb::v1::server_reflection_server::ServerReflectionServer;
 use self::descriptors::{Descriptors, MethodKinds};
 use self::health::HealthService;
 use self::health::pb::health_server::HealthServer;
+use self::load_reports::{LoadReportService, OPEN_RCA};
 use self::reflection::{Reflection, V1, V1ALPHA};
+use crate::binding::load_report::xds;
+use crate::binding::load_report::xds::service::orca::v3::open_rca_service_server::OpenRcaServiceServer;
+use crate::load_reports::LoadReports;
 
 const HEALTH: &str = "grpc.health.v1.Health";
 
@@ -31,6 +37,8 @@ pub(crate) struct Builtin {
     health: HealthServer<HealthService>,
     /// `None` leaves reflection to the application.
     reflection: Option<ServerReflectionServer<Reflection>>,
+    /// `None` leaves load reports to the application.
+    load_reports: Option<OpenRcaServiceServer<LoadReportService>>,
 }
 
 /// One of the services.
@@ -38,6 +46,7 @@ pub(crate) struct Builtin {
 pub(crate) enum BuiltinService {
     Health(HealthServer<HealthService>),
     Reflection(ServerReflectionServer<Reflection>),
+    LoadReports(OpenRcaServiceServer<LoadReportService>),
 }
 
 impl Builtin {
@@ -45,12 +54,16 @@ impl Builtin {
     pub(crate) fn new(
         descriptors: Descriptors,
         reflects: bool,
+        load_reports: Option<Arc<LoadReports>>,
         healthy: watch::Receiver<bool>,
     ) -> Result<(Self, MethodKinds), DecodeError> {
-        let reflection = reflects.then(|| Reflection::server(descriptors.index));
+        let own = Self::contracts(load_reports.is_some());
+        let reflection = reflects.then(|| Reflection::server(descriptors.index, own));
+        let running = healthy.clone();
         let builtin = Self {
             health: HealthService::server(healthy, descriptors.services),
             reflection: reflection.transpose()?,
+            load_reports: load_reports.map(|reports| LoadReportService::server(reports, running)),
         };
         let mut kinds = descriptors.kinds;
         builtin.add_kinds(&mut kinds)?;
@@ -63,12 +76,23 @@ impl Builtin {
         match service {
             HEALTH => Some(BuiltinService::Health(self.health.clone())),
             V1 | V1ALPHA => self.reflection.clone().map(BuiltinService::Reflection),
+            OPEN_RCA => self.load_reports.clone().map(BuiltinService::LoadReports),
             _ => None,
         }
     }
 
+    /// The contracts of the services besides reflection, as encoded descriptor sets.
+    fn contracts(load_reports: bool) -> impl Iterator<Item = &'static [u8]> {
+        let load_reports = load_reports.then_some(xds::FILE_DESCRIPTOR_SET);
+        [health::pb::FILE_DESCRIPTOR_SET]
+            .into_iter()
+            .chain(load_reports)
+    }
+
     fn add_kinds(&self, kinds: &mut MethodKinds) -> Result<(), DecodeError> {
-        kinds.add(&FileDescriptorSet::decode(health::pb::FILE_DESCRIPTOR_SET)?);
+        for set in Self::contracts(self.load_reports.is_some()) {
+            kinds.add(&FileDescriptorSet::decode(set)?);
+        }
         if self.reflection.is_some() {
             for set in reflection::CONTRACTS {
                 kinds.add(&FileDescriptorSet::decode(set)?);
@@ -87,6 +111,7 @@ impl BuiltinService {
                 reflection::rename_to_v1(request.uri_mut());
                 call(service, request).await
             }
+            Self::LoadReports(service) => call(service, request).await,
         }
     }
 }

@@ -18,7 +18,6 @@ use tonic_reflection::pb::v1::{
     ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
 };
 
-use super::health;
 use super::index::Index;
 
 /// The name of the service.
@@ -39,14 +38,12 @@ pub(crate) struct Reflection {
 }
 
 impl Reflection {
-    /// Serves the index, and the proxy's own services.
+    /// Serves the index, and the contracts of the proxy's own services.
     pub(super) fn server(
         mut index: Index,
+        own: impl Iterator<Item = &'static [u8]>,
     ) -> Result<ServerReflectionServer<Self>, prost::DecodeError> {
-        for set in CONTRACTS
-            .into_iter()
-            .chain([health::pb::FILE_DESCRIPTOR_SET])
-        {
+        for set in CONTRACTS.into_iter().chain(own) {
             index.add(set.into())?;
         }
         let index = Arc::new(index);

@@ -118,7 +118,7 @@ fn by_size(metadata: &HeaderMap) -> Vec<(usize, HeaderName)> {
     fields
 }
 
-fn status_size(status: &Status) -> usize {
+pub(super) fn status_size(status: &Status) -> usize {
     code_size() + message_size(status) + details_size(status)
 }
 

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::compression::Compression;
 use super::forwarded::{Forwarding, TrustedProxies};
+use super::load_report::CallReports;
 use super::no_status::NoStatusWarnings;
 use super::request::authority;
 use super::request_body::RequestBody;
@@ -43,6 +44,7 @@ pub(crate) struct Bridge {
     pub(crate) metrics: Arc<Metrics>,
     /// Makes the spans of calls, if they are sent.
     pub(crate) spans: Option<Spans>,
+    pub(crate) load_reports: CallReports,
     /// The proxies in front that may name the client of a call, if the operator has named them.
     pub(crate) trusted_proxies: Option<TrustedProxies>,
     /// Cancelled when the time to drain has expired, which aborts the remaining calls.

@@ -112,6 +112,27 @@ impl CallError {
         }
     }
 
+    /// Whether the call failed because of the server: no client can make it fail so alone.
+    pub(crate) fn is_servers(&self) -> bool {
+        match self {
+            Self::TooManyCalls
+            | Self::Stopping
+            | Self::EndedEarly
+            | Self::ResponseMetadataTooLarge(_)
+            | Self::NoStatus
+            | Self::Answer(_)
+            | Self::AnswerJson(_)
+            | Self::Translation(_) => true,
+            Self::Application(error) => !matches!(
+                error,
+                ApplicationError::DeadlineExpired
+                    | ApplicationError::Queue(QueueError::TooManyStreamsOfClient)
+                    | ApplicationError::VariablesTooLong(_)
+            ),
+            _ => false,
+        }
+    }
+
     /// The status that the client receives.
     pub(crate) fn status(&self) -> Status {
         match self {

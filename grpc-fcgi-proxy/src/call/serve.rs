@@ -52,8 +52,8 @@ pub(crate) async fn serve(
     let slot = match taken {
         Ok(slot) => slot,
         Err(error) => {
-            observed.fail(&error);
-            return response::failed(&error);
+            let outcome = bridge.load_reports.end(Err(error), &mut observed, false);
+            return response::whole(outcome);
         }
     };
     observed.span().record(Event::Slot);
@@ -63,16 +63,7 @@ pub(crate) async fn serve(
                 let work = pin!(unary::run(&call, &mut observed, body));
                 call.in_time(work).await
             };
-            match result {
-                Ok(outcome) => {
-                    observed.end(outcome.status.code);
-                    response::whole(outcome)
-                }
-                Err(error) => {
-                    observed.fail(&error);
-                    response::failed(&error)
-                }
-            }
+            response::whole(bridge.load_reports.end(result, &mut observed, false))
         }
         _ => Box::pin(streaming::run(&call, observed, body)).await,
     };

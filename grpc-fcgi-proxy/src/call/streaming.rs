@@ -21,6 +21,7 @@ use super::bounds;
 use super::bridge::CallLimits;
 use super::compression::Compression;
 use super::error::CallError;
+use super::load_report::CallReports;
 use super::observed::Observed;
 use super::request::{CallRequest, aborted};
 use super::request_body::RequestBody;
@@ -29,6 +30,9 @@ use super::response::{self, Outcome};
 use super::response_body::ResponseBody;
 use crate::application::Answers;
 use crate::binding::answers::{AnswerDecoder, AnswerError, AnswerPart};
+use crate::binding::dropped::DroppedFields;
+use crate::binding::head::Trailers;
+use crate::binding::load_report::{OrcaLoadReport, SERVER_REPORT};
 use crate::binding::variables::Input;
 
 /// Pieces of messages on their way to the client.
@@ -50,8 +54,8 @@ pub(super) async fn run(
     let answers = match begun {
         Ok(answers) => answers,
         Err(error) => {
-            observed.fail(&error);
-            return response::failed(&error);
+            let reports = &call.bridge.load_reports;
+            return response::whole(reports.end(Err(error), &mut observed, false));
         }
     };
     let task = Task {
@@ -61,6 +65,7 @@ pub(super) async fn run(
         request_headers: call.headers().clone(),
         limits: call.bridge.limits,
         compression: call.bridge.compression.clone(),
+        load_reports: call.bridge.load_reports.clone(),
         deadline: call.deadline,
         stopping: call.bridge.stopping.clone(),
     };
@@ -150,6 +155,7 @@ struct Task {
     request_headers: HeaderMap,
     limits: CallLimits,
     compression: Compression,
+    load_reports: CallReports,
     deadline: Option<Instant>,
     stopping: CancellationToken,
 }
@@ -176,16 +182,8 @@ impl Task {
         let Some(result) = result else { return };
         // Before the client learns that the call has ended: the next call may need the place.
         self.answers.finish(&result);
-        let outcome = match result {
-            Ok(outcome) => {
-                self.observed.end(outcome.status.code);
-                outcome
-            }
-            Err(error) => {
-                self.observed.fail(&error);
-                Outcome::failed(error.status())
-            }
-        };
+        let begun = client.head.is_none();
+        let outcome = self.load_reports.end(result, &mut self.observed, begun);
         client.end(outcome).await;
     }
 
@@ -193,6 +191,7 @@ impl Task {
     async fn pass(&mut self, client: &mut Client) -> Result<Outcome, CallError> {
         let (head, body) = self.answers.head().await?;
         self.observed.add_dropped(head.dropped);
+        self.set_server_load(head.server_load);
         if let Some(status) = head.status {
             // The header fields are the whole answer; an error page follows.
             self.observed.set_method_known();
@@ -218,6 +217,8 @@ impl Task {
                 self.observed.set_sent(decoder.messages());
                 match part {
                     AnswerPart::Noop => client.open(&mut initial, encoding),
+                    AnswerPart::ServerLoad(Ok(report)) => self.set_server_load(Some(report)),
+                    AnswerPart::ServerLoad(Err(_)) => self.drop_server_load(),
                     AnswerPart::Messages(bytes) => {
                         client.open(&mut initial, encoding);
                         self.send(client, bytes).await?;
@@ -230,14 +231,7 @@ impl Task {
                         self.send(client, message).await?;
                     }
                     AnswerPart::Trailers(trailers) => {
-                        self.observed.set_method_known();
-                        self.observed.add_dropped(trailers.dropped);
-                        self.rest().await;
-                        let mut outcome = Outcome {
-                            status: trailers.status,
-                            trailers: trailers.metadata,
-                            ..Outcome::default()
-                        };
+                        let mut outcome = self.ended(trailers).await;
                         if let Some(metadata) = initial {
                             outcome.metadata = metadata;
                             outcome = client.begin_or_end(outcome, encoding);
@@ -248,6 +242,30 @@ impl Task {
             }
             let bytes = self.answers.next().await?.ok_or(CallError::EndedEarly)?;
             decoder.push(bytes)?;
+        }
+    }
+
+    async fn ended(&mut self, trailers: Trailers) -> Outcome {
+        self.observed.set_method_known();
+        self.observed.add_dropped(trailers.dropped);
+        self.set_server_load(trailers.server_load);
+        self.rest().await;
+        Outcome {
+            status: trailers.status,
+            trailers: trailers.metadata,
+            ..Outcome::default()
+        }
+    }
+
+    fn drop_server_load(&mut self) {
+        let mut dropped = DroppedFields::default();
+        dropped.add(SERVER_REPORT);
+        self.observed.add_dropped(dropped);
+    }
+
+    fn set_server_load(&self, report: Option<Box<OrcaLoadReport>>) {
+        if let Some(report) = report {
+            self.load_reports.set_server(*report);
         }
     }
 

@@ -135,10 +135,14 @@ fn outcome(
         status,
         metadata,
         trailers,
+        server_load,
         encoding,
         body,
         ..
     } = head;
+    if let Some(report) = server_load {
+        call.bridge.load_reports.set_server(*report);
+    }
     if status.is_none() && !body.is_grpc {
         call.bridge.no_status_warnings.add(observed);
     }

@@ -3,6 +3,7 @@
 mod clients;
 mod command;
 mod fastcgi;
+mod load_reports;
 mod otlp;
 mod resident;
 mod status;
@@ -22,6 +23,8 @@ use clap::Parser;
 pub(crate) use self::clients::ClientFlags;
 pub use self::command::{CommandLine, HealthFlags, command};
 use self::fastcgi::FastcgiFlags;
+use self::load_reports::LoadReportFlags;
+pub(crate) use self::load_reports::LoadSource;
 use self::otlp::OtlpFlags;
 pub(crate) use self::resident::ResidentFlags;
 use self::status::StatusFlags;
@@ -162,6 +165,10 @@ pub struct Config {
     /// flag the call is OK, even after exit or die() and with text before <?php
     #[arg(long, help_heading = SERVICES)]
     pub(crate) require_status: bool,
+
+    /// Load reports.
+    #[command(flatten, next_help_heading = SERVICES)]
+    pub(crate) load_reports: LoadReportFlags,
 
     /// Maximum size of a request message in bytes, uncompressed
     #[arg(long, help_heading = LIMITS, value_name = "BYTES", default_value = "4194304", value_parser = count(0, u32::MAX.into()))]

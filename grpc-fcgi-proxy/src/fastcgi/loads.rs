@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::target::Target;
 use crate::metrics::pool::PoolMetrics;
+use crate::share::utilization;
 use crate::waiting::Purpose;
 
 /// The loads of all targets.
@@ -97,6 +98,13 @@ impl Loads {
     pub(super) fn room_for_streams(&self) -> usize {
         let room = |load: &Load| self.streams.saturating_sub(load.streams);
         self.in_rotation().map(room).sum()
+    }
+
+    /// How much of the places of the targets in rotation is taken, if `waiting` calls took places too.
+    pub(super) fn utilization(&self, waiting: usize) -> f64 {
+        let running: usize = self.in_rotation().map(|load| load.running).sum();
+        let places = self.in_rotation().count() * self.exchanges;
+        utilization(running + waiting, places)
     }
 
     /// The target with the lowest load.

@@ -132,6 +132,13 @@ impl Queue {
         self.lock().loads.end_examination(target);
     }
 
+    /// How much of the places is taken: above 1, calls wait.
+    pub(super) fn utilization(&self) -> f64 {
+        let state = self.lock();
+        let waiting = state.waiting.count(Purpose::Unary) + state.waiting.count(Purpose::Stream);
+        state.loads.utilization(waiting)
+    }
+
     /// The target with the lowest load.
     pub(super) fn least_loaded(&self) -> Option<Arc<Target>> {
         self.lock().loads.least().cloned()

@@ -24,7 +24,7 @@ impl ClientMetrics {
             )?,
             builtin_calls: IntGauge::new(
                 "grpc_server_builtin_calls",
-                "The same for health and reflection, which the proxy answers itself.",
+                "The same for the services that the proxy answers itself, such as health.",
             )?,
         };
         registry.register(Box::new(metrics.connections.clone()))?;

@@ -6,6 +6,7 @@ pub(crate) mod dialects;
 pub(crate) mod exchanges;
 mod histogram;
 pub(crate) mod increment;
+pub(crate) mod load_reports;
 pub(crate) mod pool;
 pub(crate) mod registry;
 pub(crate) mod resident;

@@ -6,6 +6,7 @@ use super::calls::CallMetrics;
 use super::clients::ClientMetrics;
 use super::dialects::DialectMetrics;
 use super::exchanges::ExchangeMetrics;
+use super::load_reports::LoadReportMetrics;
 use super::pool::PoolMetrics;
 use super::resident::ResidentMetrics;
 use super::spans::SpanMetrics;
@@ -48,6 +49,11 @@ impl Metrics {
     /// Those of spans, if they are sent.
     pub(crate) fn spans(&self) -> prometheus::Result<SpanMetrics> {
         SpanMetrics::register(&self.registry)
+    }
+
+    /// That of load reports, if the proxy makes its own.
+    pub(crate) fn load_reports(&self) -> prometheus::Result<LoadReportMetrics> {
+        LoadReportMetrics::register(&self.registry)
     }
 
     /// Adds a counter that exists already.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::state::State;
 use super::worker::Worker;
-use crate::share::Holdings;
+use crate::share::{Holdings, utilization};
 use crate::waiting::{Purpose, QueueError};
 
 /// Unary calls in a busy worker, besides the first.
@@ -55,6 +55,17 @@ impl State {
     /// Why there is none: other connections may have room.
     pub(super) fn refuse_stream(&self) -> QueueError {
         QueueError::of_stream(self.has_room_for_stream(&Holdings::default()))
+    }
+
+    /// A worker runs one unary call, and a stream is the part of it that the limit on streams says.
+    pub(super) fn utilization(&self) -> f64 {
+        let accepting = || self.workers.iter().filter(|(_, worker)| worker.accepts());
+        let workers = accepting().count();
+        let unary: usize = accepting().map(|(_, worker)| worker.unary.len()).sum();
+        let streams: usize = accepting().map(|(_, worker)| worker.streams).sum();
+        let unary = unary + self.waiting.count(Purpose::Unary);
+        let streams = streams + self.waiting.count(Purpose::Stream);
+        utilization(unary, workers) + utilization(streams, workers * self.limits.streams)
     }
 
     /// The least loaded worker that can take the call, of those the one of its own thread.

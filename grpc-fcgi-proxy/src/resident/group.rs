@@ -56,6 +56,11 @@ impl Group {
         self.with(|state| state.is_healthy())
     }
 
+    /// How busy the workers are: above 1, calls wait.
+    pub(super) fn utilization(&self) -> f64 {
+        self.with(|state| state.utilization())
+    }
+
     /// Gives up stuck workers, forever.
     pub(super) async fn watch(&self) {
         let timeout = self.limits.stuck_timeout;

@@ -147,6 +147,12 @@ impl Residents {
         let _ = timeout(END_TIMEOUT, self.slots.wait()).await;
     }
 
+    /// How busy the workers of the busiest script are: above 1, its calls wait.
+    pub(crate) fn utilization(&self) -> f64 {
+        let groups = self.groups.iter().map(|(_, group)| group.utilization());
+        groups.fold(0.0, f64::max)
+    }
+
     /// A script without a worker, now and soon, if there is one.
     pub(crate) fn unhealthy(&self) -> Option<&Script> {
         let mut groups = self.groups.iter();

@@ -22,6 +22,7 @@ mod faults;
 mod http1;
 mod keep_alive;
 mod limits;
+mod load_reports;
 mod log;
 mod memory;
 mod metadata;

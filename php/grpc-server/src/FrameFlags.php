@@ -10,6 +10,9 @@ final class FrameFlags
     /** To PHP: the client sent this message compressed. From PHP: compress this message. Its content is plain both ways. */
     public const COMPRESSED = 0x01;
 
+    /** From PHP: a load report of the whole server, for the proxy. */
+    public const SERVER_LOAD = 0x20;
+
     /** From PHP: has no content; flushes the header fields, and finds out whether the client is still connected. */
     public const NOOP = 0x40;
 

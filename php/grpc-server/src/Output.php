@@ -9,6 +9,9 @@ use Closure;
 /** The answer to the proxy: header fields, and then the message of a unary call, or the frames of a streaming one. */
 abstract class Output
 {
+    /** Whether frames may follow. */
+    private bool $started = false;
+
     public function answer(ServerContext $context, string $message): void
     {
         $fields = $this->initialFields($context);
@@ -22,6 +25,7 @@ abstract class Output
     public function start(ServerContext $context): void
     {
         $this->begun($this->initialFields($context));
+        $this->started = true;
     }
 
     /** @throws CallCancelled */
@@ -38,6 +42,18 @@ abstract class Output
     public function flushFields(): void
     {
         $this->frame(FrameFlags::NOOP, '', true);
+    }
+
+    /**
+     * Sends a load report of the server at once. Until a stream has started, it is one of the header fields.
+     *
+     * @throws CallCancelled
+     */
+    public function serverLoad(LoadReport $report): void
+    {
+        if ($this->started && $this->usable()) {
+            $this->frame(FrameFlags::SERVER_LOAD, $report->serializeToString(), true);
+        }
     }
 
     /** @throws CallCancelled */
@@ -77,6 +93,10 @@ abstract class Output
         $fields = [];
         if ($context->compression() !== 'identity') {
             $fields[] = 'grpc-encoding: ' . $context->compression();
+        }
+        $load = $context->serverLoad();
+        if ($load !== null) {
+            $fields[] = LoadReport::SERVER . ': ' . base64_encode($load->serializeToString());
         }
         if ($context->initialMetadata() !== []) {
             foreach (Metadata::encode($context->initialMetadata()) as [$key, $value]) {

@@ -30,6 +30,10 @@ final class ServerContext
 
     private bool $worksOn = false;
 
+    private ?LoadReport $loadReport = null;
+
+    private ?LoadReport $serverLoad = null;
+
     /** @var array<string, mixed> */
     private array $values = [];
 
@@ -192,6 +196,39 @@ final class ServerContext
     public function compression(): string
     {
         return $this->compression;
+    }
+
+    /**
+     * Reports on this call to a client that balances by it. The proxy adds what this does not say and the report of the
+     * server does.
+     */
+    public function setLoadReport(LoadReport $report): void
+    {
+        $this->loadReport = $report;
+    }
+
+    public function loadReport(): ?LoadReport
+    {
+        return $this->loadReport;
+    }
+
+    /**
+     * Reports on the whole server, in place of the last such report of any call, until the next one. The proxy has it when
+     * this returns if the call streams and its initial metadata has been sent; else with the answer.
+     *
+     * @throws CallCancelled
+     * @throws InvalidArgumentException
+     */
+    public function setServerLoad(LoadReport $report): void
+    {
+        $report->checkServer();
+        $this->serverLoad = $report;
+        $this->output?->serverLoad($report);
+    }
+
+    public function serverLoad(): ?LoadReport
+    {
+        return $this->serverLoad;
     }
 
     /**

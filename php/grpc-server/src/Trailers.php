@@ -31,6 +31,10 @@ final class Trailers
                 array_push($entries, ...Metadata::encode($metadata));
             }
         }
+        $load = $context->loadReport();
+        if ($load !== null) {
+            $entries[] = [LoadReport::CALL, base64_encode($load->serializeToString())];
+        }
         return $entries;
     }
 

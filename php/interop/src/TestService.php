@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Interop;
 
+use Grpc\LoadReport;
 use Grpc\ServerCallReader;
 use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
@@ -21,6 +22,7 @@ use Grpc\Testing\StreamingInputCallRequest;
 use Grpc\Testing\StreamingInputCallResponse;
 use Grpc\Testing\StreamingOutputCallRequest;
 use Grpc\Testing\StreamingOutputCallResponse;
+use Grpc\Testing\TestOrcaReport;
 use Grpc\Testing\TestServiceStub;
 
 use const Grpc\STATUS_INVALID_ARGUMENT;
@@ -51,6 +53,10 @@ final class TestService extends TestServiceStub
         self::echoStatus($request->getResponseStatus(), $context);
         if ($request->getResponseCompressed()?->getValue()) {
             $context->setCompression(self::COMPRESSION);
+        }
+        $report = $request->getOrcaPerQueryReport();
+        if ($report !== null) {
+            $context->setLoadReport(self::loadReport($report));
         }
         $payload = self::zeros($request->getResponseType(), $request->getResponseSize());
         $response = new SimpleResponse(['payload' => $payload]);
@@ -97,6 +103,10 @@ final class TestService extends TestServiceStub
             if (self::echoStatus($request->getResponseStatus(), $context)) {
                 return;
             }
+            $report = $request->getOrcaOobReport();
+            if ($report !== null) {
+                $context->setServerLoad(self::loadReport($report));
+            }
             self::respond($request, $writer);
         }
     }
@@ -118,6 +128,31 @@ final class TestService extends TestServiceStub
     private static function serverId(): string
     {
         return sprintf('%s:%s', gethostname(), $_SERVER['SERVER_PORT'] ?? '');
+    }
+
+    private static function loadReport(TestOrcaReport $report): LoadReport
+    {
+        return new LoadReport(
+            cpuUtilization: $report->getCpuUtilization(),
+            memoryUtilization: $report->getMemoryUtilization(),
+            utilization: self::figures($report->getUtilization()),
+            requestCost: self::figures($report->getRequestCost()),
+        );
+    }
+
+    /**
+     * @param iterable<mixed, mixed> $map
+     * @return array<string, float>
+     */
+    private static function figures(iterable $map): array
+    {
+        $figures = [];
+        foreach ($map as $name => $value) {
+            if (is_float($value)) {
+                $figures[(string) $name] = $value;
+            }
+        }
+        return $figures;
     }
 
     private static function respond(StreamingOutputCallRequest $request, ServerCallWriter $writer): void

@@ -59,6 +59,12 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
      * Generated from protobuf field <code>bool fill_server_id = 9;</code>
      */
     protected $fill_server_id = false;
+    /**
+     * What the server must report on this call.
+     *
+     * Generated from protobuf field <code>.grpc.testing.TestOrcaReport orca_per_query_report = 11;</code>
+     */
+    protected $orca_per_query_report = null;
 
     /**
      * Constructor.
@@ -80,6 +86,8 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
      *           Whether the client must have compressed this message.
      *     @type bool $fill_server_id
      *           Whether the response should contain the server's id.
+     *     @type \Grpc\Testing\TestOrcaReport $orca_per_query_report
+     *           What the server must report on this call.
      * }
      */
     public function __construct($data = NULL) {
@@ -341,6 +349,42 @@ class SimpleRequest extends \Google\Protobuf\Internal\Message
     {
         GPBUtil::checkBool($var);
         $this->fill_server_id = $var;
+
+        return $this;
+    }
+
+    /**
+     * What the server must report on this call.
+     *
+     * Generated from protobuf field <code>.grpc.testing.TestOrcaReport orca_per_query_report = 11;</code>
+     * @return \Grpc\Testing\TestOrcaReport|null
+     */
+    public function getOrcaPerQueryReport()
+    {
+        return $this->orca_per_query_report;
+    }
+
+    public function hasOrcaPerQueryReport()
+    {
+        return isset($this->orca_per_query_report);
+    }
+
+    public function clearOrcaPerQueryReport()
+    {
+        unset($this->orca_per_query_report);
+    }
+
+    /**
+     * What the server must report on this call.
+     *
+     * Generated from protobuf field <code>.grpc.testing.TestOrcaReport orca_per_query_report = 11;</code>
+     * @param \Grpc\Testing\TestOrcaReport $var
+     * @return $this
+     */
+    public function setOrcaPerQueryReport($var)
+    {
+        GPBUtil::checkMessage($var, \Grpc\Testing\TestOrcaReport::class);
+        $this->orca_per_query_report = $var;
 
         return $this;
     }

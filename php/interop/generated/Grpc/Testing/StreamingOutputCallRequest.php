@@ -29,6 +29,12 @@ class StreamingOutputCallRequest extends \Google\Protobuf\Internal\Message
      * Generated from protobuf field <code>.grpc.testing.EchoStatus response_status = 7;</code>
      */
     protected $response_status = null;
+    /**
+     * What the server must report on itself, out of band.
+     *
+     * Generated from protobuf field <code>.grpc.testing.TestOrcaReport orca_oob_report = 8;</code>
+     */
+    protected $orca_oob_report = null;
 
     /**
      * Constructor.
@@ -40,6 +46,8 @@ class StreamingOutputCallRequest extends \Google\Protobuf\Internal\Message
      *     @type array<\Grpc\Testing\ResponseParameters>|\Google\Protobuf\Internal\RepeatedField $response_parameters
      *     @type \Grpc\Testing\Payload $payload
      *     @type \Grpc\Testing\EchoStatus $response_status
+     *     @type \Grpc\Testing\TestOrcaReport $orca_oob_report
+     *           What the server must report on itself, out of band.
      * }
      */
     public function __construct($data = NULL) {
@@ -151,6 +159,42 @@ class StreamingOutputCallRequest extends \Google\Protobuf\Internal\Message
     {
         GPBUtil::checkMessage($var, \Grpc\Testing\EchoStatus::class);
         $this->response_status = $var;
+
+        return $this;
+    }
+
+    /**
+     * What the server must report on itself, out of band.
+     *
+     * Generated from protobuf field <code>.grpc.testing.TestOrcaReport orca_oob_report = 8;</code>
+     * @return \Grpc\Testing\TestOrcaReport|null
+     */
+    public function getOrcaOobReport()
+    {
+        return $this->orca_oob_report;
+    }
+
+    public function hasOrcaOobReport()
+    {
+        return isset($this->orca_oob_report);
+    }
+
+    public function clearOrcaOobReport()
+    {
+        unset($this->orca_oob_report);
+    }
+
+    /**
+     * What the server must report on itself, out of band.
+     *
+     * Generated from protobuf field <code>.grpc.testing.TestOrcaReport orca_oob_report = 8;</code>
+     * @param \Grpc\Testing\TestOrcaReport $var
+     * @return $this
+     */
+    public function setOrcaOobReport($var)
+    {
+        GPBUtil::checkMessage($var, \Grpc\Testing\TestOrcaReport::class);
+        $this->orca_oob_report = $var;
 
         return $this;
     }
