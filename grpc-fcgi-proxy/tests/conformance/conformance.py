@@ -2,8 +2,9 @@
 
 https://github.com/grpc/grpc/blob/master/doc/interop-test-descriptions.md
 
-Usage: conformance.py HOST:PORT, with testing.test_pb2 and testing.test_pb2_grpc, generated from test.proto, on PYTHONPATH.
-Prints a line for each case: its name, a tab, and "ok" or the error.
+Usage: conformance.py HOST:PORT, with testing.test_pb2 and testing.test_pb2_grpc, generated from test.proto, and the modules
+of xds/service/orca/v3/orca.proto on PYTHONPATH.
+Prints a line for each case: its name, a tab, and "ok", the error, or "–" if grpcio cannot show what the case checks.
 """
 
 import asyncio
@@ -15,6 +16,8 @@ import grpc
 import grpc._channel
 from testing import test_pb2 as pb
 from testing import test_pb2_grpc as stubs
+from xds.data.orca.v3 import orca_load_report_pb2
+from xds.service.orca.v3 import orca_pb2, orca_pb2_grpc
 
 REQUEST_SIZES = [27182, 8, 1828, 45904]
 RESPONSE_SIZES = [31415, 9, 2653, 58979]
@@ -27,6 +30,9 @@ TRAILING = ("x-grpc-test-echo-trailing-bin", b"\xab\xab\xab")
 WRITE_NO_COMPRESS = 2
 # The longest that a case waits for anything, in seconds.
 TIMEOUT = 20
+
+# The core keeps the report of a call to its balancers.
+NOT_SHOWN = ["orca_per_rpc"]
 
 cases = {}
 
@@ -173,6 +179,28 @@ def status_code_and_message(server):
 @case
 def special_status_message(server):
     check_echoed_status(server, grpc.StatusCode.UNKNOWN, SPECIAL)
+
+
+@case
+def orca_oob(server):
+    interval = orca_pb2.OrcaLoadReportRequest()
+    interval.report_interval.FromSeconds(1)
+    reports = orca_pb2_grpc.OpenRcaServiceStub(server.channel).StreamCoreMetrics(interval, timeout=TIMEOUT)
+    requests = Requests()
+    responses = server.stub.FullDuplexCall(requests, timeout=TIMEOUT)
+    for cpu, memory, util in [(0.8210, 0.5847, 0.30499), (0.29309, 0.2, 0.2039)]:
+        report = {"cpu_utilization": cpu, "utilization": {"util": util}}
+        request = output_request(1, 0)
+        request.orca_oob_report.CopyFrom(pb.TestOrcaReport(memory_utilization=memory, **report))
+        requests.send(request)
+        next(responses)
+        expected = orca_load_report_pb2.OrcaLoadReport(mem_utilization=memory, **report)
+        # Until the deadline.
+        while next(reports) != expected:
+            pass
+    requests.half_close()
+    check_equal(list(responses), [], "the rest")
+    reports.cancel()
 
 
 @case
@@ -380,6 +408,8 @@ def main():
                 outcome = " ".join(str(error).split()) or type(error).__name__
                 failed = True
             print(name, outcome, sep="\t", flush=True)
+    for name in NOT_SHOWN:
+        print(name, "–", sep="\t")
     sys.exit(failed)
 
 

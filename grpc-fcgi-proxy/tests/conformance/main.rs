@@ -14,6 +14,7 @@
 mod compression;
 mod ended;
 mod metadata;
+mod orca;
 mod soak;
 mod status;
 mod streaming;
