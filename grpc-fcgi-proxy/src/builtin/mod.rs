@@ -89,14 +89,11 @@ impl Builtin {
             .chain(load_reports)
     }
 
+    /// Those of reflection are known even where the application answers: its clients may never end their requests.
     fn add_kinds(&self, kinds: &mut MethodKinds) -> Result<(), DecodeError> {
-        for set in Self::contracts(self.load_reports.is_some()) {
+        let own = Self::contracts(self.load_reports.is_some());
+        for set in reflection::CONTRACTS.into_iter().chain(own) {
             kinds.add(&FileDescriptorSet::decode(set)?);
-        }
-        if self.reflection.is_some() {
-            for set in reflection::CONTRACTS {
-                kinds.add(&FileDescriptorSet::decode(set)?);
-            }
         }
         Ok(())
     }

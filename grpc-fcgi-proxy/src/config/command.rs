@@ -26,6 +26,20 @@ const HEALTH_LONG_ABOUT: &str = "\
 Ask a running proxy on the same machine whether it is healthy: prints what /healthz on the auxiliary address answers, and exits \
 with status 1 unless that is HTTP status 200 within 5 s. It is for containers, whose images need no curl.";
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  A php-fpm with 8 workers on port 9000, unary calls only:
+      grpc-fcgi-proxy --max-exchanges 8 /app/index.php
+  Two php-fpms on Unix sockets, with streaming calls, health and metrics:
+      grpc-fcgi-proxy -f unix:///run/a.sock -f unix:///run/b.sock --descriptor-set shop.binpb \\
+          --ping-path /ping --status-path /status /app/index.php
+  Without Envoy in front:
+      grpc-fcgi-proxy -a :443 --tls-cert cert.pem --tls-key key.pem /app/index.php
+  Check the whole setup:
+      grpc-fcgi-proxy check --ping-path /ping --status-path /status /app/index.php
+
+TIME is a number and a unit, such as 500ms, 10s or 1h. A flag overrides its environment variable.";
+
 /// Prefixes the environment variable of each flag: its name in capitals, with `_` for `-`.
 const ENVIRONMENT: &str = "GRPC_FCGI_PROXY_";
 

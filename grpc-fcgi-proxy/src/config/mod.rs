@@ -21,6 +21,7 @@ use std::time::Duration;
 use clap::Parser;
 
 pub(crate) use self::clients::ClientFlags;
+use self::command::EXAMPLES;
 pub use self::command::{CommandLine, HealthFlags, command};
 use self::fastcgi::FastcgiFlags;
 use self::load_reports::LoadReportFlags;
@@ -49,20 +50,6 @@ const LIMITS: &str = "Limits on clients";
 const TLS: &str = "TLS";
 const WEB: &str = "gRPC-Web, Connect and REST";
 const SPANS: &str = "Spans (OpenTelemetry)";
-
-const EXAMPLES: &str = "\
-Examples:
-  A php-fpm with 8 workers on port 9000, unary calls only:
-      grpc-fcgi-proxy --max-exchanges 8 /app/index.php
-  Two php-fpms on Unix sockets, with streaming calls, health and metrics:
-      grpc-fcgi-proxy -f unix:///run/a.sock -f unix:///run/b.sock --descriptor-set shop.binpb \\
-          --ping-path /ping --status-path /status /app/index.php
-  Without Envoy in front:
-      grpc-fcgi-proxy -a :443 --tls-cert cert.pem --tls-key key.pem /app/index.php
-  Check the whole setup:
-      grpc-fcgi-proxy check --ping-path /ping --status-path /status /app/index.php
-
-TIME is a number and a unit, such as 500ms, 10s or 1h. A flag overrides its environment variable.";
 
 /// Serve gRPC by running a PHP script under php-fpm for each call.
 ///

@@ -208,11 +208,18 @@ async fn an_unknown_name_is_an_error_in_the_response_and_the_call_goes_on() {
 
 #[tokio::test]
 async fn without_descriptor_sets_or_if_disabled_the_application_answers() {
-    let (_php_fpm, _proxy, client) = serve("echo.php", &[]).await;
-    assert_eq!(client.call_method(V1, b"a", &[]).await.content(), b"a");
     // A set that is not served may be incomplete.
     let incomplete = set(&files()[..1]);
-    let (_php_fpm, _proxy, client) =
-        serve_descriptors(&incomplete, "echo.php", &["--no-reflection"]).await;
-    assert_eq!(client.call_method(V1, b"a", &[]).await.content(), b"a");
+    for (descriptors, flags) in [(None, &[][..]), (Some(incomplete), &["--no-reflection"])] {
+        let (_php_fpm, _proxy, client) = match descriptors {
+            None => serve("stream_echo.php", flags).await,
+            Some(set) => serve_descriptors(&set, "stream_echo.php", flags).await,
+        };
+        // Its clients do not end their requests before they have all answers.
+        let mut stream = client.stream_at(V1, &[]);
+        stream.send(b"a");
+        assert_eq!(stream.next().await.unwrap(), b"a");
+        stream.half_close();
+        assert_eq!(stream.status().await.0, Code::Ok);
+    }
 }
