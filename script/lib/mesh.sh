@@ -6,6 +6,8 @@
 readonly mesh_state=/var/lib/grpc-fcgi-proxy
 mesh=
 mesh_log=
+# What runs the tests, if they do not run in this script's own namespaces.
+mesh_enter=()
 
 # start_mesh [FLAG]...: runs in the background until stop_mesh, or until the exit. $mesh is its process id.
 start_mesh() {
@@ -65,5 +67,5 @@ test_mesh() {
     | jq --raw-output 'select(.executable != null and .target.name == "mesh") | .executable')
   # libtest succeeds if no test matches.
   "$test" --list --ignored "${@:3}" | grep ': test$' >/dev/null || die "no test of the mesh matches ${*:3}"
-  MESH_STATE=$1 MESH_PATIENCE=$2 "$test" --ignored --test-threads 1 "${@:3}"
+  MESH_STATE=$1 MESH_PATIENCE=$2 "${mesh_enter[@]}" "$test" --ignored --test-threads 1 "${@:3}"
 }

@@ -1,16 +1,12 @@
 # shellcheck shell=bash
-# Sourced by script/test-pods and script/test-images: a podman that is separate from the machine's containers and settings, and
-# stand-ins for the images that it would pull from a registry, made of the same programs from Debian and elsewhere.
+# Sourced by script/cluster, script/test-cluster and script/test-images: a podman that is separate from the machine's containers and settings, and
+# stand-ins for the images that it would pull from a registry, made of the same programs from Debian and elsewhere. Its settings
+# are in $state.
 # shellcheck disable=SC2154 # root, cache and the programs that need_* set come from setup.sh
 
-# shellcheck disable=SC2034 # used by script/test-pods
-readonly network=grpc-fcgi-proxy
-# shellcheck disable=SC2034 # used by script/test-pods
-readonly subnet=198.19.253.0/24 gateway=198.19.253.1
-
 need_podman() {
-  need_packages buildah ca-certificates catatonit containernetworking-plugins curl debootstrap dnsmasq-base fuse-overlayfs iptables \
-    jq netavark openssl podman runc uidmap xxd
+  need_packages buildah ca-certificates catatonit containernetworking-plugins curl debootstrap fuse-overlayfs iptables jq netavark openssl \
+    podman runc uidmap
   install -d -m 755 "$state"
   cat >"$state/containers.conf" <<'END'
 [engine]
@@ -118,6 +114,12 @@ END
 FROM $base
 COPY prometheus /bin/
 ENTRYPOINT ["/bin/prometheus"]
+END
+  # Only its health check.
+  stand_in "$(image_of grafana)" <<END
+FROM $base
+RUN apt-get update && apt-get install -y --no-install-recommends busybox && mkdir -p /www/api && echo ok >/www/api/health
+ENTRYPOINT ["busybox", "httpd", "-f", "-p", "3000", "-h", "/www"]
 END
   stand_in "$(image_of postgres)" <<END
 FROM $base

@@ -50,7 +50,7 @@ fn is_accepted(caller: Option<&str>, callee: &str) -> bool {
 }
 
 #[test]
-#[ignore = "needs pods, which script/test and script/test-pods start"]
+#[ignore = "needs pods, which script/test and script/test-cluster start"]
 fn only_the_permitted_caller_is_accepted() {
     let apps = ["ingress", "frontend", "user", "order", "item"];
     let permitted = callers::permitted();

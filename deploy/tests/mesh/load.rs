@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::pods::{curl, index_url};
 
+/// Each uses a new connection for each request.
 const CALLERS: usize = 3;
 
 /// How the requests ended.

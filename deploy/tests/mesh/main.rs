@@ -1,7 +1,7 @@
 //! Tests of the whole application with real Envoys and a real php-fpm, in the pods of `script/run --replicas item=2`.
 //!
 //! `script/test` starts those pods and runs these tests one by one, since some end programs that others need. Tests that also
-//! concern the Kubernetes manifests run a second time in the pods of `script/test-pods`.
+//! concern the Kubernetes manifests run a second time in the cluster of `script/test-cluster`, and those of `cluster` only there.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,6 +11,7 @@
 )]
 
 mod callers;
+mod cluster;
 mod dashboards;
 mod drain;
 mod identity;

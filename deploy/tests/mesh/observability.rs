@@ -27,7 +27,7 @@ fn the_readme_contains_the_four_queries() {
 }
 
 /// The series that a query returns, under load.
-fn ask(query: &str) -> Vec<Value> {
+pub(crate) fn ask(query: &str) -> Vec<Value> {
     report();
     let url = format!("{}/api/v1/query", observer("prometheus"));
     let parameter = format!("query={query}");
@@ -38,14 +38,14 @@ fn ask(query: &str) -> Vec<Value> {
 }
 
 /// A quantile without observations is NaN.
-fn has_number(series: &Value) -> bool {
+pub(crate) fn has_number(series: &Value) -> bool {
     series["value"][1]
         .as_str()
         .is_some_and(|value| value != "NaN")
 }
 
 #[test]
-#[ignore = "needs pods with Prometheus, which script/test and script/test-pods start"]
+#[ignore = "needs pods with Prometheus, which script/test and script/test-cluster start"]
 fn the_four_queries_return_data_for_every_permitted_caller() {
     let permitted = callers::permitted();
     for query in QUERIES {
@@ -62,7 +62,7 @@ fn the_four_queries_return_data_for_every_permitted_caller() {
 }
 
 #[test]
-#[ignore = "needs pods with Prometheus, which script/test and script/test-pods start"]
+#[ignore = "needs pods with Prometheus, which script/test and script/test-cluster start"]
 fn probes_scrapes_and_spans_are_not_counted_as_calls() {
     let edge = |series: &Value| {
         let label = |name: &str| series["metric"][name].as_str().unwrap().to_owned();
@@ -127,7 +127,7 @@ fn apps_of(trace: &str) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "needs pods with Jaeger, which script/test and script/test-pods start"]
+#[ignore = "needs pods with Jaeger, which script/test and script/test-cluster start"]
 fn one_request_is_one_trace_through_all_five_envoys() {
     let all = ["frontend", "ingress", "item", "order", "user"].map(str::to_owned);
     let traces = [

@@ -36,14 +36,19 @@ pub(crate) fn index_url() -> String {
     read("ready").trim().to_owned()
 }
 
-pub(crate) fn address(pod: &str) -> String {
+/// A column of the pod's line in the table of pods: app, namespace, address.
+fn column(pod: &str, column: usize) -> String {
     let table = read("pods.tsv");
     let line = table
         .lines()
         .find_map(|line| line.strip_prefix(pod)?.strip_prefix('\t'));
-    line.and_then(|line| line.split('\t').nth(2))
-        .unwrap()
+    line.and_then(|line| line.split('\t').nth(column))
+        .unwrap_or_else(|| panic!("no pod {pod}: {table}"))
         .to_owned()
+}
+
+pub(crate) fn address(pod: &str) -> String {
+    column(pod, 2)
 }
 
 /// Runs the future of `body` on a thread in the pod's network namespace.
@@ -52,7 +57,8 @@ where
     F: Future<Output = T>,
     T: Send,
 {
-    let namespace = File::open(format!("/run/netns/gfp-{pod}")).unwrap();
+    // A name, or a path of its own.
+    let namespace = File::open(Path::new("/run/netns").join(column(pod, 1))).unwrap();
     std::thread::scope(|scope| {
         let thread = scope.spawn(move || {
             setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();

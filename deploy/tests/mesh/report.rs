@@ -23,7 +23,7 @@ fn of_user<'a>(report: &'a Value, id: &str) -> Option<&'a Value> {
 }
 
 #[test]
-#[ignore = "needs pods, which script/test and script/test-pods start"]
+#[ignore = "needs pods, which script/test and script/test-cluster start"]
 fn both_paths_return_the_report_and_no_other_path_exists() {
     let report = report();
     let expected: Value = serde_json::from_str(EXPECTED).unwrap();
