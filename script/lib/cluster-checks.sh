@@ -52,13 +52,14 @@ enter_node() {
 }
 
 check_deploy() {
+  local start=$SECONDS
   say "deploying the overlay minikube"
   deploy >"$mesh_files/urls" 2>"$mesh_files/deploy.log" || die "script/deploy failed: $(cat "$mesh_files/deploy.log")"
   ! grep -i warning "$mesh_files/deploy.log" >&2 || die "script/deploy warns"
   sed -nE 's#^ingress +(http://[^ ]+).*#\1/index#p' "$mesh_files/urls" >"$mesh_files/ready"
   sed -nE 's#^(prometheus|jaeger)[a-z-]* +(http://[^ ]+).*#\1\t\2#p' "$mesh_files/urls" >"$mesh_files/observers.tsv"
   ln -sfn "$state/certs" "$mesh_files/certs"
-  say "ok: deployed in $SECONDS s"
+  say "ok: ready after $((SECONDS - start)) s"
   need_unchanged
 }
 
