@@ -1,5 +1,7 @@
 //! The system's limits on the process, and what the flags may need.
 
+use std::thread;
+
 use anyhow::ensure;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -15,9 +17,13 @@ const OF_A_THREAD: usize = 4;
 /// What the proxy cannot start without.
 const MIN_FILES: usize = 16;
 /// The same in bytes of virtual memory.
-const MIN_MEMORY: usize = 128 * 1024 * 1024;
+const MIN_MEMORY: usize = 192 * 1024 * 1024;
 /// Of each thread.
 const STACK: usize = 2 * 1024 * 1024;
+/// What the C library's allocator reserves for a thread, but for at most eight threads of each processor (mallopt(3),
+/// M_ARENA_MAX).
+const ARENA: usize = 64 * 1024 * 1024;
+const ARENAS_OF_A_PROCESSOR: usize = 8;
 /// Standard streams, listeners, the first runtime, files that are read again, lookups.
 const OTHERS: usize = 32;
 
@@ -39,7 +45,9 @@ pub fn prepare(line: &CommandLine) -> anyhow::Result<()> {
         "the limit on file descriptors is {limit}, but {threads} serving threads need at least {files}: raise the hard \
          limit (ulimit -Hn, LimitNOFILE)"
     );
-    let memory = MIN_MEMORY + threads * STACK;
+    // Less may do, or end the process at some allocation.
+    let arenas = ARENAS_OF_A_PROCESSOR * thread::available_parallelism().map_or(1, usize::from);
+    let memory = MIN_MEMORY + threads * STACK + threads.min(arenas) * ARENA;
     let limit = soft_limit(Resource::RLIMIT_AS);
     ensure!(
         limit >= memory,

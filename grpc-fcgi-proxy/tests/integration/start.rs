@@ -155,11 +155,11 @@ async fn a_limit_of_the_system_that_is_too_low_is_named() {
             "1024",
             "the limit on virtual memory is 204800000 bytes",
         ),
-        // Enough for some of them.
+        // Enough for the threads, but not for what they allocate.
         (
             "ulimit -v 262144",
             "64",
-            "cannot start 64 serving threads: Resource temporarily unavailable",
+            "the limit on virtual memory is 268435456 bytes",
         ),
     ];
     for (limit, threads, expected) in refused {
