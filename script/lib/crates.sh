@@ -23,7 +23,7 @@ licence_files() {
 }
 
 # third_party_licences PACKAGE: prints what the program contains of others, and each text of a licence once. A crate without
-# a text has that of its repository's other crates.
+# a text has that of its repository's other crates, or Debian's if it names nobody, as Apache-2.0 does.
 third_party_licences() {
   local crates name version licence repository folder texts file
   declare -A of_text of_repository
@@ -37,6 +37,7 @@ third_party_licences() {
   while IFS=$'\t' read -r name version licence repository folder; do
     texts=$(licence_files "$folder")
     texts=${texts:-${of_repository[$repository]-}}
+    [ -n "$texts" ] || [ "$licence" != Apache-2.0 ] || texts=/usr/share/common-licenses/Apache-2.0
     [ -n "$texts" ] || die "$name $version contains no text of its licence, $licence; neither do other crates of $repository"
     while read -r file; do
       of_text[$(sha256sum <"$file" | cut -d' ' -f1)]+="$name $version: $file"$'\n'
