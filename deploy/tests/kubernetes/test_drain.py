@@ -9,7 +9,7 @@ import tempfile
 import threading
 import unittest
 
-from test_policy import containers, named
+from manifests import containers, named
 
 OWN = "192.0.2.1"
 # Prints the addresses in the file NAME beside it, as getent ahosts NAME does; fails if there is none.

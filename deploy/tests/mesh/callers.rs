@@ -1,4 +1,4 @@
-//! The permitted callers. The tests of the manifests read the same file: `test_policy.py`.
+//! The permitted callers. The tests of the manifests read the same file: `manifests.py`.
 
 use std::collections::BTreeMap;
 
