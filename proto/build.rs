@@ -20,6 +20,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     println!("cargo::rerun-if-changed={PROXYS}");
     let descriptors = protox::compile(FILES.into_iter().chain([ORCA]), FOLDERS)?;
-    tonic_prost_build::configure().compile_fds(descriptors)?;
+    tonic_prost_build::configure()
+        // For the services that stand in for others in tests, which serve some methods only.
+        .generate_default_stubs(true)
+        .compile_fds(descriptors)?;
     Ok(())
 }

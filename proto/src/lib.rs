@@ -8,6 +8,15 @@ pub mod grpc_testing {
     tonic::include_proto!("grpc.testing");
 }
 
+/// The common types of other contracts.
+pub mod google {
+    /// Amounts of money.
+    #[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
+    pub mod r#type {
+        tonic::include_proto!("google.r#type");
+    }
+}
+
 /// The inventory of items.
 #[allow(missing_docs, clippy::too_many_lines, reason = "generated")]
 pub mod item {

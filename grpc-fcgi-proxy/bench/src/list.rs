@@ -91,6 +91,7 @@ fn item(index: usize) -> Item {
         id: format!("6962f4ff-b752-4103-b90c-{index:012x}"),
         name: format!("item {index}"),
         description: format!("\"{index}\": one of many items for sale, größer than most"),
+        ..Item::default()
     }
 }
 

@@ -16,17 +16,35 @@ use Google\Protobuf\Internal\GPBUtil;
 class Item extends \Google\Protobuf\Internal\Message
 {
     /**
+     * Begins with a letter or a digit; at most 128 bytes.
+     *
      * Generated from protobuf field <code>string id = 1;</code>
      */
     protected $id = '';
     /**
+     * At most 256 bytes.
+     *
      * Generated from protobuf field <code>string name = 2;</code>
      */
     protected $name = '';
     /**
+     * At most 4096 bytes.
+     *
      * Generated from protobuf field <code>string description = 3;</code>
      */
     protected $description = '';
+    /**
+     * The pieces that can be ordered, not negative. Not set if they are not counted: then the item never runs out.
+     *
+     * Generated from protobuf field <code>optional int32 quantity = 4;</code>
+     */
+    protected $quantity = null;
+    /**
+     * The price of a piece, not negative. Not set if it is not known.
+     *
+     * Generated from protobuf field <code>.google.type.Money price = 5;</code>
+     */
+    protected $price = null;
 
     /**
      * Constructor.
@@ -35,8 +53,15 @@ class Item extends \Google\Protobuf\Internal\Message
      *     Optional. Data for populating the Message object.
      *
      *     @type string $id
+     *           Begins with a letter or a digit; at most 128 bytes.
      *     @type string $name
+     *           At most 256 bytes.
      *     @type string $description
+     *           At most 4096 bytes.
+     *     @type int $quantity
+     *           The pieces that can be ordered, not negative. Not set if they are not counted: then the item never runs out.
+     *     @type \Google\Type\Money $price
+     *           The price of a piece, not negative. Not set if it is not known.
      * }
      */
     public function __construct($data = NULL) {
@@ -45,6 +70,8 @@ class Item extends \Google\Protobuf\Internal\Message
     }
 
     /**
+     * Begins with a letter or a digit; at most 128 bytes.
+     *
      * Generated from protobuf field <code>string id = 1;</code>
      * @return string
      */
@@ -54,6 +81,8 @@ class Item extends \Google\Protobuf\Internal\Message
     }
 
     /**
+     * Begins with a letter or a digit; at most 128 bytes.
+     *
      * Generated from protobuf field <code>string id = 1;</code>
      * @param string $var
      * @return $this
@@ -67,6 +96,8 @@ class Item extends \Google\Protobuf\Internal\Message
     }
 
     /**
+     * At most 256 bytes.
+     *
      * Generated from protobuf field <code>string name = 2;</code>
      * @return string
      */
@@ -76,6 +107,8 @@ class Item extends \Google\Protobuf\Internal\Message
     }
 
     /**
+     * At most 256 bytes.
+     *
      * Generated from protobuf field <code>string name = 2;</code>
      * @param string $var
      * @return $this
@@ -89,6 +122,8 @@ class Item extends \Google\Protobuf\Internal\Message
     }
 
     /**
+     * At most 4096 bytes.
+     *
      * Generated from protobuf field <code>string description = 3;</code>
      * @return string
      */
@@ -98,6 +133,8 @@ class Item extends \Google\Protobuf\Internal\Message
     }
 
     /**
+     * At most 4096 bytes.
+     *
      * Generated from protobuf field <code>string description = 3;</code>
      * @param string $var
      * @return $this
@@ -106,6 +143,78 @@ class Item extends \Google\Protobuf\Internal\Message
     {
         GPBUtil::checkString($var, True);
         $this->description = $var;
+
+        return $this;
+    }
+
+    /**
+     * The pieces that can be ordered, not negative. Not set if they are not counted: then the item never runs out.
+     *
+     * Generated from protobuf field <code>optional int32 quantity = 4;</code>
+     * @return int
+     */
+    public function getQuantity()
+    {
+        return isset($this->quantity) ? $this->quantity : 0;
+    }
+
+    public function hasQuantity()
+    {
+        return isset($this->quantity);
+    }
+
+    public function clearQuantity()
+    {
+        unset($this->quantity);
+    }
+
+    /**
+     * The pieces that can be ordered, not negative. Not set if they are not counted: then the item never runs out.
+     *
+     * Generated from protobuf field <code>optional int32 quantity = 4;</code>
+     * @param int $var
+     * @return $this
+     */
+    public function setQuantity($var)
+    {
+        GPBUtil::checkInt32($var);
+        $this->quantity = $var;
+
+        return $this;
+    }
+
+    /**
+     * The price of a piece, not negative. Not set if it is not known.
+     *
+     * Generated from protobuf field <code>.google.type.Money price = 5;</code>
+     * @return \Google\Type\Money|null
+     */
+    public function getPrice()
+    {
+        return $this->price;
+    }
+
+    public function hasPrice()
+    {
+        return isset($this->price);
+    }
+
+    public function clearPrice()
+    {
+        unset($this->price);
+    }
+
+    /**
+     * The price of a piece, not negative. Not set if it is not known.
+     *
+     * Generated from protobuf field <code>.google.type.Money price = 5;</code>
+     * @param \Google\Type\Money $var
+     * @return $this
+     */
+    public function setPrice($var)
+    {
+        GPBUtil::checkMessage($var, \Google\Type\Money::class);
+        $this->price = $var;
 
         return $this;
     }

@@ -4,7 +4,7 @@
 namespace Item;
 
 /**
- * Returns the items for sale.
+ * Keeps the items for sale and their stock.
  */
 class ItemServiceStub {
 
@@ -56,6 +56,88 @@ class ItemServiceStub {
     }
 
     /**
+     * Creates an item. ALREADY_EXISTS if its id is taken.
+     * @param \Item\CreateItemRequest $request client request
+     * @param \Grpc\ServerContext $context server request context
+     * @return \Item\Item for response data, null if if error occured
+     *     initial metadata (if any) and status (if not ok) should be set to $context
+     */
+    public function CreateItem(
+        \Item\CreateItemRequest $request,
+        \Grpc\ServerContext $context
+    ): ?\Item\Item {
+        $context->setStatus(\Grpc\Status::unimplemented());
+        return null;
+    }
+
+    /**
+     * Changes fields of an item, and returns it. NOT_FOUND if it does not exist.
+     * @param \Item\UpdateItemRequest $request client request
+     * @param \Grpc\ServerContext $context server request context
+     * @return \Item\Item for response data, null if if error occured
+     *     initial metadata (if any) and status (if not ok) should be set to $context
+     */
+    public function UpdateItem(
+        \Item\UpdateItemRequest $request,
+        \Grpc\ServerContext $context
+    ): ?\Item\Item {
+        $context->setStatus(\Grpc\Status::unimplemented());
+        return null;
+    }
+
+    /**
+     * Returns items as they are, and again after each change, until the caller ends the call. A request replaces what is
+     * watched; the end of the requests changes nothing. Changes that follow each other quickly are joined: the last one
+     * always arrives.
+     * @param \Grpc\ServerCallReader $reader read client request data of \Item\WatchItemsRequest
+     * @param \Grpc\ServerCallWriter $writer write response data of \Item\Item
+     * @param \Grpc\ServerContext $context server request context
+     * @return void
+     */
+    public function WatchItems(
+        \Grpc\ServerCallReader $reader,
+        \Grpc\ServerCallWriter $writer,
+        \Grpc\ServerContext $context
+    ): void {
+        $context->setStatus(\Grpc\Status::unimplemented());
+        $writer->finish();
+    }
+
+    /**
+     * Takes the items of an order from the stock: all of them, or none. Sets what the order has reserved, so the pieces of
+     * an earlier revision that the order no longer needs go back. A repeated request changes nothing.
+     * FAILED_PRECONDITION with the reason OUT_OF_STOCK if an item's quantity is too small, NOT_FOUND if an item does not
+     * exist, ABORTED if the order has a later revision or has been released.
+     * @param \Item\ReserveItemsRequest $request client request
+     * @param \Grpc\ServerContext $context server request context
+     * @return \Item\ReserveItemsResponse for response data, null if if error occured
+     *     initial metadata (if any) and status (if not ok) should be set to $context
+     */
+    public function ReserveItems(
+        \Item\ReserveItemsRequest $request,
+        \Grpc\ServerContext $context
+    ): ?\Item\ReserveItemsResponse {
+        $context->setStatus(\Grpc\Status::unimplemented());
+        return null;
+    }
+
+    /**
+     * Puts the items of an order back. The order can reserve nothing from then on, so a request that is late takes nothing.
+     * A repeated request, or one for an order without reserved items, puts nothing back.
+     * @param \Item\ReleaseItemsRequest $request client request
+     * @param \Grpc\ServerContext $context server request context
+     * @return \Item\ReleaseItemsResponse for response data, null if if error occured
+     *     initial metadata (if any) and status (if not ok) should be set to $context
+     */
+    public function ReleaseItems(
+        \Item\ReleaseItemsRequest $request,
+        \Grpc\ServerContext $context
+    ): ?\Item\ReleaseItemsResponse {
+        $context->setStatus(\Grpc\Status::unimplemented());
+        return null;
+    }
+
+    /**
      * Get the method descriptors of the service for server registration
      *
      * @return array of \Grpc\MethodDescriptor for the service methods
@@ -80,6 +162,36 @@ class ItemServiceStub {
                 'LookupItems',
                 '\Item\GetItemRequest',
                 \Grpc\MethodDescriptor::BIDI_STREAMING_CALL
+            ),
+            '/item.ItemService/CreateItem' => new \Grpc\MethodDescriptor(
+                $this,
+                'CreateItem',
+                '\Item\CreateItemRequest',
+                \Grpc\MethodDescriptor::UNARY_CALL
+            ),
+            '/item.ItemService/UpdateItem' => new \Grpc\MethodDescriptor(
+                $this,
+                'UpdateItem',
+                '\Item\UpdateItemRequest',
+                \Grpc\MethodDescriptor::UNARY_CALL
+            ),
+            '/item.ItemService/WatchItems' => new \Grpc\MethodDescriptor(
+                $this,
+                'WatchItems',
+                '\Item\WatchItemsRequest',
+                \Grpc\MethodDescriptor::BIDI_STREAMING_CALL
+            ),
+            '/item.ItemService/ReserveItems' => new \Grpc\MethodDescriptor(
+                $this,
+                'ReserveItems',
+                '\Item\ReserveItemsRequest',
+                \Grpc\MethodDescriptor::UNARY_CALL
+            ),
+            '/item.ItemService/ReleaseItems' => new \Grpc\MethodDescriptor(
+                $this,
+                'ReleaseItems',
+                '\Item\ReleaseItemsRequest',
+                \Grpc\MethodDescriptor::UNARY_CALL
             ),
         ];
     }

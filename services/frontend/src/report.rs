@@ -100,6 +100,7 @@ impl From<Item> for ReportItem {
             id,
             name,
             description,
+            ..
         } = item;
         Self {
             id,

@@ -73,6 +73,7 @@ pub(super) fn get_item(paths: &Paths, backend: Backend) -> CheckedCall {
         id: ID.to_owned(),
         name: NAME.to_owned(),
         description: DESCRIPTION.to_owned(),
+        ..Item::default()
     };
     CheckedCall {
         kind: LoadKind::Unary,

@@ -24,6 +24,7 @@ fn order(id: &str, user: &str, items: &[&str], missing: &[&str]) -> GetOrderDeta
         id: id.to_owned(),
         name: format!("item {id}"),
         description: "for sale".to_owned(),
+        ..Item::default()
     };
     GetOrderDetailResponse {
         id: id.to_owned(),

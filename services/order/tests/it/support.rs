@@ -118,6 +118,7 @@ pub(crate) fn item(id: &str) -> Item {
         id: id.to_owned(),
         name: format!("name of {id}"),
         description,
+        ..Item::default()
     }
 }
 

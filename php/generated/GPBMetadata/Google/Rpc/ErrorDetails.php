@@ -16,7 +16,7 @@ class ErrorDetails
         }
         $pool->internalAddGeneratedFile(
             '
-º
+Ð
 google/rpc/error_details.proto
 google.rpc"ƒ
 
@@ -24,7 +24,14 @@ BadRequest?
 field_violations (2%.google.rpc.BadRequest.FieldViolation4
 FieldViolation
 field (	
-description (	bproto3'
+description (	"“
+	ErrorInfo
+reason (	
+domain (	5
+metadata (2#.google.rpc.ErrorInfo.MetadataEntry/
+MetadataEntry
+key (	
+value (	:8bproto3'
         , true);
 
         static::$is_initialized = true;
