@@ -14,7 +14,7 @@ use http::HeaderMap;
 use order::{Config, OrderStore, run};
 use proto::{
     item::{
-        GetItemRequest, Item, ListItemsRequest, ListItemsResponse, LookupItemsResponse,
+        GetItemRequest, Item, LookupItemsResponse,
         item_service_server::{ItemService, ItemServiceServer},
     },
     order::{CreateOrderRequest, Order, order_service_client::OrderServiceClient},
@@ -70,23 +70,10 @@ impl FakeItems {
 
 #[tonic::async_trait]
 impl ItemService for FakeItems {
-    async fn get_item(&self, _: Request<GetItemRequest>) -> Result<Response<Item>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn list_items(
-        &self,
-        _: Request<ListItemsRequest>,
-    ) -> Result<Response<ListItemsResponse>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    type LookupItemsStream = BoxStream<LookupItemsResponse>;
-
     async fn lookup_items(
         &self,
         request: Request<Streaming<GetItemRequest>>,
-    ) -> Result<Response<Self::LookupItemsStream>, Status> {
+    ) -> Result<Response<BoxStream<LookupItemsResponse>>, Status> {
         self.calls.push(request.metadata().clone().into_headers());
         let (fake, aborts) = (self.clone(), self.aborts());
         let answer = move |(number, request): (usize, Result<GetItemRequest, Status>)| {
