@@ -2,6 +2,9 @@
 # Sourced after setup.sh: the manifests of deploy/kubernetes.
 # shellcheck disable=SC2034,SC2154 # python is for the scripts that source this; root, cache and built come from setup.sh
 
+# shellcheck source-path=SCRIPTDIR source-path=SCRIPTDIR/lib source=databases.sh
+source "$root/script/lib/databases.sh"
+
 readonly kustomize_version=v5.7.1
 readonly kubernetes_validate_version=1.37.0
 # kubernetes-validate contains the schemas of these.
@@ -44,8 +47,7 @@ without_budgets() {
   awk 'BEGIN { RS = "\n---\n"; ORS = RS } !/(^|\n)kind: PodDisruptionBudget(\n|$)/'
 }
 
-# database_secret APP PASSWORD: prints the Secret of the app's database in the overlay minikube. The timeouts in dsn limit what a
-# call waits for; php-fpm limits only its CPU time.
+# database_secret APP PASSWORD: prints the Secret of the app's database in the overlay minikube.
 database_secret() {
   cat <<END
 apiVersion: v1
@@ -54,8 +56,8 @@ metadata:
   name: $1-database
   labels: {app: $1, app.kubernetes.io/part-of: grpc-fcgi-proxy}
 stringData:
-  url: postgres://$1:$2@postgresql:5432/$1
-  dsn: pgsql:host=postgresql;dbname=$1;tcp_user_timeout=10000;options=-cstatement_timeout=10s
+  url: $(database_url "$1" "$2")
+  dsn: $(database_dsn "$1")
   user: $1
   password: $2
 END

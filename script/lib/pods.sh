@@ -30,11 +30,12 @@ plan_pods() {
   done >"$state/pods.tsv"
 }
 
-# As a headless Service in the DNS: an app's name resolves to the addresses of all its pods.
+# hosts APP: as a headless Service in the DNS, an app's name resolves to the addresses of all its pods.
 hosts() {
   local pod
   echo 127.0.0.1 localhost
   [ -z "${address_of[jaeger]:-}" ] || echo "${address_of[jaeger]} jaeger-collector"
+  [ -z "${password_of[$1]:-}" ] || echo "${address_of[postgresql]} postgresql"
   for pod in "${pods[@]}"; do
     echo "${address_of[$pod]} ${app_of[$pod]} $pod"
   done
@@ -67,7 +68,7 @@ remove_mounts() {
 make_pod() {
   local pod=$1 app=${app_of[$1]} home=$state/pods/$1
   install -d -m 755 "$home" "$home/etc" "$home/etc/envoy"
-  hosts >"$home/etc/hosts"
+  hosts "$app" >"$home/etc/hosts"
   install -m 644 "$image/envoy/$app.yaml" "$home/etc/envoy/envoy.yaml"
   install -m 644 "$image"/envoy/{certificate,authority}.yaml "$home/etc/envoy/"
   mount_secret "$state/certs/$app" "$home/etc/certs"
@@ -102,13 +103,14 @@ programs_of_frontend() {
 }
 
 programs_of_user() {
-  write_start "$1" user "$prefix$1" "$image/bin/user" --address 127.0.0.1:9090 --aux-address 127.0.0.1:11111 \
-    --database-url "sqlite:$data/user.sqlite" --sample-data
+  database_environment user | write_environment "$1" user
+  write_start "$1" user "$prefix$1" "$image/bin/user" --address 127.0.0.1:9090 --aux-address 127.0.0.1:11111 --sample-data
 }
 
 programs_of_order() {
+  database_environment order | write_environment "$1" order
   write_start "$1" order "$prefix$1" "$image/bin/order" --address 127.0.0.1:9090 --aux-address 127.0.0.1:11111 \
-    --database-url "sqlite:$data/order.sqlite" --sample-data --endpoint 127.0.0.1:7070
+    --sample-data --endpoint 127.0.0.1:7070
 }
 
 # The flags of deploy/kubernetes/base/item.yaml, which explains them; the volume that the proxy and php-fpm share is a folder
@@ -117,8 +119,8 @@ programs_of_order() {
 programs_of_item() {
   local workers
   workers_of_item "$1"
-  write_start "$1" php-fpm "$prefix$1" env "ITEM_DSN=sqlite:$data/item.sqlite" ITEM_DB_USER= ITEM_DB_PASSWORD= ITEM_CALL_LOG=1 \
-    php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf" \
+  { database_environment item && echo ITEM_CALL_LOG=1; } | write_environment "$1" php-fpm
+  write_start "$1" php-fpm "$prefix$1" php-fpm8.2 --nodaemonize --force-stderr --fpm-config "$image/php/item/php-fpm.conf" \
     --define "opcache.preload=$image/php/item/preload.php"
   write_start "$1" grpc-fcgi-proxy "$prefix$1" "$image/bin/grpc-fcgi-proxy" --address 127.0.0.1:9090 \
     --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 "${workers[@]}" --max-stream-wait 1s --connection-share 100 \
@@ -149,24 +151,43 @@ make_localhost() {
     "TCP:${address_of[ingress-1]}:8080,nodelay"
 }
 
+# write_environment POD PROGRAM: from stdin, the variables with which write_start starts the program, a NAME=VALUE in each line. They
+# may be secrets, which a command line would show to every user.
+write_environment() {
+  local name value
+  while IFS='=' read -r name value; do
+    printf 'export %s=%q\n' "$name" "$value"
+  done | write_secret "$state/pods/$1/$2.environment"
+}
+
+# write_secret FILE: from stdin, for root only. Replaces what the file is, even a symbolic link.
+write_secret() {
+  local fresh
+  fresh=$(mktemp "$1.XXXXXX")
+  cat >"$fresh"
+  mv -T "$fresh" "$1"
+}
+
 # write_start POD PROGRAM NAMESPACE COMMAND...: the script that starts the program in the foreground, without the caller's
 # environment. The script's process becomes the program's, so its id is known in advance.
 write_start() {
   local home=$state/pods/$1 program=$2 enter=()
   [ -z "$3" ] || enter=(ip netns exec "$3")
   cat >"$home/$program.start" <<END
-#!/bin/bash
+#!/usr/bin/env -S -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 /bin/bash
 # Starts $program of $1 in the foreground. Its process id is written to $program.pid, its output to $program.log.
 cd $home || exit
 exec >>$program.log 2>&1 </dev/null
-# Leftovers of its last start, such as the workers of a killed master, end as they would with their container.
+# Leftovers of its last start, such as the workers of a killed master, end as they would with their container. Each process of
+# PostgreSQL has a session of its own.
 last=\$(cat $program.pid 2>/dev/null)
 for pid in \$(${3:+ip netns pids $3}); do
-  read -r _ _ _ _ _ session _ <"/proc/\$pid/stat" && [ "\$session" = "\$last" ] && kill -KILL "\$pid"
+  read -r _ name _ _ _ session _ <"/proc/\$pid/stat" && [[ \$session = "\$last" || \$name = "(postgres)" ]] && kill -KILL "\$pid"
 done
 echo \$\$ >$program.pid
+[ ! -e $program.environment ] || . ./$program.environment
 cd /
-exec $(printf '%q ' "${enter[@]}" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 \
+exec $(printf '%q ' "${enter[@]}" \
     setpriv --reuid "$pod_user" --regid "$pod_user" --clear-groups --no-new-privs --bounding-set=-all "${@:4}")
 END
   chmod 755 "$home/$program.start"

@@ -47,9 +47,14 @@ answers() {
   curl --silent --show-error --fail --noproxy '*' --max-time 5 --output /dev/null "$1" 2>/dev/null
 }
 
-# wait_ready POD URL: waits until the URL answers, for all pods together until $deadline.
+# wait_ready POD URL
 wait_ready() {
-  until answers "$2"; do
+  wait_until "$1" "$2 does not answer" answers "$2"
+}
+
+# wait_until POD OTHERWISE COMMAND...: waits until the command succeeds, for all pods together until $deadline.
+wait_until() {
+  until "${@:3}"; do
     check_running
     if [ "$SECONDS" -ge "$deadline" ]; then
       local log
@@ -57,7 +62,7 @@ wait_ready() {
         say "the last lines of $log:"
         tail -n 5 "$log" | sed 's/^/    /' >&2
       done
-      die "$1 is not ready after $timeout s: $2 does not answer (--timeout raises the limit)"
+      die "$1 is not ready after $timeout s: $2 (--timeout raises the limit)"
     fi
     sleep 0.2
   done
@@ -79,12 +84,17 @@ watch() {
   done
 }
 
-# Everything in this script's namespaces: a test may have restarted a program.
+# Everything in this script's namespaces but the database, which ends last: a test may have restarted a program.
 pod_processes() {
   local namespace
   for namespace in $(namespaces); do
-    ip netns pids "$namespace"
+    [ "$namespace" = "${prefix}postgresql" ] || ip netns pids "$namespace"
   done
+}
+
+# In the database's namespace: what is left if its server was killed.
+database_processes() {
+  ip netns pids "${prefix}postgresql" 2>/dev/null || true
 }
 
 # pids_of NAME...: of the programs with these names in the namespaces.
@@ -111,10 +121,10 @@ find_forwarder() {
   { tr '\0' ' ' <"/proc/$forwarder/cmdline"; } 2>/dev/null | grep -q "^socat .*TCP:$subnet\." || forwarder=
 }
 
-# end_all COMMAND...: ends the processes that the command prints, until it prints none. Those that last until $end are killed.
+# end_all SIGNAL COMMAND...: ends the processes that the command prints, until it prints none. Those that last until $end are killed.
 end_all() {
-  local signal=TERM pids
-  while pids=$("$@") && [ -n "$pids" ]; do
+  local signal=$1 pids
+  while pids=$("${@:2}") && [ -n "$pids" ]; do
     # shellcheck disable=SC2086 # a list
     [ -z "$signal" ] || kill -"$signal" -- $pids 2>/dev/null || true
     signal=
@@ -129,8 +139,12 @@ stop_programs() {
   find_forwarder
   # Accepts no more; its children handle the open connections.
   [ -z "$forwarder" ] || kill "$forwarder" 2>/dev/null || true
-  end_all pids_of frontend
-  end_all pids_of user order
-  end_all pids_of grpc-fcgi-proxy
-  end_all everything
+  end_all TERM pids_of frontend
+  end_all TERM pids_of user order
+  end_all TERM pids_of grpc-fcgi-proxy
+  end_all TERM everything
+  end=$((SECONDS + grace))
+  # Does not wait for clients.
+  end_all INT postgresql_server
+  end_all TERM database_processes
 }

