@@ -8,14 +8,14 @@ use Shop\CallLog;
 use Shop\Database;
 use Shop\Environment;
 use Shop\ItemEndpoint;
-use Shop\KeptService;
+use Shop\KeptServices;
 
 require __DIR__ . '/../autoload.php';
 
-$service = new KeptService(Database::fromEnvironment(...));
+$services = new KeptServices(Database::fromEnvironment(...));
 $server = new RpcServer();
-$server->handle(new ItemEndpoint($service->get(...)));
-$server->afterCall($service->afterCall(...));
+$server->handle(new ItemEndpoint($services->get(...)));
+$server->afterCall($services->afterCall(...));
 if (Environment::read('ITEM_CALL_LOG') === '1') {
     $server->afterCall(static function (ServerContext $context, int $status): void {
         [$protocol, $codec] = [$context->clientProtocol(), $context->clientCodec()];

@@ -24,8 +24,7 @@ use PHPUnit\Framework\TestCase;
 use RuntimeException;
 use Shop\Database;
 use Shop\ItemEndpoint;
-use Shop\ItemService;
-use Shop\ItemStore;
+use Shop\Services;
 
 /** Calls as the proxy passes them on: from message bytes to header fields. */
 final class ItemEndpointTest extends TestCase
@@ -142,7 +141,7 @@ final class ItemEndpointTest extends TestCase
     #[DataProvider('failingDatabases')]
     public function test_a_failing_database_has_the_status_of_the_other_services(string $dsn, string ...$fields): void
     {
-        $open = static fn (): ItemService => new ItemService(new ItemStore(Database::open($dsn)));
+        $open = static fn (): Services => new Services(Database::open($dsn));
         $request = (new GetItemRequest(['id' => self::FIRST]))->serializeToString();
         $answer = $this->callOn(new ItemEndpoint($open), 'GetItem', $request);
         self::assertSame($fields, $answer->fields);
@@ -200,7 +199,7 @@ final class ItemEndpointTest extends TestCase
 
     private function endpoint(): ItemEndpoint
     {
-        return new ItemEndpoint(fn () => new ItemService(new ItemStore(Database::open($this->dsn()))));
+        return new ItemEndpoint(fn (): Services => new Services(Database::open($this->dsn())));
     }
 
     private function callOn(ItemEndpoint $endpoint, string $method, string $input, string $kind = 'unary'): RecordedOutput

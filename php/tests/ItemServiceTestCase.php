@@ -7,19 +7,18 @@ namespace Tests;
 use PDO;
 use PDOStatement;
 use PHPUnit\Framework\Attributes\DataProvider;
-use PHPUnit\Framework\TestCase;
 use RuntimeException;
 use Shop\Database;
 use Shop\InvalidArgument;
 use Shop\Item;
 use Shop\ItemService;
-use Shop\ItemStore;
-use Shop\KeptService;
+use Shop\KeptServices;
 use Shop\NotFound;
+use Shop\Price;
 use Shop\Schema;
 
 /** Behaviour that is the same on every database. */
-abstract class ItemServiceTestCase extends TestCase
+abstract class ItemServiceTestCase extends DatabaseTestCase
 {
     private const SAMPLE_IDS = [
         '4415fede-7462-4f12-b87f-ede596ec6ee2',
@@ -29,32 +28,19 @@ abstract class ItemServiceTestCase extends TestCase
         'dff79aa1-6b13-4aeb-8dca-22a45322a293',
     ];
 
-    /** The DSN of a database that is empty at the start of each test. */
-    abstract protected function dsn(): string;
-
     public function test_first_use_creates_the_sample_items(): void
     {
         $item = $this->service()->getItem('6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7');
         self::assertSame('first item', $item->name);
         self::assertSame('first item for sell', $item->description);
+        self::assertSame(100, $item->quantity);
+        self::assertEquals(new Price('EUR', 12, 500_000_000), $item->price);
         self::assertSame(self::SAMPLE_IDS, $this->listedIds($this->service(), 0));
     }
 
     public function test_concurrent_first_uses_create_the_sample_items_once(): void
     {
-        $scripts = [];
-        for ($i = 0; $i < 8; $i++) {
-            $scripts[] = new Script(__DIR__ . '/open_database.php', ['ITEM_DSN' => $this->dsn()]);
-        }
-        foreach ($scripts as $script) {
-            self::assertSame("ready\n", $script->readLine());
-        }
-        foreach ($scripts as $script) {
-            $script->endInput();
-        }
-        foreach ($scripts as $script) {
-            self::assertSame(['5', ''], $script->finish());
-        }
+        self::assertSame(array_fill(0, 8, '5'), $this->runAtOnce(__DIR__ . '/open_database.php', array_fill(0, 8, [])));
     }
 
     public function test_an_existing_table_gets_no_sample_items(): void
@@ -86,7 +72,7 @@ abstract class ItemServiceTestCase extends TestCase
             }
         };
         try {
-            Schema::of($failing)->createIfMissing();
+            Schema::of($failing)->complete();
             self::fail('the creation did not fail');
         } catch (RuntimeException $error) {
             self::assertSame('between the table and its rows', $error->getMessage());
@@ -94,19 +80,19 @@ abstract class ItemServiceTestCase extends TestCase
         self::assertSame(self::SAMPLE_IDS, $this->listedIds($this->service(), 0));
     }
 
-    public function test_a_kept_service_keeps_no_transaction(): void
+    public function test_kept_services_keep_no_transaction(): void
     {
         $this->open();
-        $kept = new KeptService(fn (): Database => new Database($this->dsn()));
-        $service = $kept->get();
+        $kept = new KeptServices(fn (): Database => new Database($this->dsn()));
+        $services = $kept->get();
         // The same connection.
         $database = Database::open($this->dsn());
         $database->beginTransaction();
         $database->exec('DELETE FROM item');
         $kept->afterCall();
         self::assertFalse($database->inTransaction());
-        self::assertSame($service, $kept->get());
-        self::assertCount(5, $service->listItems(0, '')->items);
+        self::assertSame($services, $kept->get());
+        self::assertCount(5, $services->items()->listItems(0, '')->items);
     }
 
     public function test_pages_follow_each_other(): void
@@ -152,7 +138,7 @@ abstract class ItemServiceTestCase extends TestCase
 
     public function test_an_unknown_id_is_not_found(): void
     {
-        $this->expectExceptionObject(new NotFound('item/nothing'));
+        $this->expectExceptionObject(new NotFound('nothing'));
         $this->service()->getItem('nothing');
     }
 
@@ -193,16 +179,9 @@ abstract class ItemServiceTestCase extends TestCase
         return ['quote' => ["a'; --"], 'UTF-8' => ['a☺'], 'number' => ['0'], 'longest' => [str_repeat('z', 255)]];
     }
 
-    private function open(): PDO
-    {
-        $database = Database::open($this->dsn());
-        Schema::of($database)->createIfMissing();
-        return $database;
-    }
-
     private function service(): ItemService
     {
-        return new ItemService(new ItemStore(Database::open($this->dsn())));
+        return $this->services()->items();
     }
 
     private function addItems(int $count): void

@@ -8,7 +8,7 @@ use Closure;
 use PDO;
 use Shop\Database;
 use Shop\ItemStore;
-use Shop\KeptService;
+use Shop\KeptServices;
 
 final class SqliteItemServiceTest extends ItemServiceTestCase
 {
@@ -27,10 +27,10 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
         $this->replace(fn (): int => count((new ItemStore(Database::open($this->dsn())))->after('', 10)));
     }
 
-    public function test_a_kept_service_finds_a_replaced_database(): void
+    public function test_kept_services_find_a_replaced_database(): void
     {
-        $kept = new KeptService(fn (): Database => new Database($this->dsn()));
-        $this->replace(static fn (): int => count($kept->get()->listItems(10, '')->items));
+        $kept = new KeptServices(fn (): Database => new Database($this->dsn()));
+        $this->replace(static fn (): int => count($kept->get()->items()->listItems(10, '')->items));
     }
 
     public function test_another_driver_is_refused(): void

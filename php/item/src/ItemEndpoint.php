@@ -5,49 +5,46 @@ declare(strict_types=1);
 namespace Shop;
 
 use Closure;
-use Google\Rpc\BadRequest;
-use Google\Rpc\BadRequest\FieldViolation;
 use Grpc\ServerCallReader;
 use Grpc\ServerCallWriter;
 use Grpc\ServerContext;
-use Grpc\StatusException;
+use Item\CreateItemRequest;
 use Item\GetItemRequest;
 use Item\Item as ItemMessage;
 use Item\ItemServiceStub;
 use Item\ListItemsRequest;
 use Item\ListItemsResponse;
 use Item\LookupItemsResponse;
-use PDOException;
-
-use const Grpc\STATUS_INTERNAL;
-use const Grpc\STATUS_INVALID_ARGUMENT;
-use const Grpc\STATUS_NOT_FOUND;
-use const Grpc\STATUS_UNAVAILABLE;
+use Item\ReleaseItemsRequest;
+use Item\ReleaseItemsResponse;
+use Item\ReserveItemsRequest;
+use Item\ReserveItemsResponse;
+use Item\UpdateItemRequest;
 
 /** Serves ItemService by gRPC: only translates messages and errors. */
 final class ItemEndpoint extends ItemServiceStub
 {
     /**
-     * @param Closure(): ItemService $service called for each request, so that a failing database fails the call only, and one
+     * @param Closure(): Services $services called for each request, so that a failing database fails the call only, and one
      * that has gone away is found again
      */
-    public function __construct(private readonly Closure $service)
+    public function __construct(private readonly Closure $services)
     {
     }
 
     public function GetItem(GetItemRequest $request, ServerContext $context): ItemMessage
     {
-        return self::translateErrors(
-            fn (): ItemMessage => self::message(($this->service)()->getItem($request->getId())),
+        return Errors::translate(
+            fn (): ItemMessage => Messages::message(($this->services)()->items()->getItem($request->getId())),
         );
     }
 
     public function ListItems(ListItemsRequest $request, ServerContext $context): ListItemsResponse
     {
-        return self::translateErrors(function () use ($request): ListItemsResponse {
-            $page = ($this->service)()->listItems($request->getPageSize(), $request->getPageToken());
+        return Errors::translate(function () use ($request): ListItemsResponse {
+            $page = ($this->services)()->items()->listItems($request->getPageSize(), $request->getPageToken());
             return new ListItemsResponse([
-                'items' => array_map(self::message(...), $page->items),
+                'items' => array_map(Messages::message(...), $page->items),
                 'next_page_token' => $page->nextPageToken,
             ]);
         });
@@ -57,40 +54,44 @@ final class ItemEndpoint extends ItemServiceStub
     {
         while (($request = $reader->read()) instanceof GetItemRequest) {
             $id = $request->getId();
-            $item = self::translateErrors(fn (): ?Item => ($this->service)()->lookUpItem($id));
+            $item = Errors::translate(fn (): ?Item => ($this->services)()->items()->lookUpItem($id));
             // The C extension before version 5.35 refuses null.
-            $found = $item === null ? [] : ['item' => self::message($item)];
+            $found = $item === null ? [] : ['item' => Messages::message($item)];
             $writer->write(new LookupItemsResponse(['id' => $id] + $found));
         }
     }
 
-    /**
-     * @template T
-     * @param Closure(): T $answer
-     * @return T
-     * @throws StatusException
-     */
-    private static function translateErrors(Closure $answer): mixed
+    public function CreateItem(CreateItemRequest $request, ServerContext $context): ItemMessage
     {
-        try {
-            return $answer();
-        } catch (InvalidArgument $error) {
-            $violation = new FieldViolation(['field' => $error->field, 'description' => $error->description]);
-            $details = [new BadRequest(['field_violations' => [$violation]])];
-            throw new StatusException(STATUS_INVALID_ARGUMENT, $error->getMessage(), $details);
-        } catch (NotFound $error) {
-            throw new StatusException(STATUS_NOT_FOUND, $error->getMessage());
-        } catch (PDOException $error) {
-            error_log('database error: ' . $error->getMessage());
-            throw Database::isUnreachable($error)
-                ? new StatusException(STATUS_UNAVAILABLE, 'database unreachable')
-                : new StatusException(STATUS_INTERNAL, 'database error');
-        }
+        return Errors::translate(function () use ($request): ItemMessage {
+            $item = Messages::item($request->getItem());
+            return Messages::message(($this->services)()->items()->createItem($item));
+        });
     }
 
-    private static function message(Item $item): ItemMessage
+    public function UpdateItem(UpdateItemRequest $request, ServerContext $context): ItemMessage
     {
-        // The constructor would take three times as long.
-        return (new ItemMessage())->setId($item->id)->setName($item->name)->setDescription($item->description);
+        return Errors::translate(function () use ($request): ItemMessage {
+            $item = Messages::item($request->getItem());
+            $paths = iterator_to_array($request->getUpdateMask()?->getPaths() ?? [], false);
+            return Messages::message(($this->services)()->items()->updateItem($item, $paths));
+        });
+    }
+
+    public function ReserveItems(ReserveItemsRequest $request, ServerContext $context): ReserveItemsResponse
+    {
+        return Errors::translate(function () use ($request): ReserveItemsResponse {
+            [$orderId, $lines] = [$request->getOrderId(), Messages::lines($request->getItems())];
+            ($this->services)()->reservations()->reserveItems($orderId, (int) $request->getRevision(), $lines);
+            return new ReserveItemsResponse();
+        });
+    }
+
+    public function ReleaseItems(ReleaseItemsRequest $request, ServerContext $context): ReleaseItemsResponse
+    {
+        return Errors::translate(function () use ($request): ReleaseItemsResponse {
+            ($this->services)()->reservations()->releaseItems($request->getOrderId());
+            return new ReleaseItemsResponse();
+        });
     }
 }

@@ -4,14 +4,14 @@ declare(strict_types=1);
 
 namespace Shop;
 
-/** Reads and lists items, independently of gRPC. Paging follows AIP-158. */
+/** Reads and writes items, independently of gRPC. Paging follows AIP-158, and updates AIP-134. */
 final class ItemService
 {
     private const DEFAULT_PAGE_SIZE = 50;
     private const MAX_PAGE_SIZE = 1000;
 
-    /** Error messages, which are sent in a header field, repeat the id. */
-    private const MAX_ID_BYTES = 255;
+    /** What an update can change: the names of fields of the message, and of properties of Item. */
+    private const FIELDS = ['name', 'description', 'quantity', 'price'];
 
     public function __construct(private readonly ItemStore $store)
     {
@@ -23,13 +23,13 @@ final class ItemService
      */
     public function getItem(string $id): Item
     {
-        return $this->lookUpItem($id) ?? throw new NotFound("item/$id");
+        return $this->lookUpItem($id) ?? throw new NotFound($id);
     }
 
     /** @throws InvalidArgument */
     public function lookUpItem(string $id): ?Item
     {
-        self::checkId($id);
+        Check::id('id', $id);
         return $this->store->find($id);
     }
 
@@ -49,17 +49,59 @@ final class ItemService
         return new ItemPage($page, PageToken::encode($page[$size - 1]->id));
     }
 
-    private static function checkId(string $id): void
+    /**
+     * @param Item $item without an id, it gets a new one
+     * @throws AlreadyExists
+     * @throws InvalidArgument
+     */
+    public function createItem(Item $item): Item
     {
-        if (!preg_match('/^[A-Za-z0-9]/', $id)) {
-            throw new InvalidArgument('id', 'must begin with a letter or a digit');
+        if ($item->id === '') {
+            $item = new Item(self::newId(), $item->name, $item->description, $item->quantity, $item->price);
         }
-        if (strlen($id) > self::MAX_ID_BYTES) {
-            throw new InvalidArgument('id', sprintf('must not be longer than %d bytes', self::MAX_ID_BYTES));
+        Check::newId('item.id', $item->id);
+        Check::item($item);
+        return $this->store->create($item) ? $item : throw new AlreadyExists("item/$item->id");
+    }
+
+    /**
+     * @param list<string> $paths the fields to change, or * for all; without any, those that are set
+     * @throws InvalidArgument
+     * @throws NotFound
+     */
+    public function updateItem(Item $item, array $paths): Item
+    {
+        Check::id('item.id', $item->id);
+        Check::item($item);
+        return $this->store->update($item, self::fields($item, $paths)) ?? throw new NotFound($item->id);
+    }
+
+    /**
+     * @param list<string> $paths
+     * @return list<string>
+     * @throws InvalidArgument
+     */
+    private static function fields(Item $item, array $paths): array
+    {
+        if ($paths === []) {
+            // Without presence, an empty text is one that is not set.
+            return array_values(array_filter(self::FIELDS, static fn (string $field): bool => ($item->$field ?? '') !== ''));
         }
-        // PHP's protobuf runtime accepts both; PostgreSQL rejects them.
-        if (!mb_check_encoding($id, 'UTF-8') || str_contains($id, "\0")) {
-            throw new InvalidArgument('id', 'must be UTF-8 without NUL');
+        foreach ($paths as $path) {
+            if ($path !== '*' && !in_array($path, self::FIELDS, true)) {
+                $known = implode(', ', self::FIELDS);
+                throw new InvalidArgument('update_mask', "must contain only $known, or *");
+            }
         }
+        return in_array('*', $paths, true) ? self::FIELDS : $paths;
+    }
+
+    /** A random UUID: RFC 9562, version 4. */
+    private static function newId(): string
+    {
+        $bytes = random_bytes(16);
+        $bytes[6] = chr(ord($bytes[6]) & 0x0f | 0x40);
+        $bytes[8] = chr(ord($bytes[8]) & 0x3f | 0x80);
+        return vsprintf('%s%s-%s-%s-%s-%s%s%s', str_split(bin2hex($bytes), 4));
     }
 }

@@ -6,11 +6,11 @@ namespace Shop;
 
 use RuntimeException;
 
-/** The named resource does not exist. */
+/** The named resources do not exist. */
 final class NotFound extends RuntimeException
 {
-    public function __construct(string $name)
+    public function __construct(string ...$ids)
     {
-        parent::__construct("not found: $name");
+        parent::__construct('not found: ' . Names::of('item', $ids));
     }
 }

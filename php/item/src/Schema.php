@@ -4,87 +4,80 @@ declare(strict_types=1);
 
 namespace Shop;
 
+use Closure;
 use PDO;
 use PDOException;
 use Throwable;
 use UnexpectedValueException;
 
-/** Creates the table of items and its sample rows, exactly once even if several workers try at the same time. */
-final class Schema
+/**
+ * Creates the tables with sample items, or adds to those of an earlier version what they lack, exactly once even if several
+ * workers try at the same time. The columns that an earlier version reads stay, so it works beside this one.
+ */
+abstract class Schema
 {
     private const SAMPLE_ITEMS = [
-        ['6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7', 'first item', 'first item for sell'],
-        ['4415fede-7462-4f12-b87f-ede596ec6ee2', 'second item', 'another item for sell'],
-        ['5d210689-cca7-4e81-8437-05b20f658ad0', 'item three', 'Yet another item'],
-        ['dff79aa1-6b13-4aeb-8dca-22a45322a293', 'item four', 'something else'],
-        ['6962f4ff-b752-4103-b90c-1f9bcec30913', 'fifth item', 'last item for sell'],
+        ['6ab9e0c2-e7be-4120-a3e9-62c39b7dbfd7', 'first item', 'first item for sell', 100, 'EUR', 12, 500_000_000],
+        ['4415fede-7462-4f12-b87f-ede596ec6ee2', 'second item', 'another item for sell', 100, 'EUR', 7, 990_000_000],
+        ['5d210689-cca7-4e81-8437-05b20f658ad0', 'item three', 'Yet another item', 100, 'EUR', 30, 0],
+        ['dff79aa1-6b13-4aeb-8dca-22a45322a293', 'item four', 'something else', 100, 'EUR', 149, 0],
+        ['6962f4ff-b752-4103-b90c-1f9bcec30913', 'fifth item', 'last item for sell', 100, 'EUR', 4, 250_000_000],
     ];
 
-    /** An arbitrary number that nothing else in the database locks. */
-    private const POSTGRESQL_LOCK = 6_424_835_102;
+    /** What the first version of the table lacks. */
+    private const STOCK_COLUMNS = [
+        'quantity' => 'INTEGER CHECK (quantity >= 0)',
+        'price_currency' => 'TEXT',
+        'price_units' => 'BIGINT',
+        'price_nanos' => 'INTEGER',
+    ];
 
-    /**
-     * @param array{string, int} $missing the SQLSTATE and the driver's code of a query without the table
-     * @param string $exists a query that counts tables of that name
-     * @param list<string> $begin statements that start a transaction and take the lock
-     */
-    private function __construct(
-        private readonly PDO $database,
-        private readonly array $missing,
-        private readonly string $exists,
-        private readonly array $begin,
-        private readonly string $collation,
-    ) {
+    final protected function __construct(protected readonly PDO $database)
+    {
     }
 
     public static function of(PDO $database): self
     {
         $driver = $database->getAttribute(PDO::ATTR_DRIVER_NAME);
         return match ($driver) {
-            'sqlite' => new self(
-                $database,
-                // SQLite has the same codes for any query that does not compile.
-                ['HY000', 1],
-                "SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'view') AND name = 'item'",
-                // Two deferred transactions that start to write would not wait for each other: one fails.
-                ['BEGIN IMMEDIATE'],
-                'BINARY',
-            ),
-            'pgsql' => new self(
-                $database,
-                ['42P01', 7],
-                // Not to_regclass('item'): within a transaction it repeats its result from before the wait for the lock.
-                "SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-                    WHERE relname = 'item' AND nspname = ANY (current_schemas(false))",
-                // A lock, because CREATE TABLE IF NOT EXISTS fails when two sessions run it at once.
-                [
-                    'BEGIN ISOLATION LEVEL READ COMMITTED',
-                    'SELECT pg_advisory_xact_lock(' . self::POSTGRESQL_LOCK . ')',
-                ],
-                '"C"',
-            ),
+            'sqlite' => new SqliteSchema($database),
+            'pgsql' => new PostgresqlSchema($database),
             default => throw new UnexpectedValueException("the DSN must begin with sqlite: or pgsql:, not $driver:"),
         };
     }
 
-    /** Whether a query may have failed because the table is missing. */
-    public function mayBeMissing(PDOException $error): bool
+    /**
+     * Runs queries, and again with a complete schema if they have failed because of a missing table or column: so no query
+     * has to look for them.
+     *
+     * @template T
+     * @param Closure(): T $queries outside of a transaction
+     * @return T
+     * @throws PDOException
+     */
+    public function ensured(Closure $queries): mixed
     {
-        return array_slice($error->errorInfo ?? [], 0, 2) === $this->missing;
+        try {
+            return $queries();
+        } catch (PDOException $error) {
+            if (!$this->mayLack($error)) {
+                throw $error;
+            }
+        }
+        $this->complete();
+        return $queries();
     }
 
-    public function createIfMissing(): void
+    public function complete(): void
     {
-        if ($this->exists()) {
+        if ($this->missing() === []) {
             return;
         }
-        foreach ($this->begin as $statement) {
-            $this->database->exec($statement);
-        }
+        $this->begin();
         try {
-            // Another worker may have created it while this one waited.
-            if (!$this->exists()) {
-                $this->create();
+            // Another worker may have completed it while this one waited.
+            foreach ($this->missing() as $step) {
+                $step();
             }
             $this->database->exec('COMMIT');
         } catch (Throwable $error) {
@@ -93,23 +86,78 @@ final class Schema
         }
     }
 
-    private function exists(): bool
+    /** Whether a query may have failed because a table or a column is missing. */
+    abstract protected function mayLack(PDOException $error): bool;
+
+    /** @return list<string> the columns of these tables that there are, as TABLE.COLUMN */
+    abstract protected function columns(): array;
+
+    /** Starts a transaction that no other worker's runs beside. */
+    abstract protected function begin(): void;
+
+    /** The order of the ids is that of their bytes. */
+    abstract protected function idType(): string;
+
+    /** Makes changes of items known to those that watch them, whoever makes them. */
+    abstract protected function announceChanges(): void;
+
+    /** @return list<Closure(): void> what completes the schema */
+    private function missing(): array
     {
-        return (int) $this->database->query($this->exists)->fetchColumn() > 0;
+        $columns = $this->columns();
+        $steps = [];
+        if (!in_array('item.id', $columns, true)) {
+            $steps[] = $this->createItems(...);
+        } elseif (!in_array('item.quantity', $columns, true)) {
+            $steps[] = $this->addStock(...);
+        }
+        if (!in_array('reservation.order_id', $columns, true)) {
+            $steps[] = $this->createReservations(...);
+        }
+        return $steps;
     }
 
-    private function create(): void
+    private function createItems(): void
     {
-        $this->database->exec(
-            "CREATE TABLE item (
-                id TEXT COLLATE $this->collation NOT NULL PRIMARY KEY,
-                name TEXT NOT NULL,
-                description TEXT NOT NULL
-            )",
-        );
-        $insert = $this->database->prepare('INSERT INTO item (id, name, description) VALUES (?, ?, ?)');
+        $columns = ["id {$this->idType()} PRIMARY KEY", 'name TEXT NOT NULL', 'description TEXT NOT NULL'];
+        foreach (self::STOCK_COLUMNS as $name => $type) {
+            $columns[] = "$name $type";
+        }
+        $this->database->exec('CREATE TABLE item (' . implode(', ', $columns) . ')');
+        $this->announceChanges();
+        $insert = $this->database->prepare('INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?)');
         foreach (self::SAMPLE_ITEMS as $row) {
             $insert->execute($row);
         }
+    }
+
+    private function addStock(): void
+    {
+        foreach (self::STOCK_COLUMNS as $name => $type) {
+            $this->database->exec("ALTER TABLE item ADD COLUMN $name $type");
+        }
+        $this->announceChanges();
+    }
+
+    /** An order with released_at (Unix time) has no lines, and gets none any more. */
+    private function createReservations(): void
+    {
+        $this->database->exec(
+            "CREATE TABLE reservation (
+                order_id {$this->idType()} PRIMARY KEY,
+                revision BIGINT NOT NULL,
+                released_at BIGINT
+            )",
+        );
+        $this->database->exec('CREATE INDEX reservation_released ON reservation (released_at) WHERE released_at IS NOT NULL');
+        $this->database->exec(
+            "CREATE TABLE reserved_item (
+                order_id {$this->idType()} REFERENCES reservation,
+                item_id {$this->idType()},
+                quantity INTEGER NOT NULL,
+                taken INTEGER NOT NULL,
+                PRIMARY KEY (order_id, item_id)
+            )",
+        );
     }
 }

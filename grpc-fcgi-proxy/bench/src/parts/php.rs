@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use prost::Message;
+use proto::google::r#type::Money;
 use proto::item::{GetItemRequest, Item};
 
 use super::measurement::Measurement;
@@ -66,6 +67,10 @@ fn get_item_in(bench: &Bench, part: &'static str, backend: Backend, shape: Shape
 
 const NAME: &str = "fifth item";
 const DESCRIPTION: &str = "last item for sell";
+const QUANTITY: i32 = 100;
+const CURRENCY: &str = "EUR";
+const UNITS: i64 = 4;
+const NANOS: i32 = 250_000_000;
 
 pub(super) fn get_item(paths: &Paths, backend: Backend) -> CheckedCall {
     let request = GetItemRequest { id: ID.to_owned() };
@@ -73,7 +78,12 @@ pub(super) fn get_item(paths: &Paths, backend: Backend) -> CheckedCall {
         id: ID.to_owned(),
         name: NAME.to_owned(),
         description: DESCRIPTION.to_owned(),
-        ..Item::default()
+        quantity: Some(QUANTITY),
+        price: Some(Money {
+            currency_code: CURRENCY.to_owned(),
+            units: UNITS,
+            nanos: NANOS,
+        }),
     };
     CheckedCall {
         kind: LoadKind::Unary,
@@ -86,7 +96,10 @@ pub(super) fn get_item(paths: &Paths, backend: Backend) -> CheckedCall {
 
 /// The same in JSON.
 pub(super) fn get_item_json(paths: &Paths, backend: Backend) -> CheckedCall {
-    let answer = format!(r#"{{"id":"{ID}","name":"{NAME}","description":"{DESCRIPTION}"}}"#);
+    let price = format!(r#"{{"currencyCode":"{CURRENCY}","units":"{UNITS}","nanos":{NANOS}}}"#);
+    let answer = format!(
+        r#"{{"id":"{ID}","name":"{NAME}","description":"{DESCRIPTION}","quantity":{QUANTITY},"price":{price}}}"#
+    );
     CheckedCall {
         message: format!(r#"{{"id":"{ID}"}}"#).into(),
         answer: answer.into(),

@@ -6,25 +6,25 @@ namespace Shop;
 
 use Closure;
 
-/** Keeps the service, with its prepared query, for the next calls of a resident worker, as long as its connection is good. */
-final class KeptService
+/** Keeps the services, with their prepared query, for the next calls of a resident worker, as long as their connection is good. */
+final class KeptServices
 {
     private ?Database $database = null;
-    private ?ItemService $service = null;
+    private ?Services $services = null;
 
     /** @param Closure(): Database $settings not called before a call, so that wrong settings fail the call only */
     public function __construct(private readonly Closure $settings)
     {
     }
 
-    public function get(): ItemService
+    public function get(): Services
     {
         $this->database ??= ($this->settings)();
-        if ($this->service === null || !$this->database->isConnected()) {
-            $this->service = null;
-            $this->service = new ItemService(new ItemStore($this->database->connect()));
+        if ($this->services === null || !$this->database->isConnected()) {
+            $this->services = null;
+            $this->services = new Services($this->database->connect());
         }
-        return $this->service;
+        return $this->services;
     }
 
     /** Runs behind each call. */

@@ -1,0 +1,182 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shop;
+
+use Closure;
+use PDO;
+
+/**
+ * Keeps for each order which pieces it has taken from the stock, or that it has been released. All writers lock the order first,
+ * then its items in the order of their ids, so that none waits for another in a circle.
+ */
+final class ReservationStore
+{
+    private const MAX_QUANTITY = 2_147_483_647;
+
+    /** How long a released order is kept, in seconds: a request for it must not come later. */
+    private const RELEASED_KEPT = 86_400;
+    private const MAX_PRUNED = 100;
+
+    private readonly Schema $schema;
+
+    /** SQLite locks the file, not rows. */
+    private readonly string $forUpdate;
+    private readonly string $skipLocked;
+
+    public function __construct(private readonly PDO $database)
+    {
+        $this->schema = Schema::of($database);
+        $isPostgresql = $database->getAttribute(PDO::ATTR_DRIVER_NAME) === 'pgsql';
+        $this->forUpdate = $isPostgresql ? 'FOR UPDATE' : '';
+        $this->skipLocked = $isPostgresql ? 'FOR UPDATE SKIP LOCKED' : '';
+    }
+
+    /**
+     * Sets what an order has reserved.
+     *
+     * @param array<string, int> $quantities by the ids of items
+     * @throws NotFound
+     * @throws OutOfStock
+     * @throws Outdated
+     */
+    public function reserve(string $orderId, int $revision, array $quantities): void
+    {
+        $this->transact(function () use ($orderId, $revision, $quantities): void {
+            $order = $this->lockOrder($orderId);
+            $lines = $this->lines($orderId);
+            if ($order['released_at'] !== null) {
+                throw new Outdated("released: order/$orderId");
+            }
+            if ($revision < $order['revision']) {
+                throw new Outdated("changed since: order/$orderId");
+            }
+            if ($revision === $order['revision']) {
+                if (array_column($lines, 'quantity', 'item_id') != $quantities) {
+                    throw new Outdated("reserved otherwise at this revision: order/$orderId");
+                }
+                return;
+            }
+            $this->setLines($orderId, $this->take($quantities, array_column($lines, 'taken', 'item_id')));
+            Query::run($this->database, 'UPDATE reservation SET revision = ? WHERE order_id = ?', [$revision, $orderId]);
+        });
+    }
+
+    /** Gives back what an order has reserved, for good. */
+    public function release(string $orderId): void
+    {
+        $this->transact(function () use ($orderId): void {
+            if ($this->lockOrder($orderId)['released_at'] !== null) {
+                return;
+            }
+            $this->take([], array_column($this->lines($orderId), 'taken', 'item_id'));
+            $this->setLines($orderId, []);
+            Query::run($this->database, 'UPDATE reservation SET released_at = ? WHERE order_id = ?', [time(), $orderId]);
+        });
+        $this->prune();
+    }
+
+    /** @param Closure(): void $statements */
+    private function transact(Closure $statements): void
+    {
+        $this->schema->ensured(fn (): mixed => Transaction::run($this->database, $statements));
+    }
+
+    /** @return array{revision: int, released_at: int|null} of a new order the revision 0 */
+    private function lockOrder(string $orderId): array
+    {
+        // An update that changes nothing locks the row, and returns what others have committed.
+        $insert = 'INSERT INTO reservation (order_id, revision) VALUES (?, 0)
+            ON CONFLICT (order_id) DO UPDATE SET revision = reservation.revision RETURNING revision, released_at';
+        return Query::rows($this->database, $insert, [$orderId])[0];
+    }
+
+    /** @return list<array{item_id: string, quantity: int, taken: int}> */
+    private function lines(string $orderId): array
+    {
+        return Query::rows($this->database, 'SELECT item_id, quantity, taken FROM reserved_item WHERE order_id = ?', [$orderId]);
+    }
+
+    /**
+     * Takes from the stock what is needed beyond what has been taken, or puts back what is needed no longer.
+     *
+     * @param array<string, int> $quantities by the ids of items
+     * @param array<string, int> $taken by the ids of items
+     * @return list<array{string, int, int}> the id, the quantity, and how many pieces of it are taken: none of an item whose
+     * pieces are not counted
+     */
+    private function take(array $quantities, array $taken): array
+    {
+        $stock = $this->lockItems(array_map(strval(...), array_keys($quantities + $taken)));
+        self::checkExist($quantities, $stock);
+        $update = $this->database->prepare('UPDATE item SET quantity = ? WHERE id = ?');
+        $lines = [];
+        $short = [];
+        foreach ($stock as $id => $available) {
+            $before = $taken[$id] ?? 0;
+            $after = $available === null ? 0 : $quantities[$id] ?? 0;
+            if ($available !== null && $after !== $before) {
+                $left = $available + $before - $after;
+                if ($left < 0) {
+                    $short[] = (string) $id;
+                    continue;
+                }
+                $update->execute([min($left, self::MAX_QUANTITY), (string) $id]);
+            }
+            if (isset($quantities[$id])) {
+                $lines[] = [(string) $id, $quantities[$id], $after];
+            }
+        }
+        return $short === [] ? $lines : throw new OutOfStock($short);
+    }
+
+    /**
+     * @param array<string, int> $quantities
+     * @param array<string, int|null> $stock
+     * @throws NotFound
+     */
+    private static function checkExist(array $quantities, array $stock): void
+    {
+        $missing = array_keys(array_diff_key($quantities, $stock));
+        if ($missing !== []) {
+            throw new NotFound(...array_map(strval(...), $missing));
+        }
+    }
+
+    /**
+     * @param list<string> $ids
+     * @return array<string, int|null> the quantities of those that exist, in the order of their ids
+     */
+    private function lockItems(array $ids): array
+    {
+        if ($ids === []) {
+            return [];
+        }
+        $query = 'SELECT id, quantity FROM item WHERE id IN (' . Query::marks($ids) . ") ORDER BY id $this->forUpdate";
+        return array_column(Query::rows($this->database, $query, $ids), 'quantity', 'id');
+    }
+
+    /** @param list<array{string, int, int}> $lines */
+    private function setLines(string $orderId, array $lines): void
+    {
+        Query::run($this->database, 'DELETE FROM reserved_item WHERE order_id = ?', [$orderId]);
+        if ($lines !== []) {
+            $marks = implode(', ', array_fill(0, count($lines), '(?, ?, ?, ?)'));
+            $values = array_merge(...array_map(static fn (array $line): array => [$orderId, ...$line], $lines));
+            Query::run($this->database, "INSERT INTO reserved_item (order_id, item_id, quantity, taken) VALUES $marks", $values);
+        }
+    }
+
+    /** In a transaction of its own, which holds no other lock. */
+    private function prune(): void
+    {
+        Query::run(
+            $this->database,
+            "DELETE FROM reservation WHERE order_id IN (
+                SELECT order_id FROM reservation WHERE released_at < ? LIMIT ? $this->skipLocked
+            )",
+            [time() - self::RELEASED_KEPT, self::MAX_PRUNED],
+        );
+    }
+}

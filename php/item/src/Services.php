@@ -1,0 +1,28 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shop;
+
+use PDO;
+
+/** The services on one connection to the database. */
+final class Services
+{
+    private ?ItemService $items = null;
+    private ?ReservationService $reservations = null;
+
+    public function __construct(private readonly PDO $database)
+    {
+    }
+
+    public function items(): ItemService
+    {
+        return $this->items ??= new ItemService(new ItemStore($this->database));
+    }
+
+    public function reservations(): ReservationService
+    {
+        return $this->reservations ??= new ReservationService(new ReservationStore($this->database));
+    }
+}

@@ -1,0 +1,45 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Tests;
+
+use PDO;
+use PHPUnit\Framework\Attributes\After;
+use PHPUnit\Framework\Attributes\Before;
+
+/** Requires ITEM_TEST_PG_DSN, a database in which the tests may create schemas; each test uses its own. */
+trait PostgresqlDatabase
+{
+    private ?PDO $admin = null;
+    private string $schema;
+
+    public static function setUpBeforeClass(): void
+    {
+        if (!getenv('ITEM_TEST_PG_DSN')) {
+            self::markTestSkipped('ITEM_TEST_PG_DSN is not set: pgsql:host=HOST;dbname=NAME;user=USER');
+        }
+    }
+
+    /** @before */
+    #[Before]
+    protected function createSchema(): void
+    {
+        $this->schema = 'item_' . bin2hex(random_bytes(8));
+        $this->admin = new PDO(getenv('ITEM_TEST_PG_DSN'));
+        $this->admin->exec("CREATE SCHEMA $this->schema");
+    }
+
+    /** @after */
+    #[After]
+    protected function dropSchema(): void
+    {
+        // Without a notice for each dropped object.
+        $this->admin?->exec("SET client_min_messages = warning; DROP SCHEMA $this->schema CASCADE");
+    }
+
+    protected function dsn(): string
+    {
+        return getenv('ITEM_TEST_PG_DSN') . ";options='-c search_path=$this->schema'";
+    }
+}
