@@ -8,13 +8,14 @@ use Shop\CallLog;
 use Shop\Database;
 use Shop\Environment;
 use Shop\ItemEndpoint;
+use Shop\ItemFeed;
 use Shop\KeptServices;
 
 require __DIR__ . '/../autoload.php';
 
 $services = new KeptServices(Database::fromEnvironment(...));
 $server = new RpcServer();
-$server->handle(new ItemEndpoint($services->get(...)));
+$server->handle(new ItemEndpoint($services->get(...), new ItemFeed($services->get(...), $services->changes(...))));
 $server->afterCall($services->afterCall(...));
 if (Environment::read('ITEM_CALL_LOG') === '1') {
     $server->afterCall(static function (ServerContext $context, int $status): void {

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use Closure;
 use Google\Protobuf\Internal\Message;
 use Google\Rpc\BadRequest;
 use Google\Rpc\Status as RpcStatus;
@@ -24,6 +25,7 @@ use PHPUnit\Framework\TestCase;
 use RuntimeException;
 use Shop\Database;
 use Shop\ItemEndpoint;
+use Shop\ItemFeed;
 use Shop\Services;
 
 /** Calls as the proxy passes them on: from message bytes to header fields. */
@@ -130,7 +132,7 @@ final class ItemEndpointTest extends TestCase
 
     public function test_a_missing_database_is_unknown_without_details(): void
     {
-        $endpoint = new ItemEndpoint(static fn () => throw new RuntimeException('password=secret'));
+        $endpoint = self::endpointOf(static fn () => throw new RuntimeException('password=secret'));
         $answer = $this->callOn($endpoint, 'GetItem', (new GetItemRequest(['id' => 'a']))->serializeToString());
         self::assertSame('grpc-status: 2', $answer->fields[0]);
         self::assertStringNotContainsString('secret', implode($answer->fields) . $answer->bytes);
@@ -143,7 +145,7 @@ final class ItemEndpointTest extends TestCase
     {
         $open = static fn (): Services => new Services(Database::open($dsn));
         $request = (new GetItemRequest(['id' => self::FIRST]))->serializeToString();
-        $answer = $this->callOn(new ItemEndpoint($open), 'GetItem', $request);
+        $answer = $this->callOn(self::endpointOf($open), 'GetItem', $request);
         self::assertSame($fields, $answer->fields);
         self::assertStringContainsString('database error: SQLSTATE', $this->log());
     }
@@ -199,7 +201,13 @@ final class ItemEndpointTest extends TestCase
 
     private function endpoint(): ItemEndpoint
     {
-        return new ItemEndpoint(fn (): Services => new Services(Database::open($this->dsn())));
+        return self::endpointOf(fn (): Services => new Services(Database::open($this->dsn())));
+    }
+
+    /** @param Closure(): Services $services */
+    private static function endpointOf(Closure $services): ItemEndpoint
+    {
+        return new ItemEndpoint($services, new ItemFeed($services, static fn () => self::fail('nothing is watched')));
     }
 
     private function callOn(ItemEndpoint $endpoint, string $method, string $input, string $kind = 'unary'): RecordedOutput

@@ -34,12 +34,17 @@ trait PostgresqlDatabase
     #[After]
     protected function dropSchema(): void
     {
-        // Without a notice for each dropped object.
-        $this->admin?->exec("SET client_min_messages = warning; DROP SCHEMA $this->schema CASCADE");
+        // Without a notice for each dropped object, and without the connections that this process would keep.
+        $this->admin?->exec(
+            "SET client_min_messages = warning;
+            DROP SCHEMA $this->schema CASCADE;
+            SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '$this->schema'",
+        );
+        $this->admin = null;
     }
 
     protected function dsn(): string
     {
-        return getenv('ITEM_TEST_PG_DSN') . ";options='-c search_path=$this->schema'";
+        return getenv('ITEM_TEST_PG_DSN') . ";application_name=$this->schema;options='-c search_path=$this->schema'";
     }
 }

@@ -19,4 +19,9 @@ class ForwardingReader extends ServerCallReader
     {
         return $this->reader->read();
     }
+
+    public function ready(): bool
+    {
+        return $this->reader->ready();
+    }
 }

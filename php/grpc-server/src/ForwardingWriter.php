@@ -8,7 +8,7 @@ use Google\Protobuf\Internal\Message;
 
 /**
  * Writes to another writer: an interceptor that looks at the answers of a stream, or changes them, extends this and
- * overrides write(), through which start() and finish() pass their message too.
+ * overrides write(), through which start() and finish() pass their message too, and writeSerialized() if its service calls that.
  */
 class ForwardingWriter extends ServerCallWriter
 {
@@ -29,6 +29,11 @@ class ForwardingWriter extends ServerCallWriter
     public function write(Message $data, array $options = []): void
     {
         $this->writer->write($data, $options);
+    }
+
+    public function writeSerialized(string $message, array $options = []): void
+    {
+        $this->writer->writeSerialized($message, $options);
     }
 
     public function finish(?Message $data = null, array $options = []): void

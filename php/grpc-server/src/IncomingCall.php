@@ -127,6 +127,12 @@ final class IncomingCall
         return $message;
     }
 
+    /** Whether a message of a streaming call, or the end of its messages, has begun to arrive. */
+    public function arrived(): bool
+    {
+        return $this->input->arrived();
+    }
+
     /**
      * The next message of a streaming call; null after the last one.
      *

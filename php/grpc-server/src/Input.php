@@ -17,4 +17,7 @@ interface Input
      * @throws CallCancelled
      */
     public function bytes(int $length): string;
+
+    /** Whether the next bytes or the end have arrived; false if that cannot be told without waiting. */
+    public function arrived(): bool;
 }

@@ -29,6 +29,15 @@ class ServerCallReader
     }
 
     /**
+     * Whether a message, or the end of the messages, has begun to arrive, so that read() waits at most for the rest of it.
+     * Always false in a call by itself.
+     */
+    public function ready(): bool
+    {
+        return $this->call->arrived();
+    }
+
+    /**
      * @param class-string<Message> $type
      * @throws StatusException INTERNAL, as in gRPC's list of status codes
      */

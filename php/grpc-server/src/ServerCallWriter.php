@@ -41,7 +41,17 @@ class ServerCallWriter
      */
     public function write(Message $data, array $options = []): void
     {
-        $message = $data->serializeToString();
+        $this->writeSerialized($data->serializeToString(), $options);
+    }
+
+    /**
+     * Writes a message that serializeToString() has returned: once, for a message that many calls send.
+     *
+     * @param array{flags?: int} $options
+     * @throws CallCancelled
+     */
+    public function writeSerialized(string $message, array $options = []): void
+    {
         $flags = $options['flags'] ?? 0;
         $this->ensureStarted();
         $this->output->message(

@@ -34,6 +34,12 @@ final class StreamInput implements Input
         return $bytes;
     }
 
+    /** What php-fpm has received cannot be seen without waiting for it. */
+    public function arrived(): bool
+    {
+        return false;
+    }
+
     /** @return resource */
     private static function open()
     {

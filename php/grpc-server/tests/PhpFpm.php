@@ -114,7 +114,7 @@ final class PhpFpm
             'php_value[output_buffering] = 4096',
         ];
         foreach ($environment as $name => $value) {
-            $lines[] = "env[$name] = $value";
+            $lines[] = "env[$name] = \"$value\"";
         }
         return implode("\n", $lines) . "\n";
     }

@@ -12,6 +12,7 @@ final class Check
 
     /** Of ids that this service or its callers make. */
     private const MAX_NEW_ID_BYTES = 128;
+    private const MAX_IDS = 1000;
     private const MAX_NAME_BYTES = 256;
     private const MAX_DESCRIPTION_BYTES = 4096;
     private const MAX_NANOS = 999_999_999;
@@ -23,6 +24,20 @@ final class Check
             throw new InvalidArgument($field, 'must begin with a letter or a digit');
         }
         self::text($field, $id, $maxBytes);
+    }
+
+    /**
+     * @param list<string> $ids
+     * @throws InvalidArgument
+     */
+    public static function ids(string $field, array $ids): void
+    {
+        if (count($ids) > self::MAX_IDS) {
+            throw new InvalidArgument($field, sprintf('must not be more than %d', self::MAX_IDS));
+        }
+        foreach ($ids as $i => $id) {
+            self::id("{$field}[$i]", $id);
+        }
     }
 
     /** @throws InvalidArgument */

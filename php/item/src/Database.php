@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Shop;
 
+use Closure;
 use PDO;
 use PDOException;
 use RuntimeException;
@@ -73,6 +74,21 @@ final class Database
         $connection = $open();
         // PDO opens a connection anew only if it knows already that the server has closed it.
         return $this->connection = self::isClosed($connection) ? $open() : $connection;
+    }
+
+    /** @param Closure(): PDO $connection returns the same one as long as it is good */
+    public function changes(Closure $connection): ChangeSource
+    {
+        [$driver, $parameters] = explode(':', $this->dsn, 2) + ['', ''];
+        if ($driver === 'sqlite') {
+            return new SqliteChanges($connection);
+        }
+        // As PDO makes them, which does not know of semicolons in values either.
+        $conninfo = strtr($parameters, ';', ' ');
+        foreach (['user' => $this->user, 'password' => $this->password] as $name => $value) {
+            $conninfo .= $value === null ? '' : " $name='" . addcslashes($value, "'\\") . "'";
+        }
+        return new PostgresqlChanges($connection, $conninfo);
     }
 
     /** For the end of a call: the next one must not run in its transaction. */

@@ -20,6 +20,7 @@ use Item\ReleaseItemsResponse;
 use Item\ReserveItemsRequest;
 use Item\ReserveItemsResponse;
 use Item\UpdateItemRequest;
+use Item\WatchItemsRequest;
 
 /** Serves ItemService by gRPC: only translates messages and errors. */
 final class ItemEndpoint extends ItemServiceStub
@@ -28,7 +29,7 @@ final class ItemEndpoint extends ItemServiceStub
      * @param Closure(): Services $services called for each request, so that a failing database fails the call only, and one
      * that has gone away is found again
      */
-    public function __construct(private readonly Closure $services)
+    public function __construct(private readonly Closure $services, private readonly ItemFeed $feed)
     {
     }
 
@@ -78,6 +79,22 @@ final class ItemEndpoint extends ItemServiceStub
         });
     }
 
+    public function WatchItems(ServerCallReader $reader, ServerCallWriter $writer, ServerContext $context): void
+    {
+        $request = $reader->read();
+        if (!$request instanceof WatchItemsRequest) {
+            return;
+        }
+        $watch = new Watch(self::watchedIds($request));
+        $writer->start();
+        $this->feed->join();
+        try {
+            $this->watch($watch, $reader, $writer, $context);
+        } finally {
+            $this->feed->leave($watch);
+        }
+    }
+
     public function ReserveItems(ReserveItemsRequest $request, ServerContext $context): ReserveItemsResponse
     {
         return Errors::translate(function () use ($request): ReserveItemsResponse {
@@ -93,5 +110,32 @@ final class ItemEndpoint extends ItemServiceStub
             ($this->services)()->reservations()->releaseItems($request->getOrderId());
             return new ReleaseItemsResponse();
         });
+    }
+
+    /** @param ServerCallReader|null $reader null once the client has ended its requests */
+    private function watch(Watch $watch, ?ServerCallReader $reader, ServerCallWriter $writer, ServerContext $context): void
+    {
+        while (!$context->cancelled()) {
+            if ($reader !== null && $reader->ready()) {
+                $request = $reader->read();
+                if ($request instanceof WatchItemsRequest) {
+                    $watch->watch(self::watchedIds($request));
+                } else {
+                    $reader = null;
+                }
+            }
+            foreach (Errors::translate(fn (): array => $this->feed->take($watch)) as $item) {
+                $writer->writeSerialized($item);
+            }
+            Errors::translate(fn (): mixed => $this->feed->await($watch, $reader));
+        }
+    }
+
+    /** @return list<string> */
+    private static function watchedIds(WatchItemsRequest $request): array
+    {
+        $ids = iterator_to_array($request->getIds(), false);
+        Errors::translate(static fn (): mixed => Check::ids('ids', $ids));
+        return $ids;
     }
 }

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Shop;
 
 use Closure;
+use PDO;
 
 /** Keeps the services, with their prepared query, for the next calls of a resident worker, as long as their connection is good. */
 final class KeptServices
@@ -25,6 +26,13 @@ final class KeptServices
             $this->services = new Services($this->database->connect());
         }
         return $this->services;
+    }
+
+    /** A new source of the changes in the database. */
+    public function changes(): ChangeSource
+    {
+        $this->database ??= ($this->settings)();
+        return $this->database->changes(fn (): PDO => $this->get()->database);
     }
 
     /** Runs behind each call. */

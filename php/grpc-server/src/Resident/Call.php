@@ -20,6 +20,7 @@ final class Call implements Input
     public const STREAM = 0x08;
     public const TURN = 0x10;
     public const MEMORY = 0x20;
+    public const SIGNAL = 0x40;
     public const ANYTHING = 0xff;
 
     /** A call whose last turns were so many short ones is expected to go on so. */
@@ -154,6 +155,11 @@ final class Call implements Input
         } finally {
             $this->memory->give($length);
         }
+    }
+
+    public function arrived(): bool
+    {
+        return $this->input !== '' || $this->inputEnded;
     }
 
     private function awaitBytes(int $length): string

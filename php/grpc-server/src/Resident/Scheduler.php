@@ -186,24 +186,24 @@ final class Scheduler
     }
 
     /**
-     * Waits for a time, for a stream, or for both.
+     * Waits for a time, for a stream, for something else that wake() reports, or for the first of these.
      *
      * @param resource|null $stream
-     * @return bool whether the stream can be read
+     * @return bool false if the time has passed
      * @throws CallCancelled
      */
-    public function await(float $seconds, $stream = null): bool
+    public function await(float $seconds, $stream = null, int $for = 0): bool
     {
         $call = $this->current ?? throw new LogicException('no call runs');
         if ($stream !== null) {
             $this->streams[$call->number] = $stream;
         }
         try {
-            $this->awaitFor($call, $seconds, Call::STREAM);
+            $this->awaitFor($call, $seconds, Call::STREAM | $for);
         } finally {
             unset($this->streams[$call->number]);
         }
-        return $call->wokenBy === Call::STREAM;
+        return $call->wokenBy !== Call::TIME;
     }
 
     /**

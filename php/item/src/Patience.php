@@ -1,0 +1,58 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shop;
+
+use PDOException;
+
+/** Repeats with pauses what an unreachable database fails, but not for long. */
+final class Patience
+{
+    private const PAUSE_SECONDS = 1.0;
+
+    private ?float $failingSince = null;
+    private float $retryAt = 0.0;
+    private ?PDOException $error = null;
+
+    /** @param float $seconds how long a database may be unreachable */
+    public function __construct(private readonly float $seconds)
+    {
+    }
+
+    public function succeeded(): void
+    {
+        $this->failingSince = null;
+        $this->retryAt = 0.0;
+        $this->error = null;
+    }
+
+    /** @throws PDOException if the database is reachable, or has been unreachable for too long */
+    public function failed(PDOException $error): void
+    {
+        $now = hrtime(true) / 1e9;
+        if ($this->failingSince === null) {
+            error_log('database error: ' . $error->getMessage());
+        }
+        $this->failingSince ??= $now;
+        $this->retryAt = $now + self::PAUSE_SECONDS;
+        if (!Database::isUnreachable($error) || $now - $this->failingSince > $this->seconds) {
+            $this->error = $error;
+        }
+        $this->check();
+    }
+
+    /** @throws PDOException until the next attempt if the last one has failed for good */
+    public function check(): void
+    {
+        if ($this->error !== null && $this->pause() > 0.0) {
+            throw $this->error;
+        }
+    }
+
+    /** The seconds until the next attempt. */
+    public function pause(): float
+    {
+        return max(0.0, $this->retryAt - hrtime(true) / 1e9);
+    }
+}

@@ -1,0 +1,51 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Shop;
+
+use Closure;
+use Grpc\ServerCallReader;
+use Grpc\Wait;
+use PDO;
+
+/** Looks a few times a second at the log of changes that the triggers of SqliteSchema write. */
+final class SqliteChanges implements ChangeSource
+{
+    private const SECONDS = 0.2;
+    private const MAX_CHANGES = 1000;
+
+    private ?PDO $database = null;
+    private int $number = 0;
+
+    /** @param Closure(): PDO $connection returns the same one as long as it is good */
+    public function __construct(private readonly Closure $connection)
+    {
+    }
+
+    public function open(): void
+    {
+        Schema::of(($this->connection)())->complete();
+        // Another one if that has created the file.
+        $this->database = ($this->connection)();
+        $this->number = Query::rows($this->database, 'SELECT coalesce(max(number), 0) AS last FROM item_change', [])[0]['last'];
+    }
+
+    public function await(?ServerCallReader $reader): array
+    {
+        Wait::first($reader, seconds: self::SECONDS);
+        $database = ($this->connection)();
+        if ($database !== $this->database) {
+            throw new ConnectionLost('the file has been replaced');
+        }
+        $query = 'SELECT number, item_id FROM item_change WHERE number > ? ORDER BY number LIMIT ?';
+        $changes = Query::rows($database, $query, [$this->number, self::MAX_CHANGES]);
+        $this->number = $changes === [] ? $this->number : $changes[count($changes) - 1]['number'];
+        return array_column($changes, 'item_id');
+    }
+
+    public function close(): void
+    {
+        $this->database = null;
+    }
+}
