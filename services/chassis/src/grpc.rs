@@ -5,6 +5,7 @@ use std::{convert::Infallible, fmt::Display, future::Future, sync::Arc, time::Du
 use axum::{middleware::from_fn_with_state, response::IntoResponse};
 use grpc_wire::method::CallKind;
 use http::Request;
+use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, server::NamedService, service::Routes};
@@ -42,6 +43,7 @@ impl Listeners {
 pub(crate) async fn serve<S, C, F, E>(
     service: S,
     methods: &[&'static str],
+    registry: Registry,
     check: C,
     listeners: Listeners,
     drain: Duration,
@@ -55,7 +57,6 @@ where
     F: Future<Output = Result<(), E>> + Send + 'static,
     E: Display + Send + 'static,
 {
-    let registry = admin::registry()?;
     let metrics = Arc::new(GrpcMetrics::new(&registry, known_methods::<S>(methods))?);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<S>().await;

@@ -4,13 +4,16 @@ use std::convert::Infallible;
 
 use axum::response::IntoResponse;
 use http::Request;
+use prometheus::Registry;
 use sqlx::{AnyPool, migrate::Migrator};
 use thiserror::Error;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{body::Body, server::NamedService};
 use tower::Service;
 
 use crate::{
+    admin,
     config::{Aux, Listen},
     database::{self, DatabaseFlags, OpenError},
     database_url::DatabaseUrl,
@@ -53,6 +56,20 @@ pub struct Definition {
     pub sample: &'static str,
 }
 
+/// What a service is built from.
+#[derive(Debug, Clone)]
+pub struct Resources {
+    /// The migrated database.
+    pub pool: AnyPool,
+    /// The metrics at `/metrics`.
+    pub registry: Registry,
+    /// Work that goes on when the call that began it has ended. The shutdown waits for it until the drain timeout has
+    /// expired.
+    pub tasks: TaskTracker,
+    /// Cancelled when the service stops.
+    pub stop: CancellationToken,
+}
+
 /// The service cannot start.
 #[derive(Debug, Error)]
 pub enum ServiceError {
@@ -76,7 +93,7 @@ pub async fn run<S>(
     definition: Definition,
     flags: &Flags,
     url: &DatabaseUrl,
-    service: impl FnOnce(AnyPool) -> S,
+    service: impl FnOnce(&Resources) -> Result<S, prometheus::Error>,
     listeners: Listeners,
     stop: CancellationToken,
 ) -> Result<(), ServiceError>
@@ -94,18 +111,36 @@ where
     let Some(pool) = stop.run_until_cancelled(opening).await.transpose()? else {
         return Ok(());
     };
+    let resources = Resources {
+        pool,
+        registry: admin::registry()?,
+        tasks: TaskTracker::new(),
+        stop,
+    };
+    let service = service(&resources)?;
+    let Resources {
+        pool,
+        registry,
+        tasks,
+        stop,
+    } = resources;
     let checked = pool.clone();
     let check = move || database::ping(checked.clone());
     let drain = flags.listen.drain_timeout;
-    grpc::serve(
-        service(pool.clone()),
-        methods,
-        check,
-        listeners,
-        drain,
-        stop,
-    )
-    .await?;
+    let stopped = stop.clone();
+    let drained_by = async {
+        stopped.cancelled().await;
+        Ok(Instant::now() + drain)
+    };
+    let serving = grpc::serve(service, methods, registry, check, listeners, drain, stop);
+    let (drained_by, ()) = tokio::try_join!(drained_by, serving)?;
+    tasks.close();
+    if timeout_at(drained_by, tasks.wait()).await.is_err() {
+        tracing::warn!(
+            tasks = tasks.len(),
+            "the drain timeout has expired: aborting tasks"
+        );
+    }
     pool.close().await;
     Ok(())
 }

@@ -17,6 +17,23 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_RETRIES: usize = 4;
 
+/// Makes an idempotent call of the item service, and repeats it while it fails with UNAVAILABLE. RESOURCE_EXHAUSTED is
+/// not retried: no worker is free, and a retry would add to the load.
+pub(crate) async fn retried<T, F>(what: &str, call: impl FnMut() -> F) -> Result<T, Status>
+where
+    F: Future<Output = Result<T, Status>>,
+{
+    let pauses = ExponentialBuilder::default()
+        .with_jitter()
+        .with_min_delay(FIRST_PAUSE)
+        .with_max_delay(LONGEST_PAUSE)
+        .with_max_times(MAX_RETRIES);
+    call.retry(pauses)
+        .when(|status| status.code() == Code::Unavailable)
+        .notify(|status, pause| tracing::warn!(%status, ?pause, "retrying the item {what}"))
+        .await
+}
+
 /// Calls the item service.
 #[derive(Debug, Clone)]
 pub(crate) struct ItemClient {
@@ -30,8 +47,7 @@ impl ItemClient {
     }
 
     /// Returns the items that exist, by id. Envoy retries a call only until its response begins; a lookup is idempotent,
-    /// so it is retried even when the item pod goes away in the middle. RESOURCE_EXHAUSTED is not retried: no worker is
-    /// free, and a retry would add to the load.
+    /// so it is retried even when the item pod goes away in the middle.
     pub(crate) async fn find(
         &self,
         context: &CallContext,
@@ -41,16 +57,7 @@ impl ItemClient {
         if distinct.is_empty() {
             return Ok(HashMap::new());
         }
-        let pauses = ExponentialBuilder::default()
-            .with_jitter()
-            .with_min_delay(FIRST_PAUSE)
-            .with_max_delay(LONGEST_PAUSE)
-            .with_max_times(MAX_RETRIES);
-        (|| self.look_up(context, &distinct))
-            .retry(pauses)
-            .when(|status| status.code() == Code::Unavailable)
-            .notify(|status, pause| tracing::warn!(%status, ?pause, "retrying the item lookup"))
-            .await
+        retried("lookup", || self.look_up(context, &distinct)).await
     }
 
     async fn look_up(

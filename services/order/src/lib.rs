@@ -1,29 +1,39 @@
-//! Stores the orders in SQL, and fetches their items from the item service.
+//! Stores the orders in SQL, takes their items from the stock of the item service, and fetches them from there.
 //!
-//! `service` implements the methods, `page` limits what a response holds, `details` joins orders with items, `items`
-//! calls the item service, and `store` contains the queries. The common base of the services is `chassis`.
+//! `service` implements the methods. For reads, `page` limits what a response holds, `details` joins orders with items, and
+//! `items` looks items up. For changes, `saga` makes the steps, `reconciler` finishes what was interrupted, `stock`
+//! reserves and releases `pieces`. `store` contains the queries. The common base of the services is `chassis`.
 
 mod details;
 mod items;
 mod page;
+mod pieces;
+mod reconciler;
+mod saga;
 mod service;
+mod stock;
 mod store;
 
 pub use page::MAX_ITEMS;
-pub use store::OrderStore;
 
 use chassis::{
     channel::Peer,
+    config::duration,
     database_url::{DatabaseUrl, DatabaseUrlParser},
     grpc::Listeners,
-    service::{Definition, Flags, ServiceError},
+    service::{Definition, Flags, Resources, ServiceError},
 };
+use std::time::Duration;
+
 use clap::Parser;
 use proto::order::order_service_server::OrderServiceServer;
 use sqlx::migrate::Migrator;
 use tokio_util::sync::CancellationToken;
 
-use crate::{items::ItemClient, service::Orders};
+use crate::{
+    items::ItemClient, reconciler::Reconciler, saga::Sagas, service::Orders, stock::StockClient,
+    store::OrderStore,
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 const DEFINITION: Definition = Definition {
@@ -55,6 +65,10 @@ pub struct Config {
     /// Address for calls to the item service
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7070")]
     endpoint: Peer,
+
+    /// How long a change of an order may be interrupted until it is finished; a step may take half of it
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    reconcile_after: Duration,
 }
 
 /// Serves until `stop` is cancelled.
@@ -67,12 +81,25 @@ pub async fn run(
     listeners: Listeners,
     stop: CancellationToken,
 ) -> Result<(), ServiceError> {
-    let items = ItemClient::new(config.endpoint.channel());
-    let service = |pool| OrderServiceServer::new(Orders::new(OrderStore::new(pool), items));
     let Config {
         flags,
         database_url,
-        ..
+        endpoint,
+        reconcile_after,
     } = config;
+    let service = |resources: &Resources| {
+        let channel = endpoint.channel();
+        let store = OrderStore::new(resources.pool.clone());
+        let stock = StockClient::new(channel.clone());
+        let tasks = resources.tasks.clone();
+        let sagas = Sagas::new(store.clone(), stock, tasks, reconcile_after / 2);
+        let (again, registry) = (sagas.clone(), &resources.registry);
+        let reconciler = Reconciler::new(store.clone(), again, reconcile_after, registry)?;
+        resources
+            .tasks
+            .spawn(reconciler.run(resources.stop.clone()));
+        let orders = Orders::new(store, ItemClient::new(channel), sagas);
+        Ok(OrderServiceServer::new(orders))
+    };
     chassis::service::run(DEFINITION, &flags, &database_url, service, listeners, stop).await
 }

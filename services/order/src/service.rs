@@ -1,13 +1,7 @@
-//! The methods of `OrderService`: they validate arguments, accept only orders of existing items, and answer NOT_FOUND
-//! for a missing order.
-
-use std::collections::BTreeSet;
+//! The methods of `OrderService`: they validate arguments, read orders, and leave changes to the sagas.
 
 use chassis::{
-    context::CallContext,
-    database::query_failed,
-    paging::PageRequest,
-    status::{all_not_found, not_found},
+    context::CallContext, database::query_failed, paging::PageRequest, status::not_found,
     validate::Violations,
 };
 use proto::order::{
@@ -22,6 +16,7 @@ use crate::{
     details::with_items,
     items::ItemClient,
     page::{MAX_ITEMS, MAX_PAGE_BYTES, fitting_details, in_one_lookup, in_one_response},
+    saga::Sagas,
     store::OrderStore,
 };
 
@@ -29,11 +24,16 @@ use crate::{
 pub(crate) struct Orders {
     store: OrderStore,
     items: ItemClient,
+    sagas: Sagas,
 }
 
 impl Orders {
-    pub(crate) fn new(store: OrderStore, items: ItemClient) -> Self {
-        Self { store, items }
+    pub(crate) fn new(store: OrderStore, items: ItemClient, sagas: Sagas) -> Self {
+        Self {
+            store,
+            items,
+            sagas,
+        }
     }
 
     async fn stored(&self, id: &str) -> Result<Order, Status> {
@@ -50,22 +50,6 @@ impl Orders {
             .await;
         rows.map_err(query_failed)
     }
-
-    async fn items_exist(&self, context: &CallContext, order: &Order) -> Result<(), Status> {
-        let found = self.items.find(context, &order.items).await?;
-        let mut seen = BTreeSet::new();
-        let missing: Vec<&str> = order
-            .items
-            .iter()
-            .map(String::as_str)
-            .filter(|&id| !found.contains_key(id) && seen.insert(id))
-            .collect();
-        if missing.is_empty() {
-            Ok(())
-        } else {
-            Err(all_not_found("item", &missing))
-        }
-    }
 }
 
 #[tonic::async_trait]
@@ -79,9 +63,7 @@ impl OrderService for Orders {
         let id = Uuid::new_v4().to_string();
         let order = Order { id, user, items };
         fields(&order).check()?;
-        self.items_exist(&context, &order).await?;
-        self.store.insert(&order).await.map_err(query_failed)?;
-        Ok(Response::new(order))
+        self.sagas.create(&context, order).await.map(Response::new)
     }
 
     async fn get_order(
@@ -149,26 +131,17 @@ impl OrderService for Orders {
         &self,
         request: Request<DeleteOrderRequest>,
     ) -> Result<Response<Order>, Status> {
+        let context = CallContext::of(&request);
         let id = request.into_inner().id;
         Violations::new().id("id", &id).check()?;
-        let order = self.store.delete(&id).await.map_err(query_failed)?;
-        order
-            .map(Response::new)
-            .ok_or_else(|| not_found("order", &id))
+        self.sagas.delete(&context, id).await.map(Response::new)
     }
 
     async fn update_order(&self, request: Request<Order>) -> Result<Response<Order>, Status> {
         let context = CallContext::of(&request);
         let order = request.into_inner();
         fields(&order).id("id", &order.id).check()?;
-        self.stored(&order.id).await?;
-        self.items_exist(&context, &order).await?;
-        // It may have been deleted during the item lookup.
-        if self.store.update(&order).await.map_err(query_failed)? {
-            Ok(Response::new(order))
-        } else {
-            Err(not_found("order", &order.id))
-        }
+        self.sagas.update(&context, order).await.map(Response::new)
     }
 }
 

@@ -8,7 +8,7 @@ mod store;
 use chassis::{
     database_url::{DatabaseUrl, DatabaseUrlParser},
     grpc::Listeners,
-    service::{Definition, Flags, ServiceError},
+    service::{Definition, Flags, Resources, ServiceError},
 };
 use clap::Parser;
 use proto::user::user_service_server::UserServiceServer;
@@ -53,7 +53,10 @@ pub async fn run(
     listeners: Listeners,
     stop: CancellationToken,
 ) -> Result<(), ServiceError> {
-    let service = |pool| UserServiceServer::new(Users::new(UserStore::new(pool)));
+    let service = |resources: &Resources| {
+        let store = UserStore::new(resources.pool.clone());
+        Ok(UserServiceServer::new(Users::new(store)))
+    };
     let Config {
         flags,
         database_url,

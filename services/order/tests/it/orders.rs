@@ -143,7 +143,7 @@ async fn missing_items_are_refused_and_nothing_is_stored() {
         assert_eq!(status.message(), "not found: item/gone-1");
         let ids = ["gone-2", "a", "gone-1", "gone-2"];
         let status = fixture.create("someone", &ids).await.unwrap_err();
-        assert_eq!(status.message(), "not found: item/gone-2, item/gone-1");
+        assert_eq!(status.message(), "not found: item/gone-1, item/gone-2");
         assert!(
             list(&mut fixture, "", 0, "")
                 .await

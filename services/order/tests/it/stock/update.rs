@@ -1,0 +1,138 @@
+//! Updating orders.
+
+use std::{iter::repeat_n, slice};
+
+use proto::order::Order;
+use tokio::task::JoinHandle;
+use tonic::{Code, Response, Status};
+
+use super::shop::{ATTEMPTS, PATIENT, Pod, RECONCILING, Shop};
+use crate::fake_stock::Fault;
+
+/// Begins an update to these items.
+fn updating(pod: &Pod, order: &Order, items: &[&str]) -> JoinHandle<Result<Order, Status>> {
+    let mut client = pod.client.clone();
+    let items = items.iter().map(|&id| id.to_owned()).collect();
+    let order = Order {
+        items,
+        ..order.clone()
+    };
+    tokio::spawn(async move {
+        let answer = client.update_order(order).await;
+        answer.map(Response::into_inner)
+    })
+}
+
+#[tokio::test]
+async fn an_update_takes_and_puts_back_what_the_items_differ_by() {
+    for shop in Shop::each().await {
+        let mut pod = shop.pod(PATIENT).await;
+        let mut order = pod.create(&["a", "a"]).await.unwrap();
+        for items in [
+            &["a", "a", "a"][..],
+            &["b", "a"],
+            &["b"],
+            &["b"],
+            &[],
+            &["a"],
+        ] {
+            order = pod.update(&order, items).await.unwrap();
+            assert_eq!(order.items, items);
+            assert_eq!(shop.settled(&mut pod).await, [order.clone()]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_is_refused_leaves_the_order_as_it_was() {
+    for shop in Shop::each().await {
+        let mut pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        let status = pod.update(&order, &["b"; 11]).await.unwrap_err();
+        assert_eq!(status.message(), "out of stock: item/b");
+        assert_eq!(shop.settled(&mut pod).await, slice::from_ref(&order));
+        let order = pod.update(&order, &["b"; 10]).await.unwrap();
+        assert_eq!(shop.settled(&mut pod).await, [order]);
+    }
+}
+
+#[tokio::test]
+async fn an_update_is_undone_if_nobody_knows_whether_it_has_its_pieces() {
+    for shop in Shop::each().await {
+        let mut pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        shop.stock()
+            .fail_reserves(repeat_n(Some(Fault::Lost), ATTEMPTS));
+        let status = pod.update(&order, &["b"]).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(shop.settled(&mut pod).await, [order]);
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_has_replaced_the_order_succeeds_and_puts_back_the_rest_later() {
+    for shop in Shop::each().await {
+        let pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        let faults = [None]
+            .into_iter()
+            .chain(repeat_n(Some(Fault::Unserved), ATTEMPTS));
+        shop.stock().fail_reserves(faults);
+        let order = pod.update(&order, &["b"]).await.unwrap();
+        assert_eq!(
+            pod.orders().await,
+            slice::from_ref(&order),
+            "visible meanwhile"
+        );
+        let mut other = shop.pod(RECONCILING).await;
+        assert_eq!(shop.settled(&mut other).await, [order]);
+    }
+}
+
+#[tokio::test]
+async fn an_update_whose_pod_crashes_is_undone_by_another_pod() {
+    for shop in Shop::each().await {
+        let pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        shop.stock().fail_reserves([Some(Fault::Held)]);
+        let update = updating(&pod, &order, &["b"]);
+        shop.stock().until_held().await;
+        pod.crash();
+        update.await.unwrap().unwrap_err();
+        shop.stock().let_go().await;
+        assert_eq!(shop.stock().left("b"), 9);
+        let mut other = shop.pod(RECONCILING).await;
+        assert_eq!(shop.settled(&mut other).await, [order]);
+    }
+}
+
+#[tokio::test]
+async fn of_two_updates_at_once_the_later_one_is_aborted() {
+    for shop in Shop::each().await {
+        let mut pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        shop.stock().fail_reserves([Some(Fault::Held)]);
+        let first = updating(&pod, &order, &["b"]);
+        shop.stock().until_held().await;
+        let status = pod.update(&order, &["a", "b"]).await.unwrap_err();
+        assert_eq!(status.code(), Code::Aborted);
+        shop.stock().let_go().await;
+        let order = first.await.unwrap().unwrap();
+        assert_eq!(shop.settled(&mut pod).await, [order]);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_ends_an_update() {
+    for shop in Shop::each().await {
+        let mut pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        shop.stock().fail_reserves([Some(Fault::Held)]);
+        let update = updating(&pod, &order, &["b"]);
+        shop.stock().until_held().await;
+        pod.delete(&order).await.unwrap();
+        shop.stock().let_go().await;
+        assert_eq!(update.await.unwrap().unwrap_err().code(), Code::NotFound);
+        assert!(shop.settled(&mut pod).await.is_empty());
+    }
+}
