@@ -9,12 +9,12 @@ readonly programs=(grpc-fcgi-proxy user order frontend)
 fill_image() {
   local program
   rm -rf "$image"
-  install -d -m 755 "$image/bin" "$image/php" "$image/envoy"
+  install -d -m 755 "$image/bin" "$image/php"
   for program in "${programs[@]}"; do
     install -m 755 "$program_folder/$program" "$image/bin/"
   done
   cp -R "$root/php/." "$image/php/"
-  chmod -R u=rwX,go=rX "$image/php"
-  install -m 644 "$root"/deploy/envoy/*.yaml "$image/envoy/"
+  cp -R "$root/deploy/envoy" "$image/"
+  chmod -R u=rwX,go=rX "$image/php" "$image/envoy"
   install -m 644 "$root/deploy/statsd/statsd.yaml" "$image/"
 }

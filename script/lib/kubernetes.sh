@@ -63,6 +63,21 @@ stringData:
 END
 }
 
+# key_secret KEY: prints the Secret of the key with which clients of the ingress may write: for Envoy, and by itself.
+key_secret() {
+  cat <<END
+apiVersion: v1
+kind: Secret
+metadata:
+  name: ingress-key
+  labels: {app: ingress, app.kubernetes.io/part-of: grpc-fcgi-proxy}
+stringData:
+  key: $1
+  keys.yaml: |
+$(keys_file "$1" | sed 's/^/    /')
+END
+}
+
 # need_kubernetes_validate: $python is a Python with kubernetes-validate and PyYAML.
 need_kubernetes_validate() {
   local home=$cache/kubernetes-validate-$kubernetes_validate_version

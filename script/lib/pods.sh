@@ -35,6 +35,7 @@ hosts() {
   local pod
   echo 127.0.0.1 localhost
   [ -z "${address_of[jaeger]:-}" ] || echo "${address_of[jaeger]} jaeger-collector"
+  [ -z "${address_of[prometheus]:-}" ] || echo "${address_of[prometheus]} prometheus"
   [ -z "${password_of[$1]:-}" ] || echo "${address_of[postgresql]} postgresql"
   for pod in "${pods[@]}"; do
     echo "${address_of[$pod]} ${app_of[$pod]} $pod"
@@ -45,7 +46,7 @@ hosts() {
 # it starts.
 make_mount_points() {
   local point
-  for point in /etc/envoy /etc/certs; do
+  for point in /etc/envoy /etc/certs /etc/keys; do
     [ -d "$point" ] || { mkdir "$point" && echo "$point" >>"$state/mount-points"; }
   done
   mkdir -p /etc/netns
@@ -69,8 +70,7 @@ make_pod() {
   local pod=$1 app=${app_of[$1]} home=$state/pods/$1
   install -d -m 755 "$home" "$home/etc" "$home/etc/envoy"
   hosts "$app" >"$home/etc/hosts"
-  install -m 644 "$image/envoy/$app.yaml" "$home/etc/envoy/envoy.yaml"
-  install -m 644 "$image"/envoy/{certificate,authority}.yaml "$home/etc/envoy/"
+  install -m 644 "$image/envoy/$app"/* "$image"/envoy/{certificate,authority}.yaml "$home/etc/envoy/"
   mount_secret "$state/certs/$app" "$home/etc/certs"
   ln -sfn "$home/etc" "/etc/netns/$prefix$pod"
   add_namespace "$pod" "${address_of[$pod]}"
@@ -94,8 +94,9 @@ mount_secret() {
   done
 }
 
+# None but Envoy, which has the clients' keys.
 programs_of_ingress() {
-  :
+  mount_secret "$state/keys" "$state/pods/$1/etc/keys"
 }
 
 programs_of_frontend() {
@@ -124,6 +125,7 @@ programs_of_item() {
     --define "opcache.preload=$image/php/item/preload.php"
   write_start "$1" grpc-fcgi-proxy "$prefix$1" "$image/bin/grpc-fcgi-proxy" --address 127.0.0.1:9090 \
     --aux-address 127.0.0.1:11111 --fastcgi tcp://127.0.0.1:9000 "${workers[@]}" --max-stream-wait 1s --connection-share 100 \
+    --max-calls 4096 --rest \
     --status-path /status --status-fastcgi tcp://127.0.0.1:9001 \
     --aux-path "/healthz=$image/php/item/healthz.php" --descriptor-set "$image/php/generated/descriptor-set.binpb" \
     "$image/php/item/index.php"
@@ -147,7 +149,7 @@ workers_of_item() {
 # Forwards the machine's localhost:PORT to the ingress.
 make_localhost() {
   install -d -m 755 "$state/pods/localhost"
-  write_start localhost socat "" socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,backlog=1024,max-children=1000" \
+  write_start localhost socat "" socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork,backlog=1024,max-children=2000" \
     "TCP:${address_of[ingress-1]}:8080,nodelay"
 }
 

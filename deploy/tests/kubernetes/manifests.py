@@ -13,7 +13,7 @@ OVERLAYS = {
     for path in pathlib.Path(os.environ["MANIFESTS"]).glob("*.yaml")
 }
 APPS = ["ingress", "frontend", "user", "order", "item"]
-# The only permitted caller of each app that has one. The tests of the mesh call with certificates of the same callers.
+# The permitted callers of each app that has any. The tests of the mesh call with certificates of the same callers.
 CALLERS = json.loads((pathlib.Path(__file__).parents[1] / "callers.json").read_text())
 
 

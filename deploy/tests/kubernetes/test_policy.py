@@ -229,12 +229,12 @@ class EveryApp(Case):
 
         self.each(self.apps(), check)
 
-    def test_admits_only_its_permitted_caller(self):
+    def test_admits_only_its_permitted_callers(self):
         def check(overlay, app, spec):
             allowed = named(overlay, "NetworkPolicy", app)["spec"]["ingress"]
             sources = [source for rule in allowed for source in rule.get("from", [])]
             if app in CALLERS:
-                self.assertEqual(sources, [{"podSelector": {"matchLabels": {"app": CALLERS[app]}}}])
+                self.assertEqual(sources, [{"podSelector": {"matchLabels": {"app": caller}}} for caller in CALLERS[app]])
             self.assertEqual([rule["ports"] for rule in allowed], [[{"port": 8080, "protocol": "TCP"}]])
 
         self.each(self.apps(), check)
@@ -257,7 +257,7 @@ class ResidentWorkers(Case):
 
     def test_leave_workers_for_their_successors_and_for_calls_by_themselves(self):
         def check(spec, found):
-            flags = dict(flag.split("=", 1) for flag in found["grpc-fcgi-proxy"]["args"] if flag.startswith("--"))
+            flags = dict(flag.split("=", 1) for flag in found["grpc-fcgi-proxy"]["args"] if "=" in flag)
             used = int(flags["--resident-workers"]) + int(flags["--max-exchanges"]) + 1
             self.assertEqual(used, pool_setting("pm.max_children"))
             self.assertEqual(pool_setting("request_terminate_timeout"), 0)

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 
-/// The only permitted caller of each app that has one: caller and callee.
+/// The permitted calls: caller and callee.
 pub(crate) fn permitted() -> Vec<(String, String)> {
-    let callers: BTreeMap<String, String> =
+    let callers: BTreeMap<String, Vec<String>> =
         serde_json::from_str(include_str!("../callers.json")).unwrap();
     callers
         .into_iter()
-        .map(|(callee, caller)| (caller, callee))
+        .flat_map(|(callee, callers)| {
+            callers
+                .into_iter()
+                .map(move |caller| (caller, callee.clone()))
+        })
         .collect()
 }

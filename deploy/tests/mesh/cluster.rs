@@ -85,7 +85,8 @@ fn should_connect(from: &str, to: &str, port: u16) -> bool {
     };
     match (to, port) {
         ("ingress", 8080) | ("prometheus", 9090) | ("jaeger", 16686) | ("grafana", 3000) => {
-            from == STRANGER || (from == "grafana" && OBSERVERS.contains(&to))
+            let observes = from == "grafana" && OBSERVERS.contains(&to);
+            from == STRANGER || observes || (from == "frontend" && to == "prometheus")
         }
         ("postgresql", 5432) => ["user", "order", "item"].contains(&from),
         ("jaeger", 9411) => is_app(from),

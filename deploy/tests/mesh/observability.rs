@@ -26,9 +26,13 @@ fn the_readme_contains_the_four_queries() {
     }
 }
 
-/// The series that a query returns, under load.
+/// The series that a query returns, under load: calls of every permitted caller.
 pub(crate) fn ask(query: &str) -> Vec<Value> {
     report();
+    for path in ["v1/users", "v1/orders", "v1/items"] {
+        let url = index_url().replace("index", path);
+        assert_eq!(curl(&url, &[]).0, 200, "{path}");
+    }
     let url = format!("{}/api/v1/query", observer("prometheus"));
     let parameter = format!("query={query}");
     let (status, body) = curl_with(&["--get", "--data-urlencode", &parameter], &url);
