@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use http::Uri;
+use http::{Uri, uri::Authority};
 use tonic::transport::{Channel, Endpoint};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -19,13 +19,28 @@ pub struct Peer(Uri);
 impl Peer {
     /// Returns a channel that connects on first use, and reconnects as needed.
     pub fn channel(&self) -> Channel {
+        self.endpoint().connect_lazy()
+    }
+
+    /// Returns the same with requests that name another authority, by which an Envoy at the address routes them.
+    pub fn channel_to(&self, authority: Authority) -> Channel {
+        let mut origin = self.0.clone().into_parts();
+        origin.authority = Some(authority);
+        let endpoint = self.endpoint();
+        // A URI with all of its parts is always valid.
+        match Uri::from_parts(origin) {
+            Ok(origin) => endpoint.origin(origin).connect_lazy(),
+            Err(_) => endpoint.connect_lazy(),
+        }
+    }
+
+    fn endpoint(&self) -> Endpoint {
         Endpoint::from(self.0.clone())
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
             .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
             .http2_max_header_list_size(MAX_HEADERS)
             .tcp_nodelay(true)
-            .connect_lazy()
     }
 }
 

@@ -30,6 +30,7 @@ use uuid::Uuid;
 use crate::{
     peers::{PeerError, Peers},
     report,
+    shop::{self, Mesh},
 };
 
 /// The status in the log and the metrics of a request that the client aborted.
@@ -37,6 +38,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 pub(crate) fn router(
     peers: Peers,
+    mesh: Mesh,
     timeout: Duration,
     registry: Registry,
 ) -> Result<Router, prometheus::Error> {
@@ -50,16 +52,17 @@ pub(crate) fn router(
     // The frontend is healthy without its peers: a restart would not bring them back.
     let check = async || Ok::<_, Infallible>(());
     let admin = admin::router(registry, check).method_not_allowed_fallback(method_not_allowed);
-    let report = Router::new()
+    let pages = Router::new()
         .route("/", get(index.clone()))
         .route("/index", get(index))
-        .fallback(no_such_path)
+        .merge(shop::router(mesh))
+        .fallback(async || no_such_path())
         .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(metrics, observe));
-    Ok(report.merge(admin))
+    Ok(pages.merge(admin))
 }
 
-async fn no_such_path() -> Response {
+pub(crate) fn no_such_path() -> Response {
     refused(StatusCode::NOT_FOUND, "NOT_FOUND", "no such path")
 }
 
@@ -83,7 +86,7 @@ fn pretty(report: Vec<report::ReportEntry>) -> Response {
     }
 }
 
-fn refused(status: StatusCode, code: &str, message: &str) -> Response {
+pub(crate) fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     let error = json!({ "error": { "code": code, "message": message } });
     (status, Json(error)).into_response()
 }

@@ -1,14 +1,16 @@
-//! Reports all users with their orders, as JSON over HTTP/1.1.
+//! Reports all users with their orders, as JSON over HTTP/1.1, and serves the pages of the shop.
 //!
-//! `http` serves the paths, `report` builds the report, and `peers` calls the user and order services. The common base
-//! of the services is `chassis`.
+//! `http` serves the paths, `report` builds the report, `peers` calls the user and order services, and `shop` contains the
+//! pages. The common base of the services is `chassis`.
 
 mod http;
 mod peers;
 mod report;
+mod shop;
 
 use std::time::Duration;
 
+use axum::http::uri::Authority;
 use chassis::{
     admin,
     channel::Peer,
@@ -20,9 +22,13 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::peers::Peers;
+use crate::{
+    peers::Peers,
+    shop::{Mesh, Sources},
+};
 
-/// The frontend of the sample application: reports all users with their orders, as JSON over HTTP.
+/// The frontend of the sample application: reports all users with their orders, as JSON over HTTP, and serves the pages
+/// /shop and /shop/mesh.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "frontend", version)]
 pub struct Config {
@@ -37,6 +43,14 @@ pub struct Config {
     /// How long a request may take, including the calls made for it
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     timeout: Duration,
+
+    /// Name of Prometheus in the mesh, for the map in /shop/mesh: what a call to the endpoint has as its authority
+    #[arg(long, value_name = "NAME", default_value = "prometheus")]
+    prometheus_authority: Authority,
+
+    /// Address of the administration interface of the pod's Envoy, which the map is read from without Prometheus
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8001")]
+    envoy_admin: Peer,
 }
 
 /// The service cannot start.
@@ -62,7 +76,11 @@ pub async fn run(
 ) -> Result<(), FrontendError> {
     let registry = admin::registry()?;
     let peers = Peers::new(config.endpoint.channel());
-    let router = http::router(peers, config.timeout, registry)?;
+    let mesh = Mesh::new(Sources {
+        prometheus: config.endpoint.channel_to(config.prometheus_authority),
+        envoy: config.envoy_admin.channel(),
+    });
+    let router = http::router(peers, mesh, config.timeout, registry)?;
     tracing::info!(address = %config.listen.address, endpoint = %config.endpoint, "serving");
     let drain = config.listen.drain_timeout;
     listen::serve(listener, Protocol::Http1, router, stop, drain).await;

@@ -1,0 +1,186 @@
+//! The map by the Envoy of this pod: the calls that it carries. Its counters begin with its start, so a rate is the
+//! difference of two answers.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tokio::time::Instant;
+use tonic::transport::Channel;
+
+use super::{
+    map::{Edge, Map, Origin, ratio},
+    source::{Source, SourceError},
+};
+
+const WINDOW_SECONDS: u32 = 60;
+/// Selects the statistics of the calls to other apps, and of those from ingress.
+const FILTER: &str = concat!(
+    r"^(cluster\.[^.]+\.(upstream_rq_(total|5xx|time)|membership_(healthy|total))",
+    r"|http\.inbound\.downstream_rq_(completed|5xx|time))$",
+);
+/// Clusters that are no apps.
+const NO_APPS: [&str; 4] = ["local_service", "local_aux", "jaeger", "prometheus"];
+const THIS_APP: &str = "frontend";
+/// The only app that calls this one.
+const CALLER: &str = "ingress";
+const PERCENTILE: f64 = 95.0;
+
+#[derive(Debug)]
+pub(super) struct Envoy {
+    source: Source,
+    /// What it counted in the last minute, the oldest first, as far as somebody asked.
+    past: VecDeque<(Instant, Counts)>,
+}
+
+/// By caller and callee.
+type Counts = BTreeMap<(String, String), Count>;
+
+/// Of an edge, since the start of Envoy.
+#[derive(Debug, Default, Clone, Copy)]
+struct Count {
+    calls: f64,
+    failed: f64,
+    healthy_pods: Option<f64>,
+    known_pods: Option<f64>,
+    p95_seconds: Option<f64>,
+}
+
+impl Envoy {
+    pub(super) fn new(channel: Channel) -> Self {
+        let name = "Envoy";
+        Self {
+            source: Source { name, channel },
+            past: VecDeque::new(),
+        }
+    }
+
+    pub(super) async fn map(&mut self) -> Result<Map, SourceError> {
+        let query = [("format", "json"), ("filter", FILTER)];
+        let answer: Answer = self.source.get("/stats", &query).await?;
+        Ok(self.note(counts(answer), Instant::now()))
+    }
+
+    /// Compares the counts with the oldest ones of the last minute.
+    fn note(&mut self, counts: Counts, now: Instant) -> Map {
+        let window = Duration::from_secs(WINDOW_SECONDS.into());
+        self.past.retain(|(at, _)| now - *at <= window);
+        // A count that goes back is that of another Envoy.
+        self.past.retain(|(_, past)| {
+            past.iter()
+                .all(|(edge, past)| counts.get(edge).is_some_and(|new| new.calls >= past.calls))
+        });
+        let first = self.past.front();
+        let edges = counts.iter().map(|(edge, count)| {
+            let past = first.and_then(|(at, past)| Some((now - *at, past.get(edge)?)));
+            edge_of(edge, count, past)
+        });
+        let map = Map {
+            source: Origin::Envoy,
+            window_seconds: WINDOW_SECONDS,
+            edges: edges.collect(),
+            ..Map::default()
+        };
+        self.past.push_back((now, counts));
+        map
+    }
+}
+
+fn edge_of((from, to): &(String, String), now: &Count, past: Option<(Duration, &Count)>) -> Edge {
+    let calls = past.map(|(_, past)| now.calls - past.calls);
+    let failed = past.map(|(_, past)| now.failed - past.failed);
+    let seconds = past.map(|(time, _)| time.as_secs_f64());
+    Edge {
+        from: from.clone(),
+        to: to.clone(),
+        calls_per_second: calls.zip(seconds).map(|(calls, seconds)| calls / seconds),
+        error_ratio: ratio(failed, calls),
+        p95_seconds: now.p95_seconds,
+        healthy_pods: now.healthy_pods,
+        known_pods: now.known_pods,
+    }
+}
+
+/// The response of Envoy's `/stats?format=json`.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    stats: Vec<Stat>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Stat {
+    Value { name: String, value: f64 },
+    Histograms { histograms: Histograms },
+}
+
+#[derive(Debug, Deserialize)]
+struct Histograms {
+    supported_quantiles: Vec<f64>,
+    computed_quantiles: Vec<Histogram>,
+}
+
+/// A histogram has a quantile for each of the supported ones.
+#[derive(Debug, Deserialize)]
+struct Histogram {
+    name: String,
+    values: Vec<Quantile>,
+}
+
+/// In milliseconds: of the last five seconds, and since the start. Not set without calls.
+#[derive(Debug, Deserialize)]
+struct Quantile {
+    interval: Option<f64>,
+    cumulative: Option<f64>,
+}
+
+fn counts(answer: Answer) -> Counts {
+    let mut counts = Counts::new();
+    for stat in answer.stats {
+        match stat {
+            Stat::Value { name, value } => {
+                let Some((edge, what)) = parse(&name) else {
+                    continue;
+                };
+                let count = counts.entry(edge).or_default();
+                match what {
+                    "upstream_rq_total" | "downstream_rq_completed" => count.calls = value,
+                    "upstream_rq_5xx" | "downstream_rq_5xx" => count.failed = value,
+                    "membership_healthy" => count.healthy_pods = Some(value),
+                    "membership_total" => count.known_pods = Some(value),
+                    _ => {}
+                }
+            }
+            Stat::Histograms { histograms } => {
+                for (edge, p95) in percentiles(&histograms) {
+                    counts.entry(edge).or_default().p95_seconds = p95;
+                }
+            }
+        }
+    }
+    counts
+}
+
+fn percentiles(
+    histograms: &Histograms,
+) -> impl Iterator<Item = ((String, String), Option<f64>)> + '_ {
+    let mut supported = histograms.supported_quantiles.iter();
+    let place = supported.position(|&quantile| quantile == PERCENTILE);
+    histograms.computed_quantiles.iter().filter_map(move |of| {
+        let quantile = of.values.get(place?)?;
+        let milliseconds = quantile.interval.or(quantile.cumulative);
+        Some((parse(&of.name)?.0, milliseconds.map(|time| time / 1000.0)))
+    })
+}
+
+/// The edge of a statistic, and what it says of it.
+fn parse(name: &str) -> Option<((String, String), &str)> {
+    if let Some(what) = name.strip_prefix("http.inbound.") {
+        return Some(((CALLER.to_owned(), THIS_APP.to_owned()), what));
+    }
+    let (cluster, what) = name.strip_prefix("cluster.")?.split_once('.')?;
+    let is_app = !NO_APPS.contains(&cluster);
+    is_app.then(|| ((THIS_APP.to_owned(), cluster.to_owned()), what))
+}

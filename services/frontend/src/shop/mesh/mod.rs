@@ -1,0 +1,94 @@
+//! The map of the application: pods, the calls of each edge, and the resident workers of item.
+//!
+//! Prometheus knows all of it (`prometheus`). Without Prometheus, the Envoy of this pod knows the calls that it carries
+//! itself (`envoy`). One answer serves all viewers of a second.
+
+mod envoy;
+mod map;
+mod prometheus;
+mod source;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Json,
+    http::{StatusCode, header::CACHE_CONTROL},
+    response::{IntoResponse, Response},
+};
+use tokio::{sync::Mutex, time::Instant};
+
+use crate::http::refused;
+
+use self::{envoy::Envoy, map::Map, prometheus::Prometheus, source::SourceError};
+
+/// How long an answer serves all viewers. A failure, too: a source that is down is not asked more often.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Where the data comes from.
+#[derive(Debug)]
+pub(crate) struct Sources {
+    /// To Prometheus, through the mesh.
+    pub(crate) prometheus: tonic::transport::Channel,
+    /// To the administration interface of this pod's Envoy.
+    pub(crate) envoy: tonic::transport::Channel,
+}
+
+/// Collects the map, at most once a second.
+#[derive(Debug, Clone)]
+pub(crate) struct Mesh(Arc<Mutex<Collector>>);
+
+#[derive(Debug)]
+struct Collector {
+    prometheus: Prometheus,
+    envoy: Envoy,
+    last: Option<(Instant, Result<Map, SourceError>)>,
+}
+
+impl Mesh {
+    pub(crate) fn new(sources: Sources) -> Self {
+        Self(Arc::new(Mutex::new(Collector {
+            prometheus: Prometheus::new(sources.prometheus),
+            envoy: Envoy::new(sources.envoy),
+            last: None,
+        })))
+    }
+
+    /// Viewers that come while the map is collected wait for it.
+    pub(crate) async fn answer(&self) -> Response {
+        let mut collector = self.0.lock().await;
+        let response = match collector.map().await {
+            Ok(map) => Json(map).into_response(),
+            Err(error) => refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "UNAVAILABLE",
+                &error.to_string(),
+            ),
+        };
+        ([(CACHE_CONTROL, "no-store")], response).into_response()
+    }
+}
+
+impl Collector {
+    async fn map(&mut self) -> &Result<Map, SourceError> {
+        let old = self.last.take().filter(|(at, _)| at.elapsed() < FRESH);
+        let last = match old {
+            Some(fresh) => fresh,
+            None => {
+                let map = self.collect().await;
+                (Instant::now(), map)
+            }
+        };
+        &self.last.insert(last).1
+    }
+
+    async fn collect(&mut self) -> Result<Map, SourceError> {
+        match self.prometheus.map().await {
+            Ok(map) => Ok(map),
+            // Usual: Prometheus is an option.
+            Err(without) => {
+                tracing::debug!(error = %without, "no map from Prometheus");
+                self.envoy.map().await
+            }
+        }
+    }
+}
