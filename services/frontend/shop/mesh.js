@@ -7,9 +7,10 @@ import { pauseAfter } from "./retry.js";
 const EVERY = 2_000;
 const PATIENCE = 10_000;
 const SOURCES = {
-  prometheus: "From Prometheus: averages of the last minute, as the Envoy of each caller has counted them. A stream is a call that ends late.",
-  envoy:
-    "Prometheus is not running, so this is what the Envoy of one frontend pod sees: the calls to it, and its own. It does not know the calls between other pods, the pods themselves, and the PHP workers. script/run --observability shows all.",
+  prometheus: () =>
+    "From Prometheus: averages of the last minute, as the callers' Envoys have counted. A stream is a call that takes as long as it lives.",
+  envoy: ({ reason }) =>
+    `${reason}, so this is only what the Envoy of a frontend pod sees: the calls to it, and its own. Calls between other apps, pods and PHP workers are not known. script/run --observability runs Prometheus.`,
 };
 
 let map = null;
@@ -40,7 +41,7 @@ async function refresh() {
 }
 
 function show() {
-  setText(find("#source"), SOURCES[map.source]);
+  setText(find("#source"), SOURCES[map.source](map));
   draw(find("#map"), map);
   const pods = ({ healthy_pods: healthy, known_pods: known }) => (known == null ? "–" : `${healthy} of ${known}`);
   showTable("#edge-rows", map.edges, ({ from, to }) => `${from} ${to}`, (edge) => [

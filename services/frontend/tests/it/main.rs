@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test")]
 
 mod http;
+mod mesh;
+mod pages;
 mod report;
 mod support;

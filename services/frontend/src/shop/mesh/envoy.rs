@@ -184,3 +184,72 @@ fn parse(name: &str) -> Option<((String, String), &str)> {
     let is_app = !NO_APPS.contains(&cluster);
     is_app.then(|| ((THIS_APP.to_owned(), cluster.to_owned()), what))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// After so many calls, of which some failed.
+    fn counted(calls: f64, failed: f64) -> Counts {
+        let stats = json!({ "stats": [
+            { "name": "cluster.user.upstream_rq_total", "value": calls },
+            { "name": "cluster.user.upstream_rq_5xx", "value": failed },
+            { "name": "cluster.local_service.upstream_rq_total", "value": 999 },
+            { "histograms": {
+                "supported_quantiles": [50, 95],
+                "computed_quantiles": [
+                    { "name": "cluster.user.upstream_rq_time", "values": [
+                        { "interval": null, "cumulative": 1.05 }, { "interval": null, "cumulative": 250 },
+                    ] },
+                    { "name": "http.inbound.downstream_rq_time", "values": [
+                        { "interval": null, "cumulative": null }, { "interval": null, "cumulative": null },
+                    ] },
+                ],
+            } },
+        ] });
+        counts(serde_json::from_value(stats).unwrap())
+    }
+
+    /// Calls per second and the ratio of errors of the calls to user.
+    fn rates(map: &Map) -> (Option<f64>, Option<f64>) {
+        let edge = map.edges.iter().find(|edge| edge.to == "user").unwrap();
+        (edge.calls_per_second, edge.error_ratio)
+    }
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[tokio::test]
+    async fn a_rate_is_the_difference_to_the_oldest_answer_of_the_last_minute() {
+        let mut envoy =
+            Envoy::new(tonic::transport::Endpoint::from_static("http://a").connect_lazy());
+        let start = Instant::now();
+        assert_eq!(
+            rates(&envoy.note(counted(100.0, 50.0), start)),
+            (None, None)
+        );
+        let second = envoy.note(counted(120.0, 55.0), start + seconds(10));
+        assert_eq!(rates(&second), (Some(2.0), Some(0.25)));
+        let late = envoy.note(counted(720.0, 55.0), start + seconds(70));
+        assert_eq!(rates(&late), (Some(10.0), Some(0.0)));
+        assert_eq!(envoy.past.len(), 2);
+        let restarted = envoy.note(counted(3.0, 0.0), start + seconds(71));
+        assert_eq!(rates(&restarted), (None, None));
+    }
+
+    #[tokio::test]
+    async fn percentiles_are_in_seconds_and_only_apps_are_edges() {
+        let edges: Vec<_> = counted(1.0, 0.0).into_iter().collect();
+        let edges = edges
+            .iter()
+            .map(|((from, to), count)| (from.as_str(), to.as_str(), count.p95_seconds));
+        let expected = [
+            ("frontend", "user", Some(0.25)),
+            ("ingress", "frontend", None),
+        ];
+        assert!(edges.eq(expected));
+    }
+}

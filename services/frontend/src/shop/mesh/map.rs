@@ -6,6 +6,8 @@ use serde::Serialize;
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Map {
     pub(super) source: Origin,
+    /// Why it is not Prometheus.
+    pub(super) reason: Option<String>,
     /// The rates of edges are averages over at most this time.
     pub(super) window_seconds: u32,
     pub(super) apps: Vec<App>,

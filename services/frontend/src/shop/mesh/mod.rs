@@ -85,9 +85,10 @@ impl Collector {
         match self.prometheus.map().await {
             Ok(map) => Ok(map),
             // Usual: Prometheus is an option.
-            Err(without) => {
-                tracing::debug!(error = %without, "no map from Prometheus");
-                self.envoy.map().await
+            Err(error) => {
+                let map = self.envoy.map().await?;
+                let reason = Some(error.to_string());
+                Ok(Map { reason, ..map })
             }
         }
     }

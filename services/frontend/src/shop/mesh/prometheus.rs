@@ -164,6 +164,7 @@ fn map(samples: Vec<Sample>) -> Map {
         .map(|((app, pod), of)| Workers { app, pod, ..of });
     Map {
         source: Origin::Prometheus,
+        reason: None,
         window_seconds: WINDOW_SECONDS,
         apps: apps.collect(),
         edges: edges.collect(),
