@@ -56,7 +56,7 @@ function makeCard(item, add) {
     "li",
     { class: "card" },
     element("span", { class: "tile", "aria-hidden": "true" }),
-    element("h3"),
+    element("h2"),
     element("p", { class: "description" }),
     element("p", { class: "stock" }),
     element("div", { class: "buy" }, element("span", { class: "price" }), element("button", { type: "button", click: add })),
@@ -68,7 +68,7 @@ function updateCard(card, item, inBasket) {
   const { level, text } = stockOf(item);
   setText(find(".tile", card), [...name][0].toUpperCase());
   find(".tile", card).dataset.hue = [...item.id].reduce((sum, letter) => sum + letter.codePointAt(), 0) % 6;
-  setText(find("h3", card), name);
+  setText(find("h2", card), name);
   setText(find(".description", card), item.description ?? "");
   setText(find(".price", card), priceOf(item));
   showStock(find(".stock", card), level, text);

@@ -32,7 +32,7 @@ export function showRows(parent, values, { key, make, update }) {
     update(row, value);
     return row;
   });
-  for (const row of old.values()) if (!rows.includes(row)) row.remove();
+  for (const row of [...parent.children]) if (!rows.includes(row)) row.remove();
   rows.forEach((row, place) => {
     if (parent.children[place] !== row) parent.insertBefore(row, parent.children[place] ?? null);
   });

@@ -1,7 +1,7 @@
 // A list that is read page by page, and again from time to time.
 
 import { read } from "./api.js";
-import { element, setText } from "./dom.js";
+import { element, find, setText } from "./dom.js";
 import { pauseAfter } from "./retry.js";
 
 const SOON = 800;
@@ -25,7 +25,8 @@ export class PagedList {
     this.previous = element("button", { type: "button", click: () => this.#turn(-1) }, "Previous");
     this.following = element("button", { type: "button", click: () => this.#turn(1) }, "Next");
     this.pager = element("nav", { class: "pager", "aria-label": `Pages of ${field}`, hidden: true }, this.previous, this.following);
-    section.append(this.failure, this.pager);
+    find("h1, h2", section).after(this.failure);
+    section.append(this.pager);
     document.addEventListener("visibilitychange", () => !document.hidden && this.soon());
   }
 

@@ -1,0 +1,93 @@
+// Services that stop and come back, while somebody looks at /shop.
+
+import { randomUUID } from "node:crypto";
+import { test } from "node:test";
+
+import { HTTP_ERRORS, call, cardOf, chooseUser, enterKey, eventually, kill, must, newItem, newUser, notice, open, podsOf, restart } from "./shop.mjs";
+
+const name = (what) => `${what} ${randomUUID().slice(0, 8)}`;
+const DROPPED = /^Failed to load resource: |EventSource/;
+
+test("without order the page says so, and recovers by itself", async (t) => {
+  const item = await newItem(name("steady"), 10);
+  const user = await newUser(name("Patient"));
+  await must("POST", "/v1/orders", { user: user.id, items: [item.id] });
+  const page = await open(t, "/shop", { expected: DROPPED });
+  await chooseUser(page, user.name);
+  const order = page.locator("#orders").getByText(`1 × ${item.name}`);
+  await order.waitFor();
+  const [pod] = podsOf("order");
+  kill(pod, "order");
+  t.after(() => eventually("order is back", async () => (await call("GET", "/v1/orders?page_size=1")).status === 200));
+  try {
+    const failure = page.locator("#orders .failure").filter({ hasText: "Service down" });
+    await failure.waitFor();
+    await order.waitFor();
+    await (await cardOf(page, item.name)).getByRole("button").click();
+    await page.getByRole("button", { name: "Place order" }).click();
+    await enterKey(page);
+    await notice(page, "Service down");
+    await page.locator("#basket").getByText(item.name, { exact: true }).waitFor();
+  } finally {
+    restart(pod, "order");
+  }
+  await page.locator("#orders .failure").waitFor({ state: "hidden" });
+  await page.getByRole("button", { name: "Place order" }).click();
+  await notice(page, "Order placed");
+});
+
+test("without item the stock is reconnecting, and live again by itself", async (t) => {
+  const item = await newItem(name("quiet"), 10);
+  const page = await open(t, "/shop", { expected: DROPPED });
+  const card = await cardOf(page, item.name);
+  await page.getByRole("status").getByText("live", { exact: true }).waitFor();
+  const pods = podsOf("item");
+  for (const pod of pods) kill(pod, "grpc-fcgi-proxy");
+  try {
+    await page.getByRole("status").getByText("reconnecting").waitFor();
+    await card.getByText("10 in stock").waitFor();
+  } finally {
+    for (const pod of pods) restart(pod, "grpc-fcgi-proxy");
+  }
+  await page.getByRole("status").getByText("live", { exact: true }).waitFor();
+  await eventually("item is back", async () => (await call("GET", "/v1/items?page_size=1")).status === 200);
+  await must("PATCH", `/v1/items/${item.id}?update_mask=quantity`, { quantity: 4 });
+  await card.getByText("Only 4 left").waitFor();
+});
+
+test("without a connection there is no answer, and then there is", async (t) => {
+  const user = await newUser(name("Remote"));
+  const page = await open(t, "/shop", { expected: DROPPED });
+  await page.locator("#users .choices li").first().waitFor();
+  await page.context().setOffline(true);
+  await chooseUser(page, user.name).catch(() => {});
+  await page.locator("#users .choices li").first().getByRole("radio").check();
+  await page.locator("#orders .failure").filter({ hasText: "No answer" }).waitFor();
+  await page.context().setOffline(false);
+  await page.locator("#orders .failure").waitFor({ state: "hidden" });
+});
+
+test("a flood of writes is refused, and the page says so", async (t) => {
+  const item = await newItem(name("wanted"), 10_000);
+  const user = await newUser(name("Hasty"));
+  const page = await open(t, "/shop", { expected: HTTP_ERRORS });
+  await page.getByRole("button", { name: "Enter key" }).click();
+  await enterKey(page);
+  await chooseUser(page, user.name);
+  await (await cardOf(page, item.name)).getByRole("button").click();
+  let flooding = true;
+  t.after(() => (flooding = false));
+  const flood = async () => {
+    while (flooding) await call("DELETE", "/v1/orders/none");
+  };
+  const floods = Array.from({ length: 8 }, flood);
+  await eventually("Too many requests", async () => {
+    // Until the flood has taken all, the order is placed.
+    if (!(await page.locator("#basket form").isVisible())) await (await cardOf(page, item.name)).getByRole("button").click();
+    await page.getByRole("button", { name: "Place order" }).click();
+    return page.getByRole("alert").getByText("Too many requests").isVisible();
+  });
+  flooding = false;
+  await Promise.all(floods);
+  await must("GET", "/v1/items?page_size=1");
+});
