@@ -75,6 +75,14 @@ impl CallContext {
         self.deadline
     }
 
+    /// Waits for a future; `None` if the deadline expires first.
+    pub async fn in_time<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        match self.deadline {
+            None => Some(future.await),
+            Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
+        }
+    }
+
     /// The trace headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers

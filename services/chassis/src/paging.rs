@@ -85,7 +85,8 @@ impl PageRequest {
             .unwrap_or_default()
     }
 
-    fn token(&self, after: &str) -> String {
+    /// Returns the token of a page of the same list that begins after `after`.
+    pub fn token(&self, after: &str) -> String {
         let json = serde_json::json!({ "v": VERSION, "list": self.list, "after": after });
         URL_SAFE_NO_PAD.encode(json.to_string())
     }

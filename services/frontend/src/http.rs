@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use axum::{
     Extension, Json, Router,
     extract::{MatchedPath, Request, State},
-    http::{HeaderValue, Method, StatusCode, header::CONTENT_TYPE},
+    http::{HeaderValue, Method, StatusCode},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
@@ -28,8 +28,8 @@ use tonic::Code;
 use uuid::Uuid;
 
 use crate::{
+    index::Index,
     peers::{PeerError, Peers},
-    report,
     shop::{self, Mesh},
 };
 
@@ -43,11 +43,9 @@ pub(crate) fn router(
     registry: Registry,
 ) -> Result<Router, prometheus::Error> {
     let metrics = Arc::new(HttpMetrics::new(&registry)?);
-    let index = async move |Extension(context): Extension<CallContext>| {
-        let report = report::collect(&peers, &context.clone().within(timeout)).await;
-        report
-            .map(pretty)
-            .map_err(|error| peer_failed(error, &context))
+    let index = Arc::new(Index::new(peers, timeout));
+    let index = async move |parameters, Extension(context): Extension<CallContext>| {
+        index.serve(parameters, context).await
     };
     // The frontend is healthy without its peers: a restart would not bring them back.
     let check = async || Ok::<_, Infallible>(());
@@ -75,23 +73,12 @@ async fn method_not_allowed() -> Response {
     )
 }
 
-fn pretty(report: Vec<report::ReportEntry>) -> Response {
-    match serde_json::to_string_pretty(&report) {
-        Ok(json) => ([(CONTENT_TYPE, "application/json")], json + "\n").into_response(),
-        Err(error) => {
-            tracing::error!(%error, "cannot encode the report");
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            refused(status, "INTERNAL", "cannot encode the report")
-        }
-    }
-}
-
 pub(crate) fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     let error = json!({ "error": { "code": code, "message": message } });
     (status, Json(error)).into_response()
 }
 
-fn peer_failed(error: PeerError, context: &CallContext) -> Response {
+pub(crate) fn peer_failed(error: PeerError, context: &CallContext) -> Response {
     let PeerError { peer, status } = error;
     tracing::warn!(
         peer,

@@ -1,9 +1,11 @@
 //! Reports all users with their orders, as JSON over HTTP/1.1, and serves the pages of the shop.
 //!
-//! `http` serves the paths, `report` builds the report, `peers` calls the user and order services, and `shop` contains the
-//! pages. The common base of the services is `chassis`.
+//! `http` routes, `index` serves the report within the limits of `extent`, `report` builds it, `peers` calls the user and
+//! order services, and `shop` contains the pages. The common base of the services is `chassis`.
 
+mod extent;
 mod http;
+mod index;
 mod peers;
 mod report;
 mod shop;

@@ -1,21 +1,14 @@
-//! The clients of the user and order services. They read lists to the last page.
+//! The clients of the user and order services.
 
 use chassis::context::CallContext;
 use proto::{
     order::{
-        GetOrderDetailResponse, ListOrderDetailsRequest, order_service_client::OrderServiceClient,
+        ListOrderDetailsRequest, ListOrderDetailsResponse, order_service_client::OrderServiceClient,
     },
-    user::{ListUsersRequest, User, user_service_client::UserServiceClient},
+    user::{ListUsersRequest, ListUsersResponse, user_service_client::UserServiceClient},
 };
 use thiserror::Error;
 use tonic::{Status, transport::Channel};
-
-/// The maximum that the services allow.
-const PAGE_SIZE: i32 = 1000;
-/// Limits the users, and the orders, that a report holds in memory.
-const MAX_LISTED: usize = 100_000;
-/// Bytes in a page. A single order may exceed the usual 4 MiB, as the descriptions of its items can be long.
-const MAX_PAGE: usize = 16 << 20;
 
 /// A call to a peer failed.
 #[derive(Debug, Error)]
@@ -37,80 +30,65 @@ pub(crate) struct Peers {
 impl Peers {
     pub(crate) fn new(channel: Channel) -> Self {
         let users = UserServiceClient::new(channel.clone());
-        let orders = OrderServiceClient::new(channel).max_decoding_message_size(MAX_PAGE);
+        let orders = OrderServiceClient::new(channel);
         Self { users, orders }
     }
 
-    /// Returns all users, sorted by id.
-    pub(crate) async fn users(&self, context: &CallContext) -> Result<Vec<User>, PeerError> {
-        let mut users = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let page = ListUsersRequest {
-                page_size: PAGE_SIZE,
-                page_token,
-            };
-            let mut client = self.users.clone();
-            let answer = context
-                .call(page, async move |request| client.list_users(request).await)
-                .await
-                .map_err(user)?;
-            users.extend(answer.users);
-            within_limit(users.len()).map_err(user)?;
-            page_token = answer.next_page_token;
-            if page_token.is_empty() {
-                return Ok(users);
-            }
+    /// The same, with a limit on the bytes of a response: a longer one is OUT_OF_RANGE.
+    pub(crate) fn limited(&self, bytes: usize) -> Self {
+        let Self { users, orders } = self.clone();
+        Self {
+            users: users.max_decoding_message_size(bytes),
+            orders: orders.max_decoding_message_size(bytes),
         }
     }
 
-    /// Returns all orders with their items, sorted by id.
+    /// Returns a page of users, sorted by id.
+    pub(crate) async fn users(
+        &self,
+        context: &CallContext,
+        size: usize,
+        page_token: String,
+    ) -> Result<ListUsersResponse, PeerError> {
+        let page = ListUsersRequest {
+            page_size: page_size(size),
+            page_token,
+        };
+        let mut client = self.users.clone();
+        let call = context.call(page, async move |request| client.list_users(request).await);
+        let failed = |status| PeerError {
+            peer: "user",
+            status,
+        };
+        call.await.map_err(failed)
+    }
+
+    /// Returns a page of the orders of one user, or of all users if `user` is empty, with their items, sorted by id.
     pub(crate) async fn orders(
         &self,
         context: &CallContext,
-    ) -> Result<Vec<GetOrderDetailResponse>, PeerError> {
-        let mut orders = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let page = ListOrderDetailsRequest {
-                user: String::new(),
-                page_size: PAGE_SIZE,
-                page_token,
-            };
-            let mut client = self.orders.clone();
-            let answer = context
-                .call(page, async move |request| {
-                    client.list_order_details(request).await
-                })
-                .await
-                .map_err(order)?;
-            orders.extend(answer.details);
-            within_limit(orders.len()).map_err(order)?;
-            page_token = answer.next_page_token;
-            if page_token.is_empty() {
-                return Ok(orders);
-            }
-        }
+        user: &str,
+        size: usize,
+        page_token: String,
+    ) -> Result<ListOrderDetailsResponse, PeerError> {
+        let page = ListOrderDetailsRequest {
+            user: user.to_owned(),
+            page_size: page_size(size),
+            page_token,
+        };
+        let mut client = self.orders.clone();
+        let call = context.call(page, async move |request| {
+            client.list_order_details(request).await
+        });
+        let failed = |status| PeerError {
+            peer: "order",
+            status,
+        };
+        call.await.map_err(failed)
     }
 }
 
-fn user(status: Status) -> PeerError {
-    PeerError {
-        peer: "user",
-        status,
-    }
-}
-
-fn order(status: Status) -> PeerError {
-    PeerError {
-        peer: "order",
-        status,
-    }
-}
-
-fn within_limit(count: usize) -> Result<(), Status> {
-    if count > MAX_LISTED {
-        return Err(Status::resource_exhausted("too many for one report"));
-    }
-    Ok(())
+/// Far below the maximum of the type.
+fn page_size(rows: usize) -> i32 {
+    i32::try_from(rows).unwrap_or(i32::MAX)
 }

@@ -51,7 +51,13 @@ async fn the_frontend_is_healthy_without_its_peers_and_counts_requests_by_known_
         (health.status().as_u16(), health.body().as_str()),
         (200, "OK")
     );
-    for path in ["/", "/index", "/index?x=1", "/nothing", "/something"] {
+    for path in [
+        "/",
+        "/index",
+        "/index?page_size=1",
+        "/nothing",
+        "/something",
+    ] {
         get(address, path).await;
     }
     let metrics = get(address, "/metrics").await.into_body();

@@ -148,7 +148,7 @@ async fn users_and_orders_are_fetched_concurrently() {
 #[tokio::test]
 async fn a_page_of_many_orders_needs_one_call() {
     let mut scenario = scenario();
-    scenario.details = vec![order("a", "2", &["x"], &[]); 1000];
+    scenario.details = vec![order("a", "2", &["x"], &[]); 100];
     let fixture = Fixture::new(scenario, &[]).await;
     assert_eq!(get(fixture.service.address, "/").await.status(), 200);
     let calls = fixture.fakes.calls.take().into_iter();
@@ -156,20 +156,6 @@ async fn a_page_of_many_orders_needs_one_call() {
     methods.sort_unstable();
     assert_eq!(methods, ["ListOrderDetails", "ListUsers"]);
     fixture.stop().await;
-}
-
-#[tokio::test]
-async fn too_many_orders_for_a_report_are_an_error() {
-    let scenario = Scenario {
-        details: vec![order("a", "2", &[], &[]); 100_001],
-        page: 1000,
-        ..scenario()
-    };
-    let expected = json!({ "error": {
-        "peer": "order", "code": "RESOURCE_EXHAUSTED", "message": "too many for one report",
-    } });
-    let answer = error(scenario, &["--timeout", "60s"]).await;
-    assert_eq!(answer, (503, expected));
 }
 
 async fn error(scenario: Scenario, more: &[&str]) -> (u16, Value) {

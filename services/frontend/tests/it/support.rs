@@ -7,14 +7,11 @@ use frontend::{Config, FrontendError, run};
 use http::HeaderMap;
 use proto::{
     order::{
-        CreateOrderRequest, DeleteOrderRequest, GetOrderDetailRequest, GetOrderDetailResponse,
-        GetOrderRequest, ListOrderDetailsRequest, ListOrderDetailsResponse, ListOrdersRequest,
-        ListOrdersResponse, Order,
+        GetOrderDetailResponse, ListOrderDetailsRequest, ListOrderDetailsResponse,
         order_service_server::{OrderService, OrderServiceServer},
     },
     user::{
-        CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, ListUsersResponse,
-        User,
+        ListUsersRequest, ListUsersResponse, User,
         user_service_server::{UserService, UserServiceServer},
     },
 };
@@ -102,22 +99,6 @@ impl UserService for Fakes {
             next_page_token,
         }))
     }
-
-    async fn create_user(&self, _: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn get_user(&self, _: Request<GetUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn delete_user(&self, _: Request<DeleteUserRequest>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn update_user(&self, _: Request<User>) -> Result<Response<User>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
 }
 
 #[tonic::async_trait]
@@ -143,42 +124,6 @@ impl OrderService for Fakes {
             details,
             next_page_token,
         }))
-    }
-
-    async fn list_orders(
-        &self,
-        _: Request<ListOrdersRequest>,
-    ) -> Result<Response<ListOrdersResponse>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn get_order_detail(
-        &self,
-        _: Request<GetOrderDetailRequest>,
-    ) -> Result<Response<GetOrderDetailResponse>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn create_order(
-        &self,
-        _: Request<CreateOrderRequest>,
-    ) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn get_order(&self, _: Request<GetOrderRequest>) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn delete_order(
-        &self,
-        _: Request<DeleteOrderRequest>,
-    ) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not called"))
-    }
-
-    async fn update_order(&self, _: Request<Order>) -> Result<Response<Order>, Status> {
-        Err(Status::unimplemented("not called"))
     }
 }
 

@@ -1,0 +1,54 @@
+//! The report: all users, sorted by id, each with its orders, sorted by id: [`whole`], or page by page ([`page`]).
+//! An incomplete report is an error.
+
+mod json;
+pub(crate) mod page;
+mod position;
+pub(crate) mod whole;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+use tonic::Code;
+
+use crate::peers::PeerError;
+
+/// The rows that one call requests: a decoded message takes many times its size if its orders repeat short items.
+const PAGE_SIZE: usize = 100;
+
+/// A user with its orders. Both are JSON already, so that the length of a report's text limits what it holds.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReportEntry {
+    user: Box<RawValue>,
+    orders: Vec<Box<RawValue>>,
+}
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+pub(crate) enum ReportError {
+    /// A call failed.
+    #[error(transparent)]
+    Peer(PeerError),
+    /// The report, or a message that is read for it, exceeds its extent.
+    #[error("the report is too large")]
+    TooLarge,
+    /// As many reports as may be are being built or sent.
+    #[error("too many reports at once")]
+    Busy,
+    /// The page_token is none of the report's.
+    #[error("invalid page_token")]
+    Token,
+    /// A bug: a row has no JSON.
+    #[error("cannot encode the report: {0}")]
+    Encode(#[from] serde_json::Error),
+}
+
+impl From<PeerError> for ReportError {
+    fn from(error: PeerError) -> Self {
+        match error.status.code() {
+            // How tonic names a message that exceeds the limit. No peer sends it.
+            Code::OutOfRange => Self::TooLarge,
+            _ => Self::Peer(error),
+        }
+    }
+}
