@@ -1,4 +1,5 @@
-//! Tests of the whole application with real Envoys and a real php-fpm, in the pods of `script/run --replicas item=2`.
+//! Tests of the whole application with real Envoys and a real php-fpm, in the pods of `script/run --replicas item=2
+//! --replicas order=2`.
 //!
 //! `script/test` starts those pods and runs these tests one by one, since some end programs that others need. Tests that also
 //! concern the Kubernetes manifests run a second time in the cluster of `script/test-cluster`, and those of `cluster` only there.
@@ -25,4 +26,5 @@ mod pods;
 mod report;
 mod resident;
 mod rotation;
+mod stock;
 mod tracing;

@@ -27,7 +27,7 @@ fn patience() -> Duration {
 
 fn read(path: &str) -> String {
     fs::read_to_string(state(path)).unwrap_or_else(|error| {
-        panic!("{path}: {error}; start the pods: script/run --replicas item=2")
+        panic!("{path}: {error}; start the pods: script/run --replicas item=2 --replicas order=2")
     })
 }
 
@@ -45,6 +45,14 @@ fn column(pod: &str, column: usize) -> String {
     line.and_then(|line| line.split('\t').nth(column))
         .unwrap_or_else(|| panic!("no pod {pod}: {table}"))
         .to_owned()
+}
+
+/// Whether there is such a pod.
+pub(crate) fn exists(pod: &str) -> bool {
+    let table = read("pods.tsv");
+    table
+        .lines()
+        .any(|line| line.split('\t').next() == Some(pod))
 }
 
 pub(crate) fn address(pod: &str) -> String {
@@ -72,12 +80,9 @@ where
     })
 }
 
-/// A channel through the pod's Envoy, as its program opens it.
+/// A channel through the pod's Envoy, as its program opens it: connected at the first call.
 pub(crate) async fn egress() -> Channel {
-    Endpoint::from_static("http://127.0.0.1:7070")
-        .connect()
-        .await
-        .unwrap()
+    Endpoint::from_static("http://127.0.0.1:7070").connect_lazy()
 }
 
 /// The URL of `prometheus` or `jaeger`.
