@@ -28,7 +28,7 @@ pub(crate) struct Aux {
 }
 
 /// Parses the command line and the environment. On an invalid value, prints a hint and exits.
-pub(crate) fn parse<C: CommandFactory + FromArgMatches>(service: &str) -> C {
+pub fn parse<C: CommandFactory + FromArgMatches>(service: &str) -> C {
     let matches = command::<C>(service).get_matches();
     C::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
