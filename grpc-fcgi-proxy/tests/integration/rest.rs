@@ -236,6 +236,23 @@ async fn a_stream_of_requests_is_lines() {
 }
 
 #[tokio::test]
+async fn a_stream_of_requests_without_a_body_is_one_message() {
+    let mut served = serve(&[]).await;
+    let tag = "x".repeat(1500);
+    let path = format!("/v1/shelves/1:chat?size=3&tags={tag}");
+    let accept = ("accept", "text/event-stream");
+    let response = served.get(&path, &[accept]).await;
+    let events = format!(
+        "data: {{\"name\":\"shelves/1\",\"size\":\"3\",\"tags\":[\"{tag}\"]}}\n\nevent: status\ndata: {{\"code\":0,\"message\":\"\"}}\n\n"
+    );
+    assert_eq!(text(&response), events);
+    let response = served.send("GET", "/v1/shelves/1:chat", b"{}").await;
+    assert_eq!(text(&response), "{\"name\":\"shelves/1\"}\n");
+    let response = served.get("/v1/shelves/1:chat?sise=3", &[]).await;
+    assert_eq!(response.status(), 400);
+}
+
+#[tokio::test]
 async fn a_response_is_compressed_if_the_script_asks_and_the_client_accepts() {
     let mut served = serve(&[]).await;
     let path = "/v1/shelves/1";

@@ -20,12 +20,13 @@ use crate::server::front_ends::{codec, encoding};
 /// The query of a stream of requests, in bytes: it is a part of each of its messages, and a message may have three bytes.
 const MAX_QUERY: usize = 1024;
 
-/// Translates a request. A stream is a line for each message.
+/// Translates a request. A stream is a line for each message, and without a body in its rule one message: the path and the query.
 pub(super) fn translate(
     messages: &Messages,
     request: Request<RequestBody>,
 ) -> Result<Request<RequestBody>, Status> {
     let route = messages.found.route();
+    let many = route.client_streaming() && route.request_body() != rest::RequestBody::None;
     let (mut head, body) = request.into_parts();
     let (named, accepted) = (&header::CONTENT_ENCODING, &header::ACCEPT_ENCODING);
     if route.client_streaming() || route.server_streaming() {
@@ -39,7 +40,7 @@ pub(super) fn translate(
             "grpc-timeout is not 1 to 8 digits and a unit: H, M, S, m, u or n",
         ));
     }
-    if route.client_streaming()
+    if many
         && head
             .uri
             .query()
@@ -57,7 +58,7 @@ pub(super) fn translate(
     codec::set_path(&mut head.uri, route.method());
     let messages = messages.clone();
     let body = messages.json.bounded(body);
-    let body = match (route.client_streaming(), route.request_body()) {
+    let body = match (many, route.request_body()) {
         (false, _) => RequestBody::translated(once(one(messages, body, encoding))),
         (true, _) if encoding != NamedEncoding::Identity => {
             return Err(Status::new(
