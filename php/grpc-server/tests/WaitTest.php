@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Grpc\Tests;
 
+use Grpc\Signal;
 use Grpc\Wait;
 use InvalidArgumentException;
 use PHPUnit\Framework\TestCase;
@@ -37,5 +38,22 @@ final class WaitTest extends TestCase
         fclose($stream);
         $this->expectException(InvalidArgumentException::class);
         Wait::readable($stream);
+    }
+
+    public function test_the_time_or_the_stream_ends_a_wait_for_several_things(): void
+    {
+        [$near, $far] = stream_socket_pair(STREAM_PF_UNIX, STREAM_SOCK_STREAM, 0);
+        $signal = new Signal();
+        $signal->raise();
+        self::assertFalse(Wait::first(signal: $signal, seconds: 0.01));
+        self::assertFalse(Wait::first(signal: $signal, stream: $near, seconds: 0.01));
+        fwrite($far, 'x');
+        self::assertTrue(Wait::first(signal: $signal, stream: $near));
+    }
+
+    public function test_a_wait_that_nothing_could_end_is_refused(): void
+    {
+        $this->expectException(InvalidArgumentException::class);
+        Wait::first(signal: new Signal());
     }
 }
