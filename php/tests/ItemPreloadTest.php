@@ -4,10 +4,15 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use Google\Protobuf\FieldMask;
+use Google\Protobuf\Internal\Message;
+use Google\Type\Money;
 use Grpc\Tests\PhpFpm;
 use Grpc\Tests\Runtime;
+use Item\CreateItemRequest;
 use Item\GetItemRequest;
 use Item\Item;
+use Item\UpdateItemRequest;
 use PHPUnit\Framework\TestCase;
 
 /** The item application, preloaded by php-fpm. */
@@ -46,6 +51,20 @@ final class ItemPreloadTest extends TestCase
         }
     }
 
+    public function test_a_call_that_writes_loads_no_classes_or_descriptors(): void
+    {
+        $item = new Item(['id' => 'new', 'quantity' => 3, 'price' => new Money(['currency_code' => 'EUR'])]);
+        $requests = [
+            'CreateItem' => new CreateItemRequest(['item' => $item]),
+            'UpdateItem' => new UpdateItemRequest(['item' => $item, 'update_mask' => new FieldMask(['paths' => ['price']])]),
+        ];
+        foreach ($requests as $method => $request) {
+            [$fields, , $log] = $this->call($method, $request);
+            self::assertContains('grpc-status: 0', $fields);
+            self::assertStringStartsWith('loaded: loaded.php index.php autoload.php autoload.php constants.php; ', $log);
+        }
+    }
+
     public function test_an_error_carries_its_details(): void
     {
         $fields = $this->get(new GetItemRequest(['id' => '-']))[0];
@@ -56,9 +75,15 @@ final class ItemPreloadTest extends TestCase
     /** @return array{list<string>, string, string} header fields, body and log */
     private function get(GetItemRequest $request): array
     {
+        return $this->call('GetItem', $request);
+    }
+
+    /** @return array{list<string>, string, string} header fields, body and log */
+    private function call(string $method, Message $request): array
+    {
         $message = $request->serializeToString();
         $variables = ['CONTENT_LENGTH' => (string) strlen($message)];
-        $call = $this->phpFpm->call(__DIR__ . '/loaded.php', '/item.ItemService/GetItem', 'unary', $variables);
+        $call = $this->phpFpm->call(__DIR__ . '/loaded.php', "/item.ItemService/$method", 'unary', $variables);
         $call->send($message);
         $call->endInput();
         return [$call->fields(), $call->rest(), trim(str_replace('PHP message: ', '', $call->log))];

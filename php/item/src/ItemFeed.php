@@ -44,12 +44,16 @@ final class ItemFeed
     /**
      * @param Closure(): Services $services
      * @param Closure(): ChangeSource $changes returns a new one
+     * @param float $patienceSeconds how long the database may be unreachable
      */
-    public function __construct(private readonly Closure $services, private readonly Closure $changes)
-    {
+    public function __construct(
+        private readonly Closure $services,
+        private readonly Closure $changes,
+        float $patienceSeconds = self::PATIENCE_SECONDS,
+    ) {
         $this->log = new ChangeLog();
-        $this->listening = new Patience(self::PATIENCE_SECONDS);
-        $this->reading = new Patience(self::PATIENCE_SECONDS);
+        $this->listening = new Patience($patienceSeconds);
+        $this->reading = new Patience($patienceSeconds);
     }
 
     public function join(): void

@@ -33,8 +33,9 @@ final class PostgresqlChanges implements ChangeSource
 
     public function open(): void
     {
-        Schema::of(($this->connection)())->complete();
         $this->listener = self::connect(self::KEEPALIVES . " $this->conninfo");
+        // Behind it: opening this one would hold the worker while the server does not answer.
+        Schema::of(($this->connection)())->complete();
     }
 
     public function await(?ServerCallReader $reader): array
