@@ -28,3 +28,4 @@ mod resident;
 mod rotation;
 mod stock;
 mod tracing;
+mod watchers;
