@@ -57,8 +57,11 @@ final class ChangeLog
     public function since(int $number): array
     {
         $changes = [];
-        for (end($this->changes); ($change = current($this->changes)) !== false && $change[0] > $number; prev($this->changes)) {
-            $changes[key($this->changes)] = $change[1];
+        foreach (array_reverse($this->changes, true) as $id => [$changed, $item]) {
+            if ($changed <= $number) {
+                break;
+            }
+            $changes[$id] = $item;
         }
         return array_reverse($changes, true);
     }

@@ -10,7 +10,6 @@ use Google\Rpc\BadRequest\FieldViolation;
 use Google\Rpc\ErrorInfo;
 use Grpc\StatusException;
 use PDOException;
-use RuntimeException;
 
 use const Grpc\STATUS_ABORTED;
 use const Grpc\STATUS_ALREADY_EXISTS;
@@ -49,12 +48,12 @@ final class Errors
         }
     }
 
-    private static function code(RuntimeException $error): int
+    private static function code(NotFound|AlreadyExists|Outdated $error): int
     {
-        return match ($error::class) {
-            NotFound::class => STATUS_NOT_FOUND,
-            AlreadyExists::class => STATUS_ALREADY_EXISTS,
-            Outdated::class => STATUS_ABORTED,
+        return match (true) {
+            $error instanceof NotFound => STATUS_NOT_FOUND,
+            $error instanceof AlreadyExists => STATUS_ALREADY_EXISTS,
+            $error instanceof Outdated => STATUS_ABORTED,
         };
     }
 

@@ -124,7 +124,7 @@ final class ItemEndpoint extends ItemServiceStub
                     $reader = null;
                 }
             }
-            foreach (Errors::translate(fn (): array => $this->feed->take($watch)) as $item) {
+            foreach (Errors::translate(/** @return list<string> */ fn (): array => $this->feed->take($watch)) as $item) {
                 $writer->writeSerialized($item);
             }
             Errors::translate(fn (): mixed => $this->feed->await($watch, $reader));

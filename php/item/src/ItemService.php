@@ -85,7 +85,12 @@ final class ItemService
     {
         if ($paths === []) {
             // Without presence, an empty text is one that is not set.
-            return array_values(array_filter(self::FIELDS, static fn (string $field): bool => ($item->$field ?? '') !== ''));
+            return array_keys(array_filter([
+                'name' => $item->name !== '',
+                'description' => $item->description !== '',
+                'quantity' => $item->quantity !== null,
+                'price' => $item->price !== null,
+            ]));
         }
         foreach ($paths as $path) {
             if ($path !== '*' && !in_array($path, self::FIELDS, true)) {

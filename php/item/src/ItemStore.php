@@ -111,11 +111,14 @@ final class ItemStore
      * query.
      *
      * @param Closure(): PDOStatement $query
-     * @return list<array<string, mixed>>
+     * @return list<array{
+     *     id: string, name: string, description: string, quantity: int|null, price_currency: string|null,
+     *     price_units: int|null, price_nanos: int|null
+     * }>
      */
     private function rows(Closure $query): array
     {
-        return $this->schema->ensured(function () use ($query): array {
+        return $this->schema->ensured(/** @return list<mixed> */ function () use ($query): array {
             try {
                 return $query()->fetchAll();
             } catch (PDOException $error) {

@@ -31,22 +31,24 @@ final class Patience
     public function failed(PDOException $error): void
     {
         $now = hrtime(true) / 1e9;
+        $since = $this->failingSince ?? $now;
         if ($this->failingSince === null) {
             error_log('database error: ' . $error->getMessage());
+            $this->failingSince = $now;
         }
-        $this->failingSince ??= $now;
         $this->retryAt = $now + self::PAUSE_SECONDS;
-        if (!Database::isUnreachable($error) || $now - $this->failingSince > $this->seconds) {
+        if (!Database::isUnreachable($error) || $now - $since > $this->seconds) {
             $this->error = $error;
+            throw $error;
         }
-        $this->check();
     }
 
     /** @throws PDOException until the next attempt if the last one has failed for good */
     public function check(): void
     {
-        if ($this->error !== null && $this->pause() > 0.0) {
-            throw $this->error;
+        $error = $this->error;
+        if ($error !== null && $this->pause() > 0.0) {
+            throw $error;
         }
     }
 

@@ -43,8 +43,8 @@ final class PostgresqlChanges implements ChangeSource
         $listener = $this->listener ?? throw new ConnectionLost('not open');
         Wait::first($reader, stream: self::socket($listener), seconds: self::SECONDS);
         $ids = [];
-        while (is_array($notification = pg_get_notify($listener, PGSQL_ASSOC))) {
-            $ids[$notification['payload']] = true;
+        while (($notification = pg_get_notify($listener, PGSQL_ASSOC) ?: null) !== null) {
+            $ids[$notification['payload'] ?? ''] = true;
         }
         if (pg_connection_status($listener) !== PGSQL_CONNECTION_OK) {
             throw new ConnectionLost('the connection for notifications is lost');
@@ -64,9 +64,12 @@ final class PostgresqlChanges implements ChangeSource
     private static function connect(string $conninfo): Connection
     {
         $flags = PGSQL_CONNECT_FORCE_NEW | PGSQL_CONNECT_ASYNC;
-        $listener = self::quietly(static fn(): Connection|false => pg_connect($conninfo, $flags));
+        $listener = self::quietly(static fn (): mixed => pg_connect($conninfo, $flags));
+        if (!$listener instanceof Connection) {
+            throw new ConnectionLost('cannot connect for notifications');
+        }
         $end = hrtime(true) / 1e9 + self::CONNECT_SECONDS;
-        while ($listener !== false && ($state = pg_connect_poll($listener)) !== PGSQL_POLLING_OK) {
+        while (($state = pg_connect_poll($listener)) !== PGSQL_POLLING_OK) {
             $left = $end - hrtime(true) / 1e9;
             if ($state === PGSQL_POLLING_FAILED || $left < 0.0) {
                 throw new ConnectionLost('cannot connect for notifications: ' . pg_last_error($listener));
@@ -75,7 +78,7 @@ final class PostgresqlChanges implements ChangeSource
                 ? Wait::readable(self::socket($listener), $left)
                 : Wait::sleep(self::WRITABLE_SECONDS);
         }
-        if ($listener === false || self::quietly(static fn (): mixed => pg_query($listener, 'LISTEN item')) === false) {
+        if (self::quietly(static fn (): mixed => pg_query($listener, 'LISTEN item')) === false) {
             throw new ConnectionLost('cannot listen to notifications');
         }
         return $listener;

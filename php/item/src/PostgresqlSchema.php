@@ -24,11 +24,15 @@ final class PostgresqlSchema extends Schema
     protected function columns(): array
     {
         // Not to_regclass('item'): within a transaction it repeats its result from before the wait for the lock.
-        return $this->database->query(
+        $columns = Query::run(
+            $this->database,
             "SELECT relname || '.' || attname
                 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
                 WHERE relname IN ('item', 'reservation') AND nspname = ANY (current_schemas(false)) AND NOT attisdropped",
-        )->fetchAll(PDO::FETCH_COLUMN);
+            [],
+        );
+        /** @var list<string> */
+        return $columns->fetchAll(PDO::FETCH_COLUMN);
     }
 
     protected function begin(): void

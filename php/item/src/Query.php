@@ -34,6 +34,7 @@ final class Query
      */
     public static function rows(PDO $database, string $statement, array $values): array
     {
+        /** @var list<array<string, mixed>> */
         return self::run($database, $statement, $values)->fetchAll();
     }
 

@@ -53,7 +53,8 @@ final class ReservationStore
                 throw new Outdated("changed since: order/$orderId");
             }
             if ($revision === $order['revision']) {
-                if (array_column($lines, 'quantity', 'item_id') != $quantities) {
+                $reserved = array_column($lines, 'quantity', 'item_id');
+                if (count($reserved) !== count($quantities) || array_diff_assoc($reserved, $quantities) !== []) {
                     throw new Outdated("reserved otherwise at this revision: order/$orderId");
                 }
                 return;
@@ -89,13 +90,17 @@ final class ReservationStore
         // An update that changes nothing locks the row, and returns what others have committed.
         $insert = 'INSERT INTO reservation (order_id, revision) VALUES (?, 0)
             ON CONFLICT (order_id) DO UPDATE SET revision = reservation.revision RETURNING revision, released_at';
-        return Query::rows($this->database, $insert, [$orderId])[0];
+        /** @var list<array{revision: int, released_at: int|null}> $rows */
+        $rows = Query::rows($this->database, $insert, [$orderId]);
+        return $rows[0];
     }
 
     /** @return list<array{item_id: string, quantity: int, taken: int}> */
     private function lines(string $orderId): array
     {
-        return Query::rows($this->database, 'SELECT item_id, quantity, taken FROM reserved_item WHERE order_id = ?', [$orderId]);
+        $query = 'SELECT item_id, quantity, taken FROM reserved_item WHERE order_id = ?';
+        /** @var list<array{item_id: string, quantity: int, taken: int}> */
+        return Query::rows($this->database, $query, [$orderId]);
     }
 
     /**
@@ -154,7 +159,9 @@ final class ReservationStore
             return [];
         }
         $query = 'SELECT id, quantity FROM item WHERE id IN (' . Query::marks($ids) . ") ORDER BY id $this->forUpdate";
-        return array_column(Query::rows($this->database, $query, $ids), 'quantity', 'id');
+        /** @var list<array{id: string, quantity: int|null}> $rows */
+        $rows = Query::rows($this->database, $query, $ids);
+        return array_column($rows, 'quantity', 'id');
     }
 
     /** @param list<array{string, int, int}> $lines */
@@ -163,7 +170,10 @@ final class ReservationStore
         Query::run($this->database, 'DELETE FROM reserved_item WHERE order_id = ?', [$orderId]);
         if ($lines !== []) {
             $marks = implode(', ', array_fill(0, count($lines), '(?, ?, ?, ?)'));
-            $values = array_merge(...array_map(static fn (array $line): array => [$orderId, ...$line], $lines));
+            $values = [];
+            foreach ($lines as [$itemId, $quantity, $taken]) {
+                array_push($values, $orderId, $itemId, $quantity, $taken);
+            }
             Query::run($this->database, "INSERT INTO reserved_item (order_id, item_id, quantity, taken) VALUES $marks", $values);
         }
     }

@@ -28,7 +28,8 @@ final class SqliteChanges implements ChangeSource
         Schema::of(($this->connection)())->complete();
         // Another one if that has created the file.
         $this->database = ($this->connection)();
-        $this->number = Query::rows($this->database, 'SELECT coalesce(max(number), 0) AS last FROM item_change', [])[0]['last'];
+        $query = Query::run($this->database, 'SELECT coalesce(max(number), 0) FROM item_change', []);
+        $this->number = (int) ($query->fetchAll(PDO::FETCH_COLUMN)[0] ?? 0);
     }
 
     public function await(?ServerCallReader $reader): array
@@ -39,9 +40,14 @@ final class SqliteChanges implements ChangeSource
             throw new ConnectionLost('the file has been replaced');
         }
         $query = 'SELECT number, item_id FROM item_change WHERE number > ? ORDER BY number LIMIT ?';
+        /** @var list<array{number: int, item_id: string}> $changes */
         $changes = Query::rows($database, $query, [$this->number, self::MAX_CHANGES]);
-        $this->number = $changes === [] ? $this->number : $changes[count($changes) - 1]['number'];
-        return array_column($changes, 'item_id');
+        $ids = [];
+        foreach ($changes as ['number' => $number, 'item_id' => $id]) {
+            $this->number = $number;
+            $ids[] = $id;
+        }
+        return $ids;
     }
 
     public function close(): void

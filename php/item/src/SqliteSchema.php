@@ -18,11 +18,15 @@ final class SqliteSchema extends Schema
 
     protected function columns(): array
     {
-        return $this->database->query(
+        $columns = Query::run(
+            $this->database,
             "SELECT tables.name || '.' || columns.name
                 FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
                 WHERE tables.type IN ('table', 'view') AND tables.name IN ('item', 'reservation')",
-        )->fetchAll(PDO::FETCH_COLUMN);
+            [],
+        );
+        /** @var list<string> */
+        return $columns->fetchAll(PDO::FETCH_COLUMN);
     }
 
     protected function begin(): void

@@ -25,28 +25,29 @@ final class Transaction
      * @return T
      * @throws PDOException
      */
-    public static function run(PDO $database, Closure $statements): mixed
+    public static function run(PDO $database, Closure $statements, int $attempts = self::ATTEMPTS): mixed
     {
-        for ($left = self::ATTEMPTS - 1;; $left--) {
-            $database->beginTransaction();
-            try {
-                $result = $statements();
-                $database->commit();
-                return $result;
-            } catch (Throwable $error) {
-                self::rollBack($database);
-                if ($left === 0 || !self::mayRepeat($error)) {
-                    throw $error;
-                }
+        $database->beginTransaction();
+        try {
+            $result = $statements();
+            $database->commit();
+            return $result;
+        } catch (Throwable $error) {
+            self::rollBack($database);
+            if ($attempts <= 1 || !self::mayRepeat($error)) {
+                throw $error;
             }
-            usleep(random_int(0, self::MAX_PAUSE_MICROSECONDS));
         }
+        usleep(random_int(0, self::MAX_PAUSE_MICROSECONDS));
+        return self::run($database, $statements, $attempts - 1);
     }
 
     private static function rollBack(PDO $database): void
     {
         try {
-            $database->inTransaction() && $database->rollBack();
+            if ($database->inTransaction()) {
+                $database->rollBack();
+            }
         } catch (PDOException) {
             // The connection is gone, and the transaction with it. The first error says why.
         }
