@@ -17,9 +17,13 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 const MAX_RETRIES: usize = 4;
 
-/// Makes an idempotent call of the item service, and repeats it while it fails with UNAVAILABLE. RESOURCE_EXHAUSTED is
-/// not retried: no worker is free, and a retry would add to the load.
-pub(crate) async fn retried<T, F>(what: &str, call: impl FnMut() -> F) -> Result<T, Status>
+/// Makes an idempotent call of the item service, and repeats it while it fails with UNAVAILABLE, up to `retries` times.
+/// RESOURCE_EXHAUSTED is not retried: no worker is free, and a retry would add to the load.
+pub(crate) async fn retried<T, F>(
+    what: &str,
+    retries: usize,
+    call: impl FnMut() -> F,
+) -> Result<T, Status>
 where
     F: Future<Output = Result<T, Status>>,
 {
@@ -27,10 +31,10 @@ where
         .with_jitter()
         .with_min_delay(FIRST_PAUSE)
         .with_max_delay(LONGEST_PAUSE)
-        .with_max_times(MAX_RETRIES);
+        .with_max_times(retries);
     call.retry(pauses)
         .when(|status| status.code() == Code::Unavailable)
-        .notify(|status, pause| tracing::warn!(%status, ?pause, "retrying the item {what}"))
+        .notify(|status, pause| tracing::debug!(%status, ?pause, "retrying the item {what}"))
         .await
 }
 
@@ -57,7 +61,7 @@ impl ItemClient {
         if distinct.is_empty() {
             return Ok(HashMap::new());
         }
-        retried("lookup", || self.look_up(context, &distinct)).await
+        retried("lookup", MAX_RETRIES, || self.look_up(context, &distinct)).await
     }
 
     async fn look_up(

@@ -9,6 +9,9 @@ use tonic::{Code, Status, transport::Channel};
 
 use crate::{items::retried, pieces::Pieces};
 
+/// Unlike lookups, Envoy does not retry these calls, and for three seconds it may choose a pod whose php-fpm is down.
+const MAX_RETRIES: usize = 8;
+
 /// Calls the item service.
 #[derive(Debug, Clone)]
 pub(crate) struct StockClient {
@@ -52,7 +55,7 @@ impl StockClient {
                 context.call(request, call).await
             }
         };
-        match retried("reservation", call).await {
+        match retried("reservation", MAX_RETRIES, call).await {
             Ok(_) => Ok(()),
             // An earlier attempt may still be on its way.
             Err(status) if attempts == 1 && is_refusal(&status) => Err(Unreserved::Refused(status)),
@@ -70,7 +73,7 @@ impl StockClient {
                 context.call(ReleaseItemsRequest { order_id }, call).await
             }
         };
-        retried("release", call).await.map(drop)
+        retried("release", MAX_RETRIES, call).await.map(drop)
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) const PATIENT: &[&str] = &["--reconcile-after", "1h"];
 /// A pod that finishes it soon. It may be too impatient to change orders itself.
 pub(crate) const RECONCILING: &[&str] = &["--reconcile-after", "300ms"];
 /// As often as order tries one call of item.
-pub(crate) const ATTEMPTS: usize = 5;
+pub(crate) const ATTEMPTS: usize = 9;
 
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
