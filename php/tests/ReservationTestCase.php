@@ -196,7 +196,7 @@ abstract class ReservationTestCase extends DatabaseTestCase
             'item' => ['items[1].id', 'order', 1, [['a', 1], ['', 1]]],
             'repeated item' => ['items[2].id', 'order', 1, [['a', 1], ['b', 1], ['a', 1]]],
             'quantity' => ['items[0].quantity', 'order', 1, [['a', 0]]],
-            'too many items' => ['items', 'order', 1, array_fill(0, 1001, ['a', 1])],
+            'too many items' => ['items', 'order', 1, array_fill(0, 2001, ['a', 1])],
         ];
     }
 

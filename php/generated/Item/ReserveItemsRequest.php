@@ -28,7 +28,7 @@ class ReserveItemsRequest extends \Google\Protobuf\Internal\Message
      */
     protected $revision = 0;
     /**
-     * Each item once, at most 1000.
+     * Each item once, at most 2000: those of an order and of the one that replaces it.
      *
      * Generated from protobuf field <code>repeated .item.ReservedItem items = 3;</code>
      */
@@ -45,7 +45,7 @@ class ReserveItemsRequest extends \Google\Protobuf\Internal\Message
      *     @type int|string $revision
      *           Grows with each change of the order, from 1: a request with a smaller one than the order's last is late.
      *     @type array<\Item\ReservedItem>|\Google\Protobuf\Internal\RepeatedField $items
-     *           Each item once, at most 1000.
+     *           Each item once, at most 2000: those of an order and of the one that replaces it.
      * }
      */
     public function __construct($data = NULL) {
@@ -106,7 +106,7 @@ class ReserveItemsRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Each item once, at most 1000.
+     * Each item once, at most 2000: those of an order and of the one that replaces it.
      *
      * Generated from protobuf field <code>repeated .item.ReservedItem items = 3;</code>
      * @return \Google\Protobuf\Internal\RepeatedField
@@ -117,7 +117,7 @@ class ReserveItemsRequest extends \Google\Protobuf\Internal\Message
     }
 
     /**
-     * Each item once, at most 1000.
+     * Each item once, at most 2000: those of an order and of the one that replaces it.
      *
      * Generated from protobuf field <code>repeated .item.ReservedItem items = 3;</code>
      * @param array<\Item\ReservedItem>|\Google\Protobuf\Internal\RepeatedField $var

@@ -7,7 +7,7 @@ namespace Shop;
 /** Takes the items of orders from the stock, and puts them back, independently of gRPC. */
 final class ReservationService
 {
-    private const MAX_ITEMS = 1000;
+    private const MAX_ITEMS = 2000;
 
     public function __construct(private readonly ReservationStore $store)
     {
