@@ -17,6 +17,7 @@ check_everything() {
   describe_pods
   # From outside, by the NodePorts.
   test_mesh "$mesh_files" "$patience" report::both_paths
+  test_mesh "$mesh_files" "$patience" rest::users rest::items rest::orders keys::every_operation keys::a_key_that
   enter_node
   test_mesh "$mesh_files" "$patience" identity:: metrics:: cluster::network report::the_report_includes
   check_observability
@@ -59,6 +60,8 @@ check_deploy() {
   sed -nE 's#^ingress +(http://[^ ]+).*#\1/index#p' "$mesh_files/urls" >"$mesh_files/ready"
   sed -nE 's#^(prometheus|jaeger)[a-z-]* +(http://[^ ]+).*#\1\t\2#p' "$mesh_files/urls" >"$mesh_files/observers.tsv"
   ln -sfn "$state/certs" "$mesh_files/certs"
+  kubectl get secret ingress-key --output 'jsonpath={.data.key}' | base64 --decode >"$mesh_files/key"
+  grep -qF "$(cat "$mesh_files/key")" "$mesh_files/deploy.log" || die "script/deploy does not print the key"
   say "ok: ready after $((SECONDS - start)) s"
   need_unchanged
 }
@@ -69,6 +72,7 @@ need_unchanged() {
   deploy "$@" >"$mesh_files/urls" 2>"$mesh_files/deploy.log" || die "the second script/deploy failed: $(cat "$mesh_files/deploy.log")"
   changed=$(grep -E ' (created|configured|deleted|serverside-applied)$' "$mesh_files/deploy.log" || true)
   [ -z "$changed" ] || die "a second script/deploy changes objects: $changed"
+  ! grep -q 'a key for clients' "$mesh_files/deploy.log" || die "a second script/deploy makes a key again"
   grep -q ' unchanged$' "$mesh_files/deploy.log" || die "a second script/deploy applies nothing"
   say "ok: a second script/deploy changes nothing"
 }

@@ -70,7 +70,7 @@ class Deploy(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         apps = ["frontend", "ingress", "item", "order", "user"]
         certificates = [f"certificate-{app}" for app in apps]
-        self.assertEqual(self.names("Secret"), certificates + ["item-database", "order-database", "user-database"])
+        self.assertEqual(self.names("Secret"), certificates + ["ingress-key", "item-database", "order-database", "user-database"])
         self.assertLess(set(apps), set(self.names("Deployment")))
         kinds = [document["kind"] for document in self.applied()]
         self.assertLess(max(i for i, kind in enumerate(kinds) if kind == "Secret"), kinds.index("Deployment"))
@@ -106,11 +106,24 @@ class Deploy(unittest.TestCase):
 
     def test_passes_no_password_as_an_argument(self):
         self.deploy()
-        passwords = [d["stringData"]["password"] for d in self.applied() if "password" in d.get("stringData", {})]
-        self.assertEqual(len(set(passwords)), 3)
+        secrets = [d["stringData"] for d in self.applied() if "stringData" in d]
+        passwords = [secret.get("password") or secret["key"] for secret in secrets]
+        self.assertEqual(len(set(passwords)), 4)
         for call in self.calls:
             for password in passwords:
                 self.assertNotIn(password, " ".join(call["arguments"]))
+
+    def test_prints_the_key_of_the_ingress_when_it_makes_it_and_never_again(self):
+        done = self.deploy()
+        [secret] = [d["stringData"] for d in self.applied() if d["metadata"]["name"] == "ingress-key"]
+        self.assertRegex(secret["key"], "^[0-9a-f]{64}$")
+        self.assertEqual(done.stderr.count(secret["key"]), 1)
+        self.assertNotIn(secret["key"], done.stdout)
+        [resource] = yaml.safe_load(secret["keys.yaml"])["resources"]
+        self.assertEqual([c["key"] for c in resource["typed_config"]["credentials"]], [secret["key"]])
+        done = self.deploy(answers=[["get secret", "", 0]])
+        self.assertNotIn("a key for clients", done.stderr)
+        self.assertEqual(self.names("Secret"), [f"certificate-{app}" for app in ["frontend", "ingress", "item", "order", "user"]])
 
     def test_keeps_existing_passwords_and_certificates(self):
         self.deploy()

@@ -239,6 +239,16 @@ class EveryApp(Case):
 
         self.each(self.apps(), check)
 
+    def test_has_the_keys_of_clients_if_it_is_the_ingress(self):
+        def check(overlay, app, spec):
+            [envoy] = [c for c in containers({"spec": spec}) if c["name"] == "envoy"]
+            mounts = {mount["mountPath"]: mount["name"] for mount in envoy["volumeMounts"]}
+            keys = [v for v in spec["template"]["spec"]["volumes"] if v.get("secret", {}).get("secretName") == "ingress-key"]
+            self.assertEqual([v["name"] for v in keys], [mounts["/etc/keys"]] if app == "ingress" else [])
+            self.assertEqual("/etc/keys" in mounts, app == "ingress")
+
+        self.each(self.apps(), check)
+
     def test_is_scraped(self):
         def check(overlay, app, spec):
             self.assertEqual(spec["template"]["metadata"]["annotations"]["prometheus.io/scrape"], "true")

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 use crate::callers;
-use crate::pods::{address, state};
+use crate::pods::{address, curl_with, state};
 
 /// Calls an app's Envoy with the certificate of another app, or none. Any response means that Envoy accepts the caller.
 fn is_accepted(caller: Option<&str>, callee: &str) -> bool {
@@ -68,4 +68,55 @@ fn only_permitted_callers_are_accepted() {
             "a caller without a certificate calls {callee}"
         );
     }
+}
+
+/// The status and the text, header fields included, of item's response to a request with the certificate of another app.
+fn call_item(caller: &str, method: &str, path: &str, more: &[&str]) -> (u16, String) {
+    let file = |app: &str, name: &str| state(&format!("certs/{app}/{name}")).display().to_string();
+    let (authority, certificate, key) = (
+        file("item", "ca.crt"),
+        file(caller, "tls.crt"),
+        file(caller, "tls.key"),
+    );
+    let place = format!("item:8080:{}:8080", address("item-1"));
+    let mut options = vec!["--include", "--http2", "--request", method];
+    options.extend([
+        "--cacert",
+        &authority,
+        "--cert",
+        &certificate,
+        "--key",
+        &key,
+    ]);
+    options.extend(["--connect-to", &place]);
+    options.extend(more);
+    curl_with(&options, &format!("https://item:8080{path}"))
+}
+
+#[test]
+#[ignore = "needs pods, which script/test and script/test-cluster start"]
+fn only_order_may_take_from_the_stock() {
+    let refused = r#"{"code":7,"message":"item: "#;
+    for path in [
+        "/v1/items:reserve",
+        "/v1/items:release",
+        "/v1/items%3Areserve",
+    ] {
+        let (status, text) = call_item("ingress", "POST", path, &[]);
+        assert_eq!(status, 403, "{path}: {text}");
+        assert!(text.contains(refused), "{path}: {text}");
+    }
+    let grpc = [
+        "--header",
+        "content-type: application/grpc",
+        "--header",
+        "te: trailers",
+    ];
+    let reserve = "/item.ItemService/ReserveItems";
+    let (_, text) = call_item("ingress", "POST", reserve, &grpc);
+    assert!(text.contains("\ngrpc-status: 7\r"), "{text}");
+    let (_, text) = call_item("order", "POST", reserve, &grpc);
+    assert!(!text.contains("\ngrpc-status: 7\r"), "{text}");
+    assert_eq!(call_item("ingress", "GET", "/v1/items", &[]).0, 200);
+    assert_eq!(call_item("order", "GET", "/v1/items", &[]).0, 403);
 }
