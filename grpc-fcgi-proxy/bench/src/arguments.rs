@@ -77,6 +77,8 @@ pub(crate) enum Part {
     Memory,
     /// The CPU time of a call as load grows
     Growth,
+    /// The sample application's report as its orders grow
+    Index,
     /// A long load of resident workers that are killed, reloaded, replaced and recycled
     Soak,
 }

@@ -1,5 +1,6 @@
 //! The figures of a run.
 
+mod report;
 mod soak;
 mod spread;
 
@@ -7,6 +8,7 @@ use std::fs;
 
 use serde::Serialize;
 
+pub(crate) use self::report::ReportFigures;
 pub(crate) use self::soak::{Growth, Soak};
 pub(crate) use self::spread::Spread;
 use crate::load::Shape;
@@ -24,6 +26,7 @@ pub(crate) struct Figures {
     pub(crate) slow_streams: Option<SlowStreams>,
     pub(crate) instructions: Vec<Instructions>,
     pub(crate) lists: Vec<ListFigures>,
+    pub(crate) reports: Vec<ReportFigures>,
     pub(crate) soak: Option<Soak>,
     pub(crate) index: Vec<f64>,
 }
@@ -134,6 +137,7 @@ impl Figures {
             slow_streams: None,
             instructions: Vec::new(),
             lists: Vec::new(),
+            reports: Vec::new(),
             soak: None,
             index,
         }

@@ -23,6 +23,8 @@ pub(crate) struct Extent {
     pub(super) counted_calls: usize,
     /// The bytes of the long stream.
     pub(super) stream: u64,
+    /// The orders of the sample application's report.
+    pub(super) orders: &'static [usize],
     /// The duration of the soak; none, if absent.
     pub(super) soak: Option<Duration>,
 }
@@ -57,6 +59,11 @@ impl Extent {
             counted_calls: if effort == Effort::Check { 50 } else { 1000 },
             full: effort != Effort::Quick,
             stream,
+            orders: match effort {
+                Effort::Check => &[10, 1000],
+                Effort::Quick => &[10, 1000, 100_000],
+                Effort::Full => &[10, 100, 1000, 10_000, 100_000],
+            },
             soak: match effort {
                 Effort::Check => Some(Duration::from_secs(10)),
                 Effort::Quick => None,

@@ -3,6 +3,7 @@
 mod extent;
 mod front_ends;
 mod growth;
+mod index;
 mod lists;
 mod measurement;
 mod memory;
@@ -28,7 +29,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut bench = Bench::new(flags);
     let mut incomplete = Vec::new();
-    let all: [(Part, Measure); 10] = [
+    let all: [(Part, Measure); 11] = [
         (Part::Memory, memory::measure),
         (Part::Unary, unary::shapes),
         (Part::Sizes, unary::sizes),
@@ -38,6 +39,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<()> {
         (Part::Lists, lists::measure),
         (Part::Streams, streams::measure),
         (Part::Growth, growth::measure),
+        (Part::Index, index::measure),
         (Part::Soak, soak::measure),
     ];
     for (part, measure) in all {

@@ -1,7 +1,7 @@
 //! The marks to reach: ratios within one run, since figures of two machines cannot be compared.
 
 use super::mark::{Bound, Mark, mark};
-use super::{front_end_marks, resident_marks, soak};
+use super::{front_end_marks, index, resident_marks, soak};
 use crate::figures::{Figures, Spread};
 use crate::load::Shape;
 use crate::setups::{Backend, WORKERS};
@@ -49,14 +49,15 @@ pub(super) fn of(figures: &Figures) -> Vec<Mark> {
     marks.extend(resident_marks::of(figures));
     marks.extend(front_end_marks::of(figures));
     marks.extend(soak::marks(figures));
-    let index = match figures.index[..] {
+    marks.extend(index::marks(figures));
+    let through_mesh = match figures.index[..] {
         [now, sequential] => Spread::of([now / sequential]),
         _ => None,
     };
     marks.push(mark(
         "/index through the mesh, p50",
         "one call after the other",
-        index,
+        through_mesh,
         Bound::AtMost(0.5),
         "×",
     ));

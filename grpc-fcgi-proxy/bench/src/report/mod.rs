@@ -2,6 +2,7 @@
 
 mod front_end_marks;
 mod front_end_tables;
+mod index;
 mod mark;
 mod marks;
 mod peers;
@@ -24,6 +25,7 @@ pub(crate) fn write(flags: &RunFlags, figures: &Figures) -> anyhow::Result<()> {
         peers::table(figures),
         table::all(figures),
         front_end_tables::all(figures),
+        index::table(figures),
     ]
     .concat();
     std::io::stdout().write_all(text.as_bytes())?;

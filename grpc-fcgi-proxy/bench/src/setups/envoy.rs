@@ -1,4 +1,5 @@
-//! Envoy: with its filter grpc_http1_reverse_bridge, in front of nginx; with grpc_json_transcoder, in front of the proxy.
+//! Envoy: with its filter grpc_http1_reverse_bridge, in front of nginx; with grpc_json_transcoder, in front of the proxy; and
+//! as a router to several gRPC servers.
 
 use std::fs;
 
@@ -25,7 +26,9 @@ pub(super) fn start(
         "FilterConfig",
         &json!({"content_type": "application/grpc", "withhold_grpc_frames": true}),
     );
-    run(paths, files, &bridge, http, &json!({}))
+    let to_nginx = route("/", "server");
+    let nginx = cluster("server", http)?;
+    run(paths, files, &[bridge], &[to_nginx], &[nginx])
 }
 
 /// In front of a gRPC server with the item service: a POST of JSON to a method's path becomes a call.
@@ -47,29 +50,36 @@ pub(super) fn start_transcoder(
             "auto_mapping": true,
         }),
     );
-    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
-    let http2 = json!({"typed_extension_protocol_options": {options: {
-        "@type": format!("type.googleapis.com/{options}"),
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }}});
-    run(paths, files, &transcoder, grpc, &http2)
+    let to_proxy = route("/", "server");
+    let proxy = grpc_cluster("server", grpc)?;
+    run(paths, files, &[transcoder], &[to_proxy], &[proxy])
 }
 
-/// With this filter before this address, whose cluster has these options.
+/// In front of gRPC servers, which this routes to by the begin of the path.
+pub(super) fn start_router(
+    paths: &Paths,
+    files: &str,
+    servers: &[(&str, &Address)],
+) -> anyhow::Result<(Process, Address)> {
+    let routes: Vec<Value> = servers.iter().map(|(path, _)| route(path, path)).collect();
+    let clusters: Result<Vec<Value>, _> = servers
+        .iter()
+        .map(|(path, address)| grpc_cluster(path, address))
+        .collect();
+    run(paths, files, &[], &routes, &clusters?)
+}
+
+/// With these filters before these routes.
 fn run(
     paths: &Paths,
     files: &str,
-    translation: &Value,
-    to: &Address,
-    options: &Value,
+    filters: &[Value],
+    routes: &[Value],
+    clusters: &[Value],
 ) -> anyhow::Result<(Process, Address)> {
     let address = free_address()?;
     let config = paths.folder.join(format!("{files}-envoy.json"));
-    let mut cluster = cluster(to)?;
-    for (name, value) in options.as_object().into_iter().flatten() {
-        cluster[name] = value.clone();
-    }
-    let all = configuration(&address, translation, &cluster)?;
+    let all = configuration(&address, filters, routes, clusters)?;
     fs::write(&config, all.to_string())?;
     let arguments = [
         "-c",
@@ -85,7 +95,14 @@ fn run(
     Ok((process, address))
 }
 
-fn configuration(listen: &Address, translation: &Value, cluster: &Value) -> anyhow::Result<Value> {
+fn configuration(
+    listen: &Address,
+    filters: &[Value],
+    routes: &[Value],
+    clusters: &[Value],
+) -> anyhow::Result<Value> {
+    let router = filter("router", "Router", &json!({}));
+    let filters: Vec<&Value> = filters.iter().chain([&router]).collect();
     let manager = json!({
         "@type": format!("{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
         "stat_prefix": "bench",
@@ -93,12 +110,9 @@ fn configuration(listen: &Address, translation: &Value, cluster: &Value) -> anyh
         "route_config": {"virtual_hosts": [{
             "name": "all",
             "domains": ["*"],
-            "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "server", "timeout": "0s"}}],
+            "routes": routes,
         }]},
-        "http_filters": [
-            translation,
-            filter("router", "Router", &json!({})),
-        ],
+        "http_filters": filters,
     });
     Ok(json!({"static_resources": {
         "listeners": [{
@@ -110,22 +124,37 @@ fn configuration(listen: &Address, translation: &Value, cluster: &Value) -> anyh
             // The filter holds the whole message in memory.
             "per_connection_buffer_limit_bytes": 16 << 20,
         }],
-        "clusters": [cluster],
+        "clusters": clusters,
     }}))
 }
 
+fn route(path: &str, cluster: &str) -> Value {
+    json!({"match": {"prefix": path}, "route": {"cluster": cluster, "timeout": "0s"}})
+}
+
+/// The server at this address, by HTTP/2.
+fn grpc_cluster(name: &str, address: &Address) -> anyhow::Result<Value> {
+    let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let mut cluster = cluster(name, address)?;
+    cluster["typed_extension_protocol_options"] = json!({options: {
+        "@type": format!("type.googleapis.com/{options}"),
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }});
+    Ok(cluster)
+}
+
 /// The server at this address.
-fn cluster(address: &Address) -> anyhow::Result<Value> {
+fn cluster(name: &str, address: &Address) -> anyhow::Result<Value> {
     let many = json!([{
         "max_connections": 100_000, "max_pending_requests": 100_000, "max_requests": 100_000,
     }]);
     Ok(json!({
-        "name": "server",
+        "name": name,
         "type": "STATIC",
         "connect_timeout": "5s",
         "circuit_breakers": {"thresholds": many},
         "per_connection_buffer_limit_bytes": 16 << 20,
-        "load_assignment": {"cluster_name": "server", "endpoints": [{"lb_endpoints": [
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
             {"endpoint": {"address": socket(address)?}},
         ]}]},
     }))

@@ -12,6 +12,7 @@ mod process;
 mod proxy;
 mod running;
 mod setup;
+mod shop;
 mod usage;
 
 pub(crate) use self::backend::{Backend, WORKERS};
@@ -20,4 +21,5 @@ pub(crate) use self::instructions::CountingSetup;
 pub(crate) use self::paths::Paths;
 pub(crate) use self::running::RunningSetup;
 pub(crate) use self::setup::{Intermediary, Setup, Transport};
+pub(crate) use self::shop::{Frontend, Shop};
 pub(crate) use self::usage::{Usage, is_child, largest_child, thread_cpu, usage};

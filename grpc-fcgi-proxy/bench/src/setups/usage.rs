@@ -128,9 +128,18 @@ fn own_cpu(id: u32) -> anyhow::Result<f64> {
 }
 
 fn resident(id: u32) -> anyhow::Result<f64> {
+    mebibytes(id, "VmRSS:")
+}
+
+/// The most resident memory that a process has had, in MiB.
+pub(super) fn peak(id: u32) -> anyhow::Result<f64> {
+    mebibytes(id, "VmHWM:")
+}
+
+fn mebibytes(id: u32, field: &str) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{id}/status"))?;
     let kibibytes = status.lines().find_map(|line| {
-        line.strip_prefix("VmRSS:")?
+        line.strip_prefix(field)?
             .trim()
             .strip_suffix(" kB")?
             .parse::<f64>()
