@@ -19,6 +19,7 @@ use Shop\Item;
 /** Calls of resident workers that watch items. */
 abstract class ItemWatchTestCase extends DatabaseTestCase
 {
+    private const JOIN_SECONDS = 0.2;
     private const METHOD = '/item.ItemService/WatchItems';
 
     private PhpFpm $phpFpm;
@@ -147,11 +148,13 @@ abstract class ItemWatchTestCase extends DatabaseTestCase
     {
         $watch = $this->watch('a');
         $this->awaitItems($watch, ['a 0']);
-        for ($i = 1; $i <= 200; $i++) {
+        $began = microtime(true);
+        for ($i = 1; $i <= 100; $i++) {
             $this->setQuantity('a', $i);
         }
-        $this->awaitItem($watch, 'a 200');
-        self::assertLessThan(100, count($this->proxy->frames($watch)));
+        $this->awaitItem($watch, 'a 100');
+        $most = (int) ((microtime(true) - $began) / self::JOIN_SECONDS) + 3;
+        self::assertLessThanOrEqual($most, count($this->proxy->frames($watch)));
     }
 
     public function test_many_watchers_share_a_worker_with_other_calls(): void
