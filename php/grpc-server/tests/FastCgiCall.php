@@ -16,7 +16,9 @@ final class FastCgiCall
     private const STDOUT = 6;
     private const STDERR = 7;
     private const MAX_CONTENT = 65528;
-    private const TIMEOUT_SECONDS = 10;
+
+    /** PHP's protobuf runtime takes seconds of CPU time to serialize a large message, and a worker is silent meanwhile. */
+    private const TIMEOUT_SECONDS = 60;
 
     /** @var resource */
     private $connection;
