@@ -10,7 +10,7 @@ final class ChangeLog
     /** Who has not taken more changes than these has to read the items anew. */
     private const MAX_ITEMS = 1000;
 
-    /** @var array<string, array{int, string}> the id of an item => the number of its last change, and the item then */
+    /** @var array<array-key, array{int, string}> the id of an item => the number of its last change, and the item then */
     private array $changes = [];
     private int $last = 0;
 
@@ -24,7 +24,7 @@ final class ChangeLog
         unset($this->changes[$id]);
         $this->changes[$id] = [++$this->last, $item];
         if (count($this->changes) > self::MAX_ITEMS) {
-            $oldest = (string) array_key_first($this->changes);
+            $oldest = array_key_first($this->changes);
             $this->forgotten = $this->changes[$oldest][0];
             unset($this->changes[$oldest]);
         }
@@ -52,16 +52,13 @@ final class ChangeLog
     /**
      * The changes behind a number.
      *
-     * @return array<string, string> the id of an item => the item, in the order of the changes
+     * @return array<array-key, string> the id of an item => the item, in the order of the changes
      */
     public function since(int $number): array
     {
         $changes = [];
-        foreach (array_reverse($this->changes, true) as $id => [$changed, $item]) {
-            if ($changed <= $number) {
-                break;
-            }
-            $changes[$id] = $item;
+        for (end($this->changes); ($id = key($this->changes)) !== null && $this->changes[$id][0] > $number; prev($this->changes)) {
+            $changes[$id] = $this->changes[$id][1];
         }
         return array_reverse($changes, true);
     }

@@ -19,6 +19,7 @@ use Item\ReleaseItemsRequest;
 use Item\ReleaseItemsResponse;
 use Item\ReserveItemsRequest;
 use Item\ReserveItemsResponse;
+use Item\ReservedItem;
 use Item\UpdateItemRequest;
 use Item\WatchItemsRequest;
 
@@ -74,6 +75,7 @@ final class ItemEndpoint extends ItemServiceStub
     {
         return Errors::translate(function () use ($request): ItemMessage {
             $item = Messages::item($request->getItem());
+            /** @var list<string> $paths */
             $paths = iterator_to_array($request->getUpdateMask()?->getPaths() ?? [], false);
             return Messages::message(($this->services)()->items()->updateItem($item, $paths));
         });
@@ -98,8 +100,10 @@ final class ItemEndpoint extends ItemServiceStub
     public function ReserveItems(ReserveItemsRequest $request, ServerContext $context): ReserveItemsResponse
     {
         return Errors::translate(function () use ($request): ReserveItemsResponse {
-            [$orderId, $lines] = [$request->getOrderId(), Messages::lines($request->getItems())];
-            ($this->services)()->reservations()->reserveItems($orderId, (int) $request->getRevision(), $lines);
+            /** @var iterable<ReservedItem> $items */
+            $items = $request->getItems();
+            ($this->services)()->reservations()
+                ->reserveItems($request->getOrderId(), (int) $request->getRevision(), Messages::lines($items));
             return new ReserveItemsResponse();
         });
     }
@@ -134,6 +138,7 @@ final class ItemEndpoint extends ItemServiceStub
     /** @return list<string> */
     private static function watchedIds(WatchItemsRequest $request): array
     {
+        /** @var list<string> $ids */
         $ids = iterator_to_array($request->getIds(), false);
         Errors::translate(static fn (): mixed => Check::ids('ids', $ids));
         return $ids;

@@ -97,6 +97,10 @@ final class ItemStore
     private function items(Closure $query): array
     {
         $items = [];
+        /** @var array{
+         *     id: string, name: string, description: string, quantity: int|null,
+         *     price_currency: string|null, price_units: int|null, price_nanos: int|null,
+         * } $row */
         foreach ($this->rows($query) as $row) {
             $price = $row['price_currency'] === null
                 ? null
@@ -111,14 +115,11 @@ final class ItemStore
      * query.
      *
      * @param Closure(): PDOStatement $query
-     * @return list<array{
-     *     id: string, name: string, description: string, quantity: int|null, price_currency: string|null,
-     *     price_units: int|null, price_nanos: int|null
-     * }>
+     * @return list<array<string, mixed>>
      */
     private function rows(Closure $query): array
     {
-        return $this->schema->ensured(/** @return list<mixed> */ function () use ($query): array {
+        return $this->schema->ensured(/** @return list<array<string, mixed>> */ function () use ($query): array {
             try {
                 return $query()->fetchAll();
             } catch (PDOException $error) {

@@ -4,7 +4,6 @@ declare(strict_types=1);
 
 namespace Shop;
 
-use PDO;
 use PDOException;
 
 /** The schema in PostgreSQL, which notifies of the id of each changed item. */
@@ -24,15 +23,12 @@ final class PostgresqlSchema extends Schema
     protected function columns(): array
     {
         // Not to_regclass('item'): within a transaction it repeats its result from before the wait for the lock.
-        $columns = Query::run(
+        return Query::column(
             $this->database,
             "SELECT relname || '.' || attname
                 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
                 WHERE relname IN ('item', 'reservation') AND nspname = ANY (current_schemas(false)) AND NOT attisdropped",
-            [],
         );
-        /** @var list<string> */
-        return $columns->fetchAll(PDO::FETCH_COLUMN);
     }
 
     protected function begin(): void

@@ -26,6 +26,18 @@ final class Query
     }
 
     /**
+     * The first column of all rows.
+     *
+     * @return list<string>
+     * @throws PDOException
+     */
+    public static function column(PDO $database, string $statement): array
+    {
+        /** @var list<string> */
+        return self::run($database, $statement, [])->fetchAll(PDO::FETCH_COLUMN);
+    }
+
+    /**
      * Fetches all rows: an open cursor would keep SQLite locked.
      *
      * @param list<int|string|null> $values of the question marks

@@ -4,7 +4,6 @@ declare(strict_types=1);
 
 namespace Shop;
 
-use PDO;
 use PDOException;
 
 /** The schema in SQLite, with a log of changes: the table item_change has a row for each item, whose number grows. */
@@ -18,15 +17,12 @@ final class SqliteSchema extends Schema
 
     protected function columns(): array
     {
-        $columns = Query::run(
+        return Query::column(
             $this->database,
             "SELECT tables.name || '.' || columns.name
                 FROM sqlite_master AS tables, pragma_table_info(tables.name) AS columns
                 WHERE tables.type IN ('table', 'view') AND tables.name IN ('item', 'reservation')",
-            [],
         );
-        /** @var list<string> */
-        return $columns->fetchAll(PDO::FETCH_COLUMN);
     }
 
     protected function begin(): void

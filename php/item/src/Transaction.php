@@ -25,31 +25,31 @@ final class Transaction
      * @return T
      * @throws PDOException
      */
-    public static function run(PDO $database, Closure $statements, int $attempts = self::ATTEMPTS): mixed
+    public static function run(PDO $database, Closure $statements): mixed
     {
-        $database->beginTransaction();
-        try {
-            $result = $statements();
-            $database->commit();
-            return $result;
-        } catch (Throwable $error) {
-            self::rollBack($database);
-            if ($attempts <= 1 || !self::mayRepeat($error)) {
-                throw $error;
+        $left = self::ATTEMPTS;
+        while (true) {
+            $database->beginTransaction();
+            try {
+                $result = $statements();
+                $database->commit();
+                return $result;
+            } catch (Throwable $error) {
+                if (!self::rollBack($database) || --$left === 0 || !self::mayRepeat($error)) {
+                    throw $error;
+                }
             }
+            usleep(random_int(0, self::MAX_PAUSE_MICROSECONDS));
         }
-        usleep(random_int(0, self::MAX_PAUSE_MICROSECONDS));
-        return self::run($database, $statements, $attempts - 1);
     }
 
-    private static function rollBack(PDO $database): void
+    /** @return bool false if the connection is gone, and the transaction with it */
+    private static function rollBack(PDO $database): bool
     {
         try {
-            if ($database->inTransaction()) {
-                $database->rollBack();
-            }
+            return !$database->inTransaction() || $database->rollBack();
         } catch (PDOException) {
-            // The connection is gone, and the transaction with it. The first error says why.
+            return false;
         }
     }
 
