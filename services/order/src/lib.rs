@@ -67,8 +67,19 @@ pub struct Config {
     endpoint: Peer,
 
     /// How long a change of an order may be interrupted until it is finished; a step may take half of it
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = patience)]
     reconcile_after: Duration,
+}
+
+/// The shortest useful patience: calls of the item service take some milliseconds.
+const LEAST_PATIENCE: Duration = Duration::from_millis(100);
+
+fn patience(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    if time < LEAST_PATIENCE {
+        return Err(format!("must not be shorter than {LEAST_PATIENCE:?}"));
+    }
+    Ok(time)
 }
 
 /// Serves until `stop` is cancelled.
@@ -102,4 +113,16 @@ pub async fn run(
         Ok(OrderServiceServer::new(orders))
     };
     chassis::service::run(DEFINITION, &flags, &database_url, service, listeners, stop).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patience_that_no_call_could_meet_is_refused() {
+        assert_eq!(patience("100ms"), Ok(LEAST_PATIENCE));
+        assert!(patience("99ms").unwrap_err().contains("100ms"));
+        assert!(patience("10").unwrap_err().contains("5s"));
+    }
 }

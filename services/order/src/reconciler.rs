@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use chassis::{context::CallContext, database::query_failed};
+use chassis::context::CallContext;
 use prometheus::{
     IntCounterVec, IntGauge, Registry, register_int_counter_vec_with_registry,
     register_int_gauge_with_registry,
@@ -102,27 +102,28 @@ impl Reconciler {
     /// Finishes the changes that are due, one after the other, which an item service that has just come back can bear.
     /// Fails with the last failure.
     async fn turn(&mut self, stop: &CancellationToken) -> Result<(), Status> {
-        let unfinished = self.store.unfinished(BATCH).await.map_err(query_failed)?;
+        let unfinished = self.store.unfinished(BATCH).await;
+        let due = self.due(unfinished.map_err(unreachable)?);
+        self.overdue.set(due.len().try_into().unwrap_or(i64::MAX));
         let mut done = Ok(());
-        for stage in self.due(unfinished) {
+        for stage in due {
             if stop.is_cancelled() {
                 break;
             }
-            let Some(finished) = self.finish(&stage).await.transpose() else {
-                continue;
+            let finished = self.finish(&stage).await;
+            if finished.is_ok() {
+                self.seen.remove(&stage.id);
+                self.overdue.dec();
+            }
+            let outcome = match finished {
+                Ok(true) => FINISHED,
+                Ok(false) => continue,
+                Err(_) => FAILED,
             };
-            let outcome = if finished.is_ok() { FINISHED } else { FAILED };
             let labels = [stage.state.name(), outcome];
             self.reconciled.with_label_values(&labels).inc();
-            done = finished.and(done);
+            done = finished.map(drop).and(done);
         }
-        let now = Instant::now();
-        let overdue = self
-            .seen
-            .values()
-            .filter(|seen| now - seen.since >= self.after);
-        self.overdue
-            .set(overdue.count().try_into().unwrap_or(i64::MAX));
         done
     }
 
@@ -148,21 +149,24 @@ impl Reconciler {
         due.into_iter().map(|(_, stage)| stage).collect()
     }
 
-    /// `None` if the change has gone on by itself, or by another pod.
-    async fn finish(&mut self, stage: &Stage) -> Result<Option<()>, Status> {
-        let taken_over = self.store.take_over(stage).await.map_err(query_failed)?;
+    /// False if the change has gone on by itself, or by another pod.
+    async fn finish(&mut self, stage: &Stage) -> Result<bool, Status> {
+        let taken_over = self.store.take_over(stage).await.map_err(unreachable)?;
         let Some(begun) = taken_over else {
-            self.seen.remove(&stage.id);
-            return Ok(None);
+            return Ok(false);
         };
         // It stays due in the next turn if it fails now.
         if let Some(seen) = self.seen.get_mut(&stage.id) {
             seen.revision = begun.stage.revision;
         }
         self.sagas.finish(&CallContext::default(), &begun).await?;
-        self.seen.remove(&stage.id);
         let (order, state) = (&stage.id, stage.state.name());
         tracing::info!(order, state, "finished an interrupted change of an order");
-        Ok(Some(()))
+        Ok(true)
     }
+}
+
+/// Unlike `query_failed`, logs nothing: `run` does, once in an outage.
+fn unreachable(error: sqlx::Error) -> Status {
+    Status::unavailable(error.to_string())
 }

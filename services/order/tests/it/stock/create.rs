@@ -127,6 +127,24 @@ async fn a_reservation_that_arrives_after_its_order_was_given_up_takes_nothing()
 }
 
 #[tokio::test]
+async fn an_order_that_another_pod_has_taken_over_is_not_placed() {
+    for shop in Shop::each().await {
+        let pod = shop.pod(PATIENT).await;
+        shop.stock().fail_reserves([Some(Fault::Held)]);
+        let mut client = pod.client.clone();
+        let creating = tokio::spawn(async move { client.create_order(new_order(&["a"])).await });
+        shop.stock().until_held().await;
+        let take_over = "UPDATE orders SET state = 'deleting', revision = 2";
+        assert_eq!(shop.sql(take_over).await, 1);
+        shop.stock().let_go().await;
+        let status = creating.await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::Aborted);
+        let mut other = shop.pod(RECONCILING).await;
+        assert!(shop.settled(&mut other).await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn an_order_whose_pod_crashes_is_undone_by_another_pod() {
     for shop in Shop::each().await {
         let pod = shop.pod(PATIENT).await;

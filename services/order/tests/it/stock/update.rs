@@ -107,6 +107,23 @@ async fn an_update_whose_pod_crashes_is_undone_by_another_pod() {
 }
 
 #[tokio::test]
+async fn an_update_that_another_pod_has_taken_over_replaces_nothing() {
+    for shop in Shop::each().await {
+        let pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        shop.stock().fail_reserves([Some(Fault::Held)]);
+        let update = updating(&pod, &order, &["b"]);
+        shop.stock().until_held().await;
+        assert_eq!(shop.sql("UPDATE orders SET revision = 3").await, 1);
+        shop.stock().let_go().await;
+        let status = update.await.unwrap().unwrap_err();
+        assert_eq!(status.code(), Code::Aborted);
+        let mut other = shop.pod(RECONCILING).await;
+        assert_eq!(shop.settled(&mut other).await, [order]);
+    }
+}
+
+#[tokio::test]
 async fn of_two_updates_at_once_the_later_one_is_aborted() {
     for shop in Shop::each().await {
         let mut pod = shop.pod(PATIENT).await;
