@@ -87,14 +87,23 @@ const denied = (message) => new CallError("not-allowed", "Not allowed", message)
 
 const serviceOf = (path) => path.match(/^\/v1\/(\w+?)s?\b/)?.[1] ?? "shop";
 
-const down = (path, why) => new CallError("down", "Service down", `The ${serviceOf(path)} service is not available: ${why}.`);
+/** What Envoy says of itself, such as upstream_reset, is for its log. */
+const down = (path, why) => {
+  const because = /[a-z]_[a-z]/.test(why) ? "" : `: ${why}`;
+  return new CallError("down", "Service down", `The ${serviceOf(path)} service is not available${because}.`);
+};
 
 /** By the HTTP status; the answer is a google.rpc.Status, unless it came from a proxy on the way. */
 function errorOf(status, { message = `HTTP ${status}`, details = [] }, path) {
   const info = details.find((detail) => detail.reason === "OUT_OF_STOCK");
   if (info) {
     const soldOut = info.metadata?.item?.split(",") ?? [];
-    return new CallError("out-of-stock", "Out of stock", "Somebody was faster. Take fewer pieces, or another item.", soldOut);
+    return new CallError(
+      "out-of-stock",
+      "Out of stock",
+      "Somebody was faster. Take fewer pieces, or another item.",
+      soldOut,
+    );
   }
   switch (status) {
     case 401:

@@ -100,12 +100,11 @@ export class Basket extends EventTarget {
 }
 
 function makeLine({ name, id }, add) {
-  const remove = () => {
-    add(-Infinity);
-    find("#basket h2").focus();
+  const fewer = () => {
+    add(-1);
+    if (!row.isConnected) find("#basket h2").focus();
   };
-  const fewer = ({ currentTarget }) => (currentTarget.nextElementSibling.textContent === "1" ? remove() : add(-1));
-  return element(
+  const row = element(
     "li",
     { class: "line" },
     element("span", { class: "name" }, name || id),
@@ -119,6 +118,7 @@ function makeLine({ name, id }, add) {
     ),
     element("p", { class: "failure", role: "status" }),
   );
+  return row;
 }
 
 function updateLine(row, { item, count }, isSoldOut) {

@@ -59,7 +59,12 @@ function makeCard(item, add) {
     element("h2"),
     element("p", { class: "description" }),
     element("p", { class: "stock" }),
-    element("div", { class: "buy" }, element("span", { class: "price" }), element("button", { type: "button", click: add })),
+    element(
+      "div",
+      { class: "buy" },
+      element("span", { class: "price" }),
+      element("button", { type: "button", click: add }),
+    ),
   );
 }
 
@@ -82,7 +87,9 @@ function updateCard(card, item, inBasket) {
 function stockOf({ quantity }) {
   if (quantity == null) return { level: "plenty", text: "Always in stock" };
   if (quantity === 0) return { level: "none", text: "Out of stock" };
-  return quantity <= FEW ? { level: "few", text: `Only ${quantity} left` } : { level: "plenty", text: `${quantity} in stock` };
+  return quantity <= FEW
+    ? { level: "few", text: `Only ${quantity} left` }
+    : { level: "plenty", text: `${quantity} in stock` };
 }
 
 function showStock(node, level, text) {

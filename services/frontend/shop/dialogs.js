@@ -19,7 +19,9 @@ find("#notice button").addEventListener("click", () => (find("#notice").hidden =
 export function ask(dialog) {
   dialog.returnValue = "";
   dialog.showModal();
-  return new Promise((answered) => dialog.addEventListener("close", () => answered(dialog.returnValue), { once: true }));
+  return new Promise((answered) =>
+    dialog.addEventListener("close", () => answered(dialog.returnValue), { once: true }),
+  );
 }
 
 /** Asks before something is removed. */

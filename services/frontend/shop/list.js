@@ -24,7 +24,12 @@ export class PagedList {
     this.failure = element("p", { class: "failure", role: "status", hidden: true });
     this.previous = element("button", { type: "button", click: () => this.#turn(-1) }, "Previous");
     this.following = element("button", { type: "button", click: () => this.#turn(1) }, "Next");
-    this.pager = element("nav", { class: "pager", "aria-label": `Pages of ${field}`, hidden: true }, this.previous, this.following);
+    this.pager = element(
+      "nav",
+      { class: "pager", "aria-label": `Pages of ${field}`, hidden: true },
+      this.previous,
+      this.following,
+    );
     find("h1, h2", section).after(this.failure);
     section.append(this.pager);
     document.addEventListener("visibilitychange", () => !document.hidden && this.soon());
@@ -76,9 +81,12 @@ export class PagedList {
     if (document.hidden) return;
     const { signal } = (this.#reading = new AbortController());
     const token = encodeURIComponent(this.#tokens.at(-1));
-    const failed = await read(`${this.#path}&page_token=${token}`, signal).then((answer) => {
-      if (!signal.aborted) this.#showPage(answer);
-    }, (error) => error);
+    const failed = await read(`${this.#path}&page_token=${token}`, signal).then(
+      (answer) => {
+        if (!signal.aborted) this.#showPage(answer);
+      },
+      (error) => error,
+    );
     if (signal.aborted) return;
     this.#reading = null;
     this.#failures = failed ? this.#failures + 1 : 0;

@@ -8,7 +8,11 @@ const NARROW = 640;
 const WIDE_PLACES = { ingress: [0, 1], frontend: [1, 0], user: [2, 0], order: [2, 1], item: [2, 2] };
 const NARROW_PLACES = { ingress: [1, 0], frontend: [0, 1], user: [0, 2], order: [1, 2], item: [2, 3] };
 /** For apps that this page does not know. */
-const FREE_PLACES = [[0, 0], [0, 2], [1, 2]];
+const FREE_PLACES = [
+  [0, 0],
+  [0, 2],
+  [1, 2],
+];
 const MOST_DOTS = 9;
 
 export const countText = (count) => (count == null ? "–" : `${count < 10 ? count.toFixed(1) : Math.round(count)}`);
@@ -52,7 +56,14 @@ function boxesOf({ edges, pods }, width, height, isNarrow) {
 }
 
 const makeEdge = () =>
-  shape("g", { class: "edge" }, shape("path", { "marker-end": "url(#arrow)" }), shape("rect", { rx: 6 }), shape("text"), shape("text", { class: "errors" }));
+  shape(
+    "g",
+    { class: "edge" },
+    shape("path", { "marker-end": "url(#arrow)" }),
+    shape("rect", { rx: 6 }),
+    shape("text"),
+    shape("text", { class: "errors" }),
+  );
 
 function updateEdge(group, edge, boxes) {
   const [from, to] = [boxes.get(edge.from), boxes.get(edge.to)];
@@ -62,7 +73,8 @@ function updateEdge(group, edge, boxes) {
   group.dataset.state = failing ? "bad" : edge.calls_per_second > 0 ? "busy" : "idle";
   set(find("path", group), { d: `M${start.x} ${start.y} ${end.x} ${end.y}` });
   const [rates, errors] = group.querySelectorAll("text");
-  setText(rates, `${countText(edge.calls_per_second)}/s · ${timeText(edge.p95_seconds)}`);
+  const time = edge.p95_seconds == null ? "" : ` · ${timeText(edge.p95_seconds)}`;
+  setText(rates, `${countText(edge.calls_per_second)}/s${time}`);
   setText(errors, edge.healthy_pods === 0 ? "no healthy pod" : failing ? `${partText(edge.error_ratio)} errors` : "");
   const lines = failing ? 2 : 1;
   const width = 7 * Math.max(rates.textContent.length, errors.textContent.length) + 8;
@@ -97,7 +109,13 @@ function updateApp(group, name, { x, y, w, h }, { apps, pods, workers }) {
   setText(find(".small", group), noteOf(name, apps, workers));
   const shown = own.slice(0, MOST_DOTS);
   const dots = shown.map(({ up }, place) =>
-    shape("circle", { class: "pod", "data-state": up ? "good" : "bad", r: 5, cx: x + 14 * (place - (shown.length - 1) / 2), cy: y + 2 }),
+    shape("circle", {
+      class: "pod",
+      "data-state": up ? "good" : "bad",
+      r: 5,
+      cx: x + 14 * (place - (shown.length - 1) / 2),
+      cy: y + 2,
+    }),
   );
   find("g", group).replaceChildren(...dots);
 }

@@ -17,9 +17,10 @@ let map = null;
 let failures = 0;
 
 async function readMap() {
-  const response = await fetch("/shop/mesh/data", { signal: AbortSignal.timeout(PATIENCE) });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(answer.error?.message ?? `HTTP ${response.status}`);
+  const response = await fetch("/shop/mesh/data", { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
+  if (!response) throw new Error("the shop does not answer");
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(answer.error?.message ?? `HTTP status ${response.status}`);
   return answer;
 }
 
@@ -44,22 +45,33 @@ function show() {
   setText(find("#source"), SOURCES[map.source](map));
   draw(find("#map"), map);
   const pods = ({ healthy_pods: healthy, known_pods: known }) => (known == null ? "–" : `${healthy} of ${known}`);
-  showTable("#edge-rows", map.edges, ({ from, to }) => `${from} ${to}`, (edge) => [
-    `${edge.from} to ${edge.to}`,
-    number(countText(edge.calls_per_second)),
-    number(partText(edge.error_ratio), edge.error_ratio > 0),
-    number(timeText(edge.p95_seconds)),
-    number(pods(edge), edge.healthy_pods < edge.known_pods),
-  ]);
-  showTable("#pod-rows", map.pods, ({ pod }) => pod, ({ pod, app, up }) => [
-    pod,
-    app,
-    { text: up ? "up" : "not reachable", class: up ? "" : "bad" },
-  ]);
-  showTable("#worker-rows", map.workers, ({ pod }) => pod, ({ pod, ready, streams, unary, waiting }) => [
-    pod,
-    ...[ready, streams, unary, waiting].map((count) => number(`${count ?? "–"}`)),
-  ]);
+  showTable(
+    "#edge-rows",
+    map.edges,
+    ({ from, to }) => `${from} ${to}`,
+    (edge) => [
+      `${edge.from} to ${edge.to}`,
+      number(countText(edge.calls_per_second)),
+      number(partText(edge.error_ratio), edge.error_ratio > 0),
+      number(timeText(edge.p95_seconds)),
+      number(pods(edge), edge.healthy_pods < edge.known_pods),
+    ],
+  );
+  showTable(
+    "#pod-rows",
+    map.pods,
+    ({ pod }) => pod,
+    ({ pod, app, up }) => [pod, app, { text: up ? "up" : "not reachable", class: up ? "" : "bad" }],
+  );
+  showTable(
+    "#worker-rows",
+    map.workers,
+    ({ pod }) => pod,
+    ({ pod, ready, streams, unary, waiting }) => [
+      pod,
+      ...[ready, streams, unary, waiting].map((count) => number(`${count ?? "–"}`)),
+    ],
+  );
 }
 
 const number = (text, isBad = false) => ({ text, class: isBad ? "number bad" : "number" });
@@ -71,11 +83,13 @@ function showTable(selector, rows, key, cells) {
     return element("tr", {}, element("th", { scope: "row" }, first), ...others.map(() => element("td")));
   };
   const update = (tr, row) =>
-    cells(row).slice(1).forEach((cell, place) => {
-      const td = tr.children[place + 1];
-      td.className = cell.class ?? "";
-      setText(td, cell.text ?? cell);
-    });
+    cells(row)
+      .slice(1)
+      .forEach((cell, place) => {
+        const td = tr.children[place + 1];
+        td.className = cell.class ?? "";
+        setText(td, cell.text ?? cell);
+      });
   showRows(find(selector), rows, { key, make, update });
   find(selector).closest("section").hidden = !rows.length;
 }

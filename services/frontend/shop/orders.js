@@ -49,6 +49,10 @@ export class Orders {
     const update = (row, order) => updateOrder(row, order, order.id === this.#placed);
     showRows(find(".rows", this.#section), orders, { key: ({ id }) => id, make, update });
     const none = !orders.length && !hasPages;
+    setText(
+      find(".count", this.#section),
+      `${orders.length} ${orders.length === 1 ? "order" : "orders"}${hasPages ? " on this page" : ""}`,
+    );
     this.#empty(none ? "No orders." : "", none);
   }
 
@@ -73,7 +77,11 @@ function makeOrder({ id }, remove) {
     { class: "order" },
     element("h3", {}, element("code", { title: id }, shortId(id))),
     element("span", { class: "price" }),
-    element("button", { type: "button", class: "quiet", "aria-label": `Delete order ${shortId(id)}`, click: remove }, "Delete"),
+    element(
+      "button",
+      { type: "button", class: "quiet", "aria-label": `Delete order ${shortId(id)}`, click: remove },
+      "Delete",
+    ),
     element("ul", {}),
   );
 }

@@ -71,7 +71,11 @@ export class Users extends EventTarget {
 
 function makeUser(choose) {
   const radio = element("input", { type: "radio", name: "user", change: choose });
-  return element("li", {}, element("label", {}, radio, element("span", { class: "name" }), element("span", { class: "address" })));
+  return element(
+    "li",
+    {},
+    element("label", {}, radio, element("span", { class: "name" }), element("span", { class: "address" })),
+  );
 }
 
 function updateUser(row, user, isChosen) {

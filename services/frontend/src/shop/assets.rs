@@ -29,9 +29,11 @@ macro_rules! asset {
 }
 
 /// Name, content type, content.
-const FILES: [(&str, &str, &str); 18] = [
+const FILES: [(&str, &str, &str); 20] = [
     asset!("shop.html", HTML),
     asset!("mesh.html", HTML),
+    asset!("base.css", CSS),
+    asset!("mesh.css", CSS),
     asset!("shop.css", CSS),
     asset!("icon.svg", SVG),
     asset!("api.js", SCRIPT),
