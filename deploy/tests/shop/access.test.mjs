@@ -47,7 +47,10 @@ for (const colorScheme of ["light", "dark"]) {
 }
 
 test("the colours follow the browser's scheme", async (t) => {
-  const [light, dark] = [await open(t, "/shop", { colorScheme: "light" }), await open(t, "/shop", { colorScheme: "dark" })];
+  const [light, dark] = [
+    await open(t, "/shop", { colorScheme: "light" }),
+    await open(t, "/shop", { colorScheme: "dark" }),
+  ];
   const [day, night] = await Promise.all(
     [light, dark].map((page) => page.evaluate(() => getComputedStyle(document.body).backgroundColor)),
   );
@@ -124,7 +127,10 @@ for (const path of ["/shop", "/shop/mesh"]) {
   });
 }
 
-for (const [what, viewport] of [["a phone", PHONE], ["a desk", { width: 1280, height: 900 }]]) {
+for (const [what, viewport] of [
+  ["a phone", PHONE],
+  ["a desk", { width: 1280, height: 900 }],
+]) {
   test(`nothing moves while the page loads on ${what}`, async (t) => {
     const page = await open(t, "/shop", { viewport });
     await page.locator("#catalogue .card").first().waitFor();
@@ -133,8 +139,14 @@ for (const [what, viewport] of [["a phone", PHONE], ["a desk", { width: 1280, he
     const shifts = await page.evaluate(
       () =>
         new Promise((done) => {
-          new PerformanceObserver((list) => done(list.getEntries().map(describe))).observe({ type: "layout-shift", buffered: true });
-          const describe = ({ value, sources }) => ({ value, moved: sources.map(({ node }) => node?.id || node?.className) });
+          new PerformanceObserver((list) => done(list.getEntries().map(describe))).observe({
+            type: "layout-shift",
+            buffered: true,
+          });
+          const describe = ({ value, sources }) => ({
+            value,
+            moved: sources.map(({ node }) => node?.id || node?.className),
+          });
           // Without a shift, the observer stays silent.
           requestAnimationFrame(() => requestAnimationFrame(() => done([])));
         }),

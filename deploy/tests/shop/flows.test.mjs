@@ -4,7 +4,19 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 
-import { HTTP_ERRORS, call, cardOf, chooseUser, enterKey, eventually, must, newItem, newUser, notice, open } from "./shop.mjs";
+import {
+  HTTP_ERRORS,
+  call,
+  cardOf,
+  chooseUser,
+  enterKey,
+  eventually,
+  must,
+  newItem,
+  newUser,
+  notice,
+  open,
+} from "./shop.mjs";
 
 const name = (what) => `${what} ${randomUUID().slice(0, 8)}`;
 
@@ -14,7 +26,11 @@ test("the stock of an item moves without a reload", async (t) => {
   const card = await cardOf(page, item.name);
   await card.getByText("40 in stock").waitFor();
   await card.getByText("€12.50").waitFor();
-  for (const [quantity, text] of [[3, "Only 3 left"], [0, "Out of stock"], [7, "7 in stock"]]) {
+  for (const [quantity, text] of [
+    [3, "Only 3 left"],
+    [0, "Out of stock"],
+    [7, "7 in stock"],
+  ]) {
     await must("PATCH", `/v1/items/${item.id}?update_mask=quantity`, { quantity });
     await card.getByText(text).waitFor();
   }
@@ -150,7 +166,10 @@ test("lists of many rows have pages, and the page that is shown is live", async 
   for (let number = 0; number < 26; number++) await newItem(`${prefix} ${number}`, 50);
   for (let number = 0; number < 11; number++) await newUser(`${prefix} user ${number}`);
   const page = await open(t);
-  for (const [section, row, most] of [["#catalogue", ".card", 24], ["#users", ".choices li", 10]]) {
+  for (const [section, row, most] of [
+    ["#catalogue", ".card", 24],
+    ["#users", ".choices li", 10],
+  ]) {
     const rows = page.locator(`${section} ${row}`);
     await eventually(`a full page in ${section}`, async () => (await rows.count()) === most);
     const first = await rows.first().textContent();

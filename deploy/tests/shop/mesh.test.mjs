@@ -12,7 +12,8 @@ test("the map shows every edge, as a drawing and as a table", async (t) => {
     const counts = await Promise.all(["#edge-rows tr", "#map .edge"].map((rows) => page.locator(rows).count()));
     return counts.every((count) => count >= map.edges.length && count > 0);
   });
-  const said = map.source === "prometheus" ? "From Prometheus" : "so this is only what the Envoy of a frontend pod sees";
+  const said =
+    map.source === "prometheus" ? "From Prometheus" : "so this is only what the Envoy of a frontend pod sees";
   await page.getByText(said).waitFor();
   const row = page.locator("#edge-rows tr").filter({ hasText: "frontend to user" });
   await row.getByText("1 of 1").waitFor();

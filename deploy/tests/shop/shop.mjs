@@ -58,7 +58,8 @@ export async function eventually(what, condition) {
 export async function call(method, path, body) {
   const headers = { "content-type": "application/json", "x-api-key": key };
   const response = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
-  return { status: response.status, body: await response.json() };
+  const text = await response.text();
+  return { status: response.status, body: text ? JSON.parse(text) : null };
 }
 
 /** The same, and it must succeed. Waits as long as the shop answers 429. */
@@ -73,7 +74,12 @@ export async function must(method, path, body) {
 
 /** A new item with so many pieces, whose name no other test has. */
 export const newItem = (name, quantity) =>
-  must("POST", "/v1/items", { name, description: "for a test", quantity, price: { currencyCode: "EUR", units: "12", nanos: 500_000_000 } });
+  must("POST", "/v1/items", {
+    name,
+    description: "for a test",
+    quantity,
+    price: { currencyCode: "EUR", units: "12", nanos: 500_000_000 },
+  });
 
 export const newUser = (name) => must("POST", "/v1/users", { name, address: "1 Test Street" });
 
@@ -108,8 +114,18 @@ export async function enterKey(page, text = key) {
   await dialog.getByRole("button", { name: "Use key" }).click();
 }
 
-/** Waits for the message at the edge of the window. */
-export const notice = (page, text) => page.getByRole("alert").filter({ hasText: text }).waitFor();
+/** Waits until a part of the page contains a text; if it never does, says what it contains. */
+export async function says(part, text) {
+  let last;
+  const contains = async () => {
+    last = (await part.isVisible()) ? await part.innerText() : "(not visible)";
+    return last.includes(text);
+  };
+  await eventually(text, contains).catch((error) => assert.fail(`${error.message}; the page says: ${last}`));
+}
+
+/** The same for the message at the edge of the window. */
+export const notice = (page, text) => says(page.locator("#notice"), text);
 
 const file = (pod, name) => `${state}/pods/${pod}/${name}`;
 
