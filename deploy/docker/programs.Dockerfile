@@ -1,4 +1,4 @@
-# The Rust programs, one image each: --target grpc-fcgi-proxy, frontend, user or order. Works for any platform.
+# The Rust programs, one image each: --target grpc-fcgi-proxy, frontend, user, order or load. Works for any platform.
 
 FROM docker.io/library/rust:1.95.0-slim-bookworm AS rust
 WORKDIR /src
@@ -18,7 +18,7 @@ RUN cargo chef prepare
 
 FROM rust AS build
 COPY --from=plan /src/recipe.json ./
-RUN cargo chef cook --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
+RUN cargo chef cook --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order --package load
 # Again: cargo chef cook used a reduced workspace.
 COPY Cargo.toml Cargo.lock ./
 COPY proto proto
@@ -27,9 +27,9 @@ COPY services services
 # A member of the workspace that is not built.
 COPY deploy/tests/Cargo.toml deploy/tests/
 RUN mkdir --parents deploy/tests/mesh && touch deploy/tests/mesh/main.rs
-RUN cargo build --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order
+RUN cargo build --release --locked --package grpc-fcgi-proxy --package frontend --package user --package order --package load
 # For each image, which has no shell and no packages: the program and its libraries.
-RUN for program in grpc-fcgi-proxy frontend user order; do \
+RUN for program in grpc-fcgi-proxy frontend user order load; do \
       install -D "target/release/$program" "/out/$program/usr/local/bin/$program" \
       && ldd "target/release/$program" | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory "/out/$program" \
       || exit; \
@@ -54,3 +54,7 @@ ENTRYPOINT ["/usr/local/bin/user"]
 FROM runtime AS order
 COPY --from=build /out/order /
 ENTRYPOINT ["/usr/local/bin/order"]
+
+FROM runtime AS load
+COPY --from=build /out/load /
+ENTRYPOINT ["/usr/local/bin/load"]

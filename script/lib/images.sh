@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034 # used by the scripts that source this
 readonly image_prefix=localhost/grpc-fcgi-proxy
 # shellcheck disable=SC2034 # used by the scripts that source this
-readonly rust_images=(grpc-fcgi-proxy frontend user order)
+readonly rust_images=(grpc-fcgi-proxy frontend user order load)
 
 # content_tag: a hash of the images' sources, so that only a change of these rolls the pods.
 content_tag() {

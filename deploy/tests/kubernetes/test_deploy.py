@@ -90,7 +90,7 @@ class Deploy(unittest.TestCase):
         return {c["image"]: c.get("imagePullPolicy") for c in containers if "/grpc-fcgi-proxy/" in c["image"] or "/shop/" in c["image"]}
 
     def test_pulls_the_images_from_the_registry_or_not_at_all(self):
-        names = ["frontend", "grpc-fcgi-proxy", "item", "order", "user"]
+        names = ["frontend", "grpc-fcgi-proxy", "item", "load", "order", "user"]
         self.deploy("--tag", "t1")
         self.assertEqual(self.own_containers(), {f"localhost/grpc-fcgi-proxy/{name}:t1": "Never" for name in names})
         self.deploy("--tag", "t1", "--registry", "registry.example.org/shop")
