@@ -38,6 +38,7 @@ try {
   await shop.screenshot({ path: `${folder}/shop.png` });
 
   const mesh = await context.newPage();
+  await mesh.setViewportSize({ width: 1280, height: 900 });
   await mesh.goto(`${url}/shop/mesh`);
   await eventually("Prometheus has counted the calls of all edges", async () => {
     const { source, edges } = await must("GET", "/shop/mesh/data");
@@ -45,6 +46,7 @@ try {
     return edges.length >= 7 && edges.every((edge) => edge.calls_per_second > 0 && edge.p95_seconds);
   });
   await mesh.getByText("From Prometheus").waitFor();
+  await eventually("the page shows them", async () => !(await mesh.locator("#map").textContent()).includes("–"));
   await mesh.locator("#worker-rows tr").first().waitFor();
   await mesh.screenshot({ path: `${folder}/mesh.png` });
   stop.abort();

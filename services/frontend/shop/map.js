@@ -123,7 +123,8 @@ function updateApp(group, name, { x, y, w, h }, { apps, pods, workers }) {
 /** The streams of an app with resident workers, or how fast the app answers. */
 function noteOf(name, apps, workers) {
   const own = workers.filter(({ app }) => app === name);
-  if (own.length) return `${own.reduce((sum, { streams }) => sum + (streams ?? 0), 0)} streams`;
+  const streams = own.reduce((sum, { streams }) => sum + (streams ?? 0), 0);
+  if (own.length) return streams === 1 ? "1 stream" : `${streams} streams`;
   const app = apps.find(({ app }) => app === name);
   return app?.p95_seconds == null ? "" : `p95 ${timeText(app.p95_seconds)}`;
 }
