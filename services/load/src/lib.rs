@@ -1,8 +1,8 @@
 //! Loads the shop with requests as users make them, and reports what they noticed.
 //!
-//! [`arrivals`] decides when a request is due, [`operation`] what it is, and [`shop`] what it concerns. [`visit`] makes it by
-//! means of [`client`], and its [`outcome`] is counted in [`tally`]. [`watchers`] hold streams open meanwhile. [`live`] and
-//! [`summary`] print, and [`cleanup`] removes what the load has created.
+//! `arrivals` decides when a request is due, `operation` what it is, and `shop` what it concerns. `visit` makes it by
+//! means of `client`, and its `outcome` is counted in `tally`. `watchers` hold streams open meanwhile. `live` and
+//! `summary` print, and `cleanup` removes what the load has created.
 
 mod arrivals;
 mod cleanup;
