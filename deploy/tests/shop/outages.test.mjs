@@ -32,8 +32,8 @@ test("without order the page says so, and recovers by itself", async (t) => {
   await chooseUser(page, user.name);
   const order = page.locator("#orders").getByText(`1 × ${item.name}`);
   await order.waitFor();
-  const [pod] = podsOf("order");
-  kill(pod, "order");
+  const pods = podsOf("order");
+  for (const pod of pods) kill(pod, "order");
   t.after(() => eventually("order is back", async () => (await call("GET", "/v1/orders?page_size=1")).status === 200));
   try {
     await says(page.locator("#orders .failure"), "Service down");
@@ -44,7 +44,7 @@ test("without order the page says so, and recovers by itself", async (t) => {
     await notice(page, "Service down");
     await page.locator("#basket").getByText(item.name, { exact: true }).waitFor();
   } finally {
-    restart(pod, "order");
+    for (const pod of pods) restart(pod, "order");
   }
   await page.locator("#orders .failure").waitFor({ state: "hidden" });
   await page.getByRole("button", { name: "Place order" }).click();
