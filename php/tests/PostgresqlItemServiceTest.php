@@ -4,14 +4,22 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use Closure;
+use Grpc\StatusException;
+use Grpc\Tests\CapturedLog;
 use PDOException;
 use Shop\Database;
+use Shop\Errors;
 use Shop\Item;
 use Shop\KeptServices;
 use Shop\Services;
 
+use const Grpc\STATUS_INTERNAL;
+use const Grpc\STATUS_UNAVAILABLE;
+
 final class PostgresqlItemServiceTest extends ItemServiceTestCase
 {
+    use CapturedLog;
     use PostgresqlDatabase;
 
     public function test_a_connection_that_the_server_has_closed_is_opened_anew(): void
@@ -49,6 +57,34 @@ final class PostgresqlItemServiceTest extends ItemServiceTestCase
             self::assertStringContainsString('cached plan', $error->getMessage());
         }
         $this->found($kept);
+    }
+
+    public function test_a_connection_that_breaks_in_a_call_makes_the_service_unavailable(): void
+    {
+        $database = Database::open($this->dsn());
+        self::assertUnavailable(static fn (): mixed => $database->query('SELECT pg_terminate_backend(pg_backend_pid())'));
+        self::assertUnavailable(static fn (): mixed => $database->query('SELECT 1'));
+        $database = Database::open($this->dsn());
+        $pid = $database->query('SELECT pg_backend_pid()')->fetchColumn();
+        $this->admin->exec("SELECT pg_terminate_backend($pid, 5000)");
+        self::assertUnavailable(static fn (): mixed => $database->beginTransaction());
+    }
+
+    public function test_an_error_of_a_statement_is_an_error_of_the_service(): void
+    {
+        $database = Database::open($this->dsn());
+        $this->expectExceptionCode(STATUS_INTERNAL);
+        Errors::translate(static fn (): mixed => $database->query('SELECT 1 / 0'));
+    }
+
+    private static function assertUnavailable(Closure $statement): void
+    {
+        try {
+            Errors::translate($statement);
+            self::fail('the connection works');
+        } catch (StatusException $error) {
+            self::assertSame(STATUS_UNAVAILABLE, $error->getCode());
+        }
     }
 
     /** Finds an item. @return Services those which found it */

@@ -22,9 +22,13 @@ final class Database
      */
     private const UNREACHABLE = '/^(08|53300|57P)/';
 
-    /** The SQLSTATE of SQLite's own errors, and of these SQLITE_BUSY, SQLITE_CANTOPEN, SQLITE_BUSY_SNAPSHOT. */
+    /**
+     * The SQLSTATE of errors without one, and of these: SQLITE_BUSY, SQLITE_CANTOPEN, SQLITE_BUSY_SNAPSHOT, and
+     * PGRES_FATAL_ERROR. The last one means that the connection broke, since PostgreSQL's own errors have an SQLSTATE; with the
+     * same number SQLite is out of memory.
+     */
     private const GENERAL_ERROR = 'HY000';
-    private const SQLITE_UNREACHABLE = [5, 14, 517];
+    private const GENERAL_UNREACHABLE = [5, 14, 517, 7];
 
     private ?PDO $connection = null;
 
@@ -139,7 +143,7 @@ final class Database
         $state = (string) ($error->errorInfo[0] ?? '');
         $code = $error->errorInfo[1] ?? 0;
         return preg_match(self::UNREACHABLE, $state) === 1
-            || ($state === self::GENERAL_ERROR && in_array($code, self::SQLITE_UNREACHABLE, true));
+            || ($state === self::GENERAL_ERROR && in_array($code, self::GENERAL_UNREACHABLE, true));
     }
 
     private static function defaultDsn(): string
