@@ -201,6 +201,21 @@ abstract class ItemWatchTestCase extends DatabaseTestCase
         self::assertNotContains('a 2', self::items($this->proxy->frames($slow)));
     }
 
+    public function test_no_watcher_holds_up_a_reload(): void
+    {
+        $watches = [$this->watch('a'), $this->watch('b')];
+        $this->awaitItems($watches[0], ['a 0']);
+        $this->awaitItems($watches[1], ['b 0']);
+        $watches[] = $this->proxy->call(self::METHOD, ResidentProxy::BIDI_STREAM, '', false);
+        $this->phpFpm->reload();
+        $this->proxy->until(fn (): bool => $this->proxy->wantsToRetire);
+        $this->proxy->send(Frame::RETIRE, 0);
+        foreach ($watches as $watch) {
+            self::assertStringContainsString("grpc-status: 14\r\n", $this->answerTo($watch));
+        }
+        $this->proxy->awaitEnd();
+    }
+
     public function test_a_call_by_itself_watches_too_until_its_client_is_gone(): void
     {
         $watch = $this->watchByItself();

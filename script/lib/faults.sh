@@ -26,7 +26,7 @@ see_slow() {
 }
 
 see_reload() {
-  echo "php-fpm starts anew with its PHP files in both pods of item: calls of item wait until the streams that watch the stock have ended, after 20 s (process_control_timeout) at the latest"
+  echo "php-fpm starts anew with its PHP files in both pods of item: calls of item wait for part of a second, and the streams that watch the stock end and begin again"
 }
 
 see_certificates() {

@@ -14,10 +14,12 @@ use std::path::Path;
 use tokio::process::Command;
 use tonic::Code;
 
-use crate::support::{Client, PhpFpm, Proxy, descriptors, php};
+use crate::support::{Client, PhpFpm, Proxy, StreamingCall, descriptors, php};
 
 /// A pool with room for two resident workers and their successors.
 const POOL: &str = "pm.max_children = 4\n[global]\nprocess_control_timeout = 10s\n[test]\n";
+/// A streaming call that outlasted its worker, or that ends with it.
+const REPLACED: &str = "the application's worker is being replaced";
 
 async fn serve(pool: &str, flags: &[&str]) -> (PhpFpm, Proxy, Client) {
     let php_fpm = PhpFpm::start_with(pool).await;
@@ -85,6 +87,13 @@ fn value(text: &str) -> Vec<u8> {
 fn text(message: &[u8]) -> String {
     let text = message.get(2..).unwrap_or_default();
     String::from_utf8(text.to_vec()).unwrap()
+}
+
+async fn begun(stream: StreamingCall) -> StreamingCall {
+    let mut stream = stream;
+    stream.send(&value("begun"));
+    assert_eq!(text(&stream.next().await.unwrap()), "begun");
+    stream
 }
 
 async fn call(client: &Client, command: &str) -> String {

@@ -68,6 +68,11 @@ abstract class Output
 
     abstract public function clientGone(): bool;
 
+    /** As ServerContext::endWithWorker(). */
+    public function endWithWorker(): void
+    {
+    }
+
     /** Whether another frame can be sent: the last one is complete, and the client is not gone. */
     abstract public function usable(): bool;
 

@@ -72,6 +72,16 @@ final class ServerContext
         return $this->secondsLeft() === 0.0 || ($this->output?->clientGone() ?? false);
     }
 
+    /**
+     * For a streaming call that does not end by itself: when its resident worker is to be replaced, its next read(), write() or
+     * Wait, or the one in which it waits, throws a StatusException with UNAVAILABLE, upon which clients call again. Otherwise the
+     * worker, and with it a reload of php-fpm, waits for the end of the call. Has no effect in a call by itself.
+     */
+    public function endWithWorker(): void
+    {
+        $this->output?->endWithWorker();
+    }
+
     public function host(): string
     {
         return $this->call->host();

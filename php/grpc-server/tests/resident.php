@@ -54,6 +54,7 @@ function execute(string $request, ServerContext $context): string
         'fiber' => inFiber(static fn (): string => awaitSocket($argument)),
         'hold' => (string) usleep((int) ((float) $argument * 1e6)),
         'poll' => poll($context),
+        'ends' => (string) $context->endWithWorker(),
         'reloaded' => awaitReload(),
         'large' => str_repeat('x', (int) $argument),
         default => $request,

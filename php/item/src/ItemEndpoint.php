@@ -83,6 +83,7 @@ final class ItemEndpoint extends ItemServiceStub
 
     public function WatchItems(ServerCallReader $reader, ServerCallWriter $writer, ServerContext $context): void
     {
+        $context->endWithWorker();
         $request = $reader->read();
         if (!$request instanceof WatchItemsRequest) {
             return;

@@ -2,19 +2,11 @@
 
 use tonic::Code;
 
-use super::{POOL, call, proxy_for, retirements, serve, status, text, value};
-use crate::support::{Client, PhpFpm, StreamingCall, php};
+use super::{POOL, REPLACED, begun, call, proxy_for, retirements, serve, status, text, value};
+use crate::support::{Client, PhpFpm, php};
 
 /// More has to be a fatal error, which ends the worker.
 const LITTLE_MEMORY: &str = "pm.max_children = 2\nphp_admin_value[memory_limit] = 16M\n";
-const REPLACED: &str = "the application's worker is being replaced";
-
-async fn begun(stream: StreamingCall) -> StreamingCall {
-    let mut stream = stream;
-    stream.send(&value("begun"));
-    assert_eq!(text(&stream.next().await.unwrap()), "begun");
-    stream
-}
 
 /// A worker over a limit is replaced by another one. Its streams may run on only for a time.
 async fn is_replaced(limit: &[&str], reason: &str, command: &str) {

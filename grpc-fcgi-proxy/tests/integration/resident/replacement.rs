@@ -7,8 +7,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tonic::Code;
 
-use super::{POOL, booted, call, serve, value};
-use crate::support::{Client, message};
+use super::{POOL, REPLACED, begun, booted, call, retirements, serve, text, value};
+use crate::support::{Client, PhpFpm, message};
 
 /// Calls all the time until it is told to stop, and returns the number of calls.
 fn load(client: &Client, stop: &Arc<AtomicBool>) -> Vec<tokio::task::JoinHandle<usize>> {
@@ -34,6 +34,11 @@ fn load(client: &Client, stop: &Arc<AtomicBool>) -> Vec<tokio::task::JoinHandle<
     callers.collect()
 }
 
+fn reload(php_fpm: &PhpFpm) {
+    let process = Pid::from_raw(php_fpm.id().try_into().unwrap());
+    kill(process, Signal::SIGUSR2).unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replacing_the_workers_under_load_loses_no_call() {
     let (php_fpm, proxy, client) = serve(POOL, &["--connection-share", "100"]).await;
@@ -42,11 +47,7 @@ async fn replacing_the_workers_under_load_loses_no_call() {
     booted(&php_fpm, &proxy, 2).await;
     proxy.signal(Signal::SIGHUP);
     booted(&php_fpm, &proxy, 4).await;
-    kill(
-        Pid::from_raw(php_fpm.id().try_into().unwrap()),
-        Signal::SIGUSR2,
-    )
-    .unwrap();
+    reload(&php_fpm);
     booted(&php_fpm, &proxy, 6).await;
     stop.store(true, Ordering::Relaxed);
     for caller in callers {
@@ -66,4 +67,26 @@ async fn workers_are_replaced_in_a_pool_without_room() {
     for _ in 0..10 {
         assert_ne!(call(&client, "boot").await, before);
     }
+}
+
+#[tokio::test]
+async fn streams_that_end_with_their_worker_hold_up_no_reload() {
+    let (php_fpm, proxy, client) = serve(POOL, &[]).await;
+    booted(&php_fpm, &proxy, 2).await;
+    let mut streams = Vec::new();
+    for _ in 0..4 {
+        let mut stream = begun(client.stream("BidiStream", &[])).await;
+        stream.send(&value("ends"));
+        assert_eq!(text(&stream.next().await.unwrap()), "");
+        streams.push(stream);
+    }
+    reload(&php_fpm);
+    for stream in &mut streams {
+        let ended = stream.status().await;
+        assert_eq!(ended, (Code::Unavailable, REPLACED.to_owned()));
+    }
+    booted(&php_fpm, &proxy, 4).await;
+    proxy.metric_becomes(&retirements("asked"), 2.0).await;
+    let aborted = proxy.metric("resident_streams_aborted_total").await;
+    assert!(aborted.abs() < 0.1, "{aborted}");
 }

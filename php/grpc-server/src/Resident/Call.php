@@ -52,6 +52,9 @@ final class Call implements Input
     public int $shortTurns = 0;
 
     public bool $cancelled = false;
+
+    /** Whether it does not go on when the worker is to end. */
+    public bool $endsWithWorker = false;
     public int $strayBytesLeft = self::STRAY_BYTES_LOGGED;
 
     /** How many bytes of the answer may be sent, if the call streams. */

@@ -15,11 +15,15 @@ final class CallOutput extends Output
     /** A longer answer is sent in several frames. */
     private const PIECE_BYTES = 262_144;
 
+    /** A worker that is to end waits so long for a client to take the rest of what it gets. */
+    private const LAST_SECONDS = 2.0;
+
     /** The header fields, until the first frame. */
     private string $head = '';
     private bool $ended = false;
     private bool $inFrame = false;
     private ?Closure $onShutdown = null;
+    private ?float $waitsUntil = null;
 
     public function __construct(
         private readonly Call $call,
@@ -32,6 +36,11 @@ final class CallOutput extends Output
     {
         $this->scheduler->lookForCancellation($this->call);
         return $this->call->cancelled;
+    }
+
+    public function endWithWorker(): void
+    {
+        $this->call->endsWithWorker = true;
     }
 
     public function usable(): bool
@@ -90,6 +99,9 @@ final class CallOutput extends Output
     protected function frame(int $flags, string $content, bool $flush): void
     {
         $this->scheduler->giveTurn($this->call);
+        if ($flags !== FrameFlags::TRAILERS) {
+            $this->scheduler->checkWorker($this->call);
+        }
         $this->inFrame = true;
         $this->send($this->head . pack('CN', $flags, strlen($content)) . $content, $flags === FrameFlags::TRAILERS);
         $this->inFrame = false;
@@ -107,7 +119,7 @@ final class CallOutput extends Output
         $length = strlen($bytes);
         for ($at = 0; $length - $at > ($most = min($this->call->credit, self::PIECE_BYTES)); $at += $most) {
             if ($most === 0) {
-                $this->scheduler->suspend($this->call, Call::CREDIT);
+                $this->awaitCredit();
                 continue;
             }
             $this->connection->send(Frame::DATA, $this->call->number, substr($bytes, $at, $most));
@@ -116,5 +128,20 @@ final class CallOutput extends Output
         $this->call->credit -= $length - $at;
         $this->ended = $end;
         $this->connection->send($end ? Frame::END : Frame::DATA, $this->call->number, $at === 0 ? $bytes : substr($bytes, $at));
+    }
+
+    /** @throws CallCancelled */
+    private function awaitCredit(): void
+    {
+        if (!$this->scheduler->retired || !$this->call->endsWithWorker) {
+            $this->scheduler->suspend($this->call, Call::CREDIT);
+            return;
+        }
+        $now = hrtime(true) / 1e9;
+        $this->waitsUntil ??= $now + self::LAST_SECONDS;
+        if ($this->waitsUntil <= $now) {
+            throw new CallCancelled('the worker is to end, and the client does not read');
+        }
+        $this->scheduler->awaitFor($this->call, $this->waitsUntil - $now, Call::CREDIT);
     }
 }

@@ -8,8 +8,11 @@ use Closure;
 use Fiber;
 use Grpc\CallCancelled;
 use Grpc\Log;
+use Grpc\StatusException;
 use LogicException;
 use SplQueue;
+
+use const Grpc\STATUS_UNAVAILABLE;
 
 /** Runs the calls of a worker in fibers, one at a time, each until it waits for something. */
 final class Scheduler
@@ -41,6 +44,9 @@ final class Scheduler
 
     /** Set when the script ends: nothing can wait any more. */
     public bool $ending = false;
+
+    /** Set when the worker gets no more calls. */
+    public bool $retired = false;
 
     /** @var SplQueue<Call> */
     private SplQueue $ready;
@@ -137,10 +143,14 @@ final class Scheduler
      * Waits for something that wake() reports; runs other calls meanwhile.
      *
      * @throws CallCancelled
+     * @throws StatusException
      */
     public function suspend(Call $call, int $for): void
     {
         self::check($call);
+        if (($for & Call::CREDIT) === 0) {
+            $this->checkWorker($call);
+        }
         if ($this->ending) {
             throw new CallCancelled('the script ends');
         }
@@ -155,6 +165,21 @@ final class Scheduler
             }
         }
         self::check($call);
+        if (($for & Call::CREDIT) === 0) {
+            $this->checkWorker($call);
+        }
+    }
+
+    /**
+     * For a call between two frames of its answer, so that its status can follow.
+     *
+     * @throws StatusException if the call ends with its worker, and the worker is to end
+     */
+    public function checkWorker(Call $call): void
+    {
+        if ($this->retired && $call->endsWithWorker) {
+            throw new StatusException(STATUS_UNAVAILABLE, "the application's worker is being replaced");
+        }
     }
 
     /**
@@ -172,6 +197,17 @@ final class Scheduler
             $call->suspended = true;
             Fiber::suspend();
             self::check($call);
+        }
+    }
+
+    /** @param array<int, Call> $calls those that run: no more will come */
+    public function retire(array $calls): void
+    {
+        $this->retired = true;
+        foreach ($calls as $call) {
+            if ($call->endsWithWorker) {
+                $this->wake($call, Call::ANYTHING);
+            }
         }
     }
 

@@ -35,7 +35,7 @@ final class Worker
     private readonly Scheduler $scheduler;
     private readonly Isolation $isolation;
     private readonly MessageMemory $memory;
-    private readonly ListeningSocket $listeningSocket;
+    private readonly ReloadWatch $reloadWatch;
     private readonly PhpLog $phpLog;
 
     /** @var array<int, Call> those that have not ended; unary ones since they have begun */
@@ -50,7 +50,6 @@ final class Worker
     private bool $reading = false;
     private int $lastNumber = 0;
     private bool $retiring = false;
-    private bool $retired = false;
     private bool $ended = false;
     private string $reserve;
     private int $reported = 0;
@@ -74,7 +73,7 @@ final class Worker
             $this->afterTurn(...),
         );
         $this->memory = new MessageMemory($this->scheduler);
-        $this->listeningSocket = new ListeningSocket();
+        $this->reloadWatch = new ReloadWatch();
         $this->phpLog = new PhpLog();
         $this->reserve = str_repeat('x', self::RESERVED_BYTES);
     }
@@ -97,7 +96,7 @@ final class Worker
 
     private function loop(): void
     {
-        while (!$this->connection->closed && !($this->retired && $this->calls === [] && $this->queue === [])) {
+        while (!$this->connection->closed && !($this->scheduler->retired && $this->calls === [] && $this->queue === [])) {
             // A unary call may begin only behind the answers before it.
             $this->connection->flush();
             $this->receive($this->hasWork() ? 0.0 : self::IDLE_SECONDS);
@@ -126,13 +125,16 @@ final class Worker
         // Numbers of calls begin at 1.
         $readable = [0 => $this->connection->socket] + $this->scheduler->streams();
         $writable = $this->connection->pending() ? [$this->connection->socket] : null;
-        $most = $this->phpLog->flush($this->scheduler->busyNanoseconds) ? $most : min($most, PhpLog::SECONDS);
+        $busy = $this->scheduler->busyNanoseconds;
+        $most = $this->phpLog->flush($busy) ? $most : min($most, PhpLog::SECONDS);
+        $most = $this->reloadWatch->secondsToWait($most, $busy);
         $seconds = $this->scheduler->hasReady() ? 0.0 : $this->scheduler->secondsToWait($most);
         $count = Selection::wait($readable, $writable, $seconds);
-        if ($count === null) {
+        if ($count === null || $this->reloadWatch->hasReloaded($busy)) {
             // php-fpm tells its workers with a signal to end.
             $this->retire();
-        } elseif ($count > 0) {
+        }
+        if ($count !== null && $count > 0) {
             if (isset($readable[0])) {
                 $this->read();
                 unset($readable[0]);
@@ -173,7 +175,7 @@ final class Worker
             return;
         }
         if ($type === Frame::RETIRE && $number === 0 && $payload === '') {
-            $this->retired = true;
+            $this->scheduler->retire($this->calls);
             return;
         }
         if ($number === 0 || $number > $this->lastNumber) {
@@ -193,8 +195,8 @@ final class Worker
     /** @throws ProtocolError */
     private function takeCall(int $number, string $payload): void
     {
-        if ($number <= $this->lastNumber || $this->retired) {
-            throw new ProtocolError($this->retired ? 'a CALL after RETIRE' : "CALL $number after $this->lastNumber");
+        if ($number <= $this->lastNumber || $this->scheduler->retired) {
+            throw new ProtocolError($this->scheduler->retired ? 'a CALL after RETIRE' : "CALL $number after $this->lastNumber");
         }
         $this->lastNumber = $number;
         [$variables, $input, $end] = Frame::decodeCall($payload);
@@ -279,6 +281,7 @@ final class Worker
     {
         $status = ($this->serve)($call);
         $call->output->end();
+        $call->endsWithWorker = false;
         if ($this->afterCall !== null) {
             $this->connection->flush();
             ($this->afterCall)($call->context, $status);
@@ -307,7 +310,7 @@ final class Worker
     /** Asks the proxy for no more calls. */
     private function retire(): void
     {
-        if (!$this->retiring && !$this->retired) {
+        if (!$this->retiring && !$this->scheduler->retired) {
             $this->connection->send(Frame::RETIRE, 0, '');
         }
         $this->retiring = true;
@@ -320,9 +323,6 @@ final class Worker
             return;
         }
         $this->reported = $now;
-        if ($this->listeningSocket->closed()) {
-            $this->retire();
-        }
         if ($this->scheduler->busyNanoseconds !== $this->busyReported) {
             $this->busyReported = $this->scheduler->busyNanoseconds;
             $microseconds = intdiv($this->busyReported, 1000);
