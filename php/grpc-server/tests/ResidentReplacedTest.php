@@ -84,8 +84,9 @@ final class ResidentReplacedTest extends ResidentTestCase
         $this->proxy->returnsCredit = false;
         $call = $this->proxy->bidi('ends', 'large 100000');
         $this->proxy->until(fn (): bool => strlen($this->proxy->answers[$call] ?? '') === Frame::FIRST_CREDIT);
-        $this->proxy->send(Frame::RETIRE, 0);
-        $this->proxy->send(Frame::CREDIT, $call, pack('N', 1 << 20));
+        // Together: the worker waits for this credit only for a time.
+        $credit = ResidentProxy::frame(Frame::CREDIT, $call, pack('N', 1 << 20));
+        $this->proxy->raw(ResidentProxy::frame(Frame::RETIRE, 0, '') . $credit);
         $this->assertReplaced($call);
         self::assertCount(3, $this->proxy->frames($call));
         $this->proxy->awaitEnd();
