@@ -65,13 +65,17 @@ fn a_key_that_is_missing_wrong_or_elsewhere_is_401_and_changes_nothing() {
         &basic,
         &cookie,
         "x-key-name: first",
-        // gRPC's form of a refusal has the HTTP status 200.
-        "content-type: application/grpc",
     ];
     for header in headers {
         let response = send("POST", "/v1/users", &[header], Some(&body));
         assert_error(&response, 401, 16);
     }
+    // A client that claims to be one of gRPC is refused as gRPC has it: in a header field of a response that is 200.
+    let grpc = ["--include", "--header", "content-type: application/grpc"];
+    let body_text = body.to_string();
+    let options = [&grpc[..], &["--data-raw", &body_text]].concat();
+    let (_, response) = curl_with(&options, &url("/v1/users"));
+    assert!(response.contains("grpc-status: 16"), "{response}");
     for query in ["x-api-key", "api_key", "key"] {
         let path = format!("/v1/users?{query}={secret}");
         assert_error(&send("POST", &path, &[], Some(&body)), 401, 16);

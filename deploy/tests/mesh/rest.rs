@@ -191,15 +191,15 @@ fn no_response_lets_pages_of_others_call() {
 #[test]
 #[ignore = "needs the pods of script/run, which script/test starts"]
 fn without_a_program_the_error_names_the_app_and_no_address() {
-    for (pod, program, path) in [
-        ("user-1", "user", "/v1/users"),
-        ("order-1", "order", "/v1/orders"),
-    ] {
-        pods::end(pod, program, Signal::SIGTERM);
+    let apps: [(_, &[&str]); 2] = [("user", &["user-1"]), ("order", &["order-1", "order-2"])];
+    for (app, pods) in apps {
+        let path = &format!("/v1/{app}s");
+        for pod in pods {
+            pods::end(pod, app, Signal::SIGTERM);
+        }
         let response = send("GET", path, &[], None);
         assert_error(&response, 503, 14);
         let message = response.1["message"].as_str().unwrap();
-        let app = pod.split('-').next().unwrap();
         assert!(
             message.contains(app) || message.starts_with("ingress: no_healthy"),
             "{message}"
@@ -208,7 +208,9 @@ fn without_a_program_the_error_names_the_app_and_no_address() {
             !message.contains("127.0.0.1") && !message.contains("198."),
             "{message}"
         );
-        pods::start(pod, program);
+        for pod in pods {
+            pods::start(pod, app);
+        }
         until("the app answers again", || {
             send("GET", path, &[], None).0 == 200
         });
