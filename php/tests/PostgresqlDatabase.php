@@ -6,28 +6,20 @@ namespace Tests;
 
 use PDO;
 use PHPUnit\Framework\Attributes\After;
-use PHPUnit\Framework\Attributes\Before;
 
 /** Requires ITEM_TEST_PG_DSN, a database in which the tests may create schemas; each test uses its own. */
 trait PostgresqlDatabase
 {
     private ?PDO $admin = null;
-    private string $schema;
+
+    /** Since the first use of dsn(): PHPUnit's versions differ in which of several methods runs first before a test. */
+    private string $schema = '';
 
     public static function setUpBeforeClass(): void
     {
         if (!getenv('ITEM_TEST_PG_DSN')) {
             self::markTestSkipped('ITEM_TEST_PG_DSN is not set: pgsql:host=HOST;dbname=NAME;user=USER');
         }
-    }
-
-    /** @before */
-    #[Before]
-    protected function createSchema(): void
-    {
-        $this->schema = 'item_' . bin2hex(random_bytes(8));
-        $this->admin = new PDO(getenv('ITEM_TEST_PG_DSN'));
-        $this->admin->exec("CREATE SCHEMA $this->schema");
     }
 
     /** @after */
@@ -45,6 +37,11 @@ trait PostgresqlDatabase
 
     protected function dsn(): string
     {
+        if ($this->admin === null) {
+            $this->schema = 'item_' . bin2hex(random_bytes(8));
+            $this->admin = new PDO(getenv('ITEM_TEST_PG_DSN'));
+            $this->admin->exec("CREATE SCHEMA $this->schema");
+        }
         return getenv('ITEM_TEST_PG_DSN') . ";application_name=$this->schema;options='-c search_path=$this->schema'";
     }
 }
