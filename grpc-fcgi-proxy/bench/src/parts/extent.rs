@@ -60,7 +60,7 @@ impl Extent {
             full: effort != Effort::Quick,
             stream,
             orders: match effort {
-                Effort::Check => &[10, 1000],
+                Effort::Check => &[10, 1000, 10_000],
                 Effort::Quick => &[10, 1000, 100_000],
                 Effort::Full => &[10, 100, 1000, 10_000, 100_000],
             },
