@@ -2,16 +2,23 @@
 
 use std::{iter::repeat_n, slice};
 
-use tonic::Code;
+use proto::order::Order;
+use tokio::task::JoinHandle;
+use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
 use super::shop::{ATTEMPTS, PATIENT, Pod, RECONCILING, Shop, new_order, until};
 use crate::fake_stock::Fault;
 
+/// Begins to create an order of one piece.
+fn creating(pod: &Pod) -> JoinHandle<Result<Response<Order>, Status>> {
+    let mut client = pod.client.clone();
+    tokio::spawn(async move { client.create_order(new_order(&["a"])).await })
+}
+
 /// Creates an order, and cancels the call while its reservation is held.
 async fn leave_while_held(shop: &Shop, pod: &Pod) {
-    let mut client = pod.client.clone();
-    let creating = tokio::spawn(async move { client.create_order(new_order(&["a"])).await });
+    let creating = creating(pod);
     shop.stock().until_held().await;
     creating.abort();
     let series = r#"grpc_server_handled_total{grpc_code="Canceled",grpc_method="CreateOrder",grpc_service="order.OrderService",grpc_type="unary"}"#;
@@ -52,8 +59,7 @@ async fn an_order_is_visible_only_when_it_has_its_pieces() {
     for shop in Shop::each().await {
         let mut pod = shop.pod(PATIENT).await;
         shop.stock().fail_reserves([Some(Fault::Held)]);
-        let mut client = pod.client.clone();
-        let creating = tokio::spawn(async move { client.create_order(new_order(&["a"])).await });
+        let creating = creating(&pod);
         shop.stock().until_held().await;
         assert!(pod.orders().await.is_empty());
         shop.stock().let_go().await;
@@ -131,8 +137,7 @@ async fn an_order_that_another_pod_has_taken_over_is_not_placed() {
     for shop in Shop::each().await {
         let pod = shop.pod(PATIENT).await;
         shop.stock().fail_reserves([Some(Fault::Held)]);
-        let mut client = pod.client.clone();
-        let creating = tokio::spawn(async move { client.create_order(new_order(&["a"])).await });
+        let creating = creating(&pod);
         shop.stock().until_held().await;
         let take_over = "UPDATE orders SET state = 'deleting', revision = 2";
         assert_eq!(shop.sql(take_over).await, 1);
@@ -149,8 +154,7 @@ async fn an_order_whose_pod_crashes_is_undone_by_another_pod() {
     for shop in Shop::each().await {
         let pod = shop.pod(PATIENT).await;
         shop.stock().fail_reserves([Some(Fault::Held)]);
-        let mut client = pod.client.clone();
-        let creating = tokio::spawn(async move { client.create_order(new_order(&["a"])).await });
+        let creating = creating(&pod);
         shop.stock().until_held().await;
         pod.crash();
         creating.await.unwrap().unwrap_err();
