@@ -35,18 +35,12 @@ need_go_main() {
   rm -rf "$fresh"
 }
 
-# need_etcd: $etcd is Debian's. The package is unpacked, not installed: installed, it would start a server of its own.
+# need_etcd: $etcd is Debian's.
 need_etcd() {
+  local fresh
   etcd=$cache/etcd/etcd
   [ ! -x "$etcd" ] || return 0
-  need_root "unpacking etcd into $cache"
-  say "unpacking Debian's etcd into $cache/etcd"
-  local fresh
-  new_folder fresh "$cache/new.XXXXXX"
-  chmod 755 "$fresh"
-  if ! (cd "$fresh" && apt-get update && apt-get download etcd-server && dpkg-deb --extract etcd-server_*.deb .) >"$fresh/log" 2>&1; then
-    die "cannot download the Debian package etcd-server: $(tail -n 5 "$fresh/log")"
-  fi
+  unpack_package etcd-server
   install -D -m 755 "$fresh/usr/bin/etcd" "$etcd"
 }
 

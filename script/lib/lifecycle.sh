@@ -45,9 +45,10 @@ finish() {
   exit "$status"
 }
 
-# new_folder VARIABLE [TEMPLATE]: a temporary folder, removed at exit; the variable names it.
+# new_folder VARIABLE [TEMPLATE]: a temporary folder, removed at exit; the variable names it. The template's folder is made too.
 new_folder() {
   local -n new_folder_name=$1
+  [ -z "${2-}" ] || install -d -m 755 "$(dirname "$2")"
   new_folder_name=$(mktemp -d ${2:+"$2"})
   at_exit rm -rf "$new_folder_name"
 }

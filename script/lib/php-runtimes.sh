@@ -24,7 +24,6 @@ need_debian13() {
   [ "$(cat "$debian13/recipe" 2>/dev/null)" != "$hash" ] || return 0
   need_packages debootstrap
   say "making $debian13: Debian 13 with PHP 8.4 and PHPUnit (some minutes, 0.7 GB)"
-  install -d -m 755 "$runtimes"
   new_folder fresh "$runtimes/new.XXXXXX"
   chmod 755 "$fresh"
   debootstrap --variant=minbase --include=ca-certificates trixie "$fresh" >"$fresh.log" 2>&1 \

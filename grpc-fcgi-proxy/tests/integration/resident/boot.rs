@@ -125,7 +125,7 @@ async fn a_boot_that_hangs_is_given_up() {
     let error = record["error"].as_str().unwrap();
     assert!(error.starts_with("the script did not connect to the proxy in time: "));
     let failed = boots(&php_fpm, &release.script(), "failed");
-    proxy.metric_becomes(&failed, 2.0).await;
+    proxy.metric_reaches(&failed, 2.0).await;
     are_refused_at_once(&client).await;
     php_fpm.active_workers_become(2).await;
     release.is_mended();

@@ -86,7 +86,7 @@ async fn streams_that_end_with_their_worker_hold_up_no_reload() {
         assert_eq!(ended, (Code::Unavailable, REPLACED.to_owned()));
     }
     booted(&php_fpm, &proxy, 4).await;
-    proxy.metric_becomes(&retirements("asked"), 2.0).await;
+    proxy.metric_reaches(&retirements("asked"), 2.0).await;
     let aborted = proxy.metric("resident_streams_aborted_total").await;
     assert!(aborted.abs() < 0.1, "{aborted}");
 }
