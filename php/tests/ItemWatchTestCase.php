@@ -201,6 +201,27 @@ abstract class ItemWatchTestCase extends DatabaseTestCase
         self::assertNotContains('a 2', self::items($this->proxy->frames($slow)));
     }
 
+    public function test_watchers_that_have_sent_a_part_of_a_request_delay_no_other(): void
+    {
+        $watches = [];
+        for ($i = 0; $i < 3; $i++) {
+            // One by one, so that the first one waits for the database.
+            $watches[] = $this->watch('a');
+            $this->awaitItems($watches[$i], ['a 0']);
+        }
+        $part = substr(self::request('b'), 0, 5);
+        // At once: the one that waits for the database, and the next in turn.
+        $this->proxy->raw(implode(array_map(
+            static fn (int $watch): string => ResidentProxy::frame(Frame::DATA, $watch, $part),
+            array_slice($watches, 0, 2),
+        )));
+        $watches[] = $this->watch('a');
+        $this->awaitItems($watches[3], ['a 0']);
+        $this->setQuantity('a', 1);
+        $this->awaitItems($watches[2], ['a 0', 'a 1']);
+        $this->awaitItems($watches[3], ['a 0', 'a 1']);
+    }
+
     public function test_no_watcher_holds_up_a_reload(): void
     {
         $watches = [$this->watch('a'), $this->watch('b')];

@@ -122,6 +122,8 @@ final class ItemEndpoint extends ItemServiceStub
     {
         while (!$context->cancelled()) {
             if ($reader !== null && $reader->ready()) {
+                // The rest of the message may take long.
+                $this->feed->passLead($watch);
                 $request = $reader->read();
                 if ($request instanceof WatchItemsRequest) {
                     $watch->watch(self::watchedIds($request));

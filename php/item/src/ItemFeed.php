@@ -12,7 +12,8 @@ use PDOException;
 
 /**
  * Gives changes of items to all watches of this process. One of their calls waits for the database, reads what has changed, and
- * wakes those that watch it; the others only wait to be woken. A call that goes on to write passes that on: writing may take long.
+ * wakes those that watch it; the others only wait to be woken. A call that goes on to read or write passes that on: the client may
+ * take long.
  */
 final class ItemFeed
 {
@@ -115,6 +116,18 @@ final class ItemFeed
         }
     }
 
+    /** Lets another call wait for the database, if none does but that of $watch: for a call that is about to do something else. */
+    public function passLead(Watch $watch): void
+    {
+        if ($this->leader === null || $this->leader === $watch) {
+            $this->leader = null;
+            $next = array_key_first($this->followers);
+            if ($next !== null) {
+                $this->followers[$next]->signal->raise();
+            }
+        }
+    }
+
     /** Whatever it reads while nothing is open could change without notice. */
     private function isDue(Watch $watch): bool
     {
@@ -162,18 +175,6 @@ final class ItemFeed
     {
         if ($seconds > 0.0) {
             Wait::first($reader, seconds: $seconds);
-        }
-    }
-
-    /** Lets another call wait for the database, if none does but that of $watch. */
-    private function passLead(Watch $watch): void
-    {
-        if ($this->leader === null || $this->leader === $watch) {
-            $this->leader = null;
-            $next = array_key_first($this->followers);
-            if ($next !== null) {
-                $this->followers[$next]->signal->raise();
-            }
         }
     }
 
