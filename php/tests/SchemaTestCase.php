@@ -58,6 +58,19 @@ abstract class SchemaTestCase extends DatabaseTestCase
         self::assertSame($row, $query->fetchAll());
     }
 
+    public function test_changes_become_known(): void
+    {
+        $this->assertChangesBecomeKnown();
+    }
+
+    public function test_changes_of_a_table_that_lacks_only_the_triggers_become_known(): void
+    {
+        foreach (['quantity INTEGER', 'price_currency TEXT', 'price_units BIGINT', 'price_nanos INTEGER'] as $column) {
+            Database::open($this->dsn())->exec("ALTER TABLE item ADD COLUMN $column");
+        }
+        $this->assertChangesBecomeKnown();
+    }
+
     public function test_concurrent_uses_complete_the_schema_once(): void
     {
         self::assertSame(array_fill(0, 8, '1'), $this->runAtOnce(__DIR__ . '/open_database.php', array_fill(0, 8, [])));
@@ -69,5 +82,18 @@ abstract class SchemaTestCase extends DatabaseTestCase
         $this->services()->items()->updateItem(new Item('old', '', '', 7), ['quantity']);
         $this->open();
         self::assertSame(7, $this->services()->items()->getItem('old')->quantity);
+    }
+
+    private function assertChangesBecomeKnown(): void
+    {
+        $connection = Database::open($this->dsn());
+        $source = (new Database($this->dsn()))->changes(static fn (): PDO => $connection);
+        $source->open();
+        Database::open($this->dsn())->exec('UPDATE item SET quantity = 7');
+        for ($i = 0, $ids = []; $i < 30 && $ids === []; $i++) {
+            $ids = $source->await(null);
+        }
+        $source->close();
+        self::assertSame(['old'], $ids);
     }
 }

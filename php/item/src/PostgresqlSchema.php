@@ -20,15 +20,23 @@ final class PostgresqlSchema extends Schema
         return in_array($error->errorInfo[0] ?? '', self::LACKS, true);
     }
 
-    protected function columns(): array
+    protected function parts(): array
     {
         // Not to_regclass('item'): within a transaction it repeats its result from before the wait for the lock.
         return Query::column(
             $this->database,
-            "SELECT relname || '.' || attname
-                FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
-                WHERE relname IN ('item', 'reservation') AND nspname = ANY (current_schemas(false)) AND NOT attisdropped",
+            "SELECT relname || '.' || part
+                FROM (
+                    SELECT attrelid AS owner, attname AS part FROM pg_attribute WHERE NOT attisdropped
+                    UNION ALL SELECT tgrelid, tgname FROM pg_trigger
+                ) AS parts JOIN pg_class ON pg_class.oid = owner JOIN pg_namespace ON pg_namespace.oid = relnamespace
+                WHERE relname IN ('item', 'reservation') AND nspname = ANY (current_schemas(false))",
         );
+    }
+
+    protected function triggers(): array
+    {
+        return ['item.notify_item'];
     }
 
     protected function begin(): void

@@ -89,8 +89,11 @@ abstract class Schema
     /** Whether a query may have failed because a table or a column is missing. */
     abstract protected function mayLack(PDOException $error): bool;
 
-    /** @return list<string> the columns of these tables that there are, as TABLE.COLUMN */
-    abstract protected function columns(): array;
+    /** @return list<string> the columns and triggers of these tables that there are, as TABLE.NAME */
+    abstract protected function parts(): array;
+
+    /** @return list<string> the triggers that announceChanges() creates, as in parts() */
+    abstract protected function triggers(): array;
 
     /** Starts a transaction that no other worker's runs beside. */
     abstract protected function begin(): void;
@@ -104,14 +107,21 @@ abstract class Schema
     /** @return list<Closure(): void> what completes the schema */
     private function missing(): array
     {
-        $columns = $this->columns();
+        $parts = $this->parts();
+        $isNew = !in_array('item.id', $parts, true);
         $steps = [];
-        if (!in_array('item.id', $columns, true)) {
+        if ($isNew) {
             $steps[] = $this->createItems(...);
-        } elseif (!in_array('item.quantity', $columns, true)) {
+        } elseif (!in_array('item.quantity', $parts, true)) {
             $steps[] = $this->addStock(...);
         }
-        if (!in_array('reservation.order_id', $columns, true)) {
+        if (array_diff($this->triggers(), $parts) !== []) {
+            $steps[] = $this->announceChanges(...);
+        }
+        if ($isNew) {
+            $steps[] = $this->addSampleItems(...);
+        }
+        if (!in_array('reservation.order_id', $parts, true)) {
             $steps[] = $this->createReservations(...);
         }
         return $steps;
@@ -124,7 +134,10 @@ abstract class Schema
             $columns[] = "$name $type";
         }
         $this->database->exec('CREATE TABLE item (' . implode(', ', $columns) . ')');
-        $this->announceChanges();
+    }
+
+    private function addSampleItems(): void
+    {
         $insert = $this->database->prepare('INSERT INTO item VALUES (?, ?, ?, ?, ?, ?, ?)');
         foreach (self::SAMPLE_ITEMS as $row) {
             $insert->execute($row);
@@ -136,7 +149,6 @@ abstract class Schema
         foreach (self::STOCK_COLUMNS as $name => $type) {
             $this->database->exec("ALTER TABLE item ADD COLUMN $name $type");
         }
-        $this->announceChanges();
     }
 
     /** An order with released_at (Unix time) has no lines, and gets none any more. */
