@@ -323,22 +323,17 @@ abstract class ItemWatchTestCase extends DatabaseTestCase
     }
 
     /**
-     * An item that comes again as it was counts once: after a lost connection to the database, all come again.
-     *
      * @param list<array{int, string}> $frames
      * @return list<string> the id and the quantity of each item
      */
     private static function items(array $frames): array
     {
-        [$items, $last] = [[], []];
+        $items = [];
         foreach ($frames as [$flags, $content]) {
             if ($flags === 0) {
                 $item = new ItemMessage();
                 $item->mergeFromString($content);
-                if (($last[$item->getId()] ?? null) !== $item->getQuantity()) {
-                    $items[] = "{$item->getId()} {$item->getQuantity()}";
-                }
-                $last[$item->getId()] = $item->getQuantity();
+                $items[] = "{$item->getId()} {$item->getQuantity()}";
             }
         }
         return $items;

@@ -44,7 +44,7 @@ final class PostgresqlItemWatchTest extends ItemWatchTestCase
 
     private function countListeners(): int
     {
-        $listeners = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN item' AND application_name = '$this->schema'";
+        $listeners = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' AND application_name = '$this->schema'";
         return $this->admin->query($listeners)->fetchColumn();
     }
 }

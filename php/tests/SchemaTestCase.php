@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Tests;
 
 use PDO;
+use Shop\ChangeSource;
 use Shop\Database;
 use Shop\Item;
 
@@ -86,14 +87,30 @@ abstract class SchemaTestCase extends DatabaseTestCase
 
     private function assertChangesBecomeKnown(): void
     {
+        $source = $this->changes();
+        Database::open($this->dsn())->exec('UPDATE item SET quantity = 7');
+        self::assertSame(['old'], self::next($source));
+        $source->close();
+    }
+
+    /** An open source of the changes in the database. */
+    protected function changes(): ChangeSource
+    {
         $connection = Database::open($this->dsn());
         $source = (new Database($this->dsn()))->changes(static fn (): PDO => $connection);
         $source->open();
-        Database::open($this->dsn())->exec('UPDATE item SET quantity = 7');
-        for ($i = 0, $ids = []; $i < 30 && $ids === []; $i++) {
+        return $source;
+    }
+
+    /** @return list<string> the ids that have changed next */
+    protected static function next(ChangeSource $source): array
+    {
+        for ($i = 0; $i < 30; $i++) {
             $ids = $source->await(null);
+            if ($ids !== []) {
+                return $ids;
+            }
         }
-        $source->close();
-        self::assertSame(['old'], $ids);
+        self::fail('nothing has changed');
     }
 }

@@ -35,7 +35,9 @@ final class PostgresqlChanges implements ChangeSource
     {
         $this->listener = self::connect(self::KEEPALIVES . " $this->conninfo");
         // Behind it: opening this one would hold the worker while the server does not answer.
-        Schema::of(($this->connection)())->complete();
+        $database = ($this->connection)();
+        Schema::of($database)->complete();
+        self::listen($this->listener, PostgresqlSchema::channel($database));
     }
 
     public function await(?ServerCallReader $reader): array
@@ -78,10 +80,14 @@ final class PostgresqlChanges implements ChangeSource
                 ? Wait::readable(self::socket($listener), $left)
                 : Wait::sleep(self::WRITABLE_SECONDS);
         }
-        if (self::quietly(static fn (): mixed => pg_query($listener, 'LISTEN item')) === false) {
+        return $listener;
+    }
+
+    private static function listen(Connection $listener, string $channel): void
+    {
+        if (self::quietly(static fn (): mixed => pg_query($listener, "LISTEN $channel")) === false) {
             throw new ConnectionLost('cannot listen to notifications');
         }
-        return $listener;
     }
 
     /** @return resource */

@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Shop;
 
+use PDO;
 use PDOException;
 
 /** The schema in PostgreSQL, which notifies of the id of each changed item. */
@@ -14,6 +15,12 @@ final class PostgresqlSchema extends Schema
 
     /** undefined_table, undefined_column */
     private const LACKS = ['42P01', '42703'];
+
+    /** The channel of the notifications: one for each schema, since channels belong to the whole database. */
+    public static function channel(PDO $database): string
+    {
+        return Query::column($database, "SELECT 'item_' || relnamespace FROM pg_class WHERE oid = 'item'::regclass")[0];
+    }
 
     protected function mayLack(PDOException $error): bool
     {
@@ -36,7 +43,7 @@ final class PostgresqlSchema extends Schema
 
     protected function triggers(): array
     {
-        return ['item.notify_item'];
+        return ['item.announce_item'];
     }
 
     protected function begin(): void
@@ -53,12 +60,15 @@ final class PostgresqlSchema extends Schema
 
     protected function announceChanges(): void
     {
+        // Not by the table's number: the table may be created anew while workers listen.
         $this->database->exec(
-            "CREATE OR REPLACE FUNCTION notify_item() RETURNS trigger LANGUAGE plpgsql AS
-                'BEGIN PERFORM pg_notify(''item'', NEW.id); RETURN NULL; END'",
+            "CREATE OR REPLACE FUNCTION notify_item() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+                PERFORM pg_notify('item_' || relnamespace, NEW.id) FROM pg_class WHERE oid = TG_RELID;
+                RETURN NULL;
+            END \$\$",
         );
         $this->database->exec(
-            'CREATE TRIGGER notify_item AFTER INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION notify_item()',
+            'CREATE TRIGGER announce_item AFTER INSERT OR UPDATE ON item FOR EACH ROW EXECUTE FUNCTION notify_item()',
         );
     }
 }
