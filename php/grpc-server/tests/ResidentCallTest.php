@@ -302,4 +302,9 @@ final class ResidentCallTest extends ResidentTestCase
         fwrite($socket, "something\n");
         self::assertSame("something\n", self::text($this->proxy->answer($call)[1]));
     }
+
+    public function test_a_wait_in_a_fiber_of_the_service_does_not_end_the_next_wait(): void
+    {
+        self::assertSame('slept slept', $this->execute('fiber-sleep 0.1'));
+    }
 }

@@ -52,6 +52,7 @@ function execute(string $request, ServerContext $context): string
         'block' => (string) fgets(stream_socket_client($argument)),
         'sleep' => sleepWithoutHolding((float) $argument),
         'fiber' => inFiber(static fn (): string => awaitSocket($argument)),
+        'fiber-sleep' => inFiber(static fn (): string => sleepWithoutHolding(0.01)) . ' ' . sleepWithoutHolding((float) $argument),
         'hold' => (string) usleep((int) ((float) $argument * 1e6)),
         'poll' => poll($context),
         'ends' => (string) $context->endWithWorker(),

@@ -115,7 +115,8 @@ final class Scheduler
         $ran = 0;
         for ($left = count($this->ready); $left > 0 && $ran <= self::TURN_NANOSECONDS; $left--) {
             $call = $this->ready->dequeue();
-            if ($call->suspended) {
+            // One that was woken in a fiber of the service's own went on at once, and may wait for something else by now.
+            if ($call->suspended && $call->waitsFor === 0) {
                 $call->suspended = false;
                 $before = $this->busyNanoseconds;
                 $call->fiber === null ? $this->start($call) : $this->run($call);
