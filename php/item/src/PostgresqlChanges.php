@@ -71,14 +71,18 @@ final class PostgresqlChanges implements ChangeSource
             throw new ConnectionLost('cannot connect for notifications');
         }
         $end = hrtime(true) / 1e9 + self::CONNECT_SECONDS;
-        while (($state = pg_connect_poll($listener)) !== PGSQL_POLLING_OK) {
+        // libpq expects each wait, the first one too, before it is asked: it would block instead.
+        $state = PGSQL_POLLING_WRITING;
+        while ($state !== PGSQL_POLLING_OK) {
             $left = $end - hrtime(true) / 1e9;
             if ($state === PGSQL_POLLING_FAILED || $left < 0.0) {
                 throw new ConnectionLost('cannot connect for notifications: ' . pg_last_error($listener));
             }
-            $state === PGSQL_POLLING_READING
-                ? Wait::readable(self::socket($listener), $left)
-                : Wait::sleep(self::WRITABLE_SECONDS);
+            if ($state === PGSQL_POLLING_READING ? Wait::readable(self::socket($listener), $left) : self::isWritable($listener)) {
+                $state = pg_connect_poll($listener);
+            } else {
+                Wait::sleep(self::WRITABLE_SECONDS);
+            }
         }
         return $listener;
     }
@@ -88,6 +92,13 @@ final class PostgresqlChanges implements ChangeSource
         if (self::quietly(static fn (): mixed => pg_query($listener, "LISTEN $channel")) === false) {
             throw new ConnectionLost('cannot listen to notifications');
         }
+    }
+
+    private static function isWritable(Connection $listener): bool
+    {
+        $readable = $except = null;
+        $writable = [self::socket($listener)];
+        return self::quietly(static fn (): mixed => stream_select($readable, $writable, $except, 0)) === 1;
     }
 
     /** @return resource */
