@@ -37,12 +37,36 @@ final class ItemWatchEndTest extends TestCase
         self::assertSame(1, $source->attempts);
     }
 
+    public function test_a_watcher_does_not_inherit_what_an_earlier_one_has_waited(): void
+    {
+        $source = new FailingSource(new ConnectionLost('nobody listens'));
+        $feed = self::feed($source);
+        $this->watchFeed($feed);
+        $this->watchFeed($feed);
+        self::assertSame(4, $source->attempts);
+    }
+
+    private static function feed(FailingSource $source): ItemFeed
+    {
+        return new ItemFeed(self::services(...), static fn (): FailingSource => $source, 0.0);
+    }
+
+    private static function services(): never
+    {
+        self::fail('nothing is read');
+    }
+
     /** @return list<string> the trailers */
     private function watch(FailingSource $source): array
     {
-        $services = static fn () => self::fail('nothing is read');
+        return $this->watchFeed(self::feed($source));
+    }
+
+    /** @return list<string> the trailers */
+    private function watchFeed(ItemFeed $feed): array
+    {
         $server = new RpcServer();
-        $server->handle(new ItemEndpoint($services, new ItemFeed($services, static fn (): FailingSource => $source, 0.0)));
+        $server->handle(new ItemEndpoint(self::services(...), $feed));
         $output = new RecordedOutput();
         $variables = ['REQUEST_URI' => '/item.ItemService/WatchItems', 'GRPC_CALL_KIND' => 'bidi_stream'];
         $input = Frames::encode((new WatchItemsRequest())->serializeToString());

@@ -9,6 +9,7 @@ use Grpc\CallCancelled;
 use Grpc\ServerCallReader;
 use Grpc\Wait;
 use PDOException;
+use Throwable;
 
 /**
  * Gives changes of items to all watches of this process. One of their calls waits for the database, reads what has changed, and
@@ -68,6 +69,9 @@ final class ItemFeed
         $this->passLead($watch);
         if ($this->watches === 0) {
             $this->close();
+            // Nobody has been waiting from here on.
+            $this->listening->reset();
+            $this->reading->reset();
         }
     }
 
@@ -82,7 +86,7 @@ final class ItemFeed
         }
         try {
             $items = $watch->take($this->log, ($this->services)()->store());
-            $this->reading->succeeded();
+            $this->reading->reset();
         } catch (PDOException $error) {
             $this->reading->failed($error);
             return [];
@@ -147,7 +151,7 @@ final class ItemFeed
             } else {
                 $this->distribute($this->source->await($reader));
             }
-            $this->listening->succeeded();
+            $this->listening->reset();
         } catch (PDOException $error) {
             $this->close();
             try {
@@ -206,8 +210,15 @@ final class ItemFeed
             return;
         }
         $last = $this->log->last();
-        foreach (($this->services)()->store()->findAll($ids) as $item) {
-            $this->log->add($item->id, Messages::message($item)->serializeToString());
+        try {
+            foreach (($this->services)()->store()->findAll($ids) as $item) {
+                $this->log->add($item->id, Messages::message($item)->serializeToString());
+            }
+        } catch (Throwable $error) {
+            // The source does not tell of these changes again.
+            $this->log->forget();
+            $this->wakeFollowers();
+            throw $error;
         }
         foreach ($this->followers as $follower) {
             $follower->watchesAny($ids) ? $follower->signal->raise() : $follower->skip($last, $this->log->last());

@@ -20,7 +20,8 @@ final class Patience
     {
     }
 
-    public function succeeded(): void
+    /** After a success, or when nobody waits any more. */
+    public function reset(): void
     {
         $this->failingSince = null;
         $this->retryAt = 0.0;

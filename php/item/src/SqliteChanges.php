@@ -28,8 +28,7 @@ final class SqliteChanges implements ChangeSource
         Schema::of(($this->connection)())->complete();
         // Another one if that has created the file.
         $this->database = ($this->connection)();
-        $query = Query::run($this->database, 'SELECT coalesce(max(number), 0) FROM item_change', []);
-        $this->number = (int) ($query->fetchAll(PDO::FETCH_COLUMN)[0] ?? 0);
+        $this->number = self::last($this->database);
     }
 
     public function await(?ServerCallReader $reader): array
@@ -42,6 +41,9 @@ final class SqliteChanges implements ChangeSource
         $query = 'SELECT number, item_id FROM item_change WHERE number > ? ORDER BY number LIMIT ?';
         /** @var list<array{number: int, item_id: string}> $changes */
         $changes = Query::rows($database, $query, [$this->number, self::MAX_CHANGES]);
+        if ($changes === [] && self::last($database) < $this->number) {
+            throw new ConnectionLost('the content of the file has been replaced');
+        }
         $ids = [];
         foreach ($changes as ['number' => $number, 'item_id' => $id]) {
             $this->number = $number;
@@ -53,5 +55,11 @@ final class SqliteChanges implements ChangeSource
     public function close(): void
     {
         $this->database = null;
+    }
+
+    /** The number of the last change. */
+    private static function last(PDO $database): int
+    {
+        return (int) (Query::column($database, 'SELECT max(number) FROM item_change')[0] ?? 0);
     }
 }
