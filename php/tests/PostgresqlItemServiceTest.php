@@ -8,6 +8,7 @@ use Closure;
 use Grpc\StatusException;
 use Grpc\Tests\CapturedLog;
 use PDOException;
+use PHPUnit\Framework\Attributes\DataProvider;
 use Shop\Database;
 use Shop\Errors;
 use Shop\Item;
@@ -75,6 +76,20 @@ final class PostgresqlItemServiceTest extends ItemServiceTestCase
         $database = Database::open($this->dsn());
         $this->expectExceptionCode(STATUS_INTERNAL);
         Errors::translate(static fn (): mixed => $database->query('SELECT 1 / 0'));
+    }
+
+    /** @dataProvider statesOfBusyDatabases */
+    #[DataProvider('statesOfBusyDatabases')]
+    public function test_a_database_that_gives_a_statement_up_makes_the_service_unavailable(string $state): void
+    {
+        $database = Database::open($this->dsn());
+        self::assertUnavailable(static fn (): mixed => $database->exec("DO 'BEGIN RAISE SQLSTATE ''$state''; END'"));
+    }
+
+    /** @return array<string, array{string}> */
+    public static function statesOfBusyDatabases(): array
+    {
+        return ['timeout' => ['57014'], 'lock' => ['55P03'], 'serialization' => ['40001'], 'deadlock' => ['40P01']];
     }
 
     private static function assertUnavailable(Closure $statement): void

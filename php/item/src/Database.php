@@ -22,6 +22,9 @@ final class Database
      */
     private const UNREACHABLE = '/^(08|53300|57P)/';
 
+    /** query_canceled (by statement_timeout), lock_not_available, serialization_failure, deadlock_detected */
+    private const BUSY = ['57014', '55P03', '40001', '40P01'];
+
     /**
      * The SQLSTATE of errors without one, and of these: SQLITE_BUSY, SQLITE_CANTOPEN, SQLITE_BUSY_SNAPSHOT, and
      * PGRES_FATAL_ERROR. The last one means that the connection broke, since PostgreSQL's own errors have an SQLSTATE; with the
@@ -144,6 +147,12 @@ final class Database
         $code = $error->errorInfo[1] ?? 0;
         return preg_match(self::UNREACHABLE, $state) === 1
             || ($state === self::GENERAL_ERROR && in_array($code, self::GENERAL_UNREACHABLE, true));
+    }
+
+    /** Whether the database has given a statement up that it may have time for later. */
+    public static function isBusy(PDOException $error): bool
+    {
+        return in_array($error->errorInfo[0] ?? '', self::BUSY, true);
     }
 
     private static function defaultDsn(): string

@@ -40,9 +40,11 @@ final class Errors
             throw new StatusException(STATUS_FAILED_PRECONDITION, $error->getMessage(), [self::outOfStock($error)]);
         } catch (PDOException $error) {
             error_log('database error: ' . $error->getMessage());
-            throw Database::isUnreachable($error)
-                ? new StatusException(STATUS_UNAVAILABLE, 'database unreachable')
-                : new StatusException(STATUS_INTERNAL, 'database error');
+            throw match (true) {
+                Database::isUnreachable($error) => new StatusException(STATUS_UNAVAILABLE, 'database unreachable'),
+                Database::isBusy($error) => new StatusException(STATUS_UNAVAILABLE, 'database busy'),
+                default => new StatusException(STATUS_INTERNAL, 'database error'),
+            };
         } catch (NotFound | AlreadyExists | Outdated $error) {
             throw new StatusException(self::code($error), $error->getMessage());
         }

@@ -6,7 +6,7 @@ namespace Shop;
 
 use PDOException;
 
-/** Repeats with pauses what an unreachable database fails, but not for long. */
+/** Repeats with pauses, but not for long, what fails because the database is unreachable or busy. */
 final class Patience
 {
     private const PAUSE_SECONDS = 1.0;
@@ -15,7 +15,7 @@ final class Patience
     private float $retryAt = 0.0;
     private ?PDOException $error = null;
 
-    /** @param float $seconds how long a database may be unreachable */
+    /** @param float $seconds how long the database may be unreachable or busy */
     public function __construct(private readonly float $seconds)
     {
     }
@@ -28,7 +28,7 @@ final class Patience
         $this->error = null;
     }
 
-    /** @throws PDOException if the database is reachable, or has been unreachable for too long */
+    /** @throws PDOException if the error has another cause, or the database has been unreachable or busy for too long */
     public function failed(PDOException $error): void
     {
         $now = hrtime(true) / 1e9;
@@ -38,7 +38,8 @@ final class Patience
             $this->failingSince = $now;
         }
         $this->retryAt = $now + self::PAUSE_SECONDS;
-        if (!Database::isUnreachable($error) || $now - $since > $this->seconds) {
+        $mayPass = Database::isUnreachable($error) || Database::isBusy($error);
+        if (!$mayPass || $now - $since > $this->seconds) {
             $this->error = $error;
             throw $error;
         }
