@@ -16,9 +16,9 @@ final class ChangeLogTest extends TestCase
             $log->add((string) $id, $item);
         }
         $log->add('a', 'a2');
-        self::assertSame(['b' => 'b1', '7' => '71', 'a' => 'a2'], $log->since(0));
-        self::assertSame(['7' => '71', 'a' => 'a2'], $log->since(2));
-        self::assertSame(['a' => 'a2'], $log->since(3));
+        self::assertSame(['b' => [2, 'b1'], '7' => [3, '71'], 'a' => [4, 'a2']], $log->since(0));
+        self::assertSame(['7' => [3, '71'], 'a' => [4, 'a2']], $log->since(2));
+        self::assertSame(['a' => [4, 'a2']], $log->since(3));
         self::assertSame([], $log->since($log->last()));
         self::assertFalse($log->hasForgotten(0));
     }

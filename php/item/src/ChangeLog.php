@@ -52,13 +52,14 @@ final class ChangeLog
     /**
      * The changes behind a number.
      *
-     * @return array<array-key, string> the id of an item => the item, in the order of the changes
+     * @return array<array-key, array{int, string}> the id of an item => the number of the change, and the item, in the order of
+     *     the changes
      */
     public function since(int $number): array
     {
         $changes = [];
         for (end($this->changes); ($id = key($this->changes)) !== null && $this->changes[$id][0] > $number; prev($this->changes)) {
-            $changes[$id] = $this->changes[$id][1];
+            $changes[$id] = $this->changes[$id];
         }
         return array_reverse($changes, true);
     }

@@ -11,6 +11,9 @@ final class Watch
 {
     private const PAGE_SIZE = 100;
 
+    /** What a call is given at once stays in memory until its client has taken it. */
+    private const MAX_BYTES = 65_536;
+
     /** Raised when the call may have something to do. */
     public readonly Signal $signal;
 
@@ -82,9 +85,28 @@ final class Watch
         if ($this->readTo !== null) {
             return $this->read($store, $this->readTo);
         }
-        $changes = $log->since((int) $this->taken);
-        $this->taken = $log->last();
-        return array_values($this->ids === [] ? $changes : array_intersect_key($changes, $this->ids));
+        return $this->changes($log, (int) $this->taken);
+    }
+
+    /** @return list<string> */
+    private function changes(ChangeLog $log, int $after): array
+    {
+        $last = $log->last();
+        $taken = [];
+        $bytes = 0;
+        foreach ($log->since($after) as $id => [$number, $item]) {
+            if ($this->ids !== [] && !isset($this->ids[$id])) {
+                continue;
+            }
+            $taken[] = $item;
+            $bytes += strlen($item);
+            if ($bytes >= self::MAX_BYTES) {
+                $last = $number;
+                break;
+            }
+        }
+        $this->taken = $last;
+        return $taken;
     }
 
     /** @return list<string> */
@@ -98,7 +120,17 @@ final class Watch
             $items = $store->findAll($ids);
             $this->readTo = count($ids) < self::PAGE_SIZE ? null : $ids[self::PAGE_SIZE - 1];
         }
-        return array_map(static fn (Item $item): string => Messages::message($item)->serializeToString(), $items);
+        $read = [];
+        $bytes = 0;
+        foreach ($items as $item) {
+            $read[] = $message = Messages::message($item)->serializeToString();
+            $bytes += strlen($message);
+            if ($bytes >= self::MAX_BYTES) {
+                $this->readTo = $item->id;
+                break;
+            }
+        }
+        return $read;
     }
 
     /** @return list<string> */
