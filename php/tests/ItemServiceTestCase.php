@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Tests;
 
+use Item\ListItemsResponse;
 use PDO;
 use PDOStatement;
 use PHPUnit\Framework\Attributes\DataProvider;
@@ -13,6 +14,7 @@ use Shop\InvalidArgument;
 use Shop\Item;
 use Shop\ItemService;
 use Shop\KeptServices;
+use Shop\Messages;
 use Shop\NotFound;
 use Shop\Price;
 use Shop\Schema;
@@ -116,6 +118,17 @@ abstract class ItemServiceTestCase extends DatabaseTestCase
         self::assertCount(1105, array_unique($this->listedIds($this->service(), 1000)));
     }
 
+    public function test_a_page_of_long_items_is_shorter(): void
+    {
+        $this->addItems(1000, str_repeat('x', 4096));
+        $service = $this->service();
+        $page = array_map(Messages::message(...), $service->listItems(1000, '')->items);
+        $response = (new ListItemsResponse(['items' => $page]))->serializeToString();
+        self::assertLessThanOrEqual(3 * 1024 * 1024, strlen($response));
+        self::assertGreaterThan(2.9 * 1024 * 1024, strlen($response));
+        self::assertCount(1005, array_unique($this->listedIds($service, 1000)));
+    }
+
     public function test_a_page_continues_after_an_item_that_was_removed(): void
     {
         $page = $this->service()->listItems(2, '');
@@ -184,13 +197,13 @@ abstract class ItemServiceTestCase extends DatabaseTestCase
         return $this->services()->items();
     }
 
-    private function addItems(int $count): void
+    private function addItems(int $count, string $description = ''): void
     {
         $database = $this->open();
         $database->beginTransaction();
-        $insert = $database->prepare("INSERT INTO item (id, name, description) VALUES (?, 'x', '')");
+        $insert = $database->prepare("INSERT INTO item (id, name, description) VALUES (?, 'x', ?)");
         for ($i = 0; $i < $count; $i++) {
-            $insert->execute(["item-$i"]);
+            $insert->execute(["item-$i", $description]);
         }
         $database->commit();
     }

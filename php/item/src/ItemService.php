@@ -10,6 +10,12 @@ final class ItemService
     private const DEFAULT_PAGE_SIZE = 50;
     private const MAX_PAGE_SIZE = 1000;
 
+    /** By default, a client of gRPC takes no message of more than 4 MiB. */
+    private const MAX_PAGE_BYTES = 3 * 1024 * 1024;
+
+    /** More than an item takes besides its texts. */
+    private const ITEM_BYTES = 100;
+
     /** What an update can change: the names of fields of the message, and of properties of Item. */
     private const FIELDS = ['name', 'description', 'quantity', 'price'];
 
@@ -42,11 +48,9 @@ final class ItemService
         $size = min($pageSize ?: self::DEFAULT_PAGE_SIZE, self::MAX_PAGE_SIZE);
         // One extra item shows whether there is a next page.
         $items = $this->store->after(PageToken::decode($pageToken), $size + 1);
-        if (count($items) <= $size) {
-            return new ItemPage($items, '');
-        }
-        $page = array_slice($items, 0, $size);
-        return new ItemPage($page, PageToken::encode($page[$size - 1]->id));
+        $page = self::beginning($items, $size);
+        $isLast = count($page) === count($items);
+        return new ItemPage($page, $isLast ? '' : PageToken::encode($page[count($page) - 1]->id));
     }
 
     /**
@@ -74,6 +78,24 @@ final class ItemService
         Check::id('item.id', $item->id);
         Check::item($item);
         return $this->store->update($item, self::fields($item, $paths)) ?? throw new NotFound($item->id);
+    }
+
+    /**
+     * @param list<Item> $items
+     * @return list<Item> the first ones, as many as a page may have
+     */
+    private static function beginning(array $items, int $size): array
+    {
+        $page = [];
+        $bytes = 0;
+        foreach (array_slice($items, 0, $size) as $item) {
+            $bytes += strlen($item->id) + strlen($item->name) + strlen($item->description) + self::ITEM_BYTES;
+            if ($bytes > self::MAX_PAGE_BYTES && $page !== []) {
+                break;
+            }
+            $page[] = $item;
+        }
+        return $page;
     }
 
     /**
