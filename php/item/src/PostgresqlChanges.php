@@ -33,11 +33,11 @@ final class PostgresqlChanges implements ChangeSource
 
     public function open(): void
     {
-        $this->listener = self::connect(self::KEEPALIVES . " $this->conninfo");
+        $this->listener = $listener = self::connect(self::KEEPALIVES . " $this->conninfo");
         // Behind it: opening this one would hold the worker while the server does not answer.
         $database = ($this->connection)();
         Schema::of($database)->complete();
-        self::listen($this->listener, PostgresqlSchema::channel($database));
+        self::listen($listener, PostgresqlSchema::channel($database));
     }
 
     public function await(?ServerCallReader $reader): array
@@ -98,7 +98,7 @@ final class PostgresqlChanges implements ChangeSource
     {
         $readable = $except = null;
         $writable = [self::socket($listener)];
-        return self::quietly(static fn (): mixed => stream_select($readable, $writable, $except, 0)) === 1;
+        return self::quietly(static fn (): mixed => stream_select($readable, $writable, $except, 0, 0)) === 1;
     }
 
     /** @return resource */
