@@ -134,7 +134,7 @@ abstract class ReservationTestCase extends DatabaseTestCase
     public function test_what_was_not_counted_is_not_put_back(): void
     {
         $this->reserve('order', 1, ['uncounted' => 5]);
-        $this->services()->items()->updateItem(new Item('uncounted', '', '', 20), ['quantity']);
+        $this->setQuantity('uncounted', 20);
         $this->services()->reservations()->releaseItems('order');
         self::assertSame(20, $this->stock()['uncounted']);
     }
@@ -143,9 +143,75 @@ abstract class ReservationTestCase extends DatabaseTestCase
     {
         $this->reserve('order', 1, ['a' => 5, 'b' => 5]);
         $this->open()->exec("DELETE FROM item WHERE id = 'a'");
-        $this->services()->items()->updateItem(new Item('b', '', '', 2_147_483_647), ['quantity']);
+        $this->setQuantity('b', 2_147_483_647);
         $this->services()->reservations()->releaseItems('order');
         self::assertSame(['7' => 10, 'b' => 2_147_483_647, 'uncounted' => null], $this->stock());
+    }
+
+    public function test_an_order_keeps_and_gives_up_pieces_of_an_item_that_is_counted_only_since_then(): void
+    {
+        $this->reserve('order', 1, ['a' => 3, 'uncounted' => 5]);
+        $this->setQuantity('uncounted', 0);
+        foreach ([['a' => 3, 'b' => 1, 'uncounted' => 5], ['b' => 1, 'uncounted' => 2], ['a' => 1]] as $i => $quantities) {
+            $this->reserve('order', 2 + $i, $quantities);
+            $this->reserve('order', 2 + $i, $quantities);
+            self::assertSame(
+                ['7' => 10, 'a' => 10 - ($quantities['a'] ?? 0), 'b' => 10 - ($quantities['b'] ?? 0), 'uncounted' => 0],
+                $this->stock(),
+            );
+        }
+    }
+
+    public function test_only_what_is_needed_beyond_the_pieces_that_were_not_counted_is_taken(): void
+    {
+        $this->reserve('order', 1, ['uncounted' => 5]);
+        $this->setQuantity('uncounted', 4);
+        $this->reserve('order', 2, ['uncounted' => 8]);
+        self::assertSame(1, $this->stock()['uncounted']);
+        try {
+            $this->reserve('order', 3, ['uncounted' => 10]);
+            self::fail('reserved');
+        } catch (OutOfStock $error) {
+            self::assertSame(['uncounted'], $error->ids);
+        }
+        // As an update is undone.
+        $this->reserve('order', 4, ['uncounted' => 5]);
+        self::assertSame(4, $this->stock()['uncounted']);
+        $this->reserve('order', 5, ['uncounted' => 9]);
+        self::assertSame(0, $this->stock()['uncounted']);
+        $this->services()->reservations()->releaseItems('order');
+        self::assertSame(4, $this->stock()['uncounted']);
+    }
+
+    public function test_what_was_taken_is_put_back_even_if_its_item_was_not_counted_meanwhile(): void
+    {
+        $this->reserve('order', 1, ['a' => 3]);
+        $this->setQuantity('a', null);
+        $this->reserve('order', 2, ['a' => 5]);
+        $this->reserve('order', 3, ['a' => 3]);
+        $this->setQuantity('a', 7);
+        $this->services()->reservations()->releaseItems('order');
+        self::assertSame(10, $this->stock()['a']);
+    }
+
+    public function test_an_order_keeps_and_gives_up_pieces_of_an_item_that_has_been_deleted(): void
+    {
+        $this->reserve('order', 1, ['7' => 4, 'a' => 3, 'b' => 2]);
+        $this->open()->exec("DELETE FROM item WHERE id IN ('7', 'a')");
+        foreach ([['a' => 3, 'b' => 5, '7' => 4], ['7' => 4, 'a' => 1]] as $i => $quantities) {
+            $this->reserve('order', 2 + $i, $quantities);
+            $this->reserve('order', 2 + $i, $quantities);
+            self::assertSame(['b' => 10 - ($quantities['b'] ?? 0), 'uncounted' => null], $this->stock());
+        }
+        try {
+            $this->reserve('order', 4, ['a' => 2, 'b' => 1, '7' => 5]);
+            self::fail('reserved');
+        } catch (NotFound $error) {
+            self::assertSame('not found: item/a, item/7', $error->getMessage());
+        }
+        $this->reserve('order', 4, ['a' => 1]);
+        $this->services()->reservations()->releaseItems('order');
+        self::assertSame(['b' => 10, 'uncounted' => null], $this->stock());
     }
 
     public function test_a_release_forgets_what_was_released_a_day_ago(): void
@@ -214,6 +280,11 @@ abstract class ReservationTestCase extends DatabaseTestCase
             $lines[] = [(string) $id, $quantity];
         }
         $this->services()->reservations()->reserveItems($order, $revision, $lines);
+    }
+
+    private function setQuantity(string $id, ?int $quantity): void
+    {
+        $this->services()->items()->updateItem(new Item($id, '', '', $quantity), ['quantity']);
     }
 
     /** @return array<string, int|null> */

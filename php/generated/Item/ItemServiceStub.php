@@ -106,8 +106,9 @@ class ItemServiceStub {
     /**
      * Takes the items of an order from the stock: all of them, or none. Sets what the order has reserved, so the pieces of
      * an earlier revision that the order no longer needs go back. A repeated request changes nothing.
-     * FAILED_PRECONDITION with the reason OUT_OF_STOCK if an item's quantity is too small, NOT_FOUND if an item does not
-     * exist, ABORTED if the order has a later revision or has been released.
+     * FAILED_PRECONDITION with the reason OUT_OF_STOCK if an item's quantity is too small for the pieces that the order does
+     * not have yet, NOT_FOUND if an item of which it needs such pieces does not exist: what the order has is never refused.
+     * ABORTED if it has a later revision or has been released.
      * @param \Item\ReserveItemsRequest $request client request
      * @param \Grpc\ServerContext $context server request context
      * @return \Item\ReserveItemsResponse for response data, null if if error occured

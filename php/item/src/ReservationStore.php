@@ -59,7 +59,7 @@ final class ReservationStore
                 }
                 return;
             }
-            $this->setLines($orderId, $this->take($quantities, array_column($lines, 'taken', 'item_id')));
+            $this->setLines($orderId, $this->take($quantities, $lines));
             Query::run($this->database, 'UPDATE reservation SET revision = ? WHERE order_id = ?', [$revision, $orderId]);
         });
     }
@@ -71,7 +71,7 @@ final class ReservationStore
             if ($this->lockOrder($orderId)['released_at'] !== null) {
                 return;
             }
-            $this->take([], array_column($this->lines($orderId), 'taken', 'item_id'));
+            $this->take([], $this->lines($orderId));
             $this->setLines($orderId, []);
             Query::run($this->database, 'UPDATE reservation SET released_at = ? WHERE order_id = ?', [time(), $orderId]);
         });
@@ -104,36 +104,52 @@ final class ReservationStore
     }
 
     /**
-     * Takes from the stock what is needed beyond what has been taken, or puts back what is needed no longer.
+     * Takes from the stock what an order needs beyond what it has, or puts back what it needs no longer. What it has is not refused,
+     * even if an item has been deleted since, or is counted only since then: otherwise its change could be neither made nor undone.
      *
      * @param array<string, int> $quantities by the ids of items
-     * @param array<string, int> $taken by the ids of items
-     * @return list<array{string, int, int}> the id, the quantity, and how many pieces of it are taken: none of an item whose
-     * pieces are not counted
+     * @param list<array{item_id: string, quantity: int, taken: int}> $lines what the order has
+     * @return list<array{string, int, int}> the id, the quantity, and how many pieces of it are taken: the others were not counted
      */
-    private function take(array $quantities, array $taken): array
+    private function take(array $quantities, array $lines): array
     {
-        $stock = $this->lockItems(array_map(strval(...), array_keys($quantities + $taken)));
-        self::checkExist($quantities, $stock);
+        $has = array_column($lines, 'quantity', 'item_id');
+        $taken = array_column($lines, 'taken', 'item_id');
+        $ids = array_map(strval(...), array_keys($quantities + $has));
+        sort($ids, SORT_STRING);
+        $stock = $this->lockItems($ids);
+        $isMore = static fn (int $needs, int|string $id): bool => $needs > ($has[$id] ?? 0);
+        self::checkExist(array_filter($quantities, $isMore, ARRAY_FILTER_USE_BOTH), $stock);
         $update = $this->database->prepare('UPDATE item SET quantity = ? WHERE id = ?');
-        $lines = [];
+        $next = [];
         $short = [];
-        foreach ($stock as $id => $available) {
+        foreach ($ids as $id) {
+            $available = $stock[$id] ?? null;
             $before = $taken[$id] ?? 0;
-            $after = $available === null ? 0 : $quantities[$id] ?? 0;
+            $after = self::taken($quantities[$id] ?? 0, $has[$id] ?? 0, $before, $available !== null);
             if ($available !== null && $after !== $before) {
                 $left = $available + $before - $after;
                 if ($left < 0) {
-                    $short[] = (string) $id;
+                    $short[] = $id;
                     continue;
                 }
-                $update->execute([min($left, self::MAX_QUANTITY), (string) $id]);
+                $update->execute([min($left, self::MAX_QUANTITY), $id]);
             }
             if (isset($quantities[$id])) {
-                $lines[] = [(string) $id, $quantities[$id], $after];
+                $next[] = [$id, $quantities[$id], $after];
             }
         }
-        return $short === [] ? $lines : throw new OutOfStock($short);
+        return $short === [] ? $next : throw new OutOfStock($short);
+    }
+
+    /**
+     * How many of the pieces that an order needs are taken from the stock. While the item is counted, more pieces are taken and fewer
+     * are put back; while it is not (or is deleted), the pieces that were not counted become more or fewer. So a change that is undone
+     * leaves what was there.
+     */
+    private static function taken(int $needs, int $has, int $taken, bool $counted): int
+    {
+        return $counted ? max(0, $needs - ($has - $taken)) : min($needs, $taken);
     }
 
     /**
