@@ -57,7 +57,8 @@ impl Sagas {
         if !matches!(refusal.code(), Code::FailedPrecondition | Code::NotFound) {
             return Err(refusal);
         }
-        // Only an order from before the stock can lack pieces. It has none, and keeps none of those that its update took.
+        // Item never refuses what an order has, even if the item has been deleted since, or is counted only since then. So this
+        // order is from before the stock: it had no pieces, and keeps none of those that its update took.
         tracing::warn!(order = id, %refusal, "an order has no pieces reserved");
         let nothing = Pieces::default();
         match self.stock.reserve(&context, id, revision, &nothing).await {

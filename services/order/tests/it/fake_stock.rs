@@ -1,10 +1,11 @@
 //! The stock of the fake item service, which keeps the contract of `item.proto`, except where a test asks for a fault.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
+use chassis::status::all_not_found;
 use proto::item::ReserveItemsRequest;
 use tokio::sync::Notify;
 use tonic::{Code, Status};
@@ -38,6 +39,7 @@ pub(crate) struct FakeStock {
 struct Books {
     /// Other items never run out.
     left: Pieces,
+    deleted: BTreeSet<String>,
     reserved: HashMap<String, Reservation>,
     reserve_calls: Vec<(i64, Vec<(String, i32)>)>,
     release_calls: Vec<String>,
@@ -45,14 +47,36 @@ struct Books {
 
 #[derive(Debug, Clone)]
 enum Reservation {
-    Held { revision: i64, pieces: Pieces },
+    Held { revision: i64, lines: Lines },
     Released,
+}
+
+type Lines = BTreeMap<String, Line>;
+
+/// The pieces of an item that an order has.
+#[derive(Debug, Clone, Copy, Default)]
+struct Line {
+    count: i32,
+    /// The others were not counted when the order took them.
+    counted: i32,
 }
 
 impl FakeStock {
     pub(crate) fn set(&self, items: &[(&str, i32)]) {
         let items = items.iter().map(|&(id, count)| (id.to_owned(), count));
         self.books.lock().unwrap().left = items.collect();
+    }
+
+    /// From now on, the pieces of the item are counted.
+    pub(crate) fn count(&self, id: &str, left: i32) {
+        let mut books = self.books.lock().unwrap();
+        books.left.insert(id.to_owned(), left);
+    }
+
+    pub(crate) fn delete(&self, id: &str) {
+        let mut books = self.books.lock().unwrap();
+        books.left.remove(id);
+        books.deleted.insert(id.to_owned());
     }
 
     /// The pieces of the item that are left.
@@ -63,7 +87,7 @@ impl FakeStock {
     /// What the order has reserved; `None` if it is released, or has never reserved.
     pub(crate) fn reserved(&self, order: &str) -> Option<Pieces> {
         match self.books.lock().unwrap().reserved.get(order) {
-            Some(Reservation::Held { pieces, .. }) => Some(pieces.clone()),
+            Some(Reservation::Held { lines, .. }) => Some(pieces(lines)),
             _ => None,
         }
     }
@@ -156,58 +180,75 @@ impl Books {
             .map(|item| (item.id, item.quantity))
             .collect();
         self.reserve_calls.push((request.revision, lines.clone()));
-        let pieces: Pieces = lines.iter().cloned().collect();
-        assert_eq!(pieces.len(), lines.len(), "each item once");
-        assert!(pieces.values().all(|&count| count > 0));
-        let before = match self.reserved.get(id) {
+        let needs: Pieces = lines.iter().cloned().collect();
+        assert_eq!(needs.len(), lines.len(), "each item once");
+        assert!(needs.values().all(|&count| count > 0));
+        let has = match self.reserved.get(id) {
             Some(Reservation::Released) => return Err(Status::aborted("released")),
             Some(Reservation::Held { revision, .. }) if *revision > request.revision => {
                 return Err(Status::aborted("late"));
             }
-            Some(Reservation::Held {
-                revision,
-                pieces: same,
-            }) if *revision == request.revision => {
-                assert_eq!(*same, pieces, "a revision stands for one content");
+            Some(Reservation::Held { revision, lines }) if *revision == request.revision => {
+                assert_eq!(pieces(lines), needs, "a revision stands for one content");
                 return Ok(());
             }
-            Some(Reservation::Held { pieces, .. }) => pieces.clone(),
-            None => Pieces::new(),
+            Some(Reservation::Held { lines, .. }) => lines.clone(),
+            None => Lines::new(),
         };
-        let mut left = self.left.clone();
-        add(&mut left, &before, 1);
-        add(&mut left, &pieces, -1);
-        let short: Vec<_> = left
-            .iter()
-            .filter(|(_, count)| **count < 0)
-            .map(|(id, _)| id.as_str())
-            .collect();
+        let lines = self.take(&has, &needs)?;
+        let revision = request.revision;
+        let held = Reservation::Held { revision, lines };
+        self.reserved.insert(id.clone(), held);
+        Ok(())
+    }
+
+    /// Takes what an order needs beyond what it has, which is not refused, or puts back what it needs no longer.
+    fn take(&mut self, has: &Lines, needs: &Pieces) -> Result<Lines, Status> {
+        let (mut left, mut lines) = (self.left.clone(), Lines::new());
+        let (mut missing, mut short) = (Vec::new(), Vec::new());
+        for id in has.keys().chain(needs.keys()).collect::<BTreeSet<_>>() {
+            let before = has.get(id).copied().unwrap_or_default();
+            let count = needs.get(id).copied().unwrap_or_default();
+            if count > before.count && self.deleted.contains(id) {
+                missing.push(id.as_str());
+            }
+            let counted = if let Some(left) = left.get_mut(id) {
+                let counted = (count - (before.count - before.counted)).max(0);
+                *left += before.counted - counted;
+                if *left < 0 {
+                    short.push(id.as_str());
+                }
+                counted
+            } else {
+                count.min(before.counted)
+            };
+            if count > 0 {
+                lines.insert(id.clone(), Line { count, counted });
+            }
+        }
+        if !missing.is_empty() {
+            return Err(all_not_found("item", &missing));
+        }
         if !short.is_empty() {
             return Err(out_of_stock(&short));
         }
         self.left = left;
-        let revision = request.revision;
-        let held = Reservation::Held { revision, pieces };
-        self.reserved.insert(id.clone(), held);
-        Ok(())
+        Ok(lines)
     }
 
     fn release(&mut self, order: String) -> Result<(), Status> {
         self.release_calls.push(order.clone());
         let before = self.reserved.insert(order, Reservation::Released);
-        if let Some(Reservation::Held { pieces, .. }) = before {
-            add(&mut self.left, &pieces, 1);
+        if let Some(Reservation::Held { lines, .. }) = before {
+            self.take(&lines, &Pieces::new())?;
         }
         Ok(())
     }
 }
 
-fn add(left: &mut Pieces, pieces: &Pieces, sign: i32) {
-    for (id, count) in pieces {
-        if let Some(left) = left.get_mut(id) {
-            *left += sign * count;
-        }
-    }
+fn pieces(lines: &Lines) -> Pieces {
+    let lines = lines.iter();
+    lines.map(|(id, line)| (id.clone(), line.count)).collect()
 }
 
 fn out_of_stock(ids: &[&str]) -> Status {

@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tonic::{Code, Response, Status};
 
 use super::shop::{ATTEMPTS, PATIENT, Pod, RECONCILING, Shop};
-use crate::fake_stock::Fault;
+use crate::fake_stock::{FakeStock, Fault};
 
 /// Begins an update to these items.
 fn updating(pod: &Pod, order: &Order, items: &[&str]) -> JoinHandle<Result<Order, Status>> {
@@ -152,5 +152,61 @@ async fn a_deletion_ends_an_update() {
         shop.stock().let_go().await;
         assert_eq!(update.await.unwrap().unwrap_err().code(), Code::NotFound);
         assert!(shop.settled(&mut pod).await.is_empty());
+    }
+}
+
+/// What may have happened to the item `c` since an order took pieces of it: nobody can order it any more.
+const SINCE: [fn(&FakeStock); 2] = [|stock| stock.delete("c"), |stock| stock.count("c", 0)];
+
+#[tokio::test]
+async fn an_update_keeps_and_gives_up_what_nobody_can_order_any_more() {
+    for since in SINCE {
+        for shop in Shop::each().await {
+            let mut pod = shop.pod(PATIENT).await;
+            let mut order = pod.create(&["a", "c", "c"]).await.unwrap();
+            since(shop.stock());
+            for items in [&["a", "b", "c", "c"][..], &["b", "c"], &["a"]] {
+                order = pod.update(&order, items).await.unwrap();
+                assert_eq!(shop.settled(&mut pod).await, slice::from_ref(&order));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_of_an_order_that_has_what_nobody_can_order_any_more_is_undone() {
+    for since in SINCE {
+        for shop in Shop::each().await {
+            let mut pod = shop.pod(PATIENT).await;
+            let order = pod.create(&["a", "c"]).await.unwrap();
+            since(shop.stock());
+            shop.stock()
+                .fail_reserves(repeat_n(Some(Fault::Lost), ATTEMPTS));
+            let status = pod.update(&order, &["b"]).await.unwrap_err();
+            assert_eq!(status.code(), Code::Unavailable);
+            assert_eq!(shop.settled(&mut pod).await, [order]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_needs_more_of_what_nobody_can_order_is_refused_and_leaves_the_order_as_it_was()
+ {
+    // An earlier attempt may outlive the second refusal, so that update is undone.
+    for fault in [None, Some(Fault::Unserved)] {
+        for (since, code) in SINCE
+            .into_iter()
+            .zip([Code::NotFound, Code::FailedPrecondition])
+        {
+            for shop in Shop::each().await {
+                let mut pod = shop.pod(PATIENT).await;
+                let order = pod.create(&["a", "c"]).await.unwrap();
+                since(shop.stock());
+                shop.stock().fail_reserves([fault]);
+                let status = pod.update(&order, &["a", "b", "c", "c"]).await.unwrap_err();
+                assert_eq!(status.code(), code);
+                assert_eq!(shop.settled(&mut pod).await, [order]);
+            }
+        }
     }
 }
