@@ -150,7 +150,7 @@ impl Sagas {
         match self.reserve(caller, &stage, &reserved).await {
             Ok(()) => {}
             Err(Unreserved::Refused(status)) => {
-                let as_before = self.store.place(&stage, stage.revision - 1).await;
+                let as_before = self.store.place(&stage, stage.refused()).await;
                 if as_before.map_err(query_failed)? {
                     return Err(status);
                 }

@@ -50,6 +50,14 @@ pub(crate) struct Stage {
     pub(crate) revision: i64,
 }
 
+impl Stage {
+    /// The revision of an order that item has refused to change. It stays, so that no other change comes to this stage: the
+    /// reconciler would take the two for one that has stopped. But an order that has still reserved nothing has revision 0.
+    pub(crate) fn refused(&self) -> i64 {
+        if self.revision > 1 { self.revision } else { 0 }
+    }
+}
+
 impl FromRow<'_, AnyRow> for Stage {
     fn from_row(row: &AnyRow) -> Result<Self, Error> {
         Ok(Self {

@@ -59,6 +59,19 @@ async fn an_order_from_before_takes_its_pieces_when_it_is_updated() {
 }
 
 #[tokio::test]
+async fn an_order_from_before_still_has_no_pieces_when_its_update_was_refused() {
+    for database in TestDatabase::each().await {
+        let shop = Shop::new(old(database).await).await;
+        let pod = shop.pod(PATIENT).await;
+        let order = pod.orders().await.remove(0);
+        pod.create(&["a"; 9]).await.unwrap();
+        pod.update(&order, &["b"; 11]).await.unwrap_err();
+        pod.update(&order, &["b"]).await.unwrap();
+        assert_eq!((shop.stock().left("a"), shop.stock().left("b")), (1, 9));
+    }
+}
+
+#[tokio::test]
 async fn an_order_from_before_gets_no_pieces_that_have_run_out_if_its_update_is_undone() {
     for database in TestDatabase::each().await {
         let shop = Shop::new(old(database).await).await;

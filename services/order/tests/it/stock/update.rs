@@ -57,6 +57,39 @@ async fn an_update_that_is_refused_leaves_the_order_as_it_was() {
 }
 
 #[tokio::test]
+async fn each_update_that_is_refused_has_a_revision_of_its_own() {
+    for shop in Shop::each().await {
+        let mut pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        for _ in 0..2 {
+            pod.update(&order, &["b"; 11]).await.unwrap_err();
+        }
+        let calls = shop.stock().take_reserve_calls();
+        let revisions: Vec<_> = calls.iter().map(|(revision, _)| *revision).collect();
+        assert_eq!(revisions, [1, 2, 3]);
+        assert_eq!(shop.settled(&mut pod).await, [order]);
+    }
+}
+
+#[tokio::test]
+async fn updates_get_past_what_item_has_seen_of_an_order_that_the_database_has_lost() {
+    for shop in Shop::each().await {
+        let mut pod = shop.pod(PATIENT).await;
+        let order = pod.create(&["a"]).await.unwrap();
+        let order = pod.update(&order, &["b"]).await.unwrap();
+        let order = pod.update(&order, &["a"]).await.unwrap();
+        // As on a replica that lags behind: item has seen revision 5.
+        assert_eq!(shop.sql("UPDATE orders SET revision = 1").await, 1);
+        for _ in 2..5 {
+            let status = pod.update(&order, &["a"]).await.unwrap_err();
+            assert_eq!(status.code(), Code::Aborted);
+        }
+        pod.update(&order, &["a"]).await.unwrap();
+        assert_eq!(shop.settled(&mut pod).await, [order]);
+    }
+}
+
+#[tokio::test]
 async fn an_update_is_undone_if_nobody_knows_whether_it_has_its_pieces() {
     for shop in Shop::each().await {
         let mut pod = shop.pod(PATIENT).await;
