@@ -48,6 +48,12 @@ pub(crate) fn has_number(series: &Value) -> bool {
         .is_some_and(|value| value != "NaN")
 }
 
+/// The caller and the callee.
+fn edge(series: &Value) -> (String, String) {
+    let label = |name: &str| series["metric"][name].as_str().unwrap().to_owned();
+    (label("app"), label("cluster"))
+}
+
 #[test]
 #[ignore = "needs pods with Prometheus, which script/test and script/test-cluster start"]
 fn the_four_queries_return_data_for_every_permitted_caller() {
@@ -68,16 +74,25 @@ fn the_four_queries_return_data_for_every_permitted_caller() {
 #[test]
 #[ignore = "needs pods with Prometheus, which script/test and script/test-cluster start"]
 fn probes_scrapes_and_spans_are_not_counted_as_calls() {
-    let edge = |series: &Value| {
-        let label = |name: &str| series["metric"][name].as_str().unwrap().to_owned();
-        (label("app"), label("cluster"))
-    };
     let permitted: BTreeSet<_> = callers::permitted().into_iter().collect();
     for query in &QUERIES[..2] {
         let edges = || ask(query).iter().map(edge).collect::<BTreeSet<_>>();
         until(query, || edges().is_superset(&permitted));
         assert_eq!(edges(), permitted, "{query}");
     }
+}
+
+/// The HTTP status of a failed one is 200, so without these the map of the application shows no error of it.
+#[test]
+#[ignore = "needs pods with Prometheus, which script/test and script/test-cluster start"]
+fn calls_by_grpc_are_counted_by_their_status() {
+    let by_http = ["frontend", "item"].map(|callee| ("ingress".to_owned(), callee.to_owned()));
+    let mut by_grpc: BTreeSet<_> = callers::permitted().into_iter().collect();
+    by_grpc.retain(|edge| !by_http.contains(edge));
+    let query = r#"sum by (app, cluster) (envoy_grpc_responses{code="0"})"#;
+    let edges = || ask(query).iter().map(edge).collect::<BTreeSet<_>>();
+    until(query, || edges().is_superset(&by_grpc));
+    assert_eq!(edges(), by_grpc);
 }
 
 #[test]
