@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { HTTP_ERRORS, eventually, must, open } from "./shop.mjs";
+import { HTTP_ERRORS, call, eventually, kill, must, open, podsOf, restart } from "./shop.mjs";
 
 test("the map shows every edge, as a drawing and as a table", async (t) => {
   const page = await open(t, "/shop/mesh");
@@ -26,6 +26,52 @@ test("calls that are made are counted", async (t) => {
     await must("GET", "/index");
     return Number(await calls.textContent()) > 0;
   });
+});
+
+// Order answers by gRPC that it cannot do without item: the HTTP status of that is 200.
+test("an edge whose calls fail by gRPC shows errors", async (t) => {
+  const page = await open(t, "/shop/mesh");
+  const errors = page.locator("#edge-rows tr").filter({ hasText: "frontend to order" }).locator("td").nth(1);
+  const isBad = async () => (await errors.getAttribute("class")) === "number bad";
+  await errors.waitFor();
+  assert.ok(!(await isBad()));
+  const pods = podsOf("item");
+  for (const pod of pods) kill(pod, "grpc-fcgi-proxy");
+  try {
+    await eventually("errors of frontend to order", async () => {
+      await call("GET", "/index");
+      return isBad();
+    });
+    await page.locator("#map .edge[data-key='frontend order'][data-state='bad']").waitFor();
+  } finally {
+    for (const pod of pods) restart(pod, "grpc-fcgi-proxy");
+  }
+  await eventually("item is back", async () => (await call("GET", "/index")).status === 200);
+});
+
+// As Prometheus knows it.
+test("a box is bad if a pod is down or calls of the app fail", async (t) => {
+  const page = await open(t, "/shop");
+  const apps = [
+    { app: "order", error_ratio: 0.25, p95_seconds: 0.02 },
+    { app: "user", error_ratio: 0, p95_seconds: 0.02 },
+  ];
+  const pods = ["order", "user", "item"].map((app) => ({ app, pod: `${app}-1`, up: app !== "item" }));
+  const map = { source: "prometheus", reason: null, apps, edges: [], pods, workers: [] };
+  await page.route("**/shop/mesh/data", (route) => route.fulfill({ json: map }));
+  await page.getByRole("link", { name: "Mesh" }).click();
+  const boxes = page.locator("#map .app");
+  await boxes.first().waitFor();
+  const shown = await boxes.evaluateAll((boxes) =>
+    boxes.map((box) => [box.dataset.key, box.dataset.state, box.querySelector(".small").textContent]),
+  );
+  assert.deepEqual(shown, [
+    ["item", "bad", ""],
+    ["order", "bad", "25 % errors"],
+    ["user", "good", "p95 20 ms"],
+  ]);
+  await page.locator("#app-rows tr", { hasText: "order" }).locator(".bad", { hasText: "25 %" }).waitFor();
+  assert.equal(await page.locator("#pod-rows tr").count(), 3);
 });
 
 test("without data the page says why, keeps the map, and recovers", async (t) => {

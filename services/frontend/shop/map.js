@@ -102,11 +102,12 @@ const makeApp = (name) =>
 
 function updateApp(group, name, { x, y, w, h }, { apps, pods, workers }) {
   const own = pods.filter(({ app }) => app === name);
-  group.dataset.state = own.some(({ up }) => !up) ? "bad" : "good";
+  const app = apps.find(({ app }) => app === name);
+  group.dataset.state = app?.error_ratio > 0 || own.some(({ up }) => !up) ? "bad" : "good";
   set(find("rect", group), { x: x - w, y: y - h, width: 2 * w, height: 2 * h });
   set(find(".title", group), { x, y: y - 14 });
   set(find(".small", group), { x, y: y + 26 });
-  setText(find(".small", group), noteOf(name, apps, workers));
+  setText(find(".small", group), noteOf(name, app, workers));
   const shown = own.slice(0, MOST_DOTS);
   const dots = shown.map(({ up }, place) =>
     shape("circle", {
@@ -120,12 +121,12 @@ function updateApp(group, name, { x, y, w, h }, { apps, pods, workers }) {
   find("g", group).replaceChildren(...dots);
 }
 
-/** The streams of an app with resident workers, or how fast the app answers. */
-function noteOf(name, apps, workers) {
+/** The errors of an app, the streams of one with resident workers, or how fast the app answers. */
+function noteOf(name, app, workers) {
+  if (app?.error_ratio > 0) return `${partText(app.error_ratio)} errors`;
   const own = workers.filter(({ app }) => app === name);
   const streams = own.reduce((sum, { streams }) => sum + (streams ?? 0), 0);
   if (own.length) return streams === 1 ? "1 stream" : `${streams} streams`;
-  const app = apps.find(({ app }) => app === name);
   return app?.p95_seconds == null ? "" : `p95 ${timeText(app.p95_seconds)}`;
 }
 

@@ -58,6 +58,16 @@ function show() {
     ],
   );
   showTable(
+    "#app-rows",
+    map.apps,
+    ({ app }) => app,
+    ({ app, error_ratio, p95_seconds }) => [
+      app,
+      number(partText(error_ratio), error_ratio > 0),
+      number(timeText(p95_seconds)),
+    ],
+  );
+  showTable(
     "#pod-rows",
     map.pods,
     ({ pod }) => pod,

@@ -16,12 +16,19 @@ use serde_json::{Value, json};
 
 use crate::support::start;
 
-/// What Prometheus answers, as far as the page knows the labels.
+/// What Prometheus answers, as far as the page knows the labels. Of the calls of order to item, one of four fails by gRPC;
+/// of those that ingress translates, it refuses one of eight itself, and another one fails by gRPC.
 fn samples() -> Value {
     let sample = |labels: Value, value: &str| json!({ "metric": labels, "value": [1.5, value] });
     let edge = |part: &str, value| {
         sample(
             json!({ "part": part, "app": "order", "cluster": "item" }),
+            value,
+        )
+    };
+    let translated = |part: &str, value| {
+        sample(
+            json!({ "part": part, "app": "ingress", "cluster": "user" }),
             value,
         )
     };
@@ -33,9 +40,11 @@ fn samples() -> Value {
     };
     let app = |part: &str, value| sample(json!({ "part": part, "app": "item" }), value);
     json!({ "status": "success", "data": { "resultType": "vector", "result": [
-        edge("edge_calls", "4"), edge("edge_errors", "1"), edge("edge_p95", "NaN"),
+        edge("edge_http", "4"), edge("edge_grpc", "4"), edge("edge_grpc_failed", "1"), edge("edge_p95", "NaN"),
         edge("edge_healthy", "1"), edge("edge_known", "2"),
-        app("app_calls", "5"), app("app_errors", "0"), app("app_p95", "0.25"),
+        translated("edge_http", "8"), translated("edge_http_failed", "1"),
+        translated("edge_grpc", "7"), translated("edge_grpc_failed", "1"),
+        app("app_errors", "0.5"), app("app_p95", "0.25"),
         pod("up", "0"), pod("ready", "4"), pod("streams", "12"), pod("unary", "1"), pod("waiting", "0"),
     ] } })
 }
@@ -62,13 +71,21 @@ async fn envoy() -> Running {
     let stats = async |Query(query): Query<Vec<(String, String)>>| {
         assert_eq!(query[0], ("format".to_owned(), "json".to_owned()));
         json!({ "stats": [
-            { "name": "cluster.user.upstream_rq_total", "value": 7 },
+            { "name": "cluster.user.upstream_rq_completed", "value": 7 },
             { "name": "cluster.user.membership_healthy", "value": 1 },
             { "name": "cluster.user.membership_total", "value": 2 },
         ] })
         .to_string()
     };
     fake(Router::new().route("/stats", on_get(stats))).await
+}
+
+/// The edge that the stand-in for Envoy knows.
+fn to_user() -> Value {
+    json!({
+        "from": "frontend", "to": "user", "calls_per_second": null, "error_ratio": null, "p95_seconds": null,
+        "healthy_pods": 1.0, "known_pods": 2.0,
+    })
 }
 
 async fn nobody() -> String {
@@ -98,9 +115,11 @@ async fn prometheus_knows_the_whole_map() {
     let expected = json!({
         "source": "prometheus",
         "reason": null,
-        "window_seconds": 60,
-        "apps": [{ "app": "item", "calls_per_second": 5.0, "error_ratio": 0.0, "p95_seconds": 0.25 }],
+        "apps": [{ "app": "item", "error_ratio": 0.5, "p95_seconds": 0.25 }],
         "edges": [{
+            "from": "ingress", "to": "user", "calls_per_second": 8.0, "error_ratio": 0.25, "p95_seconds": null,
+            "healthy_pods": null, "known_pods": null,
+        }, {
             "from": "order", "to": "item", "calls_per_second": 4.0, "error_ratio": 0.25, "p95_seconds": null,
             "healthy_pods": 1.0, "known_pods": 2.0,
         }],
@@ -138,11 +157,7 @@ async fn without_prometheus_the_map_is_what_the_own_envoy_knows_and_says_why() {
             (&map["source"], &map["reason"]),
             (&json!("envoy"), &json!(reason))
         );
-        let user = json!({
-            "from": "frontend", "to": "user", "calls_per_second": null, "error_ratio": null, "p95_seconds": null,
-            "healthy_pods": 1.0, "known_pods": 2.0,
-        });
-        assert_eq!(map["edges"], json!([user]));
+        assert_eq!(map["edges"], json!([to_user()]));
         assert_eq!((&map["pods"], &map["workers"]), (&json!([]), &json!([])));
         server.stop().await;
     }

@@ -11,16 +11,12 @@ use tokio::time::Instant;
 use tonic::transport::Channel;
 
 use super::{
-    map::{Edge, Map, Origin, ratio},
+    calls::{Calls, FAILURES},
+    map::{Edge, Map, Origin},
     source::{Source, SourceError},
 };
 
-const WINDOW_SECONDS: u32 = 60;
-/// Selects the statistics of the calls to other apps, and of those from ingress.
-const FILTER: &str = concat!(
-    r"^(cluster\.[^.]+\.(upstream_rq_(total|5xx|time)|membership_(healthy|total))",
-    r"|http\.inbound\.downstream_rq_(completed|5xx|time))$",
-);
+const WINDOW: Duration = Duration::from_secs(60);
 /// Clusters that are no apps.
 const NO_APPS: [&str; 4] = ["local_service", "local_aux", "jaeger", "prometheus"];
 const THIS_APP: &str = "frontend";
@@ -41,8 +37,7 @@ type Counts = BTreeMap<(String, String), Count>;
 /// Of an edge, since the start of Envoy.
 #[derive(Debug, Default, Clone, Copy)]
 struct Count {
-    calls: f64,
-    failed: f64,
+    calls: Calls,
     healthy_pods: Option<f64>,
     known_pods: Option<f64>,
     p95_seconds: Option<f64>,
@@ -58,19 +53,21 @@ impl Envoy {
     }
 
     pub(super) async fn map(&mut self) -> Result<Map, SourceError> {
-        let query = [("format", "json"), ("filter", FILTER)];
+        let filter = filter();
+        let query = [("format", "json"), ("filter", filter.as_str())];
         let answer: Answer = self.source.get("/stats", &query).await?;
         Ok(self.note(counts(answer), Instant::now()))
     }
 
     /// Compares the counts with the oldest ones of the last minute.
     fn note(&mut self, counts: Counts, now: Instant) -> Map {
-        let window = Duration::from_secs(WINDOW_SECONDS.into());
-        self.past.retain(|(at, _)| now - *at <= window);
+        self.past.retain(|(at, _)| now - *at <= WINDOW);
         // A count that goes back is that of another Envoy.
         self.past.retain(|(_, past)| {
-            past.iter()
-                .all(|(edge, past)| counts.get(edge).is_some_and(|new| new.calls >= past.calls))
+            past.iter().all(|(edge, past)| {
+                let new = counts.get(edge);
+                new.is_some_and(|new| new.calls.all() >= past.calls.all())
+            })
         });
         let first = self.past.front();
         let edges = counts.iter().map(|(edge, count)| {
@@ -79,7 +76,6 @@ impl Envoy {
         });
         let map = Map {
             source: Origin::Envoy,
-            window_seconds: WINDOW_SECONDS,
             edges: edges.collect(),
             ..Map::default()
         };
@@ -89,18 +85,25 @@ impl Envoy {
 }
 
 fn edge_of((from, to): &(String, String), now: &Count, past: Option<(Duration, &Count)>) -> Edge {
-    let calls = past.map(|(_, past)| now.calls - past.calls);
-    let failed = past.map(|(_, past)| now.failed - past.failed);
-    let seconds = past.map(|(time, _)| time.as_secs_f64());
+    let calls = past.map(|(time, past)| (time.as_secs_f64(), now.calls.since(&past.calls)));
     Edge {
         from: from.clone(),
         to: to.clone(),
-        calls_per_second: calls.zip(seconds).map(|(calls, seconds)| calls / seconds),
-        error_ratio: ratio(failed, calls),
+        calls_per_second: calls.map(|(seconds, calls)| calls.all() / seconds),
+        error_ratio: calls.and_then(|(_, calls)| calls.error_ratio(from)),
         p95_seconds: now.p95_seconds,
         healthy_pods: now.healthy_pods,
         known_pods: now.known_pods,
     }
+}
+
+/// Selects the statistics of the calls to other apps, and of those from ingress.
+fn filter() -> String {
+    let failures = FAILURES.join("|");
+    let cluster = format!(
+        r"upstream_rq_(completed|5xx|time)|grpc\.(total|{failures})|membership_(healthy|total)"
+    );
+    format!(r"^(cluster\.[^.]+\.({cluster})|http\.inbound\.downstream_rq_(completed|5xx|time))$")
 }
 
 /// The response of Envoy's `/stats?format=json`.
@@ -146,10 +149,12 @@ fn counts(answer: Answer) -> Counts {
                 };
                 let count = counts.entry(edge).or_default();
                 match what {
-                    "upstream_rq_total" | "downstream_rq_completed" => count.calls = value,
-                    "upstream_rq_5xx" | "downstream_rq_5xx" => count.failed = value,
+                    "upstream_rq_completed" | "downstream_rq_completed" => count.calls.http = value,
+                    "upstream_rq_5xx" | "downstream_rq_5xx" => count.calls.http_failed = value,
+                    "grpc.total" => count.calls.grpc = value,
                     "membership_healthy" => count.healthy_pods = Some(value),
                     "membership_total" => count.known_pods = Some(value),
+                    _ if is_failure(what) => count.calls.grpc_failed += value,
                     _ => {}
                 }
             }
@@ -161,6 +166,11 @@ fn counts(answer: Answer) -> Counts {
         }
     }
     counts
+}
+
+fn is_failure(what: &str) -> bool {
+    let status = what.strip_prefix("grpc.");
+    status.is_some_and(|status| FAILURES.contains(&status))
 }
 
 fn percentiles(
@@ -191,12 +201,17 @@ mod tests {
 
     use super::*;
 
-    /// After so many calls, of which some failed.
+    /// After so many calls, of which some failed: all by their status of gRPC, one of them because Envoy refused it.
     fn counted(calls: f64, failed: f64) -> Counts {
+        let refused = f64::min(failed, 1.0);
         let stats = json!({ "stats": [
-            { "name": "cluster.user.upstream_rq_total", "value": calls },
-            { "name": "cluster.user.upstream_rq_5xx", "value": failed },
-            { "name": "cluster.local_service.upstream_rq_total", "value": 999 },
+            { "name": "cluster.user.upstream_rq_completed", "value": calls },
+            { "name": "cluster.user.upstream_rq_5xx", "value": refused },
+            { "name": "cluster.user.grpc.total", "value": calls },
+            { "name": "cluster.user.grpc.4", "value": failed - refused },
+            { "name": "cluster.user.grpc.5", "value": 1 },
+            { "name": "cluster.user.grpc.14", "value": refused },
+            { "name": "cluster.local_service.upstream_rq_completed", "value": 999 },
             { "histograms": {
                 "supported_quantiles": [50, 95],
                 "computed_quantiles": [

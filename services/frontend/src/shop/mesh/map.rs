@@ -8,8 +8,6 @@ pub(super) struct Map {
     pub(super) source: Origin,
     /// Why it is not Prometheus.
     pub(super) reason: Option<String>,
-    /// The rates of edges are averages over at most this time.
-    pub(super) window_seconds: u32,
     pub(super) apps: Vec<App>,
     pub(super) edges: Vec<Edge>,
     pub(super) pods: Vec<Pod>,
@@ -29,20 +27,19 @@ pub(super) enum Origin {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct App {
     pub(super) app: String,
-    pub(super) calls_per_second: Option<f64>,
     /// The fraction that failed on the server's side, from 0 to 1.
     pub(super) error_ratio: Option<f64>,
     pub(super) p95_seconds: Option<f64>,
 }
 
-/// The calls of one app to another, as the callers' Envoys see them. A stream counts as one call, and its time when it
-/// has ended.
+/// The calls of one app to another, averages of at most the last minute, as the callers' Envoys see them. A stream counts as
+/// one call, and its time when it has ended.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Edge {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) calls_per_second: Option<f64>,
-    /// The fraction that failed with an HTTP status of 5xx, from 0 to 1.
+    /// The fraction that failed on the server's side, from 0 to 1.
     pub(super) error_ratio: Option<f64>,
     pub(super) p95_seconds: Option<f64>,
     /// Pods of the callee that pass the health check.
@@ -68,10 +65,4 @@ pub(super) struct Workers {
     pub(super) streams: Option<f64>,
     pub(super) unary: Option<f64>,
     pub(super) waiting: Option<f64>,
-}
-
-/// A fraction of calls; `None` without calls.
-pub(super) fn ratio(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
-    let whole = whole.filter(|&whole| whole > 0.0)?;
-    Some((part.unwrap_or(0.0) / whole).clamp(0.0, 1.0))
 }

@@ -3,6 +3,7 @@
 //! Prometheus knows all of it (`prometheus`). Without Prometheus, the Envoy of this pod knows the calls that it carries
 //! itself (`envoy`). One answer serves all viewers of a second.
 
+mod calls;
 mod envoy;
 mod map;
 mod prometheus;

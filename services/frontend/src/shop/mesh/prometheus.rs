@@ -6,27 +6,32 @@ use serde::Deserialize;
 use tonic::transport::Channel;
 
 use super::{
-    map::{App, Edge, Map, Origin, Pod, Workers, ratio},
+    calls::{Calls, FAILURES},
+    map::{App, Edge, Map, Origin, Pod, Workers},
     source::{Source, SourceError},
 };
 
-/// Of the rates of edges. Twelve scrapes of `script/run --observability`, six on Kubernetes.
-const WINDOW_SECONDS: u32 = 60;
-
 /// The parts of the query. Each sample gets the name of its part as a label. `PEERS` stands for the labels of the calls
-/// between apps. What an app answers is recorded (deploy/prometheus/recording.yaml).
-const PARTS: [(&str, &str); 13] = [
+/// between apps, `WINDOW` for the time of their rates. What an app answers is recorded (deploy/prometheus/recording.yaml).
+const PARTS: [(&str, &str); 14] = [
     ("up", "min by (app, pod) (up)"),
-    ("app_calls", "app:requests:rate5m"),
     ("app_errors", "app:errors:ratio_rate5m"),
     ("app_p95", "app:duration_seconds:p95_5m"),
     (
-        "edge_calls",
-        "sum by (app, cluster) (rate(envoy_upstream_rq_total{PEERS}[WINDOW]))",
+        "edge_http",
+        "sum by (app, cluster) (rate(envoy_upstream_rq_xx{PEERS}[WINDOW]))",
     ),
     (
-        "edge_errors",
+        "edge_http_failed",
         r#"sum by (app, cluster) (rate(envoy_upstream_rq_xx{class="5xx", PEERS}[WINDOW]))"#,
+    ),
+    (
+        "edge_grpc",
+        "sum by (app, cluster) (rate(envoy_grpc_responses{PEERS}[WINDOW]))",
+    ),
+    (
+        "edge_grpc_failed",
+        r#"sum by (app, cluster) (rate(envoy_grpc_responses{code=~"FAILURES", PEERS}[WINDOW]))"#,
     ),
     (
         "edge_p95",
@@ -56,6 +61,8 @@ const PARTS: [(&str, &str); 13] = [
 ];
 /// Not calls between apps: a pod's own program, spans, and this query.
 const PEERS: &str = r#"cluster!~"local_.*|jaeger|prometheus""#;
+/// Twelve scrapes of `script/run --observability`, six on Kubernetes.
+const WINDOW: &str = "60s";
 
 #[derive(Debug)]
 pub(super) struct Prometheus {
@@ -75,16 +82,21 @@ impl Prometheus {
     pub(super) async fn map(&mut self) -> Result<Map, SourceError> {
         let query = [("query", self.query.as_str())];
         let answer: Answer = self.source.get("/api/v1/query", &query).await?;
-        Ok(map(answer.data.result))
+        let mut collected = Collected::default();
+        for sample in answer.data.result {
+            collected.add(sample);
+        }
+        Ok(collected.map())
     }
 }
 
 fn query() -> String {
-    let window = format!("{WINDOW_SECONDS}s");
+    let failures = FAILURES.join("|");
     let parts = PARTS.map(|(part, expression)| {
         let expression = expression
             .replace("PEERS", PEERS)
-            .replace("WINDOW", &window);
+            .replace("WINDOW", WINDOW)
+            .replace("FAILURES", &failures);
         format!(r#"label_replace({expression}, "part", "{part}", "", "")"#)
     });
     parts.join(" or ")
@@ -118,12 +130,19 @@ struct Labels {
     cluster: String,
 }
 
-fn map(samples: Vec<Sample>) -> Map {
-    let mut apps: BTreeMap<String, App> = BTreeMap::new();
-    let mut edges: BTreeMap<(String, String), Edge> = BTreeMap::new();
-    let mut pods: BTreeMap<(String, String), Pod> = BTreeMap::new();
-    let mut workers: BTreeMap<(String, String), Workers> = BTreeMap::new();
-    for Sample { metric, value } in samples {
+/// What the samples say of each app, of each edge by caller and callee, and of each pod by app and name.
+#[derive(Debug, Default)]
+struct Collected {
+    apps: BTreeMap<String, App>,
+    edges: BTreeMap<(String, String), Edge>,
+    /// Per second. An edge that is known only by its pods has none.
+    calls: BTreeMap<(String, String), Calls>,
+    pods: BTreeMap<(String, String), Pod>,
+    workers: BTreeMap<(String, String), Workers>,
+}
+
+impl Collected {
+    fn add(&mut self, Sample { metric, value }: Sample) {
         let value = value.1.parse().ok().filter(|value: &f64| value.is_finite());
         let Labels {
             part,
@@ -132,43 +151,61 @@ fn map(samples: Vec<Sample>) -> Map {
             cluster,
         } = metric;
         match part.as_str() {
-            "up" => pods.entry((app, pod)).or_default().up = value == Some(1.0),
-            "app_calls" => apps.entry(app).or_default().calls_per_second = value,
-            "app_errors" => apps.entry(app).or_default().error_ratio = value,
-            "app_p95" => apps.entry(app).or_default().p95_seconds = value,
-            "edge_calls" => edges.entry((app, cluster)).or_default().calls_per_second = value,
-            // Failures per second, until the calls are known.
-            "edge_errors" => edges.entry((app, cluster)).or_default().error_ratio = value,
-            "edge_p95" => edges.entry((app, cluster)).or_default().p95_seconds = value,
-            "edge_healthy" => edges.entry((app, cluster)).or_default().healthy_pods = value,
-            "edge_known" => edges.entry((app, cluster)).or_default().known_pods = value,
-            "ready" => workers.entry((app, pod)).or_default().ready = value,
-            "streams" => workers.entry((app, pod)).or_default().streams = value,
-            "unary" => workers.entry((app, pod)).or_default().unary = value,
-            "waiting" => workers.entry((app, pod)).or_default().waiting = value,
+            "up" => self.pods.entry((app, pod)).or_default().up = value == Some(1.0),
+            "app_errors" => self.apps.entry(app).or_default().error_ratio = value,
+            "app_p95" => self.apps.entry(app).or_default().p95_seconds = value,
+            "edge_p95" => self.edge(app, cluster).p95_seconds = value,
+            "edge_healthy" => self.edge(app, cluster).healthy_pods = value,
+            "edge_known" => self.edge(app, cluster).known_pods = value,
+            "ready" => self.workers(app, pod).ready = value,
+            "streams" => self.workers(app, pod).streams = value,
+            "unary" => self.workers(app, pod).unary = value,
+            "waiting" => self.workers(app, pod).waiting = value,
+            _ => self.add_calls(&part, (app, cluster), value),
+        }
+    }
+
+    fn add_calls(&mut self, part: &str, edge: (String, String), rate: Option<f64>) {
+        let Some(rate) = rate else { return };
+        let calls = self.calls.entry(edge).or_default();
+        match part {
+            "edge_http" => calls.http = rate,
+            "edge_http_failed" => calls.http_failed = rate,
+            "edge_grpc" => calls.grpc = rate,
+            "edge_grpc_failed" => calls.grpc_failed = rate,
             _ => {}
         }
     }
-    for edge in edges.values_mut() {
-        edge.error_ratio = ratio(edge.error_ratio, edge.calls_per_second);
+
+    fn edge(&mut self, app: String, cluster: String) -> &mut Edge {
+        self.edges.entry((app, cluster)).or_default()
     }
-    let apps = apps.into_iter().map(|(app, of)| App { app, ..of });
-    let edges = edges
-        .into_iter()
-        .map(|((from, to), of)| Edge { from, to, ..of });
-    let pods = pods
-        .into_iter()
-        .map(|((app, pod), of)| Pod { app, pod, ..of });
-    let workers = workers
-        .into_iter()
-        .map(|((app, pod), of)| Workers { app, pod, ..of });
-    Map {
-        source: Origin::Prometheus,
-        reason: None,
-        window_seconds: WINDOW_SECONDS,
-        apps: apps.collect(),
-        edges: edges.collect(),
-        pods: pods.collect(),
-        workers: workers.collect(),
+
+    fn workers(&mut self, app: String, pod: String) -> &mut Workers {
+        self.workers.entry((app, pod)).or_default()
+    }
+
+    fn map(mut self) -> Map {
+        for (edge, calls) in self.calls {
+            let error_ratio = calls.error_ratio(&edge.0);
+            let edge = self.edges.entry(edge).or_default();
+            edge.calls_per_second = Some(calls.all());
+            edge.error_ratio = error_ratio;
+        }
+        let apps = self.apps.into_iter().map(|(app, of)| App { app, ..of });
+        let edges = self.edges.into_iter();
+        let edges = edges.map(|((from, to), of)| Edge { from, to, ..of });
+        let pods = self.pods.into_iter();
+        let pods = pods.map(|((app, pod), of)| Pod { app, pod, ..of });
+        let workers = self.workers.into_iter();
+        let workers = workers.map(|((app, pod), of)| Workers { app, pod, ..of });
+        Map {
+            source: Origin::Prometheus,
+            reason: None,
+            apps: apps.collect(),
+            edges: edges.collect(),
+            pods: pods.collect(),
+            workers: workers.collect(),
+        }
     }
 }
