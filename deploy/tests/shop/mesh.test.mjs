@@ -50,13 +50,13 @@ test("an edge whose calls fail by gRPC shows errors", async (t) => {
 });
 
 // As Prometheus knows it.
-test("a box is bad if a pod is down or calls of the app fail", async (t) => {
+test("a box is bad if a pod is down or calls of the app fail, and an app without a place has none", async (t) => {
   const page = await open(t, "/shop");
   const apps = [
     { app: "order", error_ratio: 0.25, p95_seconds: 0.02 },
     { app: "user", error_ratio: 0, p95_seconds: 0.02 },
   ];
-  const pods = ["order", "user", "item"].map((app) => ({ app, pod: `${app}-1`, up: app !== "item" }));
+  const pods = ["order", "user", "item", "other"].map((app) => ({ app, pod: `${app}-1`, up: app !== "item" }));
   const map = { source: "prometheus", reason: null, apps, edges: [], pods, workers: [] };
   await page.route("**/shop/mesh/data", (route) => route.fulfill({ json: map }));
   await page.getByRole("link", { name: "Mesh" }).click();
@@ -71,7 +71,7 @@ test("a box is bad if a pod is down or calls of the app fail", async (t) => {
     ["user", "good", "p95 20 ms"],
   ]);
   await page.locator("#app-rows tr", { hasText: "order" }).locator(".bad", { hasText: "25 %" }).waitFor();
-  assert.equal(await page.locator("#pod-rows tr").count(), 3);
+  assert.equal(await page.locator("#pod-rows tr").count(), 4);
 });
 
 test("without data the page says why, keeps the map, and recovers", async (t) => {

@@ -7,12 +7,6 @@ const NARROW = 640;
 /** The column and the row of an app. */
 const WIDE_PLACES = { ingress: [0, 1], frontend: [1, 0], user: [2, 0], order: [2, 1], item: [2, 2] };
 const NARROW_PLACES = { ingress: [1, 0], frontend: [0, 1], user: [0, 2], order: [1, 2], item: [2, 3] };
-/** For apps that this page does not know. */
-const FREE_PLACES = [
-  [0, 0],
-  [0, 2],
-  [1, 2],
-];
 const MOST_DOTS = 9;
 
 export const countText = (count) => (count == null ? "–" : `${count < 10 ? count.toFixed(1) : Math.round(count)}`);
@@ -44,12 +38,10 @@ function boxesOf({ edges, pods }, width, height, isNarrow) {
   const places = isNarrow ? NARROW_PLACES : WIDE_PLACES;
   const [columns, rows] = isNarrow ? [3, 4] : [3, 3];
   const size = { w: isNarrow ? Math.min(92, width / 3 - 6) / 2 : 72, h: 38 };
-  const free = FREE_PLACES.values();
   const names = new Set([...edges.flatMap(({ from, to }) => [from, to]), ...pods.map(({ app }) => app)]);
   const boxes = new Map();
-  for (const name of [...names].sort()) {
-    const [column, row] = places[name] ?? free.next().value ?? [];
-    if (column == null) continue;
+  for (const name of [...names].filter((name) => places[name]).sort()) {
+    const [column, row] = places[name];
     boxes.set(name, { x: ((column + 0.5) / columns) * width, y: ((row + 0.5) / rows) * height, ...size });
   }
   return boxes;
