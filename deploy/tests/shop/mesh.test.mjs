@@ -13,7 +13,7 @@ test("the map shows every edge, as a drawing and as a table", async (t) => {
     return counts.every((count) => count >= map.edges.length && count > 0);
   });
   const said =
-    map.source === "prometheus" ? "From Prometheus" : "so this is only what the Envoy of a frontend pod sees";
+    map.source === "prometheus" ? "From Prometheus" : "only those that the Envoy of a frontend pod sees";
   await page.getByText(said).waitFor();
   const row = page.locator("#edge-rows tr").filter({ hasText: "frontend to user" });
   await row.getByText("1 of 1").waitFor();
@@ -72,6 +72,18 @@ test("a box is bad if a pod is down or calls of the app fail, and an app without
   ]);
   await page.locator("#app-rows tr", { hasText: "order" }).locator(".bad", { hasText: "25 %" }).waitFor();
   assert.equal(await page.locator("#pod-rows tr").count(), 4);
+});
+
+test("without metrics of Envoy the page says so, and shows the pods that are known", async (t) => {
+  const page = await open(t, "/shop");
+  const edge = { from: "frontend", to: "user", calls_per_second: 1, error_ratio: 0, p95_seconds: 0.02 };
+  const [edges, pods] = [[{ ...edge, healthy_pods: 1, known_pods: 1 }], [{ app: "user", pod: "user-1", up: true }]];
+  const map = { source: "envoy", reason: "Prometheus has no metrics of Envoy", apps: [], edges, pods, workers: [] };
+  await page.route("**/shop/mesh/data", (route) => route.fulfill({ json: map }));
+  await page.getByRole("link", { name: "Mesh" }).click();
+  await page.getByText("Prometheus has no metrics of Envoy, so the calls are only those").waitFor();
+  assert.ok(!(await page.locator("#source").textContent()).includes("Pods and PHP workers are not known"));
+  await page.locator("#pod-rows").getByText("user-1").waitFor();
 });
 
 test("without data the page says why, keeps the map, and recovers", async (t) => {

@@ -9,8 +9,8 @@ const PATIENCE = 10_000;
 const SOURCES = {
   prometheus: () =>
     "From Prometheus: averages of the last minute, as the callers' Envoys have counted. A stream is a call that takes as long as it lives.",
-  envoy: ({ reason }) =>
-    `${reason}, so this is only what the Envoy of a frontend pod sees: the calls to it, and its own. Calls between other apps, pods and PHP workers are not known. script/run --observability runs Prometheus.`,
+  envoy: ({ reason, pods }) =>
+    `${reason}, so the calls are only those that the Envoy of a frontend pod sees: those to it, and its own, in the last minute. Their p95 is of its last five seconds or, if there were none then, since its start.${pods.length ? "" : " Pods and PHP workers are not known. script/run --observability runs Prometheus."}`,
 };
 
 let map = null;

@@ -164,6 +164,29 @@ async fn without_prometheus_the_map_is_what_the_own_envoy_knows_and_says_why() {
     admin.stop().await;
 }
 
+/// As with `script/run --observability` where no statsd_exporter can be built.
+#[tokio::test]
+async fn without_metrics_of_envoy_the_edges_are_those_of_the_own_one() {
+    let up =
+        json!({ "metric": { "part": "up", "app": "item", "pod": "item-2" }, "value": [1.5, "1"] });
+    let answer = json!({ "status": "success", "data": { "resultType": "vector", "result": [up] } });
+    let (server, _) = prometheus((StatusCode::OK, answer.to_string())).await;
+    let admin = envoy().await;
+    let address = server.address.to_string();
+    let pods = json!([{ "app": "item", "pod": "item-2", "up": true }]);
+    let own = json!({
+        "source": "envoy", "reason": "Prometheus has no metrics of Envoy",
+        "apps": [], "edges": [to_user()], "pods": pods, "workers": [],
+    });
+    assert_eq!(map(&address, &admin.address.to_string()).await, (200, own));
+    let neither = json!({
+        "source": "prometheus", "reason": null, "apps": [], "edges": [], "pods": pods, "workers": [],
+    });
+    assert_eq!(map(&address, &nobody().await).await, (200, neither));
+    admin.stop().await;
+    server.stop().await;
+}
+
 #[tokio::test]
 async fn without_any_source_the_error_says_so() {
     let expected =

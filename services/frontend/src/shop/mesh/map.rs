@@ -14,7 +14,7 @@ pub(super) struct Map {
     pub(super) workers: Vec<Workers>,
 }
 
-/// Who answered: Prometheus, for all pods; or the Envoy of this pod, for its own calls.
+/// Who knows the edges: Prometheus, of all pods; or the Envoy of this pod, of its own calls.
 #[derive(Debug, Default, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Origin {

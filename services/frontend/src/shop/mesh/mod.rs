@@ -1,7 +1,7 @@
 //! The map of the application: pods, the calls of each edge, and the resident workers of item.
 //!
-//! Prometheus knows all of it (`prometheus`). Without Prometheus, the Envoy of this pod knows the calls that it carries
-//! itself (`envoy`). One answer serves all viewers of a second.
+//! Prometheus knows all of it (`prometheus`). Without Prometheus, or if Envoy's metrics do not reach it, the Envoy of this
+//! pod knows the calls that it carries itself (`envoy`). One answer serves all viewers of a second.
 
 mod calls;
 mod envoy;
@@ -83,14 +83,24 @@ impl Collector {
     }
 
     async fn collect(&mut self) -> Result<Map, SourceError> {
-        match self.prometheus.map().await {
-            Ok(map) => Ok(map),
-            // Usual: Prometheus is an option.
-            Err(error) => {
-                let map = self.envoy.map().await?;
-                let reason = Some(error.to_string());
-                Ok(Map { reason, ..map })
-            }
+        let whole = match self.prometheus.map().await {
+            Ok(map) if !map.edges.is_empty() => return Ok(map),
+            whole => whole,
+        };
+        let own = self.envoy.map().await;
+        match (whole, own) {
+            // Usual: Prometheus is an option, and so is the statsd_exporter beside each Envoy.
+            (Err(error), own) => Ok(Map {
+                reason: Some(error.to_string()),
+                ..own?
+            }),
+            (Ok(whole), Ok(own)) => Ok(Map {
+                source: own.source,
+                reason: Some("Prometheus has no metrics of Envoy".to_owned()),
+                edges: own.edges,
+                ..whole
+            }),
+            (Ok(whole), Err(_)) => Ok(whole),
         }
     }
 }
