@@ -33,8 +33,6 @@ test("an edge whose calls fail by gRPC shows errors", async (t) => {
   const page = await open(t, "/shop/mesh");
   const errors = page.locator("#edge-rows tr").filter({ hasText: "frontend to order" }).locator("td").nth(1);
   const isBad = async () => (await errors.getAttribute("class")) === "number bad";
-  await errors.waitFor();
-  assert.ok(!(await isBad()));
   const pods = podsOf("item");
   for (const pod of pods) kill(pod, "grpc-fcgi-proxy");
   try {
