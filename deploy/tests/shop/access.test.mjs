@@ -6,16 +6,20 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 
-import { cardOf, chooseUser, eventually, key, newItem, newUser, notice, open } from "./shop.mjs";
+import { cardOf, chooseUser, eventually, key, newItem, newUser, notice, open, radioOf } from "./shop.mjs";
 
 const name = (what) => `${what} ${randomUUID().slice(0, 8)}`;
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const PHONE = { width: 320, height: 640 };
 
-/** What axe-core finds, of every rule. */
+/** What axe-core finds, of every rule but the contrast of level AAA. */
 async function audit(page, what) {
   await page.evaluate(axe);
-  const violations = await page.evaluate(() => window.axe.run().then((result) => result.violations));
+  const violations = await page.evaluate(async () => {
+    const ids = window.axe.getRules().map(({ ruleId }) => ruleId);
+    const rules = Object.fromEntries(ids.map((id) => [id, { enabled: id !== "color-contrast-enhanced" }]));
+    return (await window.axe.run({ rules })).violations;
+  });
   const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
   assert.deepEqual(found, [], what);
 }
@@ -57,45 +61,47 @@ test("the colours follow the browser's scheme", async (t) => {
   assert.notEqual(day, night);
 });
 
-/** Presses Tab until the element with this name has the focus. */
-async function tabTo(page, accessibleName) {
-  for (let presses = 0; presses < 120; presses++) {
-    await page.keyboard.press("Tab");
-    const focused = await page.evaluate(() => {
-      const { activeElement: node } = document;
-      return node.getAttribute("aria-label") ?? node.labels?.[0]?.textContent ?? node.textContent;
+/** Presses a key until the focus is on the element, or in it. */
+async function moveTo(target, how = "Tab") {
+  for (let presses = 0; presses < 200; presses++) {
+    await target.page().keyboard.press(how);
+    const outline = await target.evaluate((node) => {
+      const { activeElement } = document;
+      return node.contains(activeElement) && getComputedStyle(activeElement).outlineStyle;
     });
-    if (focused.includes(accessibleName)) {
-      const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
-      assert.notEqual(outline, "none", `the focus on ${accessibleName} is not visible`);
-      return;
-    }
+    if (!outline) continue;
+    assert.notEqual(outline, "none", `the focus on ${target} is not visible`);
+    return;
   }
-  assert.fail(`Tab does not reach ${accessibleName}`);
+  assert.fail(`${how} does not reach ${target}`);
+}
+
+/** Presses a button without the mouse. */
+async function type(button) {
+  await moveTo(button);
+  await button.page().keyboard.press("Enter");
 }
 
 test("an order is placed and deleted with the keyboard alone", async (t) => {
-  // Beginning with a digit, so that they are on the first pages or found by Next.
   const [item, user] = [await newItem(name("typed"), 5), await newUser(name("Typist"))];
   const page = await open(t);
   await page.locator("#users .choices li").first().waitFor();
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the items");
   await page.keyboard.press("Enter");
-  await cardOf(page, item.name);
-  await tabTo(page, `to the basket: ${item.name}`);
-  await page.keyboard.press("Enter");
-  await chooseUser(page, user.name);
-  await page.locator("#basket-title").focus();
-  await tabTo(page, `Place order for ${user.name}`);
-  await page.keyboard.press("Enter");
+  await type((await cardOf(page, item.name, type)).getByRole("button"));
+  const radio = await radioOf(page, user.name, type);
+  await moveTo(page.locator("#users .choices"));
+  // Of a group, Tab reaches one radio button, and the arrows the others.
+  await page.keyboard.press("Space");
+  if (!(await radio.isChecked())) await moveTo(radio, "ArrowDown");
+  await type(page.getByRole("button", { name: `Place order for ${user.name}` }));
   await page.getByRole("dialog").waitFor();
   await page.keyboard.type(key);
   await page.keyboard.press("Enter");
   await notice(page, "Order placed");
   await page.locator("#orders").getByText(`1 × ${item.name}`).waitFor();
-  await tabTo(page, "Delete order");
-  await page.keyboard.press("Enter");
+  await type(page.getByRole("button", { name: "Delete order" }));
   await page.getByRole("dialog").waitFor();
   // What changes nothing is chosen first.
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Keep");

@@ -83,29 +83,59 @@ export const newItem = (name, quantity) =>
 
 export const newUser = (name) => must("POST", "/v1/users", { name, address: "1 Test Street" });
 
-/** The card of an item, on whichever page of the catalogue it is. */
-export async function cardOf(page, name) {
-  const catalogue = page.locator("#catalogue");
-  await catalogue.locator(".card").first().waitFor();
-  return eventually(`the card of ${name}`, async () => {
-    const card = catalogue.locator(".card").filter({ has: page.getByRole("heading", { name, exact: true }) });
-    if (await card.count()) return card;
-    const next = catalogue.getByRole("button", { name: "Next" });
-    if ((await next.isVisible()) && (await next.isEnabled())) await next.click();
+const click = (button) => button.click();
+
+/** Turns the pages of a section, on and then back, until it has the row. */
+async function turnTo(section, row, press) {
+  const first = section.locator("[data-key]").first();
+  const key = () => first.getAttribute("data-key");
+  await first.waitFor();
+  let way = "Next";
+  return eventually(`a page with ${row}`, async () => {
+    if (await row.count()) return row;
+    const button = section.getByRole("button", { name: way });
+    if ((await button.isVisible()) && (await button.isEnabled())) {
+      const before = await key();
+      await press(button);
+      await eventually("another page", async () => (await key()) !== before);
+    } else {
+      way = way === "Next" ? "Previous" : "Next";
+    }
   });
 }
 
-export const chooseUser = async (page, name) => {
+/** The card of an item, on whichever page of the catalogue it is. `press` presses a button, without the mouse perhaps. */
+export function cardOf(page, name, press = click) {
+  const catalogue = page.locator("#catalogue");
+  const card = catalogue.locator(".card").filter({ has: page.getByRole("heading", { name, exact: true }) });
+  return turnTo(catalogue, card, press);
+}
+
+/** The same of a user. */
+export function radioOf(page, name, press = click) {
   const users = page.locator("#users");
-  await users.locator(".choices li").first().waitFor();
-  const radio = await eventually(`the user ${name}`, async () => {
-    const radio = users.getByRole("radio", { name });
-    if (await radio.count()) return radio;
-    const next = users.getByRole("button", { name: "Next" });
-    if ((await next.isVisible()) && (await next.isEnabled())) await next.click();
+  return turnTo(users, users.getByRole("radio", { name }), press);
+}
+
+export const chooseUser = async (page, name) => (await radioOf(page, name)).check();
+
+/** Tells the page that its window is hidden, or visible again. */
+export const setHidden = (page, hidden) =>
+  page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+
+/** Holds the requests of a path until the function that it returns is called. */
+export async function hold(page, path) {
+  let letGo;
+  const released = new Promise((resolve) => (letGo = resolve));
+  await page.route(path, async (route) => {
+    await released;
+    await route.continue();
   });
-  await radio.check();
-};
+  return letGo;
+}
 
 /** Types the key into the dialog that asks for it. */
 export async function enterKey(page, text = key) {
