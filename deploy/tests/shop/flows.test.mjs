@@ -11,11 +11,13 @@ import {
   chooseUser,
   enterKey,
   eventually,
+  hold,
   must,
   newItem,
   newUser,
   notice,
   open,
+  setHidden,
 } from "./shop.mjs";
 
 const name = (what) => `${what} ${randomUUID().slice(0, 8)}`;
@@ -166,18 +168,25 @@ test("lists of many rows have pages, and the page that is shown is live", async 
   for (let number = 0; number < 26; number++) await newItem(`${prefix} ${number}`, 50);
   for (let number = 0; number < 11; number++) await newUser(`${prefix} user ${number}`);
   const page = await open(t);
-  for (const [section, row, most] of [
-    ["#catalogue", ".card", 24],
-    ["#users", ".choices li", 10],
+  for (const [section, row, most, lists] of [
+    ["#catalogue", ".card", 24, "**/v1/items?*"],
+    ["#users", ".choices li", 10, "**/v1/users?*"],
   ]) {
     const rows = page.locator(`${section} ${row}`);
     await eventually(`a full page in ${section}`, async () => (await rows.count()) === most);
     const first = await rows.first().textContent();
-    await page.locator(section).getByRole("button", { name: "Next" }).click();
-    await eventually("the next page", async () => (await rows.first().textContent()) !== first);
-    assert.ok((await rows.count()) <= most);
-    await page.locator(section).getByRole("button", { name: "Previous" }).click();
-    await eventually("the first page again", async () => (await rows.first().textContent()) === first);
+    const button = (name) => page.locator(section).getByRole("button", { name });
+    // A double click is one click: which page is next is not known before the page is there.
+    for (const clickCount of [1, 2]) {
+      const release = await hold(page, lists);
+      await button("Next").click({ clickCount });
+      release();
+      await eventually("the next page", async () => (await rows.first().textContent()) !== first);
+      assert.ok((await rows.count()) <= most);
+      await button("Previous").click({ clickCount: 3 - clickCount });
+      await eventually("the first page again", async () => (await rows.first().textContent()) === first);
+      assert.ok(await button("Previous").isDisabled());
+    }
   }
   const { body } = await call("GET", "/v1/items?page_size=1000");
   const last = body.items.at(-1);

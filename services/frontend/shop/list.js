@@ -54,9 +54,12 @@ export class PagedList {
     this.pager.hidden = this.failure.hidden = true;
   }
 
+  /** Which page is next is not known again before this one has been read. */
   #turn(by) {
+    if (by < 0 ? this.#tokens.length === 1 : !this.#next) return;
     if (by < 0) this.#tokens.pop();
     else this.#tokens.push(this.#next);
+    this.#next = "";
     this.#read();
   }
 
