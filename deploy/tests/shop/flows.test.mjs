@@ -97,6 +97,27 @@ test("the key is typed once, and forgotten when the user wants it", async (t) =>
   assert.equal(await page.evaluate(() => sessionStorage.getItem("x-api-key")), null);
 });
 
+test("pieces that are added while an order is placed stay in the basket", async (t) => {
+  const [item, other] = [await newItem(name("ordered"), 10), await newItem(name("added"), 10)];
+  const user = await newUser(name("Quick"));
+  const page = await open(t);
+  await page.getByRole("button", { name: "Enter key" }).click();
+  await enterKey(page);
+  await chooseUser(page, user.name);
+  const add = async ({ name }) => (await cardOf(page, name)).getByRole("button").click();
+  await add(item);
+  const release = await hold(page, "**/v1/orders");
+  await page.getByRole("button", { name: "Place order" }).click();
+  for (const added of [item, item, other]) await add(added);
+  release();
+  await notice(page, "Order placed");
+  await page.getByRole("link", { name: "Basket (3)" }).waitFor();
+  await page.getByRole("button", { name: "Place order" }).click();
+  await page.locator("#orders").getByText(`1 × ${item.name}`).waitFor();
+  await page.locator("#orders").getByText(`2 × ${item.name}`).waitFor();
+  await page.locator("#orders").getByText(`1 × ${other.name}`).waitFor();
+});
+
 test("a wrong key is refused, asked for again, and changes nothing", async (t) => {
   const item = await newItem(name("locked"), 10);
   const user = await newUser(name("Locked"));
@@ -153,6 +174,21 @@ test("a user is created, chosen, and deleted", async (t) => {
   await page.getByRole("dialog").getByRole("button", { name: "Delete user" }).click();
   await notice(page, "User deleted");
   await page.getByText("Choose a user to see the orders.").waitFor();
+});
+
+test("who clicks twice creates one user", async (t) => {
+  const page = await open(t);
+  await page.getByRole("button", { name: "Enter key" }).click();
+  await enterKey(page);
+  await page.getByText("New user").click();
+  await page.getByLabel("Name").fill(name("Twice"));
+  const posts = [];
+  page.on("request", (request) => request.method() === "POST" && posts.push(request.url()));
+  const release = await hold(page, "**/v1/users");
+  await page.getByRole("button", { name: "Create user" }).dblclick();
+  release();
+  await notice(page, "User created");
+  assert.equal(posts.length, 1);
 });
 
 test("text is never HTML", async (t) => {

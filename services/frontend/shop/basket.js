@@ -2,12 +2,14 @@
 
 import { write } from "./api.js";
 import { notify, notifyError } from "./dialogs.js";
-import { element, find, setText, showRows } from "./dom.js";
+import { element, find, setText, showRows, whileBusy } from "./dom.js";
 import { priceOf, total } from "./money.js";
 
 const STORED = "basket";
 /** Pieces of an order. */
 const MOST = 1000;
+/** Of these errors, the service may have done what it was asked for. */
+const UNCERTAIN = ["down", "unreachable"];
 
 export class Basket extends EventTarget {
   #section = find("#basket");
@@ -21,7 +23,7 @@ export class Basket extends EventTarget {
     this.users = users;
     find("form", this.#section).addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#order();
+      whileBusy(find("button", event.currentTarget), () => this.#order());
     });
     users.addEventListener("chosen", () => this.#show());
     this.#show();
@@ -73,29 +75,36 @@ export class Basket extends EventTarget {
 
   async #order() {
     const { chosen } = this.users;
-    const items = [...this.#lines].flatMap(([id, { count }]) => Array(count).fill(id));
+    const ordered = [...this.#lines].map(([id, { count }]) => ({ id, count }));
+    const items = ordered.flatMap(({ id, count }) => Array(count).fill(id));
     if (!chosen) {
       notify("failed", "Who orders?", "Choose a user first.");
       return find("#users h2").focus();
     }
     if (items.length > MOST) return notify("failed", "Too many", `An order has at most ${MOST} pieces.`);
-    const button = find("form button", this.#section);
-    if (button.ariaBusy === "true") return;
-    button.ariaBusy = "true";
     try {
       const order = await write("POST", "/v1/orders", { user: chosen.id, items });
-      this.#lines.clear();
+      // Others may have been added meanwhile.
+      for (const { id, count } of ordered) this.#takeOut(id, count);
       this.#soldOut = [];
       notify("done", "Order placed", `${items.length} ${items.length === 1 ? "piece" : "pieces"} for ${chosen.name}.`);
       this.dispatchEvent(new CustomEvent("ordered", { detail: order }));
       find("#orders h2").focus();
     } catch (error) {
       this.#soldOut = error.soldOut ?? [];
+      if (UNCERTAIN.includes(error.kind)) {
+        error.message += " The order may have been placed all the same: look at the orders first.";
+        this.dispatchEvent(new Event("unanswered"));
+      }
       notifyError(error);
-    } finally {
-      button.ariaBusy = "false";
     }
     this.#changed();
+  }
+
+  #takeOut(id, count) {
+    const line = this.#lines.get(id);
+    if (line?.count > count) line.count -= count;
+    else this.#lines.delete(id);
   }
 }
 

@@ -23,6 +23,13 @@ export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** Does what a button begins, unless it is being done. */
+export async function whileBusy(button, work) {
+  if (button.ariaBusy === "true") return;
+  button.ariaBusy = "true";
+  await work().finally(() => (button.ariaBusy = "false"));
+}
+
 /** Shows a row for each value. A row that remains is the same element, so it keeps the focus. */
 export function showRows(parent, values, { key, make, update }) {
   const old = new Map([...parent.children].map((row) => [row.dataset.key, row]));

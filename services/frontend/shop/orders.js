@@ -24,6 +24,7 @@ export class Orders {
       this.#placed = detail.id;
       this.list.soon();
     });
+    basket.addEventListener("unanswered", () => this.list.soon());
     find(".remove-user", this.#section).addEventListener("click", () => users.remove());
     this.#open();
   }

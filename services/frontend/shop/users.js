@@ -2,7 +2,7 @@
 
 import { write } from "./api.js";
 import { confirmed, notify, notifyError } from "./dialogs.js";
-import { element, find, setText, showRows } from "./dom.js";
+import { element, find, setText, showRows, whileBusy } from "./dom.js";
 import { PagedList } from "./list.js";
 
 const PAGE = 10;
@@ -21,7 +21,8 @@ export class Users extends EventTarget {
     this.list.open(`/v1/users?page_size=${PAGE}`);
     find("form", this.#section).addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#create(event.currentTarget);
+      const form = event.currentTarget;
+      whileBusy(find("button", form), () => this.#create(form));
     });
   }
 
