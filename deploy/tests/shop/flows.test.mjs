@@ -82,13 +82,18 @@ test("the key is typed once, and forgotten when the user wants it", async (t) =>
   const user = await newUser(name("Keyed"));
   const page = await open(t);
   await page.getByRole("button", { name: "Enter key" }).click();
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Enter key" }).click();
+  assert.ok(await page.locator("#notice").isHidden(), "who changes their mind has done nothing wrong");
   await enterKey(page);
   await chooseUser(page, user.name);
   for (const left of ["9 in stock", "8 in stock"]) {
     const card = await cardOf(page, item.name);
     await card.getByRole("button").click();
     await page.getByRole("button", { name: "Place order" }).click();
+    await notice(page, "Order placed");
     await card.getByText(left).waitFor();
+    await page.getByRole("button", { name: "Close this message" }).click();
   }
   await page.reload();
   await page.getByRole("heading", { name: `Orders of ${user.name}` }).waitFor();

@@ -21,6 +21,7 @@ export const read = (path, signal) => call("GET", path, { signal });
 export async function write(method, path, body) {
   for (let refused = false; ; refused = true) {
     const key = sessionStorage.getItem(STORED) ?? (await askForKey(refused));
+    if (!key) throw denied("Nothing was changed: changes need the key.");
     try {
       return await call(method, path, { key, body });
     } catch (error) {
@@ -37,7 +38,7 @@ export function forgetKey() {
   dispatchEvent(new Event("key"));
 }
 
-/** It stays in this tab, until the tab is closed. */
+/** Returns "" if the user does not give it. It stays in this tab, until the tab is closed. */
 export async function askForKey(refused = false) {
   const dialog = find("#key-dialog");
   const input = find("input", dialog);
@@ -46,9 +47,7 @@ export async function askForKey(refused = false) {
   const answer = await ask(dialog);
   const key = input.value.trim();
   input.value = "";
-  if (answer !== "use" || !key) {
-    throw new CallError("not-allowed", "Not allowed", "Nothing was changed: changes need the key.");
-  }
+  if (answer !== "use" || !key) return "";
   sessionStorage.setItem(STORED, key);
   dispatchEvent(new Event("key"));
   return key;

@@ -3,7 +3,6 @@
 import { askForKey, forgetKey, hasKey } from "./api.js";
 import { Basket } from "./basket.js";
 import { Catalogue } from "./catalogue.js";
-import { notify } from "./dialogs.js";
 import { find, setText } from "./dom.js";
 import { Orders } from "./orders.js";
 import { Stock } from "./stock.js";
@@ -27,5 +26,5 @@ showKey();
 
 find("#key").addEventListener("click", () => {
   if (hasKey()) forgetKey();
-  else askForKey().catch(({ title, message }) => notify("failed", title, message));
+  else askForKey();
 });
