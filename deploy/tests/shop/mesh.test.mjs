@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { HTTP_ERRORS, call, eventually, kill, must, open, podsOf, restart } from "./shop.mjs";
+import { HTTP_ERRORS, call, eventually, kill, must, open, podsOf, restart, says } from "./shop.mjs";
 
 test("the map shows every edge, as a drawing and as a table", async (t) => {
   const page = await open(t, "/shop/mesh");
@@ -93,4 +93,25 @@ test("without data the page says why, keeps the map, and recovers", async (t) =>
   assert.ok((await page.locator("#edge-rows tr").count()) > 0);
   await page.unroute("**/shop/mesh/data");
   await page.locator("#failure").waitFor({ state: "hidden" });
+});
+
+test("an answer that is no map is an error, and leaves the map as it was", async (t) => {
+  const page = await open(t, "/shop/mesh");
+  await page.locator("#map .edge").first().waitFor({ state: "attached" });
+  for (const body of ["<html>Log in to this network</html>", '{"source": "prometheus"}']) {
+    await page.route("**/shop/mesh/data", (route) => route.fulfill({ body }));
+    await says(page.locator("#failure"), "No map: ");
+    // The page draws the map again.
+    await page.setViewportSize({ width: 800, height: 900 });
+    await eventually("the map has its new width", () =>
+      page.evaluate(() => {
+        const map = document.querySelector("#map");
+        return map.viewBox.baseVal.width === map.getBoundingClientRect().width;
+      }),
+    );
+    assert.ok((await page.locator("#map .edge").count()) > 0);
+    await page.unroute("**/shop/mesh/data");
+    await page.locator("#failure").waitFor({ state: "hidden" });
+    await page.setViewportSize({ width: 1280, height: 900 });
+  }
 });

@@ -53,14 +53,20 @@ test("without order the page says so, and recovers by itself", async (t) => {
 
 test("without item the stock is reconnecting, and live again by itself", async (t) => {
   const item = await newItem(name("quiet"), 10);
+  const user = await newUser(name("Quiet"));
+  await must("POST", "/v1/orders", { user: user.id, items: [item.id] });
   const page = await open(t, "/shop", { expected: DROPPED });
+  await chooseUser(page, user.name);
   const card = await cardOf(page, item.name);
+  await card.getByText("9 in stock").waitFor();
   await page.getByRole("status").getByText("live", { exact: true }).waitFor();
   const pods = podsOf("item");
   for (const pod of pods) kill(pod, "grpc-fcgi-proxy");
   try {
     await page.getByRole("status").getByText("reconnecting").waitFor();
-    await card.getByText("10 in stock").waitFor();
+    await card.getByText("9 in stock").waitFor();
+    // That order asks item is not what the user wants to know, nor what its Envoy says.
+    await says(page.locator("#orders .failure"), "Service down. Orders are not available just now. Trying again.");
   } finally {
     for (const pod of pods) restart(pod, "grpc-fcgi-proxy");
   }
@@ -79,6 +85,41 @@ test("without a connection there is no answer, and then there is", async (t) => 
   await says(page.locator("#orders .failure"), "No answer");
   await page.context().setOffline(false);
   await page.locator("#orders .failure").waitFor({ state: "hidden" });
+});
+
+test("a page in place of an answer is no empty list", async (t) => {
+  const user = await newUser(name("Captive"));
+  const page = await open(t);
+  await page.route("**/v1/orders:details*", (route) =>
+    route.fulfill({ contentType: "text/html", body: "<html>Log in to this network</html>" }),
+  );
+  await chooseUser(page, user.name);
+  await says(page.locator("#orders .failure"), "No answer");
+  await page.unroute("**/v1/orders:details*");
+  await page.locator("#orders").getByText("No orders.").waitFor();
+});
+
+test("an order whose answer is lost may have been placed, and is shown", async (t) => {
+  const [item, user] = [await newItem(name("lost"), 10), await newUser(name("Unsure"))];
+  const page = await open(t, "/shop", { expected: HTTP_ERRORS });
+  await page.getByRole("button", { name: "Enter key" }).click();
+  await enterKey(page);
+  await chooseUser(page, user.name);
+  await (await cardOf(page, item.name)).getByRole("button").click();
+  for (const [lose, title] of [
+    [(route) => route.abort(), "No answer"],
+    [(route) => route.fulfill({ status: 504, body: "upstream request timeout" }), "Service down"],
+  ]) {
+    await page.route("**/v1/orders", async (route) => {
+      await route.fetch();
+      await lose(route);
+    });
+    await page.getByRole("button", { name: "Place order" }).click();
+    await notice(page, title);
+    await notice(page, "The order may have been placed all the same: look at the orders first.");
+    await page.unroute("**/v1/orders");
+  }
+  await eventually("both orders", async () => (await page.locator("#orders .order").count()) === 2);
 });
 
 // That the ingress answers so is a test of the mesh.

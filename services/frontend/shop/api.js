@@ -72,10 +72,14 @@ async function call(method, path, { key, body, signal }) {
   let answer;
   try {
     response = await fetch(path, request);
-    answer = await response.json().catch(() => ({}));
+    answer = await response.json().catch((error) => {
+      // An error of a proxy on the way need not be JSON.
+      if (response.ok) throw error;
+      return {};
+    });
   } catch (error) {
     throw error.name === "TimeoutError"
-      ? down(path, "it did not answer in time")
+      ? down(path)
       : new CallError("unreachable", "No answer", "The shop cannot be reached. Is the connection up?");
   }
   if (!response.ok) throw errorOf(response.status, answer, path);
@@ -84,12 +88,12 @@ async function call(method, path, { key, body, signal }) {
 
 const denied = (message) => new CallError("not-allowed", "Not allowed", message);
 
-const serviceOf = (path) => path.match(/^\/v1\/(\w+?)s?\b/)?.[1] ?? "shop";
+const WANTED = { users: "Users", orders: "Orders", items: "Items" };
 
-/** What Envoy says of itself, such as upstream_reset, is for its log. */
-const down = (path, why) => {
-  const because = /[a-z]_[a-z]/.test(why) ? "" : `: ${why}`;
-  return new CallError("down", "Service down", `The ${serviceOf(path)} service is not available${because}.`);
+/** It names what the user does not get, not who is down: when item is, order answers so. */
+const down = (path) => {
+  const [, list] = path.match(/^\/v1\/(\w+)/);
+  return new CallError("down", "Service down", `${WANTED[list]} are not available just now.`);
 };
 
 /** By the HTTP status; the answer is a google.rpc.Status, unless it came from a proxy on the way. */
@@ -115,7 +119,7 @@ function errorOf(status, { message = `HTTP ${status}`, details = [] }, path) {
     case 502:
     case 503:
     case 504:
-      return down(path, message);
+      return down(path);
     default:
       return new CallError("failed", status < 500 ? "Refused" : "That failed", message);
   }

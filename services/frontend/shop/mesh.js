@@ -13,23 +13,29 @@ const SOURCES = {
     `${reason}, so the calls are only those that the Envoy of a frontend pod sees: those to it, and its own, in the last minute. Their p95 is of its last five seconds or, if there were none then, since its start.${pods.length ? "" : " Pods and PHP workers are not known. script/run --observability runs Prometheus."}`,
 };
 
-let map = null;
+/** The map that is shown. */
+let shown = null;
 let failures = 0;
 
 async function readMap() {
-  const response = await fetch("/shop/mesh/data", { signal: AbortSignal.timeout(PATIENCE) }).catch(() => null);
-  if (!response) throw new Error("the shop does not answer");
-  const answer = await response.json().catch(() => ({}));
+  const response = await fetch("/shop/mesh/data", { signal: AbortSignal.timeout(PATIENCE) }).catch(noAnswer);
+  // An error of a proxy on the way need not be JSON.
+  const answer = await response.json().catch(response.ok ? noAnswer : () => ({}));
   if (!response.ok) throw new Error(answer.error?.message ?? `HTTP status ${response.status}`);
   return answer;
+}
+
+function noAnswer() {
+  throw new Error("the shop does not answer");
 }
 
 async function refresh() {
   if (!document.hidden) {
     try {
-      map = await readMap();
+      const map = await readMap();
+      show(map);
+      shown = map;
       failures = 0;
-      show();
     } catch (error) {
       failures += 1;
       setText(find("#failure"), `No map: ${error.message}. Trying again.`);
@@ -41,7 +47,7 @@ async function refresh() {
   setTimeout(refresh, failures ? pauseAfter(failures) : EVERY);
 }
 
-function show() {
+function show(map) {
   setText(find("#source"), SOURCES[map.source](map));
   draw(find("#map"), map);
   const pods = ({ healthy_pods: healthy, known_pods: known }) => (known == null ? "–" : `${healthy} of ${known}`);
@@ -104,5 +110,5 @@ function showTable(selector, rows, key, cells) {
   find(selector).closest("section").hidden = !rows.length;
 }
 
-new ResizeObserver(() => map && draw(find("#map"), map)).observe(find("#map"));
+new ResizeObserver(() => shown && draw(find("#map"), shown)).observe(find("#map"));
 refresh();
