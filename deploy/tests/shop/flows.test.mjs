@@ -39,12 +39,39 @@ test("the stock of an item moves without a reload", async (t) => {
 });
 
 test("a new item appears by itself, as long as the shop has one page", async (t) => {
-  const { body } = await call("GET", "/v1/items?page_size=24");
-  if (body.nextPageToken || body.items.length > 20) return t.skip("the shop has more than one page already");
-  const page = await open(t);
-  await page.locator(".card").first().waitFor();
-  const item = await newItem(name("new"), 1);
+  const prefix = name("young");
+  const old = await newItem(`${prefix} old`, 1);
+  const page = await open(t, "/shop/mesh");
+  // To this browser, the shop has no other items.
+  await page.route("**/v1/items?*", async (route) => {
+    const { items } = await must("GET", "/v1/items?page_size=1000");
+    await route.fulfill({ json: { items: items.filter((item) => item.name.startsWith(prefix)) } });
+  });
+  await page.getByRole("link", { name: "Items" }).click();
+  await page.getByRole("heading", { name: old.name }).waitFor();
+  assert.equal(await page.locator(".card").count(), 1);
+  const item = await newItem(`${prefix} new`, 1);
   await page.getByRole("heading", { name: item.name }).waitFor();
+});
+
+test("a window that is hidden holds no connection, and is live again when it is visible", async (t) => {
+  const item = await newItem(name("watched"), 10);
+  const first = await open(t);
+  await first.getByRole("status").getByText("live", { exact: true }).waitFor();
+  // A browser has six connections for all of them.
+  for (let windows = 1; windows < 7; windows++) {
+    const other = await first.context().newPage();
+    await other.goto(first.url());
+    await other.getByRole("status").getByText("live", { exact: true }).waitFor();
+    await setHidden(other, true);
+  }
+  const card = await cardOf(first, item.name);
+  await setHidden(first, true);
+  await first.getByRole("status").getByText("reconnecting").waitFor();
+  await must("PATCH", `/v1/items/${item.id}?update_mask=quantity`, { quantity: 4 });
+  await setHidden(first, false);
+  await first.getByRole("status").getByText("live", { exact: true }).waitFor();
+  await card.getByText("Only 4 left").waitFor();
 });
 
 test("two browsers see each other's orders, and the stock that they take", async (t) => {

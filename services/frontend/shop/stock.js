@@ -15,6 +15,11 @@ export class Stock extends EventTarget {
   /** Whether what was received last is the stock of now. */
   live = false;
 
+  constructor() {
+    super();
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.#pause() : this.#open()));
+  }
+
   /** Replaces what is watched: none for all items. */
   watch(ids) {
     if (this.#ids?.join() === ids.join()) return;
@@ -23,8 +28,9 @@ export class Stock extends EventTarget {
   }
 
   #open() {
-    clearTimeout(this.#timer);
-    this.#source?.close();
+    this.#close();
+    // A browser has six connections for all windows of the shop, and a stream takes one.
+    if (document.hidden || !this.#ids) return;
     const query = new URLSearchParams(this.#ids.map((id) => ["ids", id]));
     this.#source = new EventSource(`/v1/items:watch?${query}`);
     this.#source.onopen = () => {
@@ -39,10 +45,21 @@ export class Stock extends EventTarget {
 
   /** Not left to EventSource, which gives up after an HTTP error, and never waits longer. */
   #retry() {
-    this.#source.close();
-    this.#failures = this.live && performance.now() - this.#opened > STEADY ? 0 : this.#failures + 1;
+    this.#close();
+    this.#failures = this.live && performance.now() - this.#opened > STEADY ? 1 : this.#failures + 1;
     this.#become(false);
     this.#timer = setTimeout(() => this.#open(), pauseAfter(this.#failures));
+  }
+
+  /** Nothing is lost: a stream begins with what the stock is then. */
+  #pause() {
+    this.#close();
+    this.#become(false);
+  }
+
+  #close() {
+    clearTimeout(this.#timer);
+    this.#source?.close();
   }
 
   #become(live) {
