@@ -80,8 +80,8 @@ impl Assets {
         Self(Arc::new(HashMap::from(files)))
     }
 
-    /// The file, or 304 if the browser has it. A browser asks each time, so a new version of the program never runs with
-    /// files of an old one.
+    /// The file, or 304 if the browser has it. A browser asks each time, so after a rollout no page runs with files of the
+    /// old version. During one, its files may come from pods of both.
     pub(super) fn answer(&self, name: &str, request: &HeaderMap) -> Response {
         let Some(asset) = self.0.get(name) else {
             return no_such_path();
