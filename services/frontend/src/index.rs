@@ -1,19 +1,18 @@
 //! The paths of the report: the parameters of a page, the responses, and the errors.
 
-use std::{convert::Infallible, time::Duration};
+use std::time::Duration;
 
 use axum::{
     body::Body,
     extract::{Query, rejection::QueryRejection},
     http::{
-        HeaderValue, StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+        StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
 use chassis::{context::CallContext, paging::PageRequest, telemetry::bounded};
-use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use tonic::Status;
 
@@ -23,9 +22,6 @@ use crate::{
     peers::Peers,
     report::{ReportError, page, whole},
 };
-
-/// A response is handed over in chunks of this size, so that a report keeps its place while its client reads slowly.
-const CHUNK: usize = 64 << 10;
 
 /// The parameters of a page, as in AIP-158. Without any, the report is whole.
 #[derive(Debug, Deserialize)]
@@ -97,7 +93,7 @@ impl Index {
             None => pretty(&whole::collect(&self.peers, context, places.extent).await?)?,
             Some(page) => pretty(&page::collect(&self.peers, context, page, places.extent).await?)?,
         };
-        Ok(respond(text.into(), place))
+        Ok(respond(text, place))
     }
 }
 
@@ -105,18 +101,26 @@ fn pretty(report: &impl Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(report)? + "\n")
 }
 
-/// The report keeps its place until the last chunk is handed over, or the client goes away.
-fn respond(text: Bytes, place: Place) -> Response {
-    let length = text.len();
-    let chunks = (0..length).step_by(CHUNK).map(move |at| {
-        let _held = &place;
-        Ok::<_, Infallible>(text.slice(at..length.min(at + CHUNK)))
-    });
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (CONTENT_LENGTH, HeaderValue::from(length)),
-    ];
-    (headers, Body::from_stream(stream::iter(chunks))).into_response()
+/// The text of a report. The connection drops it when its last byte is written, or when the client goes away, and the
+/// place is free again only then.
+struct Sent {
+    text: String,
+    _place: Place,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+fn respond(text: String, place: Place) -> Response {
+    let sent = Sent {
+        text,
+        _place: place,
+    };
+    let body = Body::from(Bytes::from_owner(sent));
+    ([(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 fn failed(error: ReportError, context: &CallContext) -> Response {
@@ -143,4 +147,28 @@ fn failed(error: ReportError, context: &CallContext) -> Response {
 
 fn invalid(message: &str) -> Response {
     refused(StatusCode::BAD_REQUEST, "INVALID_ARGUMENT", message)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::body::to_bytes;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_report_keeps_its_place_while_a_connection_has_a_part_of_its_text() {
+        let places = Arc::new(Semaphore::new(1));
+        let place = Arc::clone(&places).try_acquire_owned().unwrap();
+        let response = respond("text".repeat(50_000), place);
+        let mut text = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(text.len(), 200_000);
+        let last = text.split_off(199_999);
+        drop(text);
+        assert_eq!(places.available_permits(), 0);
+        drop(last);
+        assert_eq!(places.available_permits(), 1);
+    }
 }
