@@ -50,15 +50,18 @@ pub(crate) struct Index {
     timeout: Duration,
     small: Places,
     large: Places,
+    largest: Places,
 }
 
 impl Index {
     pub(crate) fn new(peers: Peers, timeout: Duration) -> Self {
+        let large = Places::large();
         Self {
             peers,
             timeout,
             small: Places::small(),
-            large: Places::large(),
+            largest: Places::largest(&large),
+            large,
         }
     }
 
@@ -78,6 +81,12 @@ impl Index {
         let report = match self.build(&self.small, page.as_ref(), &context).await {
             Err(ReportError::TooLarge) => self.build(&self.large, page.as_ref(), &context).await,
             result => result,
+        };
+        let report = match (report, &page) {
+            (Err(ReportError::TooLarge), Some(page)) => {
+                self.build(&self.largest, Some(page), &context).await
+            }
+            (report, _) => report,
         };
         report.unwrap_or_else(|error| failed(error, &context))
     }

@@ -34,13 +34,11 @@ impl Peers {
         Self { users, orders }
     }
 
-    /// The same, with a limit on the bytes of a response: a longer one is OUT_OF_RANGE.
+    /// The same, with a limit on the bytes of a page of orders: a longer one is OUT_OF_RANGE.
     pub(crate) fn limited(&self, bytes: usize) -> Self {
         let Self { users, orders } = self.clone();
-        Self {
-            users: users.max_decoding_message_size(bytes),
-            orders: orders.max_decoding_message_size(bytes),
-        }
+        let orders = orders.max_decoding_message_size(bytes);
+        Self { users, orders }
     }
 
     /// Returns a page of users, sorted by id.

@@ -13,8 +13,8 @@ use tonic::Code;
 
 use crate::peers::PeerError;
 
-/// The rows that one call requests: a decoded message takes many times its size if its orders repeat short items.
-const PAGE_SIZE: usize = 100;
+/// The users that one call requests. They take at most 180 KB.
+const USERS: usize = 100;
 
 /// A user with its orders. Both are JSON already, so that the length of a report's text limits what it holds.
 #[derive(Debug, Serialize)]
@@ -29,7 +29,7 @@ pub(crate) enum ReportError {
     /// A call failed.
     #[error(transparent)]
     Peer(PeerError),
-    /// The report, or a message that is read for it, exceeds its extent.
+    /// The report, or a list of orders that is read for it, exceeds its extent.
     #[error("the report is too large")]
     TooLarge,
     /// As many reports as may be are being built or sent.
@@ -40,7 +40,17 @@ pub(crate) enum ReportError {
     Token,
     /// A bug: a row has no JSON.
     #[error("cannot encode the report: {0}")]
-    Encode(#[from] serde_json::Error),
+    Encode(serde_json::Error),
+}
+
+impl From<serde_json::Error> for ReportError {
+    fn from(error: serde_json::Error) -> Self {
+        match error.is_io() {
+            // The only writer that fails is that of a row.
+            true => Self::TooLarge,
+            false => Self::Encode(error),
+        }
+    }
 }
 
 impl From<PeerError> for ReportError {

@@ -14,15 +14,8 @@ use proto::{
 use serde::Serialize;
 use tonic::Code;
 
-use super::{
-    PAGE_SIZE, ReportEntry, ReportError,
-    json::{Rows, length},
-    position::Position,
-};
+use super::{ReportEntry, ReportError, USERS, json::Rows, position::Position};
 use crate::{extent::Extent, peers::Peers};
-
-/// The entries are the elements of a list in an object.
-const ROWS: Rows = Rows::at(4);
 
 /// A part of the report.
 #[derive(Debug, Serialize)]
@@ -46,9 +39,10 @@ pub(crate) async fn collect(
     let mut page = Unfinished {
         peers: peers.limited(extent.message),
         context,
-        lists: extent.lists,
-        room: request.size,
-        text: extent.text,
+        extent,
+        room: request.size.min(extent.orders),
+        // The entries are the elements of a list in an object.
+        rows: Rows::new(4, extent.text),
         entries: Vec::new(),
         last: String::new(),
     };
@@ -72,12 +66,11 @@ pub(crate) async fn collect(
 struct Unfinished<'a> {
     peers: Peers,
     context: &'a CallContext,
-    /// The lists of orders that are read at once.
-    lists: usize,
+    extent: Extent,
     /// The orders that fit in; a user without orders takes the room of one.
     room: usize,
-    /// The bytes of text that fit in.
-    text: usize,
+    /// Writes what fits in.
+    rows: Rows,
     entries: Vec<ReportEntry>,
     /// The id of the user of the last entry.
     last: String,
@@ -86,9 +79,7 @@ struct Unfinished<'a> {
 impl Unfinished<'_> {
     /// Returns where the next page begins; `None` after the last user.
     async fn fill(&mut self, begin: Position) -> Result<Option<Position>, ReportError> {
-        let size = self.room.min(PAGE_SIZE);
-        let token = begin.users();
-        let users = self.peers.users(self.context, size, token).await?;
+        let users = self.peers.users(self.context, USERS, begin.users()).await?;
         let Some((mut rest, mut at)) = begin.resume(&users.users) else {
             return Ok(begin.on(users.next_page_token));
         };
@@ -98,11 +89,11 @@ impl Unfinished<'_> {
             }
             // A user whose orders are many is read alone: it leaves no room for others.
             let count = match &*at.orders {
-                "" => self.lists.min(self.room).min(rest.len()),
+                "" => self.extent.lists.min(self.room).min(rest.len()),
                 _ => 1,
             };
             let (batch, others) = rest.split_at(count);
-            let share = self.room.min(PAGE_SIZE) / count;
+            let share = self.room / count;
             let first = |user| self.orders(user, share, &at.orders);
             let lists = try_join_all(batch.iter().map(first)).await?;
             for (user, list) in batch.iter().zip(lists) {
@@ -134,23 +125,22 @@ impl Unfinished<'_> {
             if self.room == 0 {
                 return Ok(ControlFlow::Break(at));
             }
-            let size = self.room.min(PAGE_SIZE);
-            list = self.orders(user, size, &at.orders).await?;
+            list = self.orders(user, self.room, &at.orders).await?;
         }
     }
 
     async fn orders(
         &self,
         user: &User,
-        size: usize,
+        room: usize,
         token: &str,
     ) -> Result<ListOrderDetailsResponse, ReportError> {
-        let token = token.to_owned();
+        let (size, token) = (room.min(self.extent.rows), token.to_owned());
         let list = self.peers.orders(self.context, &user.id, size, token).await;
         Ok(list?)
     }
 
-    /// Adds orders of a user; returns false if they do not fit in. Something always fits into an empty page.
+    /// Adds orders of a user; returns false if they do not fit in. Fails if their text does not fit into an empty page.
     fn add(
         &mut self,
         user: &User,
@@ -160,17 +150,20 @@ impl Unfinished<'_> {
         if continued && details.is_empty() {
             return Ok(true);
         }
-        let orders = details.into_iter().map(|detail| ROWS.order(detail));
-        let orders = orders.collect::<Result<Vec<_>, _>>()?;
-        let is_new = self.last != user.id;
-        let row = is_new.then(|| ROWS.user(user.clone())).transpose()?;
-        let rows = orders.len().max(1);
-        let text = orders.iter().chain(&row).map(|row| length(row)).sum();
-        if (self.room < rows || self.text < text) && !self.entries.is_empty() {
+        let count = details.len().max(1);
+        let is_empty = self.entries.is_empty();
+        if self.room < count && !is_empty {
             return Ok(false);
         }
-        self.room = self.room.saturating_sub(rows);
-        self.text = self.text.saturating_sub(text);
+        let is_new = self.last != user.id;
+        let row = is_new.then(|| self.rows.user(user.clone())).transpose();
+        let orders = details.into_iter().map(|detail| self.rows.order(detail));
+        let added = row.and_then(|row| Ok((row, orders.collect::<Result<Vec<_>, _>>()?)));
+        let (row, orders) = match added {
+            Err(ReportError::TooLarge) if !is_empty => return Ok(false),
+            added => added?,
+        };
+        self.room = self.room.saturating_sub(count);
         if let Some(row) = row {
             self.last.clone_from(&user.id);
             self.entries.push(ReportEntry { user: row, orders });

@@ -1,35 +1,13 @@
 //! The whole report, as long as it fits its extent.
 
-use std::{
-    collections::HashMap,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::collections::HashMap;
 
 use chassis::context::CallContext;
 use futures_util::try_join;
 use serde_json::value::RawValue;
 
-use super::{
-    PAGE_SIZE, ReportEntry, ReportError,
-    json::{Rows, length},
-};
+use super::{ReportEntry, ReportError, USERS, json::Rows};
 use crate::{extent::Extent, peers::Peers};
-
-/// The entries are the elements of a list.
-const ROWS: Rows = Rows::at(2);
-
-/// The bytes of text that are left, of which both lists take.
-struct Text(AtomicUsize);
-
-impl Text {
-    fn take(&self, row: &RawValue) -> Result<(), ReportError> {
-        let take = |left: usize| left.checked_sub(length(row));
-        let taken = self
-            .0
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
-        taken.map(drop).map_err(|_| ReportError::TooLarge)
-    }
-}
 
 /// Reads both lists concurrently. If one fails, or the text becomes too long, the calls to the other are abandoned. The
 /// report omits an order whose user does not exist.
@@ -39,10 +17,11 @@ pub(crate) async fn collect(
     extent: Extent,
 ) -> Result<Vec<ReportEntry>, ReportError> {
     let peers = peers.limited(extent.message);
-    let text = Text(AtomicUsize::new(extent.text));
+    // The entries are the elements of a list.
+    let rows = Rows::new(2, extent.text);
     let (users, mut orders) = try_join!(
-        users(&peers, context, &text),
-        orders(&peers, context, &text)
+        users(&peers, context, &rows),
+        orders(&peers, context, &rows, extent.rows)
     )?;
     let entry = |(id, user)| ReportEntry {
         user,
@@ -55,16 +34,14 @@ pub(crate) async fn collect(
 async fn users(
     peers: &Peers,
     context: &CallContext,
-    text: &Text,
+    rows: &Rows,
 ) -> Result<Vec<(String, Box<RawValue>)>, ReportError> {
     let (mut users, mut token) = (Vec::new(), String::new());
     loop {
-        let page = peers.users(context, PAGE_SIZE, token).await?;
+        let page = peers.users(context, USERS, token).await?;
         for user in page.users {
             let id = user.id.clone();
-            let row = ROWS.user(user)?;
-            text.take(&row)?;
-            users.push((id, row));
+            users.push((id, rows.user(user)?));
         }
         token = page.next_page_token;
         if token.is_empty() {
@@ -77,15 +54,15 @@ async fn users(
 async fn orders(
     peers: &Peers,
     context: &CallContext,
-    text: &Text,
+    rows: &Rows,
+    size: usize,
 ) -> Result<HashMap<String, Vec<Box<RawValue>>>, ReportError> {
     let (mut orders, mut token) = (HashMap::<_, Vec<_>>::new(), String::new());
     loop {
-        let page = peers.orders(context, "", PAGE_SIZE, token).await?;
+        let page = peers.orders(context, "", size, token).await?;
         for detail in page.details {
             let user = detail.user.clone();
-            let row = ROWS.order(detail)?;
-            text.take(&row)?;
+            let row = rows.order(detail)?;
             orders.entry(user).or_default().push(row);
         }
         token = page.next_page_token;

@@ -137,7 +137,7 @@ async fn a_user_of_100_000_orders_is_refused_whole_and_split_over_pages() {
     assert_eq!(error["error"]["code"], "FAILED_PRECONDITION");
     let message = error["error"]["message"].as_str().unwrap();
     assert!(message.contains("page_size"), "{message}");
-    // It was refused early: each call returns 100 orders.
+    // It was refused early: each call returns 25 orders, or 64.
     let calls = shop.take_calls();
     assert!(calls < 300, "{calls}");
     let (mut rows_read, mut last, mut next) = (Vec::new(), String::new(), String::new());
@@ -190,7 +190,7 @@ async fn what_exists_throughout_is_on_one_page_whatever_comes_and_goes() {
 async fn a_page_ends_before_its_text_is_too_long() {
     // Of an order with 4,000 bytes, 128 KiB hold about 30.
     let shop = Shop {
-        description: 4000,
+        description: "d".repeat(4000),
         ..Shop::new([20, 100, 3])
     };
     let mut longest = 0;
@@ -200,6 +200,25 @@ async fn a_page_ends_before_its_text_is_too_long() {
     .await;
     assert_eq!(read, shop.rows());
     assert!(longest < 4 << 20, "{longest}");
+}
+
+#[tokio::test]
+async fn no_order_is_too_long_for_a_page() {
+    // Each is 15 MB.
+    let shop = Shop {
+        description: "\u{1}".repeat(4096),
+        pieces: 600,
+        ..Shop::new([2, 0, 1])
+    };
+    let mut pages = Vec::new();
+    let read = read(&shop, 1000, |page| {
+        let entries = page["entries"].as_array().unwrap().iter();
+        let orders = entries.map(|entry| entry["orders"].as_array().unwrap().len());
+        pages.push(orders.collect::<Vec<_>>());
+    })
+    .await;
+    assert_eq!(read, shop.rows());
+    assert_eq!(pages, [&[1][..], &[1, 0], &[1]]);
 }
 
 #[tokio::test]

@@ -30,8 +30,10 @@ type Orders = BTreeMap<String, BTreeSet<String>>;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shop {
     pub(crate) orders: Arc<Mutex<Orders>>,
-    /// The bytes of the description of each order's only item.
-    pub(crate) description: usize,
+    /// Of the only item.
+    pub(crate) description: String,
+    /// How often an order contains it.
+    pub(crate) pieces: usize,
     pub(crate) list_orders: Option<Status>,
     pub(crate) calls: Arc<AtomicUsize>,
     pub(crate) at_once: Arc<AtomicUsize>,
@@ -50,7 +52,8 @@ impl Shop {
         let orders = orders.into_iter().enumerate().map(user).collect();
         Self {
             orders: Arc::new(Mutex::new(orders)),
-            description: 10,
+            description: "for sale".to_owned(),
+            pieces: 1,
             ..Self::default()
         }
     }
@@ -78,14 +81,14 @@ impl Shop {
     fn detail(&self, id: String) -> GetOrderDetailResponse {
         let item = Item {
             id: "i".to_owned(),
-            description: "d".repeat(self.description),
+            description: self.description.clone(),
             ..Item::default()
         };
         let user = id.split('-').next().unwrap().to_owned();
         GetOrderDetailResponse {
             id,
             user,
-            items: vec![item],
+            items: vec![item; self.pieces],
             missing_items: Vec::new(),
         }
     }
