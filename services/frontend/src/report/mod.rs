@@ -45,10 +45,11 @@ pub(crate) enum ReportError {
 
 impl From<serde_json::Error> for ReportError {
     fn from(error: serde_json::Error) -> Self {
-        match error.is_io() {
-            // The only writer that fails is that of a row.
-            true => Self::TooLarge,
-            false => Self::Encode(error),
+        // The only writer that fails is that of a row.
+        if error.is_io() {
+            Self::TooLarge
+        } else {
+            Self::Encode(error)
         }
     }
 }
