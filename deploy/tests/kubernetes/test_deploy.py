@@ -28,8 +28,11 @@ for words, output, status in json.loads((home / "answers.json").read_text()):
         sys.exit(status)
 """
 
+EXISTING = ["get secret", "secret/existing\n", 0]
+
 READY = [
-    ["get secret", "", 1],
+    ["get secret --ignore-not-found", "", 0],
+    ["get secret", "Error from server (NotFound)\n", 1],
     ["get deployment,statefulset", "deployment.apps/item\nstatefulset.apps/postgresql\n", 0],
     ["diff", "", 1],
     ["get nodes", "192.0.2.7", 0],
@@ -121,14 +124,22 @@ class Deploy(unittest.TestCase):
         self.assertNotIn(secret["key"], done.stdout)
         [resource] = yaml.safe_load(secret["keys.yaml"])["resources"]
         self.assertEqual([c["key"] for c in resource["typed_config"]["credentials"]], [secret["key"]])
-        done = self.deploy(answers=[["get secret", "", 0]])
+        done = self.deploy(answers=[EXISTING])
         self.assertNotIn("a key for clients", done.stderr)
         self.assertEqual(self.names("Secret"), [f"certificate-{app}" for app in ["frontend", "ingress", "item", "order", "user"]])
+
+    def test_replaces_no_secret_of_which_the_cluster_says_nothing(self):
+        for name in "item-database", "ingress-key":
+            done = self.deploy(answers=[[f"get secret {name}", "Unable to connect: timeout\n", 1], EXISTING])
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"Unable to connect: timeout\ndeploy: cannot see whether the Secret {name} exists", done.stderr)
+            self.assertEqual([n for n in self.names("Secret") if not n.startswith("certificate-")], [])
+            self.assertEqual(self.names("Deployment"), [])
 
     def test_keeps_existing_passwords_and_certificates(self):
         self.deploy()
         first = [d for d in self.applied() if d["metadata"]["name"] == "certificate-item"]
-        self.deploy(answers=[["get secret", "", 0]])
+        self.deploy(answers=[EXISTING])
         self.assertEqual([d for d in self.applied() if d["metadata"]["name"] == "certificate-item"], first)
         self.assertNotIn("item-database", self.names("Secret"))
 
@@ -176,15 +187,15 @@ class Deploy(unittest.TestCase):
         for name in "script", "deploy":
             (self.home / name).symlink_to(ROOT / name)
         for arguments in [], ["--context", "arn:aws/a_b"], ["--overlay", "production", "--context", "arn:aws/a_b"]:
-            self.deploy("--tag", "t1", *arguments, script=self.home / "script/deploy", certs=False, answers=[["get secret", "", 0]])
+            self.deploy("--tag", "t1", *arguments, script=self.home / "script/deploy", certs=False, answers=[EXISTING])
         folders = sorted(path.name for path in (self.home / "certs").iterdir())
         self.assertEqual(folders, ["minikube-arn%3aaws%2fa_b", "minikube-minikube", "production-arn%3aaws%2fa_b"])
 
     def test_prints_the_address_of_the_load_balancer_once_it_has_one(self):
         production = ["--overlay", "production", "--context", "somewhere"]
-        done = self.deploy(*production, answers=[["get secret", "", 0], ["get service ingress", "2001:db8::7", 0]])
+        done = self.deploy(*production, answers=[EXISTING, ["get service ingress", "2001:db8::7", 0]])
         self.assertEqual((done.returncode, done.stdout), (0, "ingress: http://[2001:db8::7]:8080/index\n"), done.stderr)
-        done = self.deploy(*production, "--timeout", "1", answers=[["get secret", "", 0], ["get service ingress", "", 0]])
+        done = self.deploy(*production, "--timeout", "1", answers=[EXISTING, ["get service ingress", "", 0]])
         self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
         self.assertIn("the LoadBalancer has no address yet", done.stderr)
 
@@ -197,7 +208,7 @@ class Deploy(unittest.TestCase):
     def test_production_needs_a_context_and_the_secrets_of_the_databases(self):
         done = self.deploy("--overlay", "production")
         self.assertIn("needs --context", done.stderr)
-        done = self.deploy("--overlay", "production", "--context", "somewhere", answers=[["get secret item-database", "", 0]])
+        done = self.deploy("--overlay", "production", "--context", "somewhere", answers=[["get secret item-database", "secret/item-database\n", 0]])
         self.assertEqual(done.returncode, 1)
         self.assertIn("missing in grpc-fcgi-proxy: user-database order-database", done.stderr)
         self.assertEqual(self.names("Deployment"), [])
