@@ -190,7 +190,6 @@ begin_reader() {
     request /v1/items:watch >&"$descriptor"
     exec {descriptor}<>"/dev/tcp/$address/8080"
     unread+=("$descriptor")
-    # Envoy takes no more of them when nobody reads the answers, so this may wait until the end.
     pipeline >&"$descriptor" &
     pipelines+=("$!")
   done
@@ -214,10 +213,12 @@ end_reader() {
   pipelines=()
 }
 
+# At once they would end the connection: Envoy closes it at the third request that waits for the answers before it.
 pipeline() {
   local number
   for ((number = 0; number < unread_requests; number++)); do
     request /openapi.json
+    sleep 0.2
   done
 }
 
