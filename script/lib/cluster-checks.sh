@@ -23,6 +23,8 @@ check_everything() {
   check_observability
   check_renewal
   test_mesh "$mesh_files" "$patience" cluster::a_crash cluster::a_rollout cluster::deleting
+  check_load
+  check_key
   check_broken_image
   check_production
   check_removal
@@ -162,6 +164,52 @@ report() {
 
 is_expected() {
   diff <(jq --sort-keys . "$root/deploy/tests/mesh/report.json") <(report | jq --sort-keys .) >/dev/null 2>&1
+}
+
+# As docs/sample-application.md says. Off again, so that it changes nothing for the checks that follow.
+check_load() {
+  local log=$mesh_files/load.log follower
+  say "loading the shop"
+  kubectl scale deployment load --replicas 1 >/dev/null
+  kubectl rollout status deployment load --timeout "${patience}s" >/dev/null || die "the load is not ready: $(kubectl logs deployment/load 2>&1)"
+  start kubectl logs --follow deployment/load >"$log" 2>&1
+  follower=$started
+  eventually "the load makes calls" has_loaded "$log"
+  kubectl scale deployment load --replicas 0 >/dev/null
+  kubectl wait pod --selector app=load --for delete --timeout "${patience}s" >/dev/null || die "the load does not end"
+  # It ends with the pod.
+  eventually "the load removes what it has created" grep -qE '^removed [1-9][0-9]* users and orders of the load$' "$log"
+  stop "$follower" || true
+  ! grep -E '^failed: |^warning: ' "$log" >&2 || die "requests of the load failed: $(cat "$log")"
+  eventually "the report is as it was" is_expected
+}
+
+# has_loaded LOG: whether its line of a minute counts a request.
+has_loaded() {
+  grep -qE '^ *[0-9]+ s  .*  ok [1-9]' "$1"
+}
+
+# The commands of docs/operations.md, in the namespace that it has a placeholder for.
+check_key() {
+  local folder key
+  new_folder folder
+  sed -n '/^    umask 077$/,/^    rm keys.yaml patch.json$/s/^    //p' "$root/docs/operations.md" >"$folder/commands"
+  grep -q '^kubectl ' "$folder/commands" || die "docs/operations.md has no commands that add a key"
+  sed -i -e 's/NAMESPACE/default/' -e "s/^rm keys.yaml/cp keys.yaml kept.yaml\n&/" "$folder/commands"
+  (cd "$folder" && bash -e commands >/dev/null) || die "the commands of docs/operations.md do not add a key"
+  key=$(sed -nE 's/^ *- \{client: second, key: "([0-9a-f]{64})"\}$/\1/p' "$folder/kept.yaml")
+  [ -n "$key" ] || die "the commands of docs/operations.md write another list: $(sed -E 's/[0-9a-f]{64}/KEY/' "$folder/kept.yaml")"
+  eventually "the ingress accepts the second key" accepts "$key"
+  accepts "$(cat "$mesh_files/key")" || die "the ingress accepts the first key no longer"
+}
+
+# accepts KEY: by a write that changes nothing.
+accepts() {
+  [ "$(fetch_status --request DELETE --header "x-api-key: $1" "$(sed 's#/index$##' "$mesh_files/ready")/v1/users/nobody")" = 404 ]
+}
+
+fetch_status() {
+  curl --silent --output /dev/null --write-out '%{http_code}' --noproxy '*' --max-time 10 "$@"
 }
 
 check_broken_image() {
