@@ -22,11 +22,11 @@ pub(crate) async fn remove(
     name: &str,
     deadline: Instant,
 ) -> Result<usize, Failure> {
-    let users = list(client, "/v1/users?page_size=1000", deadline).await?;
+    let users = list_patiently(client, "/v1/users?page_size=1000", deadline).await?;
     let mut removed = 0;
     for user in users.iter().filter(|user| user.name == name) {
         let id = encoded(&user.id);
-        let orders = list(
+        let orders = list_patiently(
             client,
             &format!("/v1/orders?user={id}&page_size=1000"),
             deadline,
@@ -65,7 +65,30 @@ pub(crate) async fn list(
     }
 }
 
-/// Deletes something that may be gone already; tries again when the shop is too busy, or away for a while.
+/// The same; tries again when the shop is too busy, or away for a while.
+async fn list_patiently(
+    client: &Client,
+    path: &str,
+    deadline: Instant,
+) -> Result<Vec<Record>, Failure> {
+    loop {
+        match list(client, path, deadline).await {
+            Err(failure) => pause(failure, deadline).await?,
+            records => return records,
+        }
+    }
+}
+
+/// Before another attempt; after the last one, the failure.
+async fn pause(failure: Failure, deadline: Instant) -> Result<(), Failure> {
+    if Instant::now() + PAUSE >= deadline {
+        return Err(failure);
+    }
+    sleep(PAUSE).await;
+    Ok(())
+}
+
+/// Deletes something that may be gone already; tries again as a list does.
 async fn delete(client: &Client, path: &str, deadline: Instant) -> Result<(), Failure> {
     loop {
         let failure = match client.call(Method::DELETE, path, NOTHING, deadline).await {
@@ -76,9 +99,6 @@ async fn delete(client: &Client, path: &str, deadline: Instant) -> Result<(), Fa
             Ok(answer) => answer.status.into(),
             Err(failure) => failure,
         };
-        if Instant::now() + PAUSE >= deadline {
-            return Err(failure);
-        }
-        sleep(PAUSE).await;
+        pause(failure, deadline).await?;
     }
 }

@@ -129,10 +129,13 @@ impl Load {
         };
         if visitor.client.may_write() {
             for _ in 0..BUYERS {
-                let buyer = visitor.create_user(deadline()).await;
-                visitor
-                    .shop
-                    .add_buyer(buyer.map_err(failed("POST /v1/users"))?);
+                match visitor.create_user(deadline()).await {
+                    Ok(buyer) => visitor.shop.add_buyer(buyer),
+                    Err(failure) => {
+                        clean_up(&visitor).await;
+                        return Err(failed("POST /v1/users")(failure));
+                    }
+                }
             }
         }
         Ok(Self {

@@ -10,7 +10,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::{Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 use std::time::Duration;
 
 use axum::{
@@ -25,9 +28,15 @@ use axum::{
 };
 use futures_util::stream::{self, StreamExt};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, process::Command, time::sleep};
+use tokio::{
+    net::TcpListener,
+    process::Command,
+    time::{sleep, timeout},
+};
 
 const KEY: &str = "0123456789abcdef";
+/// How long a condition is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How the stand-in answers orders, and how many answers its watchers get.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +47,8 @@ enum Fault {
     Unavailable,
     Wrong,
     Stalled,
+    /// The third user is created, and its client does not learn of it. Then every other answer of a list or a deletion is 503.
+    Started,
 }
 
 #[derive(Debug)]
@@ -45,6 +56,7 @@ struct Shop {
     fault: Fault,
     /// By id, the name or the user.
     records: Mutex<BTreeMap<String, (Kind, String)>>,
+    attempts: AtomicUsize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +68,23 @@ enum Kind {
 type Shared = State<Arc<Shop>>;
 
 impl Shop {
+    fn new(fault: Fault) -> Arc<Self> {
+        Arc::new(Self {
+            fault,
+            records: Mutex::default(),
+            attempts: AtomicUsize::new(0),
+        })
+    }
+
+    /// Whether this attempt fails, which the next one does not.
+    fn is_away(&self) -> bool {
+        matches!(self.fault, Fault::Started)
+            && self
+                .attempts
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(2)
+    }
+
     fn create(&self, kind: Kind, owner: &str) -> Value {
         let mut records = self.records.lock().unwrap();
         let id = format!("{kind:?}-{}", fastrand::u64(..));
@@ -72,7 +101,17 @@ impl Shop {
             .collect()
     }
 
+    fn page(&self, field: &str, kind: Kind, owner: Option<&String>) -> Response {
+        if self.is_away() {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        Json(json!({field: self.list(kind, owner)})).into_response()
+    }
+
     fn delete(&self, id: &str) -> Response {
+        if self.is_away() {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
         match self.records.lock().unwrap().remove(id) {
             Some(_) => Json(json!({"id": id})).into_response(),
             None => StatusCode::NOT_FOUND.into_response(),
@@ -86,7 +125,7 @@ async fn place(State(shop): Shared, headers: HeaderMap, Json(order): Json<Value>
     }
     let status = |status: StatusCode| status.into_response();
     match shop.fault {
-        Fault::None => {
+        Fault::None | Fault::Started => {
             Json(shop.create(Kind::Order, order["user"].as_str().unwrap())).into_response()
         }
         Fault::OutOfStock => {
@@ -117,12 +156,16 @@ fn router(shop: Arc<Shop>) -> Router {
     let items = || async { Json(json!({"items": [{"id": "bolt"}]})) };
     let item = || async { Json(json!({"id": "bolt"})) };
     let report = || async { Json(json!({"entries": [], "next_page_token": ""})) };
-    let users = async |State(shop): Shared| Json(json!({"users": shop.list(Kind::User, None)}));
+    let users = async |State(shop): Shared| shop.page("users", Kind::User, None);
     let create = async |State(shop): Shared, Json(user): Json<Value>| {
-        Json(shop.create(Kind::User, user["name"].as_str().unwrap()))
+        let user = shop.create(Kind::User, user["name"].as_str().unwrap());
+        if matches!(shop.fault, Fault::Started) && shop.list(Kind::User, None).len() == 3 {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        Json(user).into_response()
     };
     let orders = async |State(shop): Shared, Query(query): Query<BTreeMap<String, String>>| {
-        Json(json!({"orders": shop.list(Kind::Order, query.get("user"))}))
+        shop.page("orders", Kind::Order, query.get("user"))
     };
     let read = async |Path(id): Path<String>| Json(json!({"id": id.trim_end_matches(":detail")}));
     let delete = async |State(shop): Shared, Path(id): Path<String>| shop.delete(&id);
@@ -145,22 +188,28 @@ struct Run {
     left: usize,
 }
 
-/// Runs the program against a stand-in with this fault.
-async fn run(fault: Fault, flags: &[&str]) -> Run {
+/// A stand-in with this fault, and the program, which is to load it.
+async fn start(fault: Fault) -> (Arc<Shop>, Command) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let records = Mutex::default();
-    let shop = Arc::new(Shop { fault, records });
+    let shop = Shop::new(fault);
     let serve = axum::serve(listener, router(shop.clone()));
     tokio::spawn(async move { serve.await.unwrap() });
-    let folder = tempfile::tempdir().unwrap();
-    let json = folder.path().join("summary.json");
     let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
     load.env_clear()
         .env("LOAD_KEY", KEY)
+        .args(["--url", &url])
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    load.args(["--url", &url, "--duration", "2s", "--rate", "100"]);
+    (shop, load)
+}
+
+/// Runs the program against a stand-in with this fault.
+async fn run(fault: Fault, flags: &[&str]) -> Run {
+    let (shop, mut load) = start(fault).await;
+    let folder = tempfile::tempdir().unwrap();
+    let json = folder.path().join("summary.json");
+    load.args(["--duration", "2s", "--rate", "100"]);
     let output = load
         .arg("--json")
         .arg(&json)
@@ -264,23 +313,14 @@ async fn arrivals_do_not_wait_for_answers_and_what_exceeds_the_bound_is_dropped(
 
 #[tokio::test]
 async fn a_signal_ends_the_load_with_a_summary_and_without_leftovers() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let shop = Arc::new(Shop {
-        fault: Fault::None,
-        records: Mutex::default(),
-    });
-    let serve = axum::serve(listener, router(shop.clone()));
-    tokio::spawn(async move { serve.await.unwrap() });
-    let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
-    load.env_clear()
-        .env("LOAD_KEY", KEY)
-        .args(["--url", &url])
-        .stderr(Stdio::piped());
-    let load = load.kill_on_drop(true).spawn().unwrap();
-    while shop.list(Kind::Order, None).is_empty() {
-        sleep(Duration::from_millis(10)).await;
-    }
+    let (shop, mut load) = start(Fault::None).await;
+    let load = load.stderr(Stdio::piped()).spawn().unwrap();
+    let placed = async {
+        while shop.list(Kind::Order, None).is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, placed).await.expect("no order is placed");
     let pid = load.id().unwrap().to_string();
     let kill = Command::new("kill").args(["-TERM", &pid]).status().await;
     assert!(kill.unwrap().success());
@@ -288,6 +328,20 @@ async fn a_signal_ends_the_load_with_a_summary_and_without_leftovers() {
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{log}");
     assert!(log.contains("place order"), "{log}");
+    assert!(shop.records.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_load_that_does_not_start_removes_its_users_from_a_shop_that_is_away_for_a_while() {
+    let (shop, mut load) = start(Fault::Started).await;
+    let output = load.output().await.unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{log}");
+    assert!(
+        log.contains("does not answer POST /v1/users: status 503"),
+        "{log}"
+    );
+    assert!(log.contains("removed 3 users and orders"), "{log}");
     assert!(shop.records.lock().unwrap().is_empty());
 }
 
