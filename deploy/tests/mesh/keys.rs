@@ -1,5 +1,6 @@
 //! The keys of clients that write, and their limits.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::os::unix::fs::{chown, symlink};
 use std::path::PathBuf;
@@ -221,15 +222,15 @@ fn keys_change_without_a_restart_and_a_flood_with_one_costs_the_others_nothing()
     assert_eq!(try_key(&first), 404);
 
     let flood = Flood::start(&header(&other));
-    let mut response = String::new();
-    let mut is_limited = || {
+    let response = RefCell::default();
+    until("the flood is limited", || {
         let limited = header(&other);
         let options = ["--include", "--request", "DELETE", "--header", &limited];
         let (status, text) = curl_with(&options, &url("/v1/users/nobody"));
-        response = text;
+        response.replace(text);
         status == 429
-    };
-    while !is_limited() {}
+    });
+    let response = response.into_inner();
     assert!(response.contains("retry-after: 1\r\n"), "{response}");
     assert!(response.contains(r#"{"code":8,"message":"#), "{response}");
     assert_others_are_served(&flood, "429", &first);
