@@ -208,6 +208,21 @@ test("a user is created, chosen, and deleted", async (t) => {
   await page.getByText("Choose a user to see the orders.").waitFor();
 });
 
+test("the next page of one user's orders is not a page of another's", async (t) => {
+  const [many, none] = [await newUser(name("Many")), await newUser(name("None"))];
+  const item = await newItem(name("ordered"), 50);
+  for (let number = 0; number < 11; number++) await must("POST", "/v1/orders", { user: many.id, items: [item.id] });
+  const page = await open(t);
+  const orders = page.locator("#orders");
+  await chooseUser(page, many.name);
+  await orders.getByText("10 orders on this page").waitFor();
+  const release = await hold(page, "**/v1/orders:details?*");
+  await chooseUser(page, none.name);
+  await orders.getByRole("button", { name: "Next" }).click();
+  release();
+  await orders.getByText("No orders.").waitFor();
+});
+
 test("who clicks twice creates one user", async (t) => {
   const page = await open(t);
   await page.getByRole("button", { name: "Enter key" }).click();

@@ -39,6 +39,7 @@ export class PagedList {
   open(path) {
     this.#path = path;
     this.#tokens = [""];
+    this.#next = "";
     this.#read();
   }
 
