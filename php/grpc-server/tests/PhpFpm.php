@@ -50,7 +50,11 @@ final class PhpFpm
 
     public function stop(): void
     {
-        proc_terminate($this->process);
+        // php-fpm loses a signal that comes just before it starts anew for a reload.
+        do {
+            proc_terminate($this->process);
+            usleep(10_000);
+        } while (proc_get_status($this->process)['running']);
         proc_close($this->process);
         array_map(unlink(...), glob("$this->folder/*"));
         rmdir($this->folder);
