@@ -29,7 +29,7 @@ final class HealthTest extends TestCase
 
     public function test_a_damaged_database_is_unhealthy(): void
     {
-        file_put_contents("$this->folder/item.sqlite", str_repeat('not a database ', 1000));
+        file_put_contents("{$this->folder()}/item.sqlite", str_repeat('not a database ', 1000));
         self::assertSame(503, Health::check(fn () => Database::open($this->dsn()))[0]);
     }
 

@@ -37,7 +37,7 @@ final class ItemResidentTest extends TestCase
         self::assertSame('first item', self::itemName($proxy, 'one'));
         (new PDO($this->dsn()))->exec("UPDATE item SET name = 'renamed'");
         self::assertSame('renamed', self::itemName($proxy, 'two'));
-        unlink("$this->folder/item.sqlite");
+        unlink("{$this->folder()}/item.sqlite");
         self::assertSame('first item', self::itemName($proxy, 'three'));
         $log = $proxy->retire();
         foreach (['one', 'two', 'three'] as $id) {

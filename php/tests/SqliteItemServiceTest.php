@@ -17,7 +17,7 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
     public function test_a_read_only_database_can_be_read(): void
     {
         (new ItemStore(Database::open($this->dsn())))->ping();
-        chmod("$this->folder/item.sqlite", 0o444);
+        chmod("{$this->folder()}/item.sqlite", 0o444);
         $items = (new ItemStore(Database::open($this->dsn())))->after('', 10);
         self::assertCount(5, $items);
     }
@@ -43,11 +43,11 @@ final class SqliteItemServiceTest extends ItemServiceTestCase
     private function replace(Closure $count): void
     {
         self::assertSame(5, $count());
-        $other = new PDO("sqlite:$this->folder/other.sqlite");
+        $other = new PDO("sqlite:{$this->folder()}/other.sqlite");
         $other->exec('CREATE TABLE item (id TEXT PRIMARY KEY, name TEXT, description TEXT)');
-        rename("$this->folder/other.sqlite", "$this->folder/item.sqlite");
+        rename("{$this->folder()}/other.sqlite", "{$this->folder()}/item.sqlite");
         self::assertSame(0, $count());
-        unlink("$this->folder/item.sqlite");
+        unlink("{$this->folder()}/item.sqlite");
         self::assertSame(5, $count());
     }
 }
