@@ -30,6 +30,8 @@ differs() {
 
 hash=$(inputs_hash part ignored)
 ! has_passed part "$hash" || die "a part has passed that never ran"
+note_passed other "$hash"
+! has_ever_passed part || die "a part has passed because another did"
 note_passed part "$hash"
 has_passed part "$hash" || die "a part that has passed is not known"
 echo ignored >"$root/ignored"
@@ -38,6 +40,7 @@ echo other >"$root/other"
 echo two >"$root/part/file"
 differs "a change"
 ! has_passed part "$hash" || die "a part with other inputs counts as passed"
+has_ever_passed part || die "a part with other inputs has never passed"
 echo new >"$root/part/new"
 differs "a new file"
 mv "$root/part/new" "$root/part/renamed"

@@ -19,6 +19,11 @@ has_passed() {
   [ -e "$cache/passed/$1-$2" ]
 }
 
+# has_ever_passed PART: with whatever inputs.
+has_ever_passed() {
+  compgen -G "$cache/passed/$1-*" >/dev/null
+}
+
 # note_passed PART HASH: the cache may belong to root.
 note_passed() {
   if ! { rm -f "$cache/passed/$1"-* && install -D -m 644 /dev/null "$cache/passed/$1-$2"; } 2>/dev/null; then
