@@ -120,9 +120,8 @@ struct Sample {
     value: (f64, String),
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 struct Labels {
     part: String,
     app: String,
