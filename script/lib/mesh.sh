@@ -14,11 +14,14 @@ start_mesh() {
   local folder
   new_folder folder
   mesh_log=$folder/script-run.log
-  # A run that was killed leaves it behind.
-  rm -f "$mesh_state/ready"
   start "$root/script/run" --port "$(free_port 18080)" "$@" >"$mesh_log" 2>&1
   mesh=$started
-  await "$mesh" "$mesh_log" test -e "$mesh_state/ready"
+  await "$mesh" "$mesh_log" mesh_is_ready
+}
+
+# That of another script/run is not meant, which refuses this one.
+mesh_is_ready() {
+  [ "$(cat "$mesh_state/run.pid")" = "$mesh" ] && [ -e "$mesh_state/ready" ]
 }
 
 # stop_mesh: fails if anything is left of it.
