@@ -47,6 +47,19 @@ without_budgets() {
   awk 'BEGIN { RS = "\n---\n"; ORS = RS } !/(^|\n)kind: PodDisruptionBudget(\n|$)/'
 }
 
+# unwrapped: prints the manifests from stdin, with each binary file in one line, as the API returns it. kustomize wraps its base64,
+# and kubectl takes that for a change each time.
+unwrapped() {
+  awk '
+    file && /^    / { printf "%s", substr($0, 5); next }
+    file { print "\""; file = 0 }
+    /^[^ ]/ { binary = /^binaryData:$/ }
+    binary && sub(/: \|$/, ": \"") { printf "%s", $0; file = 1; next }
+    { print }
+    END { if (file) print "\"" }
+  '
+}
+
 # database_secret APP PASSWORD: prints the Secret of the app's database in the overlay minikube.
 database_secret() {
   cat <<END

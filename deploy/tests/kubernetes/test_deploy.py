@@ -1,6 +1,7 @@
 """Tests of script/deploy with a stand-in for kubectl that records its arguments: what it does where a cluster answers in ways that
 the test's own cluster does not. Only kustomize is real."""
 
+import base64
 import json
 import os
 import pathlib
@@ -106,6 +107,12 @@ class Deploy(unittest.TestCase):
         self.deploy(answers=[["diff", "", 0]])
         self.assertEqual(self.names("PodDisruptionBudget"), [])
         self.assertEqual(len(self.applied()), count - 5)
+
+    def test_applies_binary_files_as_the_api_returns_them(self):
+        self.deploy()
+        files = {name: text for document in self.applied() for name, text in document.get("binaryData", {}).items()}
+        shop = (ROOT / "deploy/envoy/ingress/shop.binpb").read_bytes()
+        self.assertEqual(files, {"shop.binpb": base64.b64encode(shop).decode()})
 
     def test_passes_no_password_as_an_argument(self):
         self.deploy()
